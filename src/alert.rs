@@ -1,0 +1,174 @@
+//! The inbound nouns: what a notification is, whoever sent it.
+//!
+//! Guarantees: a [`Notification`] has at least one alert, every alert has a status and labels, and a time that the
+//! sender did not know is `None` and never the year 1. It does not know HTTP, and it meets Grafana's JSON spelling
+//! only in its serde attributes, because templates use the same names.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// Label or annotation names with their values, sorted by name.
+pub type Labels = BTreeMap<String, String>;
+
+/// Whether an alert, or a whole group, is firing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AlertStatus {
+    /// The condition holds now.
+    Firing,
+    /// The sender says that it is over, which is not always a recovery: see `grafana_state_reason`.
+    Resolved,
+}
+
+impl AlertStatus {
+    /// The word that Grafana and Alertmanager use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Firing => "firing",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+impl fmt::Display for AlertStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Identity of an alert: stable for one label set, the same over its episodes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Fingerprint(pub String);
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Identity of an alert group: the route that matched and its group labels, as the sender spells them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct GroupKey(pub String);
+
+impl fmt::Display for GroupKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Which program's format the notification came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// Grafana's unified alerting (body version "1").
+    Grafana,
+    /// Prometheus Alertmanager, or Grafana imitating it (body version "4").
+    Alertmanager,
+    /// Grafana's dashboard alerts from before unified alerting: one rule, no group, no times.
+    Legacy,
+}
+
+/// One webhook request: an alert group in its present state.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Notification {
+    /// The format it came in.
+    pub source: Source,
+    /// Contact point or receiver name; `webhook` from Grafana's Test button. Never used for routing.
+    pub receiver: String,
+    /// Firing if any alert in this notification fires.
+    pub status: AlertStatus,
+    /// The members of the group, in the sender's order; never empty.
+    pub alerts: Vec<Alert>,
+    /// The labels that the sender grouped by.
+    pub group_labels: Labels,
+    /// Labels that all alerts share.
+    pub common_labels: Labels,
+    /// Annotations that all alerts share.
+    pub common_annotations: Labels,
+    /// Root URL of the Grafana or Alertmanager that sent it; may be empty.
+    #[serde(rename = "externalURL")]
+    pub external_url: String,
+    /// Identity of the group.
+    pub group_key: GroupKey,
+    /// How many alerts the sender cut off; their state is unknown.
+    pub truncated_alerts: u64,
+    /// Grafana's organisation.
+    pub org_id: Option<i64>,
+    /// Body version as sent: "1", "4", or empty.
+    pub version: String,
+    /// Grafana's version, where it says so.
+    pub app_version: String,
+    /// The sender's own title.
+    pub title: String,
+    /// Grafana's word for the status: `alerting`, `ok`, and in legacy bodies `no_data` and more.
+    pub state: String,
+    /// The sender's own message text.
+    pub message: String,
+    /// Why Alertmanager (0.32 and newer) sent it.
+    #[serde(rename = "notification_reason")]
+    pub notification_reason: String,
+    /// Labels of the Alertmanager route (0.34 and newer).
+    pub route_labels: Labels,
+}
+
+/// One member of a notification.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Alert {
+    /// Whether this alert fires.
+    pub status: AlertStatus,
+    /// Its identity.
+    pub labels: Labels,
+    /// Its text.
+    pub annotations: Labels,
+    /// When this episode began.
+    pub starts_at: Option<Timestamp>,
+    /// When it ended; `None` while it fires.
+    pub ends_at: Option<Timestamp>,
+    /// Where the rule can be seen.
+    #[serde(rename = "generatorURL")]
+    pub generator_url: String,
+    /// Identity over all notifications.
+    pub fingerprint: Fingerprint,
+    /// Where it can be silenced.
+    #[serde(rename = "silenceURL")]
+    pub silence_url: String,
+    /// The dashboard it belongs to.
+    #[serde(rename = "dashboardURL")]
+    pub dashboard_url: String,
+    /// The panel it belongs to.
+    #[serde(rename = "panelURL")]
+    pub panel_url: String,
+    /// Grafana's rule UID.
+    #[serde(rename = "ruleUID")]
+    pub rule_uid: String,
+    /// Query results by refID; `None` where the sender did not know them.
+    pub values: Option<BTreeMap<String, f64>>,
+    /// Grafana's text form of the values.
+    pub value_string: String,
+    /// A screenshot; written by whoever may write alerts, so never fetched.
+    #[serde(rename = "imageURL")]
+    pub image_url: String,
+    /// Grafana's organisation.
+    pub org_id: Option<i64>,
+}
+
+impl Notification {
+    /// The earliest start of its firing alerts, or of all where none fires: what "since" means for the group.
+    pub fn starts_at(&self) -> Option<Timestamp> {
+        let earliest = |status| {
+            self.alerts
+                .iter()
+                .filter(|alert| alert.status == status)
+                .filter_map(|a| a.starts_at)
+                .min()
+        };
+        earliest(AlertStatus::Firing).or_else(|| earliest(AlertStatus::Resolved))
+    }
+}

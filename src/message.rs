@@ -1,0 +1,196 @@
+//! The outbound nouns: what a message is before any homeserver has seen it.
+//!
+//! Guarantees: a [`RoomAddress`] and a [`TemplateName`] are well formed once they exist, and a [`TxnId`] is born once
+//! and never changes. It does not know alerts, templates' contents or HTTP.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A room as the operator wrote it: a room ID (`!…`, with or without a domain) or an alias (`#name:domain`).
+///
+/// It stays in that spelling in the outbox. Which room an alias means is asked of the homeserver, because an alias may move.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RoomAddress(String);
+
+/// Why a text is not a room address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RoomAddressError {
+    /// It starts with neither `!` nor `#`.
+    #[error("`{0}` is neither a room ID (it starts with `!`) nor a room alias (it starts with `#`)")]
+    Sigil(String),
+    /// It starts well, but ruma's check of the identifier refuses it.
+    #[error("`{0}` is not a valid room ID or alias: {1}")]
+    Invalid(String, String),
+}
+
+impl RoomAddress {
+    /// The address as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is an alias, which has to be resolved first.
+    pub fn is_alias(&self) -> bool {
+        self.0.starts_with('#')
+    }
+}
+
+impl FromStr for RoomAddress {
+    type Err = RoomAddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        if !text.starts_with(['!', '#']) {
+            return Err(RoomAddressError::Sigil(text.to_owned()));
+        }
+        ruma::OwnedRoomOrAliasId::try_from(text)
+            .map_err(|error| RoomAddressError::Invalid(text.to_owned(), error.to_string()))?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for RoomAddress {
+    type Error = RoomAddressError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<RoomAddress> for String {
+    fn from(room: RoomAddress) -> Self {
+        room.0
+    }
+}
+
+impl fmt::Display for RoomAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The name of a template: the file name in the templates folder without `.md.j2`, so never a path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct TemplateName(String);
+
+/// A template name that could be something else than a file in the folder.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a template name: letters, digits, `-` and `_`, at most 64 of them")]
+pub struct TemplateNameError(String);
+
+impl TemplateName {
+    /// The name of the template that is used where nothing else was chosen.
+    pub const DEFAULT: &'static str = "alert";
+
+    /// The name without ending.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The file that holds it, inside the templates folder.
+    pub fn file_name(&self) -> String {
+        format!("{}.md.j2", self.0)
+    }
+}
+
+impl Default for TemplateName {
+    fn default() -> Self {
+        Self(Self::DEFAULT.to_owned())
+    }
+}
+
+impl FromStr for TemplateName {
+    type Err = TemplateNameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits = (1..=64).contains(&text.len())
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(TemplateNameError(text.chars().take(80).collect()))
+        }
+    }
+}
+
+impl fmt::Display for TemplateName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How loud a message is: `m.text` rings phones, `m.notice` never does (contracts of the default push rules).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum MsgType {
+    /// Rings.
+    #[default]
+    #[serde(rename = "m.text")]
+    Text,
+    /// Stays quiet, even where it mentions somebody.
+    #[serde(rename = "m.notice")]
+    Notice,
+}
+
+/// Who a message pings. Only a template or the operator's settings fill it, never text from an alert.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Mentions {
+    /// Full Matrix user IDs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub user_ids: Vec<String>,
+    /// Whether everybody in the room is pinged; needs the power for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub room: bool,
+}
+
+/// What will be seen in a room, final: the row in the outbox holds it, so no later template edit can change it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenderedMessage {
+    /// Readable plain text; its first line is what a phone shows.
+    pub body: String,
+    /// The same in Matrix's HTML subset; empty where there is only plain text.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub formatted_body: String,
+    /// How loud it is.
+    #[serde(default)]
+    pub msgtype: MsgType,
+    /// Who is pinged.
+    #[serde(default)]
+    pub mentions: Mentions,
+    /// One plain line that names the notification; stands for it where several are folded into one digest.
+    pub headline: String,
+}
+
+/// A Matrix transaction ID: born with the delivery and kept over all attempts, restarts and replicas, so that the
+/// homeserver merges a repeated send.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TxnId(String);
+
+impl TxnId {
+    /// A new one; time-ordered (UUID v7) and safe in a URL path.
+    pub fn generate() -> Self {
+        Self(uuid::Uuid::now_v7().simple().to_string())
+    }
+
+    /// One that was stored.
+    pub fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text for the path.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TxnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
