@@ -10,3 +10,5 @@
 
 pub mod alert;
 pub mod message;
+pub mod matrix;
+

@@ -1,0 +1,65 @@
+//! The Matrix client-server API, and nothing more: one request, one answer, one verdict.
+//!
+//! Guarantees: every failure has a [`Verdict`]; nothing is ever sent as plain text into an encrypted room; the access
+//! token is in no log line and goes to no address but the homeserver's. A homeserver that is down does not keep a
+//! [`Client`] from being made.
+//!
+//! It never retries, sleeps or queues: that is the worker's. Types, paths and errors of the API are ruma's.
+
+mod answer;
+mod check;
+mod client;
+mod content;
+mod discovery;
+mod failure;
+mod transport;
+mod verdict;
+
+use std::time::Duration;
+
+use ruma::{OwnedDeviceId, OwnedUserId};
+use secrecy::SecretString;
+
+pub use self::answer::Answer;
+pub use self::check::{Finding, Severity};
+pub use self::client::Client;
+pub use self::failure::Failure;
+pub use self::verdict::{Asked, MessageTrouble, RoomTrouble, TokenTrouble, Verdict, judge};
+
+/// What a client needs to know. `Debug` does not show the token.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Base URL of the homeserver (`https://matrix.example.org`), or a bare server name (`example.org`) that is
+    /// looked up by `.well-known`.
+    pub home_server: String,
+    /// The account's access token.
+    pub access_token: SecretString,
+    /// How long one request may take, from connecting to the last byte of the answer.
+    pub request_timeout: Duration,
+}
+
+/// Settings that no client can be made from.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The homeserver cannot be used as it is written.
+    #[error("the homeserver URL cannot be used: {0}")]
+    HomeServer(String),
+    /// The access token is empty or has characters that no token has.
+    #[error("the access token is not one: it is empty, or has spaces, line breaks or other characters that no token has")]
+    AccessToken,
+    /// The HTTP client cannot be built, for instance without any CA certificates.
+    #[error("the HTTP client cannot be built")]
+    Http(#[source] reqwest::Error),
+}
+
+/// Whose access token it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WhoAmI {
+    /// The account.
+    pub user_id: OwnedUserId,
+    /// The device that the token belongs to. Without one the homeserver merges repeated sends only for a short
+    /// while (Synapse: 30 to 60 minutes, and not across its restart).
+    pub device_id: Option<OwnedDeviceId>,
+    /// Whether it is a guest account, which few rooms take.
+    pub is_guest: bool,
+}

@@ -1,0 +1,253 @@
+//! The start-up check: can this account send to these rooms, and if not, what has to be done?
+//!
+//! Guarantees: each finding is one line that reads alone and says what to do; rooms that the account is invited to, or
+//! that are public, are joined. It never fails and never sends a message; a homeserver that is down is a warning.
+
+use std::fmt;
+
+use ruma::UserId;
+use ruma::api::client::discovery::get_supported_versions;
+use ruma::api::client::state::get_state_event_for_key::v3 as state_event;
+use ruma::events::room::create::RoomCreateEventContent;
+use ruma::events::room::member::MembershipState;
+use ruma::events::room::power_levels::{RoomPowerLevels, RoomPowerLevelsEventContent, RoomPowerLevelsSource};
+use ruma::events::{MessageLikeEventType, StateEventType};
+use ruma::{OwnedRoomId, OwnedUserId, RoomId, RoomVersionId};
+use serde::Deserialize;
+
+use super::verdict::{Asked, RoomTrouble, TokenTrouble, Verdict};
+use super::{Client, Failure, WhoAmI};
+use crate::message::RoomAddress;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// As it should be.
+    Info,
+    /// It works, or will by itself, but somebody should know.
+    Warn,
+    /// Messages to this room, or to all, will not arrive until somebody acts.
+    Error,
+}
+
+/// One line of the check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What was found and what to do.
+    pub line: String,
+}
+
+impl Finding {
+    fn new(severity: Severity, line: impl Into<String>) -> Self {
+        Self {
+            severity,
+            line: line.into(),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line)
+    }
+}
+
+impl Client {
+    /// Checks the homeserver, the token and the rooms, in this order; stops where the rest cannot be known.
+    pub async fn check(&self, rooms: &[RoomAddress]) -> Vec<Finding> {
+        if let Err(failure) = self.call(Asked::Account, get_supported_versions::Request::new()).await {
+            return vec![self.account_trouble(&failure)];
+        }
+        let me = match self.whoami().await {
+            Ok(me) => me,
+            Err(failure) => return vec![self.account_trouble(&failure)],
+        };
+        let mut findings = whose_token(&me);
+        for room in rooms {
+            if let Err(finding) = self.check_room(room, &me.user_id, &mut findings).await {
+                findings.push(finding);
+            }
+        }
+        findings
+    }
+
+    async fn check_room(
+        &self,
+        room: &RoomAddress,
+        me: &UserId,
+        findings: &mut Vec<Finding>,
+    ) -> Result<(), Finding> {
+        let trouble = |failure: Failure| room_trouble(room, me, &failure);
+        let id = self.resolve(room).await.map_err(trouble)?;
+        if self.enter(room, &id, me).await.map_err(trouble)? {
+            findings.push(Finding::new(Severity::Info, format!("{me} joined {room}")));
+        }
+        if let Some(next) = self.replacement(&id).await.map_err(trouble)? {
+            findings.push(Finding::new(
+                Severity::Warn,
+                format!("{room} was upgraded, its people moved to {next}: use that room instead"),
+            ));
+        }
+        if self.encrypted(&id).await.map_err(trouble)? {
+            return Err(room_trouble(room, me, &Failure::room(RoomTrouble::Encrypted, "")));
+        }
+        if !self.may_send(&id, me).await.map_err(trouble)? {
+            return Err(room_trouble(room, me, &Failure::room(RoomTrouble::NoPower, "")));
+        }
+        findings.push(Finding::new(Severity::Info, format!("{room} is ready: {me} can send there")));
+        Ok(())
+    }
+
+    /// Joins unless the account is in the room; says whether it had to.
+    async fn enter(&self, room: &RoomAddress, id: &RoomId, me: &UserId) -> Result<bool, Failure> {
+        match self.state(id, StateEventType::RoomMember, me.as_str()).await {
+            Ok(raw) if parse::<Member>(raw.get())?.membership == MembershipState::Join => return Ok(false),
+            // Who is not in the room may not read its state, so a refusal is the usual answer here.
+            Ok(_) => {}
+            Err(Failure { verdict: Verdict::Room(_), .. }) => {}
+            Err(failure) => return Err(failure),
+        }
+        self.join(room).await.map(|()| true)
+    }
+
+    async fn replacement(&self, id: &RoomId) -> Result<Option<OwnedRoomId>, Failure> {
+        match self.state(id, StateEventType::RoomTombstone, "").await {
+            Ok(raw) => Ok(parse::<Tombstone>(raw.get()).ok().map(|tombstone| tombstone.replacement_room)),
+            Err(failure) if failure.is(404, "M_NOT_FOUND") => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn may_send(&self, id: &RoomId, me: &UserId) -> Result<bool, Failure> {
+        let levels: RoomPowerLevelsEventContent = match self.state(id, StateEventType::RoomPowerLevels, "").await {
+            Ok(raw) => parse(raw.get())?,
+            // Without power levels everybody may send.
+            Err(failure) if failure.is(404, "M_NOT_FOUND") => return Ok(true),
+            Err(failure) => return Err(failure),
+        };
+        // Since room version 12 the creators stand above all levels without being listed.
+        let mut request = state_event::Request::new(id.to_owned(), StateEventType::RoomCreate, String::new());
+        request.format = state_event::StateEventFormat::Event;
+        let raw = self.call(Asked::Room, request).await?.event_or_content;
+        let (version, creators) = parse::<Create>(raw.get()).map_or((RoomVersionId::V11, Vec::new()), Create::creators);
+        let rules = version.rules().unwrap_or(ruma::room_version_rules::RoomVersionRules::V11);
+        let levels = RoomPowerLevels::new(RoomPowerLevelsSource::Original(levels), &rules.authorization, creators);
+        Ok(levels.user_can_send_message(me, MessageLikeEventType::RoomMessage))
+    }
+
+    fn account_trouble(&self, failure: &Failure) -> Finding {
+        let place = self.address();
+        match &failure.verdict {
+            Verdict::Token(TokenTrouble::WrongAddress) => Finding::new(
+                Severity::Error,
+                format!(
+                    "no Matrix homeserver answers at {place} ({failure}): set MATRIX_HOME_SERVER_URL to the address \
+                     under which /_matrix/client/versions answers, or to the bare server name"
+                ),
+            ),
+            Verdict::Token(TokenTrouble::Unknown { .. } | TokenTrouble::Missing) => Finding::new(
+                Severity::Error,
+                format!(
+                    "{place} does not accept the access token ({failure}): log the bot in again, set \
+                     MATRIX_ACCESS_TOKEN to the new token and do not log that session out"
+                ),
+            ),
+            Verdict::Token(_) => Finding::new(
+                Severity::Error,
+                format!("{place} does not let the account send ({failure}): ask the homeserver's administrator"),
+            ),
+            _ => Finding::new(
+                Severity::Warn,
+                format!(
+                    "{place} cannot be used now ({failure}): alerts are accepted and wait until it answers; if this \
+                     lasts, check MATRIX_HOME_SERVER_URL and the network"
+                ),
+            ),
+        }
+    }
+}
+
+fn whose_token(me: &WhoAmI) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    match &me.device_id {
+        Some(device) => findings.push(Finding::new(
+            Severity::Info,
+            format!("the access token belongs to {} (device {device})", me.user_id),
+        )),
+        None => findings.push(Finding::new(
+            Severity::Warn,
+            format!(
+                "the access token of {} has no device, so the homeserver recognises a repeated message only for a \
+                 short while: use a token from a login, which has one",
+                me.user_id
+            ),
+        )),
+    }
+    if me.is_guest {
+        findings.push(Finding::new(
+            Severity::Warn,
+            format!("{} is a guest, and most rooms are closed to guests: register an account", me.user_id),
+        ));
+    }
+    findings
+}
+
+fn room_trouble(room: &RoomAddress, me: &UserId, failure: &Failure) -> Finding {
+    let (severity, line) = match &failure.verdict {
+        Verdict::Room(RoomTrouble::NotJoined | RoomTrouble::Forbidden) => (
+            Severity::Error,
+            format!("{me} is not in {room} and cannot join it ({failure}): invite {me} there, then restart or wait"),
+        ),
+        Verdict::Room(RoomTrouble::Unknown) if room.is_alias() => (
+            Severity::Error,
+            format!("{room} leads to no room ({failure}): check its spelling, or use the room ID (`!…`)"),
+        ),
+        Verdict::Room(RoomTrouble::Unknown) => (
+            Severity::Error,
+            format!("{room} is not a room that {me} can find ({failure}): check the ID and invite {me} there"),
+        ),
+        Verdict::Room(RoomTrouble::NoPower) => (
+            Severity::Error,
+            format!("{me} may not send in {room}: raise its power level there, or lower the one for messages"),
+        ),
+        Verdict::Room(RoomTrouble::Encrypted) => (
+            Severity::Error,
+            format!(
+                "{room} is encrypted, and plain text does not go into an encrypted room: use a room without \
+                 encryption (it cannot be switched off again)"
+            ),
+        ),
+        _ => (Severity::Warn, format!("{room} could not be checked ({failure})")),
+    };
+    Finding::new(severity, line)
+}
+
+#[derive(Deserialize)]
+struct Member {
+    membership: MembershipState,
+}
+
+#[derive(Deserialize)]
+struct Tombstone {
+    replacement_room: OwnedRoomId,
+}
+
+#[derive(Deserialize)]
+struct Create {
+    sender: OwnedUserId,
+    content: RoomCreateEventContent,
+}
+
+impl Create {
+    fn creators(self) -> (RoomVersionId, Vec<OwnedUserId>) {
+        let mut creators = self.content.additional_creators;
+        creators.push(self.sender);
+        (self.content.room_version, creators)
+    }
+}
+
+fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Failure> {
+    serde_json::from_str(text).map_err(|error| Failure::unreadable(200, &error.to_string()))
+}

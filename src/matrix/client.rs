@@ -1,0 +1,201 @@
+//! The client: one method for each thing that the relay asks of a homeserver.
+//!
+//! Guarantees: see [`crate::matrix`]. A resolved alias is kept until [`Client::forget`] or until its room gives
+//! trouble, because an alias may move.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use ruma::api::client::account::whoami;
+use ruma::api::client::alias::get_alias;
+use ruma::api::client::membership::join_room_by_id_or_alias;
+use ruma::api::client::message::send_message_event;
+use ruma::api::client::state::get_state_event_for_key;
+use ruma::api::error::Error;
+use ruma::api::{OutgoingRequest, auth_scheme};
+use ruma::events::StateEventType;
+use ruma::{OwnedRoomId, OwnedRoomOrAliasId, RoomAliasId, RoomId};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::OnceCell;
+
+use super::discovery::{self, Address};
+use super::transport::{KnownPath, Transport};
+use super::verdict::{Asked, MessageTrouble, RoomTrouble, Verdict};
+use super::{Failure, Settings, SetupError, WhoAmI, content};
+use crate::message::{RenderedMessage, RoomAddress, TxnId};
+
+/// A client of one homeserver with one account; cheap to clone, all clones share connections and caches.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    address: Address,
+    token: SecretString,
+    timeout: Duration,
+    transport: Transport,
+    base: OnceCell<String>,
+    aliases: Mutex<HashMap<RoomAddress, OwnedRoomId>>,
+}
+
+impl Client {
+    /// Makes a client without touching the network.
+    pub fn new(settings: &Settings) -> Result<Self, SetupError> {
+        let address = Address::parse(&settings.home_server)?;
+        let token = settings.access_token.expose_secret();
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(SetupError::AccessToken);
+        }
+        let transport = Transport::new(settings.request_timeout, Policy::none(), address.is_loopback())
+            .map_err(SetupError::Http)?;
+        Ok(Self(Arc::new(Inner {
+            address,
+            token: settings.access_token.clone(),
+            timeout: settings.request_timeout,
+            transport,
+            base: OnceCell::new(),
+            aliases: Mutex::default(),
+        })))
+    }
+
+    /// Finds the homeserver's base URL; every other call does it first. A base URL in the settings costs nothing, a
+    /// server name is looked up until that has worked once.
+    pub async fn discover(&self) -> Result<(), Failure> {
+        self.base().await.map(|_| ())
+    }
+
+    /// Whose token it is.
+    pub async fn whoami(&self) -> Result<WhoAmI, Failure> {
+        let answer = self.call(Asked::Account, whoami::v3::Request::new()).await?;
+        Ok(WhoAmI {
+            user_id: answer.user_id,
+            device_id: answer.device_id,
+            is_guest: answer.is_guest,
+        })
+    }
+
+    /// The room ID that an address stands for; asks the homeserver only for an alias that is not cached.
+    pub async fn resolve(&self, room: &RoomAddress) -> Result<OwnedRoomId, Failure> {
+        if !room.is_alias() {
+            return RoomId::parse(room.as_str())
+                .map_err(|error| Failure::room(RoomTrouble::Unknown, error.to_string()));
+        }
+        if let Some(id) = self.aliases().get(room) {
+            return Ok(id.clone());
+        }
+        let alias = RoomAliasId::parse(room.as_str())
+            .map_err(|error| Failure::room(RoomTrouble::Unknown, error.to_string()))?;
+        let found = self.call(Asked::Room, get_alias::v3::Request::new(alias)).await?;
+        self.aliases().insert(room.clone(), found.room_id.clone());
+        Ok(found.room_id)
+    }
+
+    /// Drops a cached alias, so that the next call asks again.
+    pub fn forget(&self, room: &RoomAddress) {
+        self.aliases().remove(room);
+    }
+
+    /// Joins the room: succeeds if the account is in it already, is invited, or the room is public.
+    pub async fn join(&self, room: &RoomAddress) -> Result<(), Failure> {
+        let id = OwnedRoomOrAliasId::try_from(room.as_str())
+            .map_err(|error| Failure::room(RoomTrouble::Unknown, error.to_string()))?;
+        let mut request = join_room_by_id_or_alias::v3::Request::new(id.clone());
+        // A homeserver that is not in the room yet needs another one to join through; the ID names one, if any.
+        if !room.is_alias() {
+            request.via.extend(id.server_name().map(ToOwned::to_owned));
+        }
+        self.forget(room);
+        self.call(Asked::Room, request).await.map(|_| ())
+    }
+
+    /// Whether the room is end-to-end encrypted, which can be switched on at any time and never off.
+    pub async fn is_encrypted(&self, room: &RoomAddress) -> Result<bool, Failure> {
+        let id = self.resolve(room).await?;
+        self.encrypted(&id).await
+    }
+
+    /// Sends a message and returns the ID of its event. With the same `txn` in the same room the homeserver sends
+    /// once, however often this is called. Looks at the room's encryption before each send: into an encrypted room
+    /// nothing goes ([`RoomTrouble::Encrypted`]).
+    pub async fn send(&self, room: &RoomAddress, txn: &TxnId, message: &RenderedMessage) -> Result<String, Failure> {
+        let sent = self.send_to(room, txn, message).await;
+        if let Err(Failure { verdict: Verdict::Room(_), .. }) = &sent {
+            self.forget(room);
+        }
+        sent
+    }
+
+    async fn send_to(&self, room: &RoomAddress, txn: &TxnId, message: &RenderedMessage) -> Result<String, Failure> {
+        let id = self.resolve(room).await?;
+        if self.encrypted(&id).await? {
+            return Err(Failure::room(RoomTrouble::Encrypted, "m.room.encryption is set"));
+        }
+        let request = send_message_event::v3::Request::new(id, txn.as_str().into(), &content::content(message))
+            .map_err(|_| Failure::without_answer(Verdict::Message(MessageTrouble::Rejected), "it is not JSON"))?;
+        Ok(self.call(Asked::Send, request).await?.event_id.to_string())
+    }
+
+    /// Only the homeserver's own "not found" counts as unencrypted: a proxy's 404 must not let plain text out.
+    pub(super) async fn encrypted(&self, room: &RoomId) -> Result<bool, Failure> {
+        match self.state(room, StateEventType::RoomEncryption, "").await {
+            Ok(_) => Ok(true),
+            Err(failure) if failure.is(404, "M_NOT_FOUND") => Ok(false),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The content of one state event.
+    pub(super) async fn state(
+        &self,
+        room: &RoomId,
+        kind: StateEventType,
+        key: &str,
+    ) -> Result<Box<serde_json::value::RawValue>, Failure> {
+        let request = get_state_event_for_key::v3::Request::new(room.to_owned(), kind, key.to_owned());
+        Ok(self.call(Asked::Room, request).await?.event_or_content)
+    }
+
+    pub(super) async fn call<R>(&self, asked: Asked, request: R) -> Result<R::IncomingResponse, Failure>
+    where
+        R: OutgoingRequest<EndpointError = Error>,
+        for<'a> R::Authentication: auth_scheme::AuthScheme<Input<'a> = auth_scheme::SendAccessToken<'a>>,
+        R::PathBuilder: KnownPath,
+    {
+        let base = self.base().await?;
+        self.0.transport.call(base, Some(&self.0.token), asked, request).await
+    }
+
+    /// The base URL, looked up at most once.
+    pub(super) async fn base(&self) -> Result<&str, Failure> {
+        let found = self.0.base.get_or_try_init(|| async {
+            match &self.0.address {
+                Address::Base(base) => Ok(base.clone()),
+                Address::Name(host) => discovery::look_up(host, self.0.timeout).await,
+            }
+        });
+        // Callers queue for one lookup; each waits no longer than for a request of its own.
+        match tokio::time::timeout(self.0.timeout, found).await {
+            Ok(found) => found.map(String::as_str),
+            Err(_) => Err(Failure::without_answer(Verdict::Transient, "the homeserver was not found in time")),
+        }
+    }
+
+    /// The homeserver as the operator wrote it, for people.
+    pub(super) fn address(&self) -> &str {
+        match &self.0.address {
+            Address::Base(text) | Address::Name(text) => text,
+        }
+    }
+
+    fn aliases(&self) -> MutexGuard<'_, HashMap<RoomAddress, OwnedRoomId>> {
+        self.0.aliases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("address", &self.0.address).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,107 @@
+//! Where the homeserver is: a base URL as given, or a server name looked up by `.well-known`.
+//!
+//! Guarantees: a base URL is taken as it is and costs no request; a server name is looked up without the token and
+//! as the specification orders (client-server API, "Well-known URI"). It keeps nothing: the client caches.
+
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use ruma::ServerName;
+use ruma::api::client::discovery::{discover_homeserver, get_supported_versions};
+use url::{Host, Url};
+
+use super::SetupError;
+use super::failure::Failure;
+use super::transport::Transport;
+use super::verdict::{Asked, TokenTrouble, Verdict};
+
+/// What the operator gave as the homeserver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Address {
+    /// `https://matrix.example.org`, without a slash at its end.
+    Base(String),
+    /// `example.org`: only the host, because `.well-known` is asked at the default port.
+    Name(String),
+}
+
+impl Address {
+    /// Reads it. The text of an error names no credentials.
+    pub(super) fn parse(text: &str) -> Result<Self, SetupError> {
+        let text = text.trim();
+        if text.contains("://") {
+            return base(text).map(Self::Base);
+        }
+        let name = ServerName::parse(text)
+            .map_err(|_| SetupError::HomeServer("it is neither a URL nor a server name".to_owned()))?;
+        Ok(Self::Name(name.host().to_owned()))
+    }
+
+    /// Whether it is on this machine.
+    pub(super) fn is_loopback(&self) -> bool {
+        let Self::Base(base) = self else { return false };
+        match Url::parse(base).ok().as_ref().and_then(Url::host) {
+            Some(Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(Host::Ipv6(ip)) => ip.is_loopback(),
+            Some(Host::Domain(name)) => name == "localhost",
+            None => false,
+        }
+    }
+}
+
+/// A base URL fit to put paths behind.
+fn base(text: &str) -> Result<String, SetupError> {
+    let refuse = |why: &str| Err(SetupError::HomeServer(why.to_owned()));
+    let Ok(url) = Url::parse(text) else {
+        return refuse("it is not a valid URL");
+    };
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return refuse("it has to start with https:// (or http:// on a private network)");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return refuse("it must not hold a user name or password; the access token is a setting of its own");
+    }
+    if url.query().is_some() || url.fragment().is_some() || url.path().contains("/_matrix") {
+        return refuse("it has to end before `/_matrix`, as in https://matrix.example.org");
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// Looks a server name up.
+pub(super) async fn look_up(host: &str, timeout: Duration) -> Result<String, Failure> {
+    // The specification lets clients follow redirects here, and no token is sent with it.
+    let transport = Transport::new(timeout, Policy::limited(5), false)
+        .map_err(|error| Failure::transport(&error, timeout))?;
+    look_up_at(&transport, &format!("https://{host}")).await
+}
+
+/// The same with the origin spelled out, so that a test needs no TLS.
+async fn look_up_at(transport: &Transport, origin: &str) -> Result<String, Failure> {
+    let found = transport
+        .call(origin, None, Asked::Account, discover_homeserver::Request::new())
+        .await;
+    let found = match found {
+        Ok(response) => base(&response.homeserver.base_url)
+            .map_err(|error| wrong(format!("the .well-known of {origin} names a base URL that cannot be used: {error}")))?,
+        // "IGNORE" in the specification: then the name itself is the homeserver.
+        Err(failure) if failure.status == Some(404) => origin.to_owned(),
+        Err(mut failure) => {
+            failure.detail = format!("{origin}/.well-known/matrix/client: {}", failure.detail);
+            return Err(failure);
+        }
+    };
+    transport
+        .call(&found, None, Asked::Account, get_supported_versions::Request::new())
+        .await
+        .map_err(|mut failure| {
+            failure.detail = format!("{found}: {}", failure.detail);
+            failure
+        })?;
+    Ok(found)
+}
+
+fn wrong(detail: String) -> Failure {
+    Failure::without_answer(Verdict::Token(TokenTrouble::WrongAddress), detail)
+}
+
+#[cfg(test)]
+mod tests;

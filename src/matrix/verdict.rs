@@ -1,0 +1,271 @@
+//! What an answer of the homeserver means for the message that was to be sent: one pure table.
+//!
+//! Guarantees: [`judge`] is total; whatever a homeserver or a proxy before it answers gets exactly one [`Verdict`],
+//! and an answer that did not come from a homeserver (no errcode) never condemns a message. It does not wait, retry or
+//! read a clock: how long and how often is the worker's policy.
+//!
+//! The errcode goes before the HTTP status, but for `M_UNKNOWN`, which says nothing by itself
+//! (client-server API, "Standard error response").
+
+use std::fmt;
+use std::time::Duration;
+
+use super::answer::Answer;
+
+/// What to do with a delivery whose attempt failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Too many requests of this account: wait as long as told, then the same transaction again. Only what shares the
+    /// limit (the account, so every room) waits.
+    RateLimited {
+        /// How long the homeserver asks to wait; already clamped to what is sane, may be zero. `None`: it did not say.
+        retry_after: Option<Duration>,
+    },
+    /// Homeserver or network are down for the moment: the same transaction again, with a growing pause.
+    Transient,
+    /// This room does not take the message; other rooms are not concerned. Park the room and keep its queue.
+    Room(RoomTrouble),
+    /// The account or the address of the homeserver is the trouble, so no room can be reached. Keep everything, say
+    /// so loudly, try again slowly.
+    Token(TokenTrouble),
+    /// This very message is refused and will be refused again: change it, or give it up visibly.
+    Message(MessageTrouble),
+}
+
+/// Why a room does not take messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RoomTrouble {
+    /// The account is not in the room. Worth one join, which succeeds if it was invited or the room is public.
+    NotJoined,
+    /// The account is in the room, but has not the power to send there. Joining does not help; also seen when a
+    /// room was upgraded, which raises the power levels of the old one.
+    NoPower,
+    /// Refused without saying why (banned, closed, not invited, not found by this account). Worth one join.
+    Forbidden,
+    /// No such room or alias. For an alias: it may have moved, so it is resolved again at the next attempt.
+    Unknown,
+    /// The room is end-to-end encrypted and this client would have sent plain text. Nothing was sent.
+    Encrypted,
+}
+
+/// Why nothing can be sent to any room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TokenTrouble {
+    /// The access token is unknown: logged out, expired, or never valid. The operator gives a new one.
+    Unknown {
+        /// The homeserver would take the same device back; says nothing under an OAuth authentication service.
+        soft_logout: bool,
+    },
+    /// The homeserver saw no access token (a proxy that strips the header).
+    Missing,
+    /// The account is locked by an administrator; it may be unlocked with the same token.
+    Locked,
+    /// The account is suspended: it may read but not send.
+    Suspended,
+    /// The account is gone for good.
+    Deactivated,
+    /// The account has to agree to the homeserver's terms first.
+    Consent,
+    /// The homeserver as a whole reached a limit (monthly users); its administrator has to act.
+    ServerLimit,
+    /// The account reached a limit of its own.
+    UserLimit,
+    /// What answers is not the client-server API of a homeserver: a wrong address, a redirect, a proxy that does
+    /// not pass the method.
+    WrongAddress,
+}
+
+/// Why a message is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MessageTrouble {
+    /// The event is larger than 65,536 bytes or than a proxy lets through: shorten it.
+    TooLarge,
+    /// The homeserver refuses the content or a relation in it: send it plainer, once.
+    Rejected,
+}
+
+/// What was asked for: the same status means another thing for another question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// About the homeserver or the account (versions, whoami).
+    Account,
+    /// About a room (alias, join, state).
+    Room,
+    /// To send a message into a room.
+    Send,
+}
+
+impl Verdict {
+    /// The word for metrics and log fields.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Transient => "transient",
+            Self::Room(_) => "room",
+            Self::Token(_) => "token",
+            Self::Message(_) => "message",
+        }
+    }
+}
+
+/// The verdict on an answer that is not a success.
+pub fn judge(asked: Asked, answer: &Answer) -> Verdict {
+    match answer.errcode.as_deref() {
+        Some("M_LIMIT_EXCEEDED") => rate_limited(answer),
+        // A failing server may attach any errcode to its 5xx; only the limit and the token are believed then.
+        Some(errcode) => token(errcode, answer)
+            .or_else(|| (answer.status < 500).then(|| by_errcode(asked, errcode, answer))?)
+            .unwrap_or_else(|| by_status(asked, answer)),
+        None => without_errcode(answer),
+    }
+}
+
+fn rate_limited(answer: &Answer) -> Verdict {
+    Verdict::RateLimited {
+        retry_after: answer.retry_after,
+    }
+}
+
+/// Errcodes about the account, whatever was asked.
+fn token(errcode: &str, answer: &Answer) -> Option<Verdict> {
+    let trouble = match errcode {
+        "M_UNKNOWN_TOKEN" => TokenTrouble::Unknown {
+            soft_logout: answer.soft_logout,
+        },
+        "M_MISSING_TOKEN" => TokenTrouble::Missing,
+        "M_USER_LOCKED" => TokenTrouble::Locked,
+        "M_USER_SUSPENDED" => TokenTrouble::Suspended,
+        "M_USER_DEACTIVATED" => TokenTrouble::Deactivated,
+        "M_CONSENT_NOT_GIVEN" => TokenTrouble::Consent,
+        "M_RESOURCE_LIMIT_EXCEEDED" => TokenTrouble::ServerLimit,
+        "M_USER_LIMIT_EXCEEDED" => TokenTrouble::UserLimit,
+        _ => return None,
+    };
+    Some(Verdict::Token(trouble))
+}
+
+/// Errcodes that mean the same at every status below 500; `None` where the status has to decide.
+fn by_errcode(asked: Asked, errcode: &str, answer: &Answer) -> Option<Verdict> {
+    let verdict = match (errcode, asked) {
+        ("M_FORBIDDEN" | "M_GUEST_ACCESS_FORBIDDEN", Asked::Account) => {
+            Verdict::Token(TokenTrouble::Unknown { soft_logout: false })
+        }
+        // A 401 is about who asks, not about the room.
+        ("M_FORBIDDEN" | "M_UNAUTHORIZED", _) if answer.status == 401 => {
+            Verdict::Token(TokenTrouble::Unknown { soft_logout: false })
+        }
+        ("M_FORBIDDEN", _) => Verdict::Room(forbidden(&answer.text)),
+        (
+            "M_GUEST_ACCESS_FORBIDDEN"
+            | "M_UNABLE_TO_AUTHORISE_JOIN"
+            | "M_UNABLE_TO_GRANT_JOIN"
+            | "M_UNSUPPORTED_ROOM_VERSION"
+            | "M_INCOMPATIBLE_ROOM_VERSION",
+            _,
+        ) => Verdict::Room(RoomTrouble::Forbidden),
+        ("M_UNRECOGNIZED", _) => Verdict::Token(TokenTrouble::WrongAddress),
+        ("M_NOT_FOUND", Asked::Room | Asked::Send) => Verdict::Room(RoomTrouble::Unknown),
+        ("M_TOO_LARGE", Asked::Send) => Verdict::Message(MessageTrouble::TooLarge),
+        (
+            "M_BAD_JSON" | "M_NOT_JSON" | "M_INVALID_PARAM" | "M_MISSING_PARAM" | "M_DUPLICATE_ANNOTATION",
+            Asked::Send,
+        ) => Verdict::Message(MessageTrouble::Rejected),
+        ("M_INVALID_PARAM", Asked::Room) => Verdict::Room(RoomTrouble::Unknown),
+        _ => return None,
+    };
+    Some(verdict)
+}
+
+/// An errcode that says nothing (`M_UNKNOWN`) or that this table does not know.
+fn by_status(asked: Asked, answer: &Answer) -> Verdict {
+    match (answer.status, asked) {
+        (429, _) => rate_limited(answer),
+        (401, _) => Verdict::Token(TokenTrouble::Unknown { soft_logout: false }),
+        (403, Asked::Room | Asked::Send) => Verdict::Room(RoomTrouble::Forbidden),
+        (404, Asked::Room | Asked::Send) | (400, Asked::Room) => Verdict::Room(RoomTrouble::Unknown),
+        (404 | 405, _) => Verdict::Token(TokenTrouble::WrongAddress),
+        (413, Asked::Send) => Verdict::Message(MessageTrouble::TooLarge),
+        (400 | 409 | 422, Asked::Send) => Verdict::Message(MessageTrouble::Rejected),
+        _ => Verdict::Transient,
+    }
+}
+
+/// No errcode: a proxy, a captive portal or a server that is starting. Several proxies answer 404 or 400 for all
+/// paths while the homeserver behind them restarts, so that must not cost a message.
+fn without_errcode(answer: &Answer) -> Verdict {
+    match answer.status {
+        429 => rate_limited(answer),
+        401 | 407 => Verdict::Token(TokenTrouble::Unknown { soft_logout: false }),
+        403 => Verdict::Room(RoomTrouble::Forbidden),
+        413 => Verdict::Message(MessageTrouble::TooLarge),
+        300..=399 | 405 => Verdict::Token(TokenTrouble::WrongAddress),
+        _ => Verdict::Transient,
+    }
+}
+
+/// `M_FORBIDDEN` has no finer code, so the human text is a hint; where it gives none, a join is worth trying.
+fn forbidden(text: &str) -> RoomTrouble {
+    let text = text.to_ascii_lowercase();
+    if text.contains("not in room") || text.contains("not joined") || text.contains("not a member") {
+        RoomTrouble::NotJoined
+    } else if text.contains("permission to post") || text.contains("power level") || text.contains("send_level") {
+        RoomTrouble::NoPower
+    } else {
+        RoomTrouble::Forbidden
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RateLimited {
+                retry_after: Some(wait),
+            } => write!(f, "rate limited for {:.1} s", wait.as_secs_f64()),
+            Self::RateLimited { retry_after: None } => f.write_str("rate limited"),
+            Self::Transient => f.write_str("homeserver unavailable"),
+            Self::Room(trouble) => trouble.fmt(f),
+            Self::Token(trouble) => trouble.fmt(f),
+            Self::Message(trouble) => trouble.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for RoomTrouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotJoined => "the account is not in the room",
+            Self::NoPower => "the account lacks the power to send in the room",
+            Self::Forbidden => "the room is closed to the account",
+            Self::Unknown => "there is no such room or alias",
+            Self::Encrypted => "the room is encrypted, so plain text was not sent",
+        })
+    }
+}
+
+impl fmt::Display for TokenTrouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unknown { .. } => "the homeserver does not accept the access token",
+            Self::Missing => "the access token did not reach the homeserver",
+            Self::Locked => "the account is locked",
+            Self::Suspended => "the account is suspended",
+            Self::Deactivated => "the account is deactivated",
+            Self::Consent => "the account has not agreed to the homeserver's terms",
+            Self::ServerLimit => "the homeserver reached a limit",
+            Self::UserLimit => "the account reached a limit",
+            Self::WrongAddress => "no Matrix homeserver answers at the homeserver URL",
+        })
+    }
+}
+
+impl fmt::Display for MessageTrouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooLarge => "the message is too large",
+            Self::Rejected => "the homeserver rejects the message",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
