@@ -9,6 +9,7 @@
 //! pipeline; what is accepted ends in the outbox, and delivery starts there.
 
 pub mod alert;
-pub mod message;
 pub mod matrix;
+pub mod message;
 
+pub mod standin;

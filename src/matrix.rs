@@ -45,7 +45,9 @@ pub enum SetupError {
     #[error("the homeserver URL cannot be used: {0}")]
     HomeServer(String),
     /// The access token is empty or has characters that no token has.
-    #[error("the access token is not one: it is empty, or has spaces, line breaks or other characters that no token has")]
+    #[error(
+        "the access token is not one: it is empty, or has spaces, line breaks or other characters that no token has"
+    )]
     AccessToken,
     /// The HTTP client cannot be built, for instance without any CA certificates.
     #[error("the HTTP client cannot be built")]

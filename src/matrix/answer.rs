@@ -40,9 +40,10 @@ impl Answer {
                 errcode: Some(error.kind.errcode().as_str().to_owned()),
                 text: one_line(&error.message),
                 retry_after: match &error.kind {
-                    ErrorKind::LimitExceeded(LimitExceededErrorData { retry_after: Some(wait), .. }) => {
-                        Some(from_now(*wait, now))
-                    }
+                    ErrorKind::LimitExceeded(LimitExceededErrorData {
+                        retry_after: Some(wait),
+                        ..
+                    }) => Some(from_now(*wait, now)),
                     _ => None,
                 },
                 soft_logout: matches!(&error.kind, ErrorKind::UnknownToken(data) if data.soft_logout),

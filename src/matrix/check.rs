@@ -73,12 +73,7 @@ impl Client {
         findings
     }
 
-    async fn check_room(
-        &self,
-        room: &RoomAddress,
-        me: &UserId,
-        findings: &mut Vec<Finding>,
-    ) -> Result<(), Finding> {
+    async fn check_room(&self, room: &RoomAddress, me: &UserId, findings: &mut Vec<Finding>) -> Result<(), Finding> {
         let trouble = |failure: Failure| room_trouble(room, me, &failure);
         let id = self.resolve(room).await.map_err(trouble)?;
         if self.enter(room, &id, me).await.map_err(trouble)? {
@@ -96,7 +91,10 @@ impl Client {
         if !self.may_send(&id, me).await.map_err(trouble)? {
             return Err(room_trouble(room, me, &Failure::room(RoomTrouble::NoPower, "")));
         }
-        findings.push(Finding::new(Severity::Info, format!("{room} is ready: {me} can send there")));
+        findings.push(Finding::new(
+            Severity::Info,
+            format!("{room} is ready: {me} can send there"),
+        ));
         Ok(())
     }
 
@@ -106,7 +104,10 @@ impl Client {
             Ok(raw) if parse::<Member>(raw.get())?.membership == MembershipState::Join => return Ok(false),
             // Who is not in the room may not read its state, so a refusal is the usual answer here.
             Ok(_) => {}
-            Err(Failure { verdict: Verdict::Room(_), .. }) => {}
+            Err(Failure {
+                verdict: Verdict::Room(_),
+                ..
+            }) => {}
             Err(failure) => return Err(failure),
         }
         self.join(room).await.map(|()| true)
@@ -114,7 +115,9 @@ impl Client {
 
     async fn replacement(&self, id: &RoomId) -> Result<Option<OwnedRoomId>, Failure> {
         match self.state(id, StateEventType::RoomTombstone, "").await {
-            Ok(raw) => Ok(parse::<Tombstone>(raw.get()).ok().map(|tombstone| tombstone.replacement_room)),
+            Ok(raw) => Ok(parse::<Tombstone>(raw.get())
+                .ok()
+                .map(|tombstone| tombstone.replacement_room)),
             Err(failure) if failure.is(404, "M_NOT_FOUND") => Ok(None),
             Err(failure) => Err(failure),
         }
@@ -132,7 +135,9 @@ impl Client {
         request.format = state_event::StateEventFormat::Event;
         let raw = self.call(Asked::Room, request).await?.event_or_content;
         let (version, creators) = parse::<Create>(raw.get()).map_or((RoomVersionId::V11, Vec::new()), Create::creators);
-        let rules = version.rules().unwrap_or(ruma::room_version_rules::RoomVersionRules::V11);
+        let rules = version
+            .rules()
+            .unwrap_or(ruma::room_version_rules::RoomVersionRules::V11);
         let levels = RoomPowerLevels::new(RoomPowerLevelsSource::Original(levels), &rules.authorization, creators);
         Ok(levels.user_can_send_message(me, MessageLikeEventType::RoomMessage))
     }
@@ -188,7 +193,10 @@ fn whose_token(me: &WhoAmI) -> Vec<Finding> {
     if me.is_guest {
         findings.push(Finding::new(
             Severity::Warn,
-            format!("{} is a guest, and most rooms are closed to guests: register an account", me.user_id),
+            format!(
+                "{} is a guest, and most rooms are closed to guests: register an account",
+                me.user_id
+            ),
         ));
     }
     findings

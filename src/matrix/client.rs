@@ -121,7 +121,11 @@ impl Client {
     /// nothing goes ([`RoomTrouble::Encrypted`]).
     pub async fn send(&self, room: &RoomAddress, txn: &TxnId, message: &RenderedMessage) -> Result<String, Failure> {
         let sent = self.send_to(room, txn, message).await;
-        if let Err(Failure { verdict: Verdict::Room(_), .. }) = &sent {
+        if let Err(Failure {
+            verdict: Verdict::Room(_),
+            ..
+        }) = &sent
+        {
             self.forget(room);
         }
         sent
@@ -178,7 +182,10 @@ impl Client {
         // Callers queue for one lookup; each waits no longer than for a request of its own.
         match tokio::time::timeout(self.0.timeout, found).await {
             Ok(found) => found.map(String::as_str),
-            Err(_) => Err(Failure::without_answer(Verdict::Transient, "the homeserver was not found in time")),
+            Err(_) => Err(Failure::without_answer(
+                Verdict::Transient,
+                "the homeserver was not found in time",
+            )),
         }
     }
 
@@ -196,6 +203,8 @@ impl Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("address", &self.0.address).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("address", &self.0.address)
+            .finish_non_exhaustive()
     }
 }

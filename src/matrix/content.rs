@@ -78,7 +78,10 @@ mod tests {
             msgtype: MsgType::Notice,
             ..message()
         };
-        assert_eq!(event(&quiet), json!({"msgtype": "m.notice", "body": "FIRING", "m.mentions": {}}));
+        assert_eq!(
+            event(&quiet),
+            json!({"msgtype": "m.notice", "body": "FIRING", "m.mentions": {}})
+        );
     }
 
     #[test]
@@ -86,6 +89,9 @@ mod tests {
         let mut loud = message();
         loud.mentions.user_ids = vec!["@ada:example.org".into(), "ada".into()];
         loud.mentions.room = true;
-        assert_eq!(event(&loud)["m.mentions"], json!({"user_ids": ["@ada:example.org"], "room": true}));
+        assert_eq!(
+            event(&loud)["m.mentions"],
+            json!({"user_ids": ["@ada:example.org"], "room": true})
+        );
     }
 }

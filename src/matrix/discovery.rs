@@ -69,8 +69,8 @@ fn base(text: &str) -> Result<String, SetupError> {
 /// Looks a server name up.
 pub(super) async fn look_up(host: &str, timeout: Duration) -> Result<String, Failure> {
     // The specification lets clients follow redirects here, and no token is sent with it.
-    let transport = Transport::new(timeout, Policy::limited(5), false)
-        .map_err(|error| Failure::transport(&error, timeout))?;
+    let transport =
+        Transport::new(timeout, Policy::limited(5), false).map_err(|error| Failure::transport(&error, timeout))?;
     look_up_at(&transport, &format!("https://{host}")).await
 }
 
@@ -80,8 +80,11 @@ async fn look_up_at(transport: &Transport, origin: &str) -> Result<String, Failu
         .call(origin, None, Asked::Account, discover_homeserver::Request::new())
         .await;
     let found = match found {
-        Ok(response) => base(&response.homeserver.base_url)
-            .map_err(|error| wrong(format!("the .well-known of {origin} names a base URL that cannot be used: {error}")))?,
+        Ok(response) => base(&response.homeserver.base_url).map_err(|error| {
+            wrong(format!(
+                "the .well-known of {origin} names a base URL that cannot be used: {error}"
+            ))
+        })?,
         // "IGNORE" in the specification: then the name itself is the homeserver.
         Err(failure) if failure.status == Some(404) => origin.to_owned(),
         Err(mut failure) => {

@@ -39,7 +39,10 @@ impl Failure {
         let (verdict, detail) = if error.is_builder() {
             (Verdict::Token(TokenTrouble::WrongAddress), cause)
         } else if error.is_timeout() {
-            (Verdict::Transient, format!("no answer within {} s", timeout.as_secs_f32()))
+            (
+                Verdict::Transient,
+                format!("no answer within {} s", timeout.as_secs_f32()),
+            )
         } else if error.is_connect() {
             (Verdict::Transient, format!("cannot connect: {cause}"))
         } else {
@@ -52,7 +55,10 @@ impl Failure {
     pub(super) fn unreadable(status: u16, why: &str) -> Self {
         Self {
             status: Some(status),
-            ..Self::without_answer(Verdict::Transient, format!("the answer cannot be read: {}", one_line(why)))
+            ..Self::without_answer(
+                Verdict::Transient,
+                format!("the answer cannot be read: {}", one_line(why)),
+            )
         }
     }
 
@@ -82,7 +88,10 @@ fn root_cause(error: &reqwest::Error) -> String {
     while let Some(next) = cause.source() {
         cause = next;
     }
-    if std::ptr::eq(std::ptr::from_ref(cause).cast::<()>(), std::ptr::from_ref(error).cast::<()>()) {
+    if std::ptr::eq(
+        std::ptr::from_ref(cause).cast::<()>(),
+        std::ptr::from_ref(error).cast::<()>(),
+    ) {
         return "request failed".to_owned();
     }
     cause.to_string()

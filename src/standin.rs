@@ -1,0 +1,247 @@
+//! A stand-in homeserver: stateful, in memory, reached over HTTP by the same client code as a real one.
+//!
+//! Used by the demo, the tests and the pictures in the documentation. Guarantees: it remembers events per room in
+//! order, merges a repeated transaction ID of a device as the specification says, keeps the rules of membership, power
+//! and size that a bot meets, and fails exactly as it is told to. It listens on loopback only.
+//!
+//! Deliberately not: a homeserver. No federation, no sync, no media, no encryption, nothing on disk.
+
+mod answer;
+mod api;
+mod fault;
+mod limit;
+mod room;
+mod wire;
+mod world;
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use poem::Server;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+pub use self::fault::{Fault, FaultId, Scope, When};
+pub use self::limit::Limit;
+pub use self::room::{Event, NewRoom};
+use self::wire::{Gate, Switchboard};
+use self::world::World;
+
+/// The homeserver's state; cheap to clone, all clones are the same homeserver.
+#[derive(Debug, Clone)]
+pub struct Homeserver {
+    world: Arc<Mutex<World>>,
+    changes: watch::Sender<u64>,
+    switchboard: Arc<Switchboard>,
+}
+
+impl Homeserver {
+    /// An empty homeserver with this server name.
+    pub fn new(server_name: &str) -> Self {
+        Self {
+            world: Arc::new(Mutex::new(World::new(server_name))),
+            changes: watch::Sender::new(0),
+            switchboard: Arc::default(),
+        }
+    }
+
+    /// Starts to listen on a free port of loopback.
+    pub async fn start(&self) -> io::Result<RunningHomeserver> {
+        self.serve(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?)
+    }
+
+    /// Starts to serve on a listener; only once per homeserver.
+    pub fn serve(&self, listener: TcpListener) -> io::Result<RunningHomeserver> {
+        let base_url = format!("http://{}", listener.local_addr()?);
+        self.change(|world| world.base_url.clone_from(&base_url));
+        let gate = Gate::new(listener, self.switchboard.clone())?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = Server::new_with_acceptor(gate)
+            .name("stand-in homeserver")
+            .run_with_graceful_shutdown(api::routes(self.clone()), async { stopped.await.unwrap_or(()) }, None);
+        Ok(RunningHomeserver {
+            base_url,
+            homeserver: self.clone(),
+            stop: Some(stop),
+            task: tokio::spawn(server),
+        })
+    }
+
+    /// Gives a user (`bot` or `@bot:server`) an access token that belongs to a device.
+    pub fn login(&self, user: &str, device: &str) -> String {
+        self.change(|world| world.login(user, Some(device)))
+    }
+
+    /// Gives a user an access token without a device, as an admin API would.
+    pub fn login_without_device(&self, user: &str) -> String {
+        self.change(|world| world.login(user, None))
+    }
+
+    /// Takes a token back: 401 `M_UNKNOWN_TOKEN` from now on.
+    pub fn revoke(&self, token: &str) {
+        self.set_revoked(token, true);
+    }
+
+    /// Takes the token again.
+    pub fn restore(&self, token: &str) {
+        self.set_revoked(token, false);
+    }
+
+    fn set_revoked(&self, token: &str, revoked: bool) {
+        self.change(|world| {
+            if let Some(session) = world.sessions.get_mut(token) {
+                session.revoked = revoked;
+            }
+        });
+    }
+
+    /// Makes a room and returns its ID.
+    pub fn create_room(&self, room: &NewRoom) -> String {
+        self.change(|world| world.create(room))
+    }
+
+    /// Points an alias (`name` or `#name:server`) at a room; it may have pointed elsewhere before.
+    pub fn point_alias(&self, alias: &str, room: &str) {
+        self.change(|world| {
+            let alias = world.full('#', alias);
+            world.aliases.insert(alias, room.to_owned());
+        });
+    }
+
+    /// Sets a state event, as an administrator of the room would.
+    pub fn set_state(&self, room: &str, kind: &str, key: &str, content: Value) {
+        self.change(|world| {
+            let admin = world.full('@', "admin");
+            world.set_state(room, &admin, kind, key, content);
+        });
+    }
+
+    /// Sets somebody's membership: `join`, `invite`, `leave` or `ban`.
+    pub fn set_membership(&self, room: &str, user: &str, membership: &str) {
+        let user = self.look(|world| world.full('@', user));
+        self.set_state(room, "m.room.member", &user, json!({"membership": membership}));
+    }
+
+    /// Switches encryption on, which cannot be undone.
+    pub fn encrypt(&self, room: &str) {
+        self.set_state(
+            room,
+            "m.room.encryption",
+            "",
+            json!({"algorithm": "m.megolm.v1.aes-sha2"}),
+        );
+    }
+
+    /// All events of a room, state and messages, in order.
+    pub fn events(&self, room: &str) -> Vec<Event> {
+        self.look(|world| {
+            world
+                .rooms
+                .get(room)
+                .map(|room| room.timeline.clone())
+                .unwrap_or_default()
+        })
+    }
+
+    /// The messages of a room, in order.
+    pub fn messages(&self, room: &str) -> Vec<Event> {
+        let mut events = self.events(room);
+        events.retain(|event| event.kind == "m.room.message");
+        events
+    }
+
+    /// How many requests to send to this room have come in, whatever became of them.
+    pub fn sends_seen(&self, room: &str) -> u64 {
+        self.look(|world| world.rooms.get(room).map_or(0, |room| room.sends_seen))
+    }
+
+    /// Plans a fault.
+    pub fn plan(&self, scope: Scope, when: When, fault: Fault) -> FaultId {
+        self.change(|world| world.plan.add(scope, when, fault))
+    }
+
+    /// Ends a planned fault.
+    pub fn heal(&self, fault: FaultId) {
+        self.change(|world| world.plan.heal(fault));
+    }
+
+    /// Ends all planned faults.
+    pub fn heal_all(&self) {
+        self.change(|world| world.plan.heal_all());
+    }
+
+    /// Limits how many messages an account may send, or lifts the limit.
+    pub fn limit_messages(&self, limit: Option<Limit>) {
+        self.change(|world| world.set_limit(limit));
+    }
+
+    /// Tells of every change; what changed is read by the other methods.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    fn look<T>(&self, read: impl FnOnce(&World) -> T) -> T {
+        read(&self.world.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change<T>(&self, write: impl FnOnce(&mut World) -> T) -> T {
+        let result = write(&mut self.world.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changes.send_modify(|count| *count += 1);
+        result
+    }
+
+    fn switchboard(&self) -> &Switchboard {
+        &self.switchboard
+    }
+}
+
+/// A homeserver that listens; dropping it stops it.
+#[derive(Debug)]
+pub struct RunningHomeserver {
+    /// Where it listens, as a client's base URL.
+    pub base_url: String,
+    /// Its state.
+    pub homeserver: Homeserver,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<io::Result<()>>,
+}
+
+impl RunningHomeserver {
+    /// Stops listening, on the same port until [`Self::accept_again`]: connecting is refused, connections break.
+    pub async fn refuse(&self) {
+        self.homeserver.switchboard().listen(false).await;
+    }
+
+    /// Listens again.
+    pub async fn accept_again(&self) {
+        self.homeserver.switchboard().listen(true).await;
+    }
+
+    /// Breaks all connections; new ones are welcome.
+    pub fn cut_connections(&self) {
+        self.homeserver.switchboard().cut_all();
+    }
+
+    /// Stops it and returns when nothing of it runs any more.
+    pub async fn shutdown(mut self) -> io::Result<()> {
+        self.stop_now();
+        (&mut self.task).await.map_err(io::Error::other)?
+    }
+
+    fn stop_now(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            // The server may have ended by itself, then there is nobody to tell.
+            let _ = stop.send(());
+        }
+        self.cut_connections();
+    }
+}
+
+impl Drop for RunningHomeserver {
+    fn drop(&mut self) {
+        self.stop_now();
+    }
+}

@@ -1,0 +1,89 @@
+//! What the stand-in answers: JSON, and Matrix's standard error response.
+
+use poem::http::StatusCode;
+use poem::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+/// A request that is refused.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Refusal {
+    status: u16,
+    body: Value,
+    retry_after: Option<u64>,
+}
+
+impl Refusal {
+    /// Any status with any errcode.
+    pub(super) fn new(status: u16, errcode: &str, error: impl Into<String>) -> Self {
+        Self {
+            status,
+            body: json!({"errcode": errcode, "error": error.into()}),
+            retry_after: None,
+        }
+    }
+
+    /// 403 `M_FORBIDDEN`.
+    pub(super) fn forbidden(error: impl Into<String>) -> Self {
+        Self::new(403, "M_FORBIDDEN", error)
+    }
+
+    /// 404 `M_NOT_FOUND`.
+    pub(super) fn not_found(error: impl Into<String>) -> Self {
+        Self::new(404, "M_NOT_FOUND", error)
+    }
+
+    /// 429, which tells how long to wait in the body and, rounded up to seconds, in the header.
+    pub(super) fn limited(ms: u64) -> Self {
+        let mut refusal = Self::new(429, "M_LIMIT_EXCEEDED", "Too Many Requests").with("retry_after_ms", json!(ms));
+        refusal.retry_after = Some(ms.div_ceil(1000));
+        refusal
+    }
+
+    /// With one more field in the body.
+    pub(super) fn with(mut self, field: &str, value: Value) -> Self {
+        self.body[field] = value;
+        self
+    }
+
+    /// Without the field in the body.
+    pub(super) fn without(mut self, field: &str) -> Self {
+        if let Some(body) = self.body.as_object_mut() {
+            body.shift_remove(field);
+        }
+        self
+    }
+
+    /// Without the header.
+    pub(super) fn without_header(mut self) -> Self {
+        self.retry_after = None;
+        self
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = json_response(&self.body);
+        response.set_status(StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert("retry-after", seconds.into());
+        }
+        response
+    }
+}
+
+/// JSON with its content type.
+pub(super) fn json_response(body: &Value) -> Response {
+    Response::builder()
+        .content_type("application/json")
+        .body(body.to_string())
+}
+
+/// A page as reverse proxies write it, which no Matrix client can read.
+pub(super) fn html_response(status: u16) -> Response {
+    Response::builder()
+        .status(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY))
+        .content_type("text/html")
+        .body(format!(
+            "<html><head><title>{status}</title></head><body><center><h1>{status}</h1></center></body></html>"
+        ))
+}

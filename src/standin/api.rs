@@ -1,0 +1,309 @@
+//! The client-server API of the stand-in, as far as a sending bot and a reading test need it.
+//!
+//! Guarantees: every request goes through [`serve`], which carries out the planned faults, checks the token and keeps
+//! count. Paths and answers are those of the specification.
+
+use poem::web::{Data, Path, Query};
+use poem::{Body, Endpoint, EndpointExt, IntoResponse, Request, Response, Route, get, handler, post, put};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Homeserver;
+use super::answer::{Refusal, html_response, json_response};
+use super::fault::Fault;
+use super::world::{Session, World};
+
+/// Larger bodies are refused before they are read to the end.
+const BODY_LIMIT: usize = 1 << 20;
+
+type Outcome = Result<Value, Refusal>;
+
+pub(super) fn routes(homeserver: Homeserver) -> impl Endpoint {
+    let v3 = Route::new()
+        .at("/account/whoami", get(whoami))
+        .at("/directory/room/:alias", get(alias))
+        .at("/join/:room", post(join))
+        .at("/rooms/:room/join", post(join))
+        .at("/joined_rooms", get(joined_rooms))
+        .at("/rooms/:room/state", get(all_state))
+        .at("/rooms/:room/state/:kind", get(state_without_key))
+        .at("/rooms/:room/state/:kind/", get(state_without_key))
+        .at("/rooms/:room/state/:kind/:key", get(state))
+        .at("/rooms/:room/send/:kind/:txn", put(send))
+        .at("/rooms/:room/event/:event", get(event))
+        .at("/rooms/:room/messages", get(messages));
+    Route::new()
+        .at("/_matrix/client/versions", get(versions))
+        .at("/.well-known/matrix/client", get(well_known))
+        .nest("/_matrix/client/v3", v3)
+        .catch_all_error(|_| async { Refusal::new(404, "M_UNRECOGNIZED", "Unrecognized request") })
+        .data(homeserver)
+}
+
+/// What a request is about; decides which faults concern it.
+struct Call<'a> {
+    room: Option<&'a str>,
+    send: bool,
+}
+
+impl Call<'_> {
+    const ACCOUNT: Call<'static> = Call {
+        room: None,
+        send: false,
+    };
+
+    fn room(room: &str) -> Call<'_> {
+        Call {
+            room: Some(room),
+            send: false,
+        }
+    }
+}
+
+/// One request: its faults, its token, its effect.
+async fn serve<F>(homeserver: &Homeserver, request: &Request, call: Call<'_>, effect: F) -> Response
+where
+    F: FnOnce(&mut World, &Session) -> Outcome,
+{
+    let token = request
+        .header("authorization")
+        .and_then(|value| value.strip_prefix("Bearer "));
+    serve_public(homeserver, request, call, |world| {
+        let session = world.session(token)?;
+        effect(world, &session)
+    })
+    .await
+}
+
+/// The same for what needs no token.
+async fn serve_public<F>(homeserver: &Homeserver, request: &Request, call: Call<'_>, effect: F) -> Response
+where
+    F: FnOnce(&mut World) -> Outcome,
+{
+    let picked = homeserver.change(|world| {
+        if let Some(room) = call
+            .room
+            .filter(|_| call.send)
+            .and_then(|room| world.rooms.get_mut(room))
+        {
+            room.sends_seen += 1;
+        }
+        world.plan.pick(call.room, call.send)
+    });
+    if !picked.latency.is_zero() {
+        tokio::time::sleep(picked.latency).await;
+    }
+    match picked.fault {
+        None => {}
+        Some(Fault::Hang) => std::future::pending().await,
+        Some(Fault::DropRequest) => return hang_up(homeserver, request).await,
+        Some(Fault::BadGateway) => return html_response(502),
+        Some(Fault::Page(status)) => return html_response(status),
+        Some(Fault::DropReply) => {
+            let _ = homeserver.change(effect);
+            return hang_up(homeserver, request).await;
+        }
+        Some(fault) => {
+            if let Some(refusal) = fault.refusal() {
+                return refusal.into_response();
+            }
+        }
+    }
+    match homeserver.change(effect) {
+        Ok(body) => json_response(&body),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// Closes the connection; the request's own task ends with it, so this never returns.
+async fn hang_up(homeserver: &Homeserver, request: &Request) -> Response {
+    if let Some(peer) = request.remote_addr().as_socket_addr() {
+        homeserver.switchboard().cut(*peer);
+    }
+    std::future::pending().await
+}
+
+#[handler]
+async fn versions(request: &Request, homeserver: Data<&Homeserver>) -> Response {
+    serve_public(&homeserver, request, Call::ACCOUNT, |_| {
+        let versions: Vec<_> = (1..=12).map(|minor| format!("v1.{minor}")).collect();
+        Ok(json!({"versions": versions, "unstable_features": {}}))
+    })
+    .await
+}
+
+#[handler]
+async fn well_known(request: &Request, homeserver: Data<&Homeserver>) -> Response {
+    serve_public(&homeserver, request, Call::ACCOUNT, |world| {
+        Ok(json!({"m.homeserver": {"base_url": world.base_url}}))
+    })
+    .await
+}
+
+#[handler]
+async fn whoami(request: &Request, homeserver: Data<&Homeserver>) -> Response {
+    serve(&homeserver, request, Call::ACCOUNT, |_, session| {
+        let mut me = json!({"user_id": session.user, "is_guest": false});
+        if let Some(device) = &session.device {
+            me["device_id"] = json!(device);
+        }
+        Ok(me)
+    })
+    .await
+}
+
+#[handler]
+async fn alias(request: &Request, homeserver: Data<&Homeserver>, Path(alias): Path<String>) -> Response {
+    serve_public(&homeserver, request, Call::ACCOUNT, |world| {
+        let room = world.resolve(&alias)?;
+        Ok(json!({"room_id": room, "servers": [world.server_name]}))
+    })
+    .await
+}
+
+#[handler]
+async fn join(request: &Request, homeserver: Data<&Homeserver>, Path(room): Path<String>) -> Response {
+    serve(&homeserver, request, Call::room(&room), |world, session| {
+        Ok(json!({"room_id": world.join(&room, session)?}))
+    })
+    .await
+}
+
+#[handler]
+async fn joined_rooms(request: &Request, homeserver: Data<&Homeserver>) -> Response {
+    serve(&homeserver, request, Call::ACCOUNT, |world, session| {
+        let joined = |(_, room): &(&String, &super::room::Room)| room.membership(&session.user) == "join";
+        let rooms: Vec<_> = world.rooms.iter().filter(joined).map(|(id, _)| id).collect();
+        Ok(json!({"joined_rooms": rooms}))
+    })
+    .await
+}
+
+#[handler]
+async fn all_state(request: &Request, homeserver: Data<&Homeserver>, Path(room): Path<String>) -> Response {
+    serve(&homeserver, request, Call::room(&room), |world, session| {
+        Ok(json!(world.look(&room, session)?.state.values().collect::<Vec<_>>()))
+    })
+    .await
+}
+
+#[derive(Deserialize)]
+struct StateQuery {
+    #[serde(default)]
+    format: String,
+}
+
+#[handler]
+async fn state_without_key(
+    request: &Request,
+    homeserver: Data<&Homeserver>,
+    Path((room, kind)): Path<(String, String)>,
+    query: Query<StateQuery>,
+) -> Response {
+    read_state(request, &homeserver, (&room, &kind, ""), &query.format).await
+}
+
+#[handler]
+async fn state(
+    request: &Request,
+    homeserver: Data<&Homeserver>,
+    Path((room, kind, key)): Path<(String, String, String)>,
+    query: Query<StateQuery>,
+) -> Response {
+    read_state(request, &homeserver, (&room, &kind, &key), &query.format).await
+}
+
+async fn read_state(
+    request: &Request,
+    homeserver: &Homeserver,
+    (room, kind, key): (&str, &str, &str),
+    format: &str,
+) -> Response {
+    serve(homeserver, request, Call::room(room), |world, session| {
+        let found = world.look(room, session)?.state.get(&(kind.to_owned(), key.to_owned()));
+        let found = found.ok_or_else(|| Refusal::not_found("Event not found."))?;
+        Ok(if format == "event" {
+            json!(found)
+        } else {
+            found.content.clone()
+        })
+    })
+    .await
+}
+
+#[handler]
+async fn send(
+    request: &Request,
+    homeserver: Data<&Homeserver>,
+    Path((room, kind, txn)): Path<(String, String, String)>,
+    body: Body,
+) -> Response {
+    let body = body.into_bytes_limit(BODY_LIMIT).await;
+    serve(
+        &homeserver,
+        request,
+        Call {
+            room: Some(&room),
+            send: true,
+        },
+        |world, session| {
+            let body = body.map_err(|_| Refusal::new(413, "M_TOO_LARGE", "request body too large"))?;
+            let content =
+                serde_json::from_slice(&body).map_err(|_| Refusal::new(400, "M_NOT_JSON", "Content not JSON."))?;
+            Ok(json!({"event_id": world.send(&room, &kind, &txn, content, session)?}))
+        },
+    )
+    .await
+}
+
+#[handler]
+async fn event(request: &Request, homeserver: Data<&Homeserver>, Path((room, id)): Path<(String, String)>) -> Response {
+    serve(&homeserver, request, Call::room(&room), |world, session| {
+        let found = world
+            .look(&room, session)?
+            .timeline
+            .iter()
+            .find(|event| event.event_id == id);
+        Ok(json!(found.ok_or_else(|| Refusal::not_found("Event not found."))?))
+    })
+    .await
+}
+
+#[derive(Deserialize)]
+struct MessagesQuery {
+    dir: String,
+    from: Option<String>,
+    limit: Option<usize>,
+}
+
+/// Pages through the timeline; a token is the number of events before that place.
+#[handler]
+async fn messages(
+    request: &Request,
+    homeserver: Data<&Homeserver>,
+    Path(room): Path<String>,
+    query: Query<MessagesQuery>,
+) -> Response {
+    serve(&homeserver, request, Call::room(&room), |world, session| {
+        let timeline = &world.look(&room, session)?.timeline;
+        let backwards = query.dir == "b";
+        let given = query.from.as_deref().and_then(|from| from.parse::<usize>().ok());
+        let from = given
+            .unwrap_or(if backwards { timeline.len() } else { 0 })
+            .min(timeline.len());
+        let limit = query.limit.unwrap_or(10).min(1000);
+        let (chunk, end, last): (Vec<_>, usize, bool) = if backwards {
+            let end = from.saturating_sub(limit);
+            (timeline[end..from].iter().rev().collect(), end, end == 0)
+        } else {
+            let end = (from + limit).min(timeline.len());
+            (timeline[from..end].iter().collect(), end, end == timeline.len())
+        };
+        let mut page = json!({"start": from.to_string(), "chunk": chunk, "state": []});
+        if !last {
+            page["end"] = json!(end.to_string());
+        }
+        Ok(page)
+    })
+    .await
+}

@@ -1,0 +1,3 @@
+//! The integration tests: one crate, one module for each part of the outside.
+
+mod matrix;
