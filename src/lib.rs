@@ -10,3 +10,4 @@
 
 pub mod alert;
 pub mod message;
+pub mod outbox;
