@@ -6,10 +6,12 @@
 //! ```
 //!
 //! The modules stand in the order of that flow. Two vocabularies, [`alert`] and [`message`], meet only in the
-//! pipeline; what is accepted ends in the outbox, and delivery starts there.
+//! pipeline; what is accepted ends in the [`outbox`], and delivery starts there.
 
 pub mod alert;
-pub mod matrix;
 pub mod message;
+
+pub mod matrix;
+pub mod outbox;
 
 pub mod standin;

@@ -1,0 +1,173 @@
+//! The room of what is owed: one row is one message owed to one room.
+//!
+//! ```text
+//! enqueue ─→ Pending ─claim─→ InFlight ─record─→ Delivered
+//!               │    ←─Wait, Rewrite─┘    └────→ Dead ─retry─→ Pending
+//!               └─fold─→ Folded (named in a digest, which is a Pending row of its own)
+//! ```
+//!
+//! Guarantees: what [`Outbox::enqueue`] has returned is on disk, and stays there until it is delivered, or is named in
+//! exactly one digest, or an operator drops it; a room's deliveries are claimed one at a time and in order of
+//! acceptance; a delivery keeps its transaction ID. Nothing is loaded whole: memory does not grow with the backlog.
+//!
+//! It does not know Matrix, alerts or templates, it sends nothing and decides no retry, and it never reads a clock:
+//! `now` is a parameter everywhere. (PostgreSQL's leases are the exception; they go by the database's own clock.)
+
+mod delivery;
+mod error;
+mod fold;
+mod report;
+mod sqlite;
+mod store;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+pub use self::delivery::{
+    Acceptance, Delivery, DeliveryId, DeliveryState, DeliveryStateError, Enqueued, NewDelivery, Outcome, Receipt,
+    Recorded,
+};
+pub use self::error::OutboxError;
+pub use self::fold::{Digest, FOLD_AT_MOST, FoldPolicy, Waiting};
+pub use self::report::{Dropped, Filter, Retried, RetryResult, RoomStats, RoomWait, Stats};
+use self::sqlite::Sqlite;
+use self::store::Store;
+use crate::message::RoomAddress;
+
+/// Where the outbox lives and how long it remembers.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The directory of the SQLite file; made if it is missing.
+    pub data_dir: PathBuf,
+    /// A `postgres://` URL: the outbox lives there instead.
+    pub database_url: Option<SecretString>,
+    /// How long a repeat key is recognised.
+    pub repeat_window: Duration,
+    /// How long delivered rows stay readable.
+    pub keep_delivered: Duration,
+}
+
+/// A handle on the outbox; cheap to clone. The last one to go waits for what is being written.
+#[derive(Clone)]
+pub struct Outbox(Arc<dyn Store>);
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Outbox")
+    }
+}
+
+impl Outbox {
+    /// Opens it for a relay, and migrates it. A second relay on the same directory is refused.
+    pub async fn open(settings: &Settings) -> Result<Self, OutboxError> {
+        let settings = settings.clone();
+        let sqlite = tokio::task::spawn_blocking(move || Sqlite::open(&settings)).await;
+        Ok(Self(Arc::new(sqlite.map_err(OutboxError::bug)??)))
+    }
+
+    /// Opens it for a command, beside a relay that may be running: takes no lock, makes and migrates nothing.
+    pub async fn open_for_operator(settings: &Settings) -> Result<Self, OutboxError> {
+        let settings = settings.clone();
+        let sqlite = tokio::task::spawn_blocking(move || Sqlite::open_for_operator(&settings)).await;
+        Ok(Self(Arc::new(sqlite.map_err(OutboxError::bug)??)))
+    }
+
+    /// Accepts deliveries. When it returns they are on disk; concurrent calls share one fsync. If the caller goes away
+    /// meanwhile, they may be on disk all the same: that is what repeat keys are for.
+    pub async fn enqueue(&self, acceptance: Acceptance) -> Result<Enqueued, OutboxError> {
+        self.0.enqueue(acceptance).await
+    }
+
+    /// Claims the heads of at most `limit` rooms that are due and not claimed, least recently claimed room first. The
+    /// attempt is on disk before this returns. A backlog that `fold` speaks of is folded on the way.
+    pub async fn claim_due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        fold: &FoldPolicy,
+    ) -> Result<Vec<Delivery>, OutboxError> {
+        self.0.claim_due(now, limit, fold).await
+    }
+
+    /// Says that these are still in flight. Due every few seconds; a claim that is not renewed passes to somebody else.
+    pub async fn renew(&self, ids: &[DeliveryId], now: Timestamp) -> Result<(), OutboxError> {
+        self.0.renew(ids, now).await
+    }
+
+    /// Gives claims back without an outcome, such as at a shutdown whose deadline has passed. The attempt stays counted.
+    pub async fn release(&self, ids: &[DeliveryId]) -> Result<(), OutboxError> {
+        self.0.release(ids).await
+    }
+
+    /// Writes down how an attempt ended, and ends the claim. A late word from somebody who lost the claim is ignored,
+    /// except that the message is in the room.
+    pub async fn record(&self, id: DeliveryId, outcome: Outcome, now: Timestamp) -> Result<Recorded, OutboxError> {
+        self.0.record(id, outcome, now).await
+    }
+
+    /// What the room waits for; `None` if it may be tried.
+    pub async fn room_due(&self, room: &RoomAddress, now: Timestamp) -> Result<Option<RoomWait>, OutboxError> {
+        self.0.room_due(room, now).await
+    }
+
+    /// Lets a room wait, or with `None` try again now.
+    pub async fn set_room_due(
+        &self,
+        room: &RoomAddress,
+        wait: Option<RoomWait>,
+        now: Timestamp,
+    ) -> Result<(), OutboxError> {
+        self.0.set_room_due(room, wait, now).await
+    }
+
+    /// Lets all rooms try again now that wait for this reason, such as when the token works again; says how many.
+    pub async fn wake_rooms(&self, reason: &str) -> Result<u64, OutboxError> {
+        self.0.wake_rooms(reason).await
+    }
+
+    /// How full it is. Counts index entries, so ask it every few seconds and not on every request.
+    pub async fn stats(&self, now: Timestamp) -> Result<Stats, OutboxError> {
+        self.0.stats(now).await
+    }
+
+    /// Whether it can be written: it writes.
+    pub async fn probe(&self) -> Result<(), OutboxError> {
+        self.0.probe().await
+    }
+
+    /// Removes what was delivered, or named in a digest that was, too long ago, and repeat keys past the window; says
+    /// how many rows. What is dead stays.
+    pub async fn prune(&self, now: Timestamp) -> Result<u64, OutboxError> {
+        self.0.prune(now).await
+    }
+
+    /// Deliveries, newest first.
+    pub async fn list(&self, filter: Filter) -> Result<Vec<Delivery>, OutboxError> {
+        self.0.list(filter).await
+    }
+
+    /// One delivery.
+    pub async fn show(&self, id: DeliveryId) -> Result<Option<Delivery>, OutboxError> {
+        self.0.show(id).await
+    }
+
+    /// Puts dead deliveries at the tail of their rooms, under their old transaction IDs, and lets the rooms try now.
+    pub async fn retry(&self, ids: &[DeliveryId], now: Timestamp) -> Result<Vec<Retried>, OutboxError> {
+        self.0.retry(ids, now).await
+    }
+
+    /// The same for everything dead in a room, in its order.
+    pub async fn retry_room(&self, room: &RoomAddress, now: Timestamp) -> Result<Vec<Retried>, OutboxError> {
+        self.0.retry_room(room, now).await
+    }
+
+    /// Drops a delivery: one that waits becomes dead, one that is dead is removed.
+    pub async fn drop(&self, id: DeliveryId, now: Timestamp) -> Result<Dropped, OutboxError> {
+        self.0.discard(id, now).await
+    }
+}

@@ -1,0 +1,198 @@
+//! The outbox's nouns: a delivery, its states, and what goes in and comes out.
+//!
+//! A delivery is one message owed to one room. It is `Pending` until it is claimed, `InFlight` while somebody sends it,
+//! and ends `Delivered`, `Dead` or `Folded`. Nothing here touches a database or a clock.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+
+use crate::message::{RenderedMessage, RoomAddress, TxnId};
+
+/// Names a delivery for its whole life; grows with acceptance, but does not order a room (a retried row keeps its id).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryId(pub i64);
+
+impl fmt::Display for DeliveryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One message that shall be owed to one room.
+#[derive(Debug, Clone)]
+pub struct NewDelivery {
+    /// Where it goes.
+    pub room: RoomAddress,
+    /// What it says, final.
+    pub message: RenderedMessage,
+    /// When the alerts began, for the age at delivery.
+    pub starts_at: Option<Timestamp>,
+}
+
+/// All deliveries of one request: either all of them are accepted, or none.
+#[derive(Debug, Clone)]
+pub struct Acceptance {
+    /// In the order in which they shall appear.
+    pub deliveries: Vec<NewDelivery>,
+    /// Two requests with the same key within the repeat window are one. `None`: never a repeat.
+    pub repeat_key: Option<String>,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// What became of an [`Acceptance`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Enqueued {
+    /// It is on disk.
+    Accepted(Vec<Receipt>),
+    /// It had been accepted before, within the window: the receipts of that time. Nothing was added.
+    Recognised(Vec<Receipt>),
+}
+
+impl Enqueued {
+    /// The receipts, whichever way.
+    pub fn receipts(&self) -> &[Receipt] {
+        match self {
+            Self::Accepted(receipts) | Self::Recognised(receipts) => receipts,
+        }
+    }
+}
+
+/// The proof that a message is owed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// Which row.
+    pub id: DeliveryId,
+    /// To whom it is owed.
+    pub room: RoomAddress,
+}
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DeliveryState {
+    /// Waits for its turn.
+    Pending,
+    /// Somebody sends it now.
+    InFlight,
+    /// In the room; the event ID is known.
+    Delivered,
+    /// Given up, and kept until somebody retries or drops it.
+    Dead,
+    /// Named in a digest, which is sent in its place.
+    Folded,
+}
+
+impl DeliveryState {
+    /// All of them, in the order of a life.
+    pub const ALL: [Self; 5] = [Self::Pending, Self::InFlight, Self::Delivered, Self::Dead, Self::Folded];
+
+    /// The word that the operator reads and types.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::InFlight => "in-flight",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+            Self::Folded => "folded",
+        }
+    }
+}
+
+impl fmt::Display for DeliveryState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A word that is no state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a state: pending, in-flight, delivered, dead or folded")]
+pub struct DeliveryStateError(String);
+
+impl FromStr for DeliveryState {
+    type Err = DeliveryStateError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or_else(|| DeliveryStateError(text.to_owned()))
+    }
+}
+
+/// One row of the outbox. Times have millisecond precision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delivery {
+    /// Its name.
+    pub id: DeliveryId,
+    /// Where it goes.
+    pub room: RoomAddress,
+    /// The same over all attempts, restarts and replicas.
+    pub txn_id: TxnId,
+    /// What it says.
+    pub message: RenderedMessage,
+    /// When it was accepted; a digest's is that of the oldest it names.
+    pub accepted_at: Timestamp,
+    /// When the alerts began; a digest's is the earliest it names.
+    pub starts_at: Option<Timestamp>,
+    /// Attempts begun, this one included.
+    pub attempts: u32,
+    /// When the first attempt began, since the last operator's retry.
+    pub first_attempt_at: Option<Timestamp>,
+    /// When the last attempt began.
+    pub last_attempt_at: Option<Timestamp>,
+    /// Why the last failed attempt failed.
+    pub last_error: Option<String>,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// When it was delivered or given up.
+    pub finished_at: Option<Timestamp>,
+    /// The event in the room, once delivered.
+    pub event_id: Option<String>,
+    /// The digest that names it, once folded.
+    pub folded_into: Option<DeliveryId>,
+    /// How many deliveries this digest names; 0 for an ordinary message.
+    pub members: u32,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// It is in the room.
+    Delivered {
+        /// The homeserver's name for it.
+        event_id: String,
+    },
+    /// It stays the head of its room, and the room waits.
+    Wait {
+        /// Until then.
+        until: Timestamp,
+        /// The verdict in a word or two, for operators and metrics.
+        reason: String,
+        /// What was answered.
+        error: String,
+    },
+    /// Send this instead, at once and under the same transaction ID.
+    Rewrite {
+        /// The new content.
+        message: RenderedMessage,
+        /// Why the old one could not be sent.
+        error: String,
+    },
+    /// Given up: it stays readable, and the room goes on without it.
+    Dead {
+        /// Why.
+        error: String,
+    },
+}
+
+/// Whether an outcome counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// It is on disk.
+    Done,
+    /// The claim had passed to somebody else, or the row had ended before: nothing was changed.
+    Superseded,
+}

@@ -1,0 +1,65 @@
+//! What can go wrong with the outbox, named for what the reader can do about it.
+//!
+//! Guarantees: [`OutboxError::Unavailable`] means that the same call may well succeed later (disk full, database
+//! gone) and that the caller should be told 503; every other variant needs a person. No text holds a password.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+/// Why the outbox did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum OutboxError {
+    /// Try again later: the disk is full, the database is away or busy. What was asked may not have happened.
+    #[error("the outbox cannot be used now: {reason}")]
+    Unavailable {
+        /// For the operator's eyes.
+        reason: String,
+    },
+    /// Stop the other relay, or give this one a data directory of its own.
+    #[error("another relay is using the data directory `{}`; two relays can only share a PostgreSQL database", .0.display())]
+    InUse(PathBuf),
+    /// Run the newer relay again, or restore a backup: this one would not understand what is written there.
+    #[error("the outbox has schema version {found}, this relay knows {known} at most: it was written by a newer relay")]
+    NewerSchema {
+        /// What the database says.
+        found: i64,
+        /// What this program was built with.
+        known: i64,
+    },
+    /// Start this version's relay once: only it migrates, never a command beside a running relay.
+    #[error("the outbox has schema version {found}, this program needs {known}: start the relay first, it migrates")]
+    OlderSchema {
+        /// What the database says.
+        found: i64,
+        /// What this program was built with.
+        known: i64,
+    },
+    /// Check the data directory: a command does not create an outbox.
+    #[error("there is no outbox at `{}`", .0.display())]
+    Missing(PathBuf),
+    /// Correct the setting.
+    #[error("the database URL cannot be used: {0}")]
+    Setting(String),
+    /// Report it: a fault of this program or a damaged database.
+    #[error("the outbox failed in an unexpected way: {0}")]
+    Bug(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl OutboxError {
+    pub(super) fn unavailable(reason: &(impl ToString + ?Sized)) -> Self {
+        Self::Unavailable {
+            reason: reason.to_string(),
+        }
+    }
+
+    pub(super) fn bug(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Bug(error.into())
+    }
+}
+
+/// A text that JSON of this program's own making refused; it cannot happen with the types that are stored.
+impl From<serde_json::Error> for OutboxError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::bug(error)
+    }
+}

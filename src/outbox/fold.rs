@@ -1,0 +1,101 @@
+//! Storms: when many never-tried deliveries of one room have waited too long, one digest is sent in their place.
+//!
+//! Guarantees: a delivery that was ever tried is not folded, because it may be in the room already; a digest names
+//! an unbroken run from the head of the queue, so the order holds; a composer that panics costs the digest and
+//! never a delivery. How a digest reads is the composer's matter, not the outbox's.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::delivery::DeliveryId;
+use crate::message::{Mentions, MsgType, RenderedMessage};
+
+/// How many waiting deliveries a composer is shown at most, so that memory stays bounded.
+pub const FOLD_AT_MOST: usize = 1_000;
+
+/// When a room's backlog is folded, and by whom.
+#[derive(Clone, Copy)]
+pub struct FoldPolicy {
+    /// Fold when more than this many wait. `usize::MAX`: never. More than [`FOLD_AT_MOST`] counts as that.
+    pub threshold: usize,
+    /// Only when the oldest of them has waited this long.
+    pub min_age: Duration,
+    /// Writes the digest.
+    pub compose: fn(&[Waiting]) -> Digest,
+}
+
+impl fmt::Debug for FoldPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FoldPolicy")
+            .field("threshold", &self.threshold)
+            .field("min_age", &self.min_age)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a composer needs of a waiting delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Which one.
+    pub id: DeliveryId,
+    /// The line that stands for it.
+    pub headline: String,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// When its alerts began.
+    pub starts_at: Option<Timestamp>,
+    /// Whether it would have rung.
+    pub loud: bool,
+}
+
+/// What a composer answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Digest {
+    /// The message that names them.
+    pub message: RenderedMessage,
+    /// How many of the slice it names, from its start. One is no digest: then the delivery goes out as itself.
+    pub taken: usize,
+}
+
+impl FoldPolicy {
+    /// Sends everything as itself.
+    pub fn never() -> Self {
+        Self {
+            threshold: usize::MAX,
+            min_age: Duration::ZERO,
+            compose: |_| Digest {
+                message: RenderedMessage {
+                    body: String::new(),
+                    formatted_body: String::new(),
+                    msgtype: MsgType::Notice,
+                    mentions: Mentions::default(),
+                    headline: String::new(),
+                },
+                taken: 1,
+            },
+        }
+    }
+
+    /// How many have to wait behind the head for a digest; `None` where this head rules it out.
+    pub(super) fn looks_behind(&self, attempts: u32, accepted_at: Timestamp, now: Timestamp) -> Option<usize> {
+        let old_enough = || now.duration_since(accepted_at).unsigned_abs() >= self.min_age && now >= accepted_at;
+        (self.threshold != usize::MAX && attempts == 0 && old_enough())
+            .then(|| self.threshold.clamp(1, FOLD_AT_MOST - 1))
+    }
+
+    /// The digest of a run of waiting deliveries; `None` if there is nothing to fold after all.
+    pub(super) fn digest(&self, run: &[Waiting]) -> Option<Digest> {
+        if run.len() <= self.threshold.clamp(1, FOLD_AT_MOST - 1) {
+            return None;
+        }
+        // A composer's fault must not stop a room: its deliveries then go out one by one.
+        let digest = catch_unwind(AssertUnwindSafe(|| (self.compose)(run)))
+            .inspect_err(|_| tracing::error!("the digest composer panicked; the messages are sent one by one"))
+            .ok()?;
+        let taken = digest.taken.min(run.len());
+        (taken > 1).then_some(Digest { taken, ..digest })
+    }
+}

@@ -1,0 +1,115 @@
+//! What operators and metrics see of the outbox, and what their commands answer.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::delivery::{DeliveryId, DeliveryState};
+use crate::message::RoomAddress;
+
+/// How full the outbox is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Waits and is not in flight.
+    pub pending: u64,
+    /// Is being sent.
+    pub in_flight: u64,
+    /// Was given up.
+    pub dead: u64,
+    /// Is in its room and not pruned yet.
+    pub delivered: u64,
+    /// Is named in a digest and not pruned yet.
+    pub folded: u64,
+    /// The rooms that have anything waiting or dead, by address.
+    pub rooms: Vec<RoomStats>,
+}
+
+impl Stats {
+    /// When the oldest delivery that still waits was accepted.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.rooms.iter().filter_map(|room| room.oldest).min()
+    }
+}
+
+/// One room's queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomStats {
+    /// Which room.
+    pub room: RoomAddress,
+    /// Pending or in flight.
+    pub waiting: u64,
+    /// Given up.
+    pub dead: u64,
+    /// When the oldest that waits was accepted.
+    pub oldest: Option<Timestamp>,
+    /// What the room waits for; `None` if it does not.
+    pub wait: Option<RoomWait>,
+}
+
+/// Why a room is not tried now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomWait {
+    /// Tried again then.
+    pub until: Timestamp,
+    /// The verdict, as it was recorded.
+    pub reason: String,
+}
+
+/// Which deliveries to list, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only in this state.
+    pub state: Option<DeliveryState>,
+    /// Only of this room.
+    pub room: Option<RoomAddress>,
+    /// Only what this digest names.
+    pub folded_into: Option<DeliveryId>,
+    /// Only older than this one: the next page.
+    pub before: Option<DeliveryId>,
+    /// At most so many; 0 lists nothing.
+    pub limit: usize,
+}
+
+/// What became of one delivery that was to be retried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retried {
+    /// Which one.
+    pub id: DeliveryId,
+    /// What became of it.
+    pub result: RetryResult,
+}
+
+/// The answer to a retry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RetryResult {
+    /// It waits again, at the tail of its room, under its old transaction ID.
+    Queued {
+        /// Time since the last attempt; `None` if there was none.
+        idle: Option<SignedDuration>,
+    },
+    /// Only what is dead can be retried.
+    NotDead(DeliveryState),
+    /// There is no such delivery.
+    Unknown,
+}
+
+impl RetryResult {
+    /// How long Synapse remembers a transaction ID.
+    pub const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
+
+    /// Whether the room may show it twice: it was tried, and so long ago that the homeserver may have forgotten it.
+    pub fn may_repeat(&self) -> bool {
+        matches!(self, Self::Queued { idle: Some(idle) } if *idle >= Self::REMEMBERED)
+    }
+}
+
+/// What became of a delivery that the operator dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dropped {
+    /// It waited; now it is dead, and can still be read and retried.
+    GivenUp,
+    /// It was dead; now it is gone, with whatever it named.
+    Removed,
+    /// Left alone: it is being sent, or it has been.
+    Kept(DeliveryState),
+    /// There is no such delivery.
+    Unknown,
+}

@@ -1,0 +1,107 @@
+//! Opens the outbox's files: private to their owner, locked against a second relay, migrated, and durable.
+//!
+//! Guarantees: a commit has reached the disk when it returns (`synchronous=FULL`); a database that a newer relay
+//! wrote is left as it is.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::outbox::OutboxError;
+
+/// The steps from an empty file to the present schema. Only ever add to the end.
+const MIGRATIONS: &[&str] = &[include_str!("001.sql")];
+
+/// How long a statement waits for another process, such as an operator's command.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// The write-ahead log is cut back to this many bytes after a burst.
+const LOG_LIMIT: i64 = 32 * 1024 * 1024;
+
+pub(super) const FILE: &str = "outbox.db";
+
+/// Makes the directory, and takes it for this process alone for as long as the file is held.
+pub(super) fn take_directory(directory: &Path) -> Result<File, OutboxError> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+        builder.mode(0o700);
+        options.mode(0o600);
+    }
+    let failed = |error: io::Error| OutboxError::unavailable(&format!("`{}`: {error}", directory.display()));
+    builder.create(directory).map_err(failed)?;
+    // SQLite gives its other files the mode of the first.
+    options.open(directory.join(FILE)).map_err(failed)?;
+    let lock = options.open(directory.join("outbox.lock")).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(OutboxError::InUse(directory.to_owned())),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// The connection that writes.
+pub(super) fn open_writer(directory: &Path) -> Result<Connection, OutboxError> {
+    let connection = Connection::open_with_flags(directory.join(FILE), flags(OpenFlags::SQLITE_OPEN_READ_WRITE))?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// The connection that only reads, and never waits for the writer.
+pub(super) fn open_reader(directory: &Path) -> Result<Connection, OutboxError> {
+    let connection = Connection::open_with_flags(directory.join(FILE), flags(OpenFlags::SQLITE_OPEN_READ_ONLY))?;
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(16);
+    Ok(connection)
+}
+
+/// Each connection has one thread at a time, so SQLite need not lock it.
+fn flags(access: OpenFlags) -> OpenFlags {
+    access | OpenFlags::SQLITE_OPEN_NO_MUTEX
+}
+
+/// Brings the schema to the present version.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), OutboxError> {
+    let known = known_version();
+    let found = version(connection)?;
+    if found > known {
+        return Err(OutboxError::NewerSchema { found, known });
+    }
+    let transaction = connection.transaction()?;
+    for step in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or_default()) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", known)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Refuses any schema but the present one.
+pub(super) fn check_version(connection: &Connection) -> Result<(), OutboxError> {
+    let known = known_version();
+    match version(connection)? {
+        found if found > known => Err(OutboxError::NewerSchema { found, known }),
+        found if found < known => Err(OutboxError::OlderSchema { found, known }),
+        _ => Ok(()),
+    }
+}
+
+fn version(connection: &Connection) -> Result<i64, OutboxError> {
+    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+fn known_version() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,142 @@
+//! What is only read from SQLite: rows for people, counts for metrics.
+
+use jiff::Timestamp;
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use serde::Deserialize;
+
+use crate::message::{MsgType, RoomAddress, TxnId};
+use crate::outbox::store::{Stored, timestamp, wait_of};
+use crate::outbox::{Delivery, DeliveryId, DeliveryState, Filter, OutboxError, RoomStats, RoomWait, Stats};
+
+const SHOW: &str = "
+    SELECT d.*, r.address, r.in_flight IS d.id AS is_in_flight
+    FROM delivery d JOIN room r ON r.id = d.room_id WHERE d.id = ?1";
+
+const LIST: &str = "
+    SELECT d.*, r.address, r.in_flight IS d.id AS is_in_flight
+    FROM delivery d JOIN room r ON r.id = d.room_id
+    WHERE (:state IS NULL OR CASE WHEN r.in_flight IS d.id THEN 'in-flight' WHEN d.state = 'waiting' THEN 'pending'
+            ELSE d.state END = :state)
+        AND (:room IS NULL OR r.address = :room)
+        AND (:digest IS NULL OR d.folded_into = :digest)
+        AND d.id < :before
+    ORDER BY d.id DESC LIMIT :limit";
+
+const ROOMS: &str = "
+    SELECT r.address, r.due_at, r.waits_since, r.reason, r.in_flight IS NOT NULL,
+        (SELECT count(*) FROM delivery w WHERE w.room_id = r.id AND w.state = 'waiting') AS waiting,
+        (SELECT count(*) FROM delivery x WHERE x.room_id = r.id AND x.state = 'dead') AS dead,
+        (SELECT h.accepted_at FROM delivery h WHERE h.room_id = r.id AND h.state = 'waiting' ORDER BY h.position LIMIT 1)
+    FROM room r WHERE waiting > 0 OR dead > 0 ORDER BY r.address";
+
+const FINISHED: &str = "
+    SELECT (SELECT count(*) FROM delivery WHERE state = 'delivered'),
+        (SELECT count(*) FROM delivery WHERE folded_into IS NOT NULL)";
+
+const ROOM_WAIT: &str = "SELECT due_at, waits_since, reason FROM room WHERE address = ?1";
+
+/// What a digest needs of a message, without the rest of it.
+#[derive(Deserialize)]
+pub(super) struct Summary {
+    pub(super) headline: String,
+    #[serde(default)]
+    pub(super) msgtype: MsgType,
+}
+
+/// One row.
+pub(super) fn show(connection: &Connection, id: DeliveryId) -> Result<Option<Delivery>, OutboxError> {
+    Ok(connection
+        .prepare_cached(SHOW)?
+        .query_row([id.0], delivery)
+        .optional()?)
+}
+
+/// Rows, newest first.
+pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<Delivery>, OutboxError> {
+    let mut statement = connection.prepare_cached(LIST)?;
+    let rows = statement.query_map(
+        named_params! {
+            ":state": filter.state.map(DeliveryState::as_str),
+            ":room": filter.room.as_ref().map(RoomAddress::as_str),
+            ":digest": filter.folded_into.map(|id| id.0),
+            ":before": filter.before.map_or(i64::MAX, |id| id.0),
+            ":limit": i64::try_from(filter.limit).unwrap_or(i64::MAX),
+        },
+        delivery,
+    )?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Counts, by room and in all.
+pub(super) fn stats(connection: &Connection, now: Timestamp) -> Result<Stats, OutboxError> {
+    let mut stats = Stats::default();
+    let mut statement = connection.prepare_cached(ROOMS)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (waiting, dead): (u64, u64) = (row.get(5)?, row.get(6)?);
+        let in_flight = u64::from(row.get::<_, bool>(4)?);
+        stats.pending += waiting.saturating_sub(in_flight);
+        stats.in_flight += in_flight;
+        stats.dead += dead;
+        stats.rooms.push(RoomStats {
+            room: room(row, 0)?,
+            waiting,
+            dead,
+            oldest: row.get::<_, Option<i64>>(7)?.map(timestamp),
+            wait: wait_of(row.get(1)?, row.get(2)?, row.get(3)?, now),
+        });
+    }
+    (stats.delivered, stats.folded) = connection
+        .prepare_cached(FINISHED)?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(stats)
+}
+
+/// What a room waits for.
+pub(super) fn room_due(
+    connection: &Connection,
+    room: &RoomAddress,
+    now: Timestamp,
+) -> Result<Option<RoomWait>, OutboxError> {
+    let wait = connection
+        .prepare_cached(ROOM_WAIT)?
+        .query_row([room.as_str()], |row| {
+            Ok(wait_of(row.get(0)?, row.get(1)?, row.get(2)?, now))
+        })
+        .optional()?;
+    Ok(wait.flatten())
+}
+
+fn delivery(row: &Row<'_>) -> Result<Delivery, rusqlite::Error> {
+    let time = |name: &str| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(name)?.map(timestamp));
+    let stored = Stored::parse(row.get_ref("state")?.as_str()?).map_err(|error| unreadable("state", error))?;
+    Ok(Delivery {
+        id: DeliveryId(row.get("id")?),
+        room: room(row, "address")?,
+        txn_id: TxnId::from_stored(row.get("txn_id")?),
+        message: serde_json::from_str(row.get_ref("message")?.as_str()?)
+            .map_err(|error| unreadable("message", OutboxError::bug(error)))?,
+        accepted_at: timestamp(row.get("accepted_at")?),
+        starts_at: time("starts_at")?,
+        attempts: row.get("attempts")?,
+        first_attempt_at: time("first_attempt_at")?,
+        last_attempt_at: time("last_attempt_at")?,
+        last_error: row.get("last_error")?,
+        state: stored.seen(row.get("is_in_flight")?),
+        finished_at: time("finished_at")?,
+        event_id: row.get("event_id")?,
+        folded_into: row.get::<_, Option<i64>>("folded_into")?.map(DeliveryId),
+        members: row.get("members")?,
+    })
+}
+
+fn room(row: &Row<'_>, column: impl rusqlite::RowIndex) -> Result<RoomAddress, rusqlite::Error> {
+    let text: String = row.get(column)?;
+    text.parse()
+        .map_err(|error| unreadable("address", OutboxError::bug(error)))
+}
+
+fn unreadable(_column: &'static str, error: OutboxError) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error))
+}

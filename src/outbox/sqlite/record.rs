@@ -1,0 +1,90 @@
+//! Recording in SQLite how an attempt ended, and what a room waits for.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::message::RoomAddress;
+use crate::outbox::store::{Stored, clean, counts, message_text, millis};
+use crate::outbox::{DeliveryId, OutboxError, Outcome, Recorded, RoomWait};
+
+const STANDING: &str = "
+    SELECT d.room_id, d.state, r.in_flight IS d.id FROM delivery d JOIN room r ON r.id = d.room_id WHERE d.id = ?1";
+
+const FREE_ROOM: &str = "UPDATE room SET in_flight = NULL, due_at = ?2, waits_since = ?3, reason = ?4 WHERE id = ?1";
+
+const DELIVERED: &str = "UPDATE delivery SET state = 'delivered', finished_at = ?2, event_id = ?3 WHERE id = ?1";
+const FAILED: &str = "UPDATE delivery SET last_error = ?2 WHERE id = ?1";
+const REWRITTEN: &str = "UPDATE delivery SET message = ?2, last_error = ?3 WHERE id = ?1";
+const DEAD: &str = "UPDATE delivery SET state = 'dead', finished_at = ?2, last_error = ?3 WHERE id = ?1";
+
+const SET_ROOM_DUE: &str = "UPDATE room SET due_at = ?2, waits_since = ?3, reason = ?4 WHERE address = ?1";
+const WAKE_ROOMS: &str = "UPDATE room SET due_at = 0, waits_since = 0, reason = NULL WHERE reason = ?1";
+
+/// Writes an outcome down, if it counts, and gives the claim back.
+pub(super) fn record(
+    connection: &Connection,
+    id: DeliveryId,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> Result<Recorded, OutboxError> {
+    let standing: Option<(i64, String, bool)> = connection
+        .prepare_cached(STANDING)?
+        .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((room_id, state, held)) = standing else {
+        return Ok(Recorded::Superseded);
+    };
+    if held {
+        let (due_at, waits_since, reason) = match outcome {
+            Outcome::Wait { until, reason, .. } => (millis(*until), millis(now), Some(clean(reason))),
+            Outcome::Delivered { .. } | Outcome::Rewrite { .. } | Outcome::Dead { .. } => (0, 0, None),
+        };
+        connection
+            .prepare_cached(FREE_ROOM)?
+            .execute(params![room_id, due_at, waits_since, reason])?;
+    }
+    if !counts(outcome, Stored::parse(&state)?, held) {
+        return Ok(Recorded::Superseded);
+    }
+    match outcome {
+        Outcome::Delivered { event_id } => {
+            connection
+                .prepare_cached(DELIVERED)?
+                .execute(params![id.0, millis(now), clean(event_id)])?
+        }
+        Outcome::Wait { error, .. } => connection
+            .prepare_cached(FAILED)?
+            .execute(params![id.0, clean(error)])?,
+        Outcome::Rewrite { message, error } => {
+            connection
+                .prepare_cached(REWRITTEN)?
+                .execute(params![id.0, message_text(message)?, clean(error)])?
+        }
+        Outcome::Dead { error } => {
+            connection
+                .prepare_cached(DEAD)?
+                .execute(params![id.0, millis(now), clean(error)])?
+        }
+    };
+    Ok(Recorded::Done)
+}
+
+/// Lets a room wait, or not any more.
+pub(super) fn set_room_due(
+    connection: &Connection,
+    room: &RoomAddress,
+    wait: Option<&RoomWait>,
+    now: Timestamp,
+) -> Result<(), OutboxError> {
+    let values = match wait {
+        Some(wait) => params![room.as_str(), millis(wait.until), millis(now), clean(&wait.reason)],
+        None => params![room.as_str(), 0, 0, None::<String>],
+    };
+    connection.prepare_cached(SET_ROOM_DUE)?.execute(values)?;
+    Ok(())
+}
+
+/// Ends the wait of all rooms that wait for this reason.
+pub(super) fn wake_rooms(connection: &Connection, reason: &str) -> Result<u64, OutboxError> {
+    Ok(connection.prepare_cached(WAKE_ROOMS)?.execute([clean(reason)])? as u64)
+}

@@ -1,0 +1,189 @@
+//! The one thread that writes, and the group commit: whatever was asked while the last commit went to disk shares the
+//! next one.
+//!
+//! Guarantees: an answer is sent only after the commit that holds it; a piece of work that fails undoes itself alone;
+//! if the commit fails, everybody in it is told so. It knows nothing of what the work does.
+
+use std::thread::{self, JoinHandle};
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::outbox::OutboxError;
+
+/// How many pieces of work share a commit at most.
+const BATCH: usize = 256;
+
+/// A handle on the thread. Dropping it lets the thread finish what was asked, and waits for that.
+pub(super) struct Writer {
+    queue: Option<mpsc::Sender<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread. It keeps `guard` as long as it may write.
+    pub(super) fn start(connection: Connection, guard: impl Send + 'static) -> Result<Self, OutboxError> {
+        let (queue, mut waiting) = mpsc::channel::<Box<dyn Job>>(BATCH);
+        let serve = move || {
+            let mut batch = Vec::with_capacity(BATCH);
+            while waiting.blocking_recv_many(&mut batch, BATCH) > 0 {
+                commit_together(&connection, &mut batch);
+            }
+            drop(connection);
+            drop(guard);
+        };
+        let thread = thread::Builder::new()
+            .name("outbox-writer".to_owned())
+            .spawn(serve)
+            .map_err(|error| OutboxError::unavailable(&error))?;
+        Ok(Self {
+            queue: Some(queue),
+            thread: Some(thread),
+        })
+    }
+
+    /// Does the work inside a transaction and answers after its commit. If the caller goes away, it is done all the same.
+    pub(super) async fn run<T, W>(&self, work: W) -> Result<T, OutboxError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, OutboxError> + Send + 'static,
+    {
+        let gone = || OutboxError::unavailable("its writer has stopped");
+        let (answer, answered) = oneshot::channel();
+        let job = Task {
+            work: Some(work),
+            result: None,
+            answer,
+        };
+        let queue = self.queue.as_ref().ok_or_else(gone)?;
+        queue.send(Box::new(job)).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            // It answers for itself; a panic there has been printed.
+            let _ended = thread.join();
+        }
+    }
+}
+
+/// Work of any type, between being asked and being answered.
+trait Job: Send {
+    /// Does it; false if it failed and has to be undone.
+    fn run(&mut self, connection: &Connection) -> bool;
+    /// Answers: what it came to, or that the commit failed.
+    fn settle(self: Box<Self>, commit_failed: Option<&str>);
+}
+
+struct Task<T, W> {
+    work: Option<W>,
+    result: Option<Result<T, OutboxError>>,
+    answer: oneshot::Sender<Result<T, OutboxError>>,
+}
+
+impl<T: Send, W: FnOnce(&Connection) -> Result<T, OutboxError> + Send> Job for Task<T, W> {
+    fn run(&mut self, connection: &Connection) -> bool {
+        self.result = self.work.take().map(|work| work(connection));
+        matches!(self.result, Some(Ok(_)))
+    }
+
+    fn settle(self: Box<Self>, commit_failed: Option<&str>) {
+        let answer = match (self.result, commit_failed) {
+            (Some(result @ Err(_)), _) | (Some(result), None) => result,
+            (_, reason) => Err(OutboxError::unavailable(reason.unwrap_or("the work was not done"))),
+        };
+        // Whoever asked may have gone away.
+        let _unheard = self.answer.send(answer);
+    }
+}
+
+/// One transaction for the whole batch.
+fn commit_together(connection: &Connection, batch: &mut Vec<Box<dyn Job>>) {
+    let failed = transact(connection, batch).err().map(|error| error.to_string());
+    if failed.is_some() && !connection.is_autocommit() {
+        // If even this fails, the next BEGIN will, and say so.
+        let _rolled_back = connection.execute_batch("ROLLBACK");
+    }
+    for job in batch.drain(..) {
+        job.settle(failed.as_deref());
+    }
+}
+
+fn transact(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), rusqlite::Error> {
+    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    for job in batch {
+        connection.prepare_cached("SAVEPOINT job")?.execute([])?;
+        if !job.run(connection) && !connection.is_autocommit() {
+            connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
+        }
+        // SQLite undoes the whole transaction by itself when the disk is full: then this fails, as it should.
+        connection.prepare_cached("RELEASE job")?.execute([])?;
+    }
+    connection.prepare_cached("COMMIT")?.execute([])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writer() -> Writer {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY)")
+            .unwrap();
+        Writer::start(connection, ()).unwrap()
+    }
+
+    fn insert(n: i64) -> impl FnOnce(&Connection) -> Result<(), OutboxError> + Send + 'static {
+        move |connection| {
+            connection.execute("INSERT INTO t VALUES (?1)", [n])?;
+            Ok(())
+        }
+    }
+
+    async fn count(writer: &Writer) -> i64 {
+        let count = |c: &Connection| Ok(c.query_row("SELECT count(*) FROM t", [], |row| row.get(0))?);
+        writer.run(count).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn work_that_fails_does_not_fail_its_neighbours() {
+        let writer = writer();
+        let first = writer.run(insert(1));
+        let twice = writer.run(|connection| {
+            connection.execute("INSERT INTO t VALUES (7)", [])?;
+            insert(1)(connection)
+        });
+        let last = writer.run(insert(2));
+        let (first, twice, last) = tokio::join!(first, twice, last);
+        assert!(first.is_ok() && last.is_ok());
+        assert!(matches!(twice, Err(OutboxError::Bug(_))));
+        assert_eq!(
+            count(&writer).await,
+            2,
+            "the 7 was undone with the work that failed after it"
+        );
+    }
+
+    #[tokio::test]
+    async fn full_disk_is_told_to_everybody_and_ends_when_there_is_space() {
+        let writer = writer();
+        let limit = |pages: i64| move |c: &Connection| Ok(c.pragma_update(None, "max_page_count", pages)?);
+        writer.run(limit(3)).await.unwrap();
+        let big = |connection: &Connection| {
+            connection.execute_batch("CREATE TABLE big (b BLOB); INSERT INTO big VALUES (zeroblob(100000))")?;
+            Ok(())
+        };
+        let (small, big) = tokio::join!(writer.run(insert(1)), writer.run(big));
+        assert!(matches!(big, Err(OutboxError::Unavailable { .. })));
+        let kept = i64::from(small.is_ok());
+        assert_eq!(count(&writer).await, kept, "there is exactly what was said to be there");
+        writer.run(limit(1000)).await.unwrap();
+        writer.run(insert(2)).await.unwrap();
+    }
+}

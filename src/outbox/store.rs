@@ -1,0 +1,173 @@
+//! The seam between the outbox and its two databases, and what both of them share.
+//!
+//! [`Store`] is what a database has to do; `tests/it/outbox` is one suite that runs against both. The rulings here are
+//! pure, so that the two cannot come to differ.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::delivery::{Acceptance, Delivery, DeliveryId, DeliveryState, Enqueued, Outcome, Receipt, Recorded};
+use super::error::OutboxError;
+use super::fold::FoldPolicy;
+use super::report::{Dropped, Filter, Retried, RoomWait, Stats};
+use crate::message::{RenderedMessage, RoomAddress, TxnId};
+
+/// How far a clock may lie behind another, or be set back, before a room's wait is no longer believed.
+pub(super) const CLOCK_SLACK_MS: i64 = 30_000;
+
+/// How many rows a step of pruning removes, so that acceptance never waits long behind it.
+pub(super) const PRUNE_STEP: i64 = 500;
+
+/// What a delivery that the operator drops while it waits says of its end.
+pub(super) const DROPPED: &str = "dropped by the operator";
+
+/// One database.
+#[async_trait]
+pub(super) trait Store: Send + Sync {
+    async fn enqueue(&self, acceptance: Acceptance) -> Result<Enqueued, OutboxError>;
+    async fn claim_due(&self, now: Timestamp, limit: usize, fold: &FoldPolicy) -> Result<Vec<Delivery>, OutboxError>;
+    async fn renew(&self, ids: &[DeliveryId], now: Timestamp) -> Result<(), OutboxError>;
+    async fn release(&self, ids: &[DeliveryId]) -> Result<(), OutboxError>;
+    async fn record(&self, id: DeliveryId, outcome: Outcome, now: Timestamp) -> Result<Recorded, OutboxError>;
+    async fn room_due(&self, room: &RoomAddress, now: Timestamp) -> Result<Option<RoomWait>, OutboxError>;
+    async fn set_room_due(&self, room: &RoomAddress, wait: Option<RoomWait>, now: Timestamp)
+    -> Result<(), OutboxError>;
+    async fn wake_rooms(&self, reason: &str) -> Result<u64, OutboxError>;
+    async fn stats(&self, now: Timestamp) -> Result<Stats, OutboxError>;
+    async fn probe(&self) -> Result<(), OutboxError>;
+    async fn prune(&self, now: Timestamp) -> Result<u64, OutboxError>;
+    async fn list(&self, filter: Filter) -> Result<Vec<Delivery>, OutboxError>;
+    async fn show(&self, id: DeliveryId) -> Result<Option<Delivery>, OutboxError>;
+    async fn retry(&self, ids: &[DeliveryId], now: Timestamp) -> Result<Vec<Retried>, OutboxError>;
+    async fn retry_room(&self, room: &RoomAddress, now: Timestamp) -> Result<Vec<Retried>, OutboxError>;
+    async fn discard(&self, id: DeliveryId, now: Timestamp) -> Result<Dropped, OutboxError>;
+}
+
+/// A delivery as it goes into a table: texts made before any lock is taken.
+pub(super) struct Prepared {
+    pub(super) room: RoomAddress,
+    pub(super) txn_id: TxnId,
+    pub(super) message: String,
+    pub(super) starts_at: Option<i64>,
+}
+
+/// An acceptance as it goes into the tables.
+pub(super) struct PreparedAcceptance {
+    pub(super) deliveries: Vec<Prepared>,
+    pub(super) repeat_key: Option<String>,
+    pub(super) at: i64,
+}
+
+impl PreparedAcceptance {
+    pub(super) fn new(acceptance: Acceptance) -> Result<Self, OutboxError> {
+        let prepare = |new: super::NewDelivery| {
+            Ok(Prepared {
+                message: message_text(&new.message)?,
+                room: new.room,
+                txn_id: TxnId::generate(),
+                starts_at: new.starts_at.map(millis),
+            })
+        };
+        Ok(Self {
+            deliveries: acceptance
+                .deliveries
+                .into_iter()
+                .map(prepare)
+                .collect::<Result<_, OutboxError>>()?,
+            repeat_key: acceptance.repeat_key.map(|key| key.replace('\0', "\u{fffd}")),
+            at: millis(acceptance.at),
+        })
+    }
+}
+
+/// Where a row stands in the table. In flight is not written there: the room says which of its rows is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stored {
+    Waiting,
+    Delivered,
+    Dead,
+    Folded,
+}
+
+impl Stored {
+    pub(super) fn parse(text: &str) -> Result<Self, OutboxError> {
+        match text {
+            "waiting" => Ok(Self::Waiting),
+            "delivered" => Ok(Self::Delivered),
+            "dead" => Ok(Self::Dead),
+            "folded" => Ok(Self::Folded),
+            other => Err(OutboxError::bug(format!("`{other}` is not a stored state"))),
+        }
+    }
+
+    pub(super) fn seen(self, in_flight: bool) -> DeliveryState {
+        match self {
+            Self::Waiting if in_flight => DeliveryState::InFlight,
+            Self::Waiting => DeliveryState::Pending,
+            Self::Delivered => DeliveryState::Delivered,
+            Self::Dead => DeliveryState::Dead,
+            Self::Folded => DeliveryState::Folded,
+        }
+    }
+}
+
+/// Whether an outcome counts. That a message is in the room is true whoever says so, and however late; anything else
+/// only the holder of the claim may say, because somebody else may be sending the row by now.
+pub(super) fn counts(outcome: &Outcome, state: Stored, claim_held: bool) -> bool {
+    match (outcome, state) {
+        (Outcome::Delivered { .. }, Stored::Waiting | Stored::Dead) => true,
+        (_, Stored::Waiting) => claim_held,
+        (_, Stored::Delivered | Stored::Dead | Stored::Folded) => false,
+    }
+}
+
+/// The wait of a room, if it is one: over when its time has come, and when the clock stands before the moment at which
+/// it was set, because then the clock was set back and the time may not come for a year.
+pub(super) fn wait_of(due_at: i64, waits_since: i64, reason: Option<String>, now: Timestamp) -> Option<RoomWait> {
+    let over = due_at <= millis(now) || waits_since > millis(now) + CLOCK_SLACK_MS;
+    (!over).then(|| RoomWait {
+        until: timestamp(due_at),
+        reason: reason.unwrap_or_default(),
+    })
+}
+
+/// Milliseconds since 1970: what both tables hold.
+pub(super) fn millis(time: Timestamp) -> i64 {
+    time.as_millisecond()
+}
+
+/// The reverse. A number that is no time can only come from a hand in the table; it reads as 1970.
+pub(super) fn timestamp(millis: i64) -> Timestamp {
+    Timestamp::from_millisecond(millis).unwrap_or_default()
+}
+
+/// Text that any database takes: PostgreSQL has no place for NUL. A whole error page is of use to nobody.
+pub(super) fn clean(text: &str) -> String {
+    text.chars().filter(|c| *c != '\0').take(2_000).collect()
+}
+
+/// The message as JSON, where NUL is escaped.
+pub(super) fn message_text(message: &RenderedMessage) -> Result<String, OutboxError> {
+    Ok(serde_json::to_string(message)?)
+}
+
+/// Receipts as they lie beside a repeat key, so that they outlive the rows that they name.
+pub(super) fn receipts_text(receipts: &[Receipt]) -> Result<String, OutboxError> {
+    let pairs: Vec<(i64, &str)> = receipts
+        .iter()
+        .map(|receipt| (receipt.id.0, receipt.room.as_str()))
+        .collect();
+    Ok(serde_json::to_string(&pairs)?)
+}
+
+/// The reverse of [`receipts_text`].
+pub(super) fn receipts_from(text: &str) -> Result<Vec<Receipt>, OutboxError> {
+    let pairs: Vec<(i64, RoomAddress)> = serde_json::from_str(text)?;
+    Ok(pairs
+        .into_iter()
+        .map(|(id, room)| Receipt {
+            id: DeliveryId(id),
+            room,
+        })
+        .collect())
+}

@@ -1,0 +1,26 @@
+//! The outbox's promise as one suite of facts, which holds on every store.
+//!
+//! A fact is an async function that takes a fresh [`place::Place`]; `on_every_store!` makes a test of it per store.
+
+mod place;
+
+mod crash;
+mod fold;
+mod operator;
+mod order;
+mod record;
+mod repeat;
+mod schema;
+
+/// Makes a test of each fact on each store.
+macro_rules! on_every_store {
+    ($($fact:ident),+ $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test]
+            async fn $fact() {
+                super::$fact(crate::outbox::place::Place::sqlite()).await;
+            })+
+        }
+    };
+}
+use on_every_store;

@@ -1,0 +1,109 @@
+//! Order and independence: one queue per room, its head alone can be claimed.
+
+use grafana_matrix_relay::outbox::{Acceptance, DeliveryState, FoldPolicy, NewDelivery};
+
+use super::on_every_store;
+use super::place::{Place, accept, acceptance, at, claim, claim_one, delivered, drain, message, record, room, wait};
+
+on_every_store!(
+    room_gets_its_messages_in_order_of_acceptance,
+    only_the_head_of_a_room_is_claimed,
+    waiting_room_delays_no_other,
+    least_recently_served_room_comes_first,
+    everything_that_was_accepted_is_kept_word_for_word,
+    many_callers_at_once_lose_nothing,
+);
+
+async fn room_gets_its_messages_in_order_of_acceptance(place: Place) {
+    let outbox = place.open().await;
+    for text in ["1", "2", "3"] {
+        accept(&outbox, "a", text, at(0)).await;
+    }
+    assert_eq!(drain(&outbox, at(1)).await, ["1", "2", "3"]);
+}
+
+async fn only_the_head_of_a_room_is_claimed(place: Place) {
+    let outbox = place.open().await;
+    let first = accept(&outbox, "a", "1", at(0)).await;
+    accept(&outbox, "a", "2", at(0)).await;
+    let claimed = claim_one(&outbox, at(1)).await;
+    assert_eq!((claimed.id, claimed.attempts), (first, 1));
+    assert_eq!(claimed.state, DeliveryState::InFlight);
+    assert!(claim(&outbox, at(2)).await.is_empty(), "the room is taken");
+    record(&outbox, first, delivered(), at(3)).await;
+    assert_eq!(claim_one(&outbox, at(3)).await.message.body, "2");
+}
+
+async fn waiting_room_delays_no_other(place: Place) {
+    let outbox = place.open().await;
+    accept(&outbox, "slow", "1", at(0)).await;
+    let slow = claim_one(&outbox, at(0)).await;
+    record(&outbox, slow.id, wait(at(100)), at(0)).await;
+    accept(&outbox, "quick", "2", at(1)).await;
+    accept(&outbox, "slow", "3", at(1)).await;
+    assert_eq!(drain(&outbox, at(99)).await, ["2"]);
+    assert_eq!(drain(&outbox, at(100)).await, ["1", "3"]);
+}
+
+async fn least_recently_served_room_comes_first(place: Place) {
+    let outbox = place.open().await;
+    for text in ["1", "2", "3"] {
+        accept(&outbox, "busy", text, at(0)).await;
+    }
+    accept(&outbox, "late", "4", at(1)).await;
+    let mut texts = Vec::new();
+    for second in 0..4 {
+        let mut one = outbox
+            .claim_due(at(10 + second), 1, &FoldPolicy::never())
+            .await
+            .unwrap();
+        let delivery = one.remove(0);
+        record(&outbox, delivery.id, delivered(), at(10 + second)).await;
+        texts.push(delivery.message.body);
+    }
+    assert_eq!(texts, ["1", "4", "2", "3"]);
+}
+
+async fn everything_that_was_accepted_is_kept_word_for_word(place: Place) {
+    let outbox = place.open().await;
+    let odd = "NUL \0, quote ' \" \\, 中文 🔥\u{202e}\r\n";
+    let acceptance = Acceptance {
+        deliveries: vec![NewDelivery {
+            room: room("a"),
+            message: message(odd),
+            starts_at: Some(at(-60)),
+        }],
+        repeat_key: Some(odd.to_owned()),
+        at: at(0),
+    };
+    outbox.enqueue(acceptance).await.unwrap();
+    let delivery = claim_one(&outbox, at(5)).await;
+    assert_eq!(delivery.message, message(odd));
+    assert_eq!((delivery.accepted_at, delivery.starts_at), (at(0), Some(at(-60))));
+    assert_eq!(delivery.first_attempt_at, Some(at(5)));
+}
+
+async fn many_callers_at_once_lose_nothing(place: Place) {
+    let outbox = place.open().await;
+    let callers: Vec<_> = (0..8)
+        .map(|caller| {
+            let outbox = outbox.clone();
+            tokio::spawn(async move {
+                for n in 0..25 {
+                    let text = format!("{caller}/{n:02}");
+                    outbox.enqueue(acceptance("a", &text, at(n))).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    let texts = drain(&outbox, at(60)).await;
+    assert_eq!(texts.len(), 200);
+    for caller in 0..8 {
+        let prefix = format!("{caller}/");
+        let own: Vec<_> = texts.iter().filter(|text| text.starts_with(&prefix)).collect();
+        assert!(own.is_sorted() && own.len() == 25, "each caller's order holds: {own:?}");
+    }
+}

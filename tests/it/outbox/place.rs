@@ -1,0 +1,172 @@
+//! A fresh place for an outbox, and short words for what the facts say again and again.
+
+use std::path::Path;
+use std::time::Duration;
+
+use grafana_matrix_relay::message::{Mentions, MsgType, RenderedMessage, RoomAddress};
+use grafana_matrix_relay::outbox::{
+    Acceptance, Delivery, DeliveryId, Digest, Enqueued, FoldPolicy, NewDelivery, Outbox, Outcome, Recorded, Settings,
+    Waiting,
+};
+use jiff::{SignedDuration, Timestamp};
+use tempfile::TempDir;
+
+pub(crate) const WINDOW: Duration = Duration::from_mins(1);
+pub(crate) const KEEP: Duration = Duration::from_hours(1);
+
+/// Where one test's outbox lives; gone with the test.
+pub(crate) struct Place {
+    directory: TempDir,
+}
+
+impl Place {
+    pub(crate) fn sqlite() -> Self {
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        settings(self.directory.path())
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) async fn open(&self) -> Outbox {
+        Outbox::open(&self.settings()).await.unwrap()
+    }
+
+    /// Ends a relay as a crash does, with claims outstanding, and starts the next one.
+    pub(crate) async fn reopen(&self, outbox: Outbox) -> Outbox {
+        drop(outbox);
+        self.open().await
+    }
+}
+
+pub(crate) fn settings(directory: &Path) -> Settings {
+    Settings {
+        data_dir: directory.to_owned(),
+        database_url: None,
+        repeat_window: WINDOW,
+        keep_delivered: KEEP,
+    }
+}
+
+/// Seconds after an arbitrary beginning.
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000).unwrap() + SignedDuration::from_secs(seconds)
+}
+
+pub(crate) fn room(name: &str) -> RoomAddress {
+    format!("!{name}:example.org").parse().unwrap()
+}
+
+pub(crate) fn message(text: &str) -> RenderedMessage {
+    RenderedMessage {
+        body: text.to_owned(),
+        formatted_body: format!("<b>{text}</b>"),
+        msgtype: MsgType::Text,
+        mentions: Mentions::default(),
+        headline: text.to_owned(),
+    }
+}
+
+pub(crate) fn acceptance(name: &str, text: &str, now: Timestamp) -> Acceptance {
+    Acceptance {
+        deliveries: vec![NewDelivery {
+            room: room(name),
+            message: message(text),
+            starts_at: None,
+        }],
+        repeat_key: None,
+        at: now,
+    }
+}
+
+pub(crate) fn keyed(name: &str, text: &str, key: &str, now: Timestamp) -> Acceptance {
+    Acceptance {
+        repeat_key: Some(key.to_owned()),
+        ..acceptance(name, text, now)
+    }
+}
+
+/// Accepts one message and returns its row.
+pub(crate) async fn accept(outbox: &Outbox, name: &str, text: &str, now: Timestamp) -> DeliveryId {
+    match outbox.enqueue(acceptance(name, text, now)).await.unwrap() {
+        Enqueued::Accepted(receipts) => receipts[0].id,
+        Enqueued::Recognised(_) => panic!("no key was given"),
+    }
+}
+
+/// Claims whatever is due, folding nothing.
+pub(crate) async fn claim(outbox: &Outbox, now: Timestamp) -> Vec<Delivery> {
+    outbox.claim_due(now, 100, &FoldPolicy::never()).await.unwrap()
+}
+
+/// Claims the only delivery that is due.
+pub(crate) async fn claim_one(outbox: &Outbox, now: Timestamp) -> Delivery {
+    let mut claimed = claim(outbox, now).await;
+    assert_eq!(claimed.len(), 1, "due: {claimed:?}");
+    claimed.remove(0)
+}
+
+pub(crate) fn delivered() -> Outcome {
+    Outcome::Delivered {
+        event_id: "$event".to_owned(),
+    }
+}
+
+pub(crate) fn dead() -> Outcome {
+    Outcome::Dead {
+        error: "no more".to_owned(),
+    }
+}
+
+pub(crate) fn wait(until: Timestamp) -> Outcome {
+    Outcome::Wait {
+        until,
+        reason: "limited".to_owned(),
+        error: "429 M_LIMIT_EXCEEDED".to_owned(),
+    }
+}
+
+/// Records an outcome that must count.
+pub(crate) async fn record(outbox: &Outbox, id: DeliveryId, outcome: Outcome, now: Timestamp) {
+    assert_eq!(outbox.record(id, outcome, now).await.unwrap(), Recorded::Done);
+}
+
+/// Claims and delivers until nothing is due, and returns the texts in the order of delivery.
+pub(crate) async fn drain(outbox: &Outbox, now: Timestamp) -> Vec<String> {
+    let mut texts = Vec::new();
+    loop {
+        let claimed = claim(outbox, now).await;
+        if claimed.is_empty() {
+            return texts;
+        }
+        for delivery in claimed {
+            record(outbox, delivery.id, delivered(), now).await;
+            texts.push(delivery.message.body);
+        }
+    }
+}
+
+/// A composer that names up to 50 in one line each.
+pub(crate) fn compose(waiting: &[Waiting]) -> Digest {
+    let taken = waiting.len().min(50);
+    let lines: Vec<&str> = waiting[..taken].iter().map(|w| w.headline.as_str()).collect();
+    Digest {
+        message: message(&lines.join("\n")),
+        taken,
+    }
+}
+
+/// Folds more than three that are older than ten seconds.
+pub(crate) fn folding() -> FoldPolicy {
+    FoldPolicy {
+        threshold: 3,
+        min_age: Duration::from_secs(10),
+        compose,
+    }
+}

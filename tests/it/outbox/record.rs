@@ -1,0 +1,163 @@
+//! What an outcome does to the delivery and to its room, and whose word counts.
+
+use grafana_matrix_relay::outbox::{DeliveryState, Outcome, Recorded, RoomWait};
+
+use super::on_every_store;
+use super::place::{Place, accept, at, claim, claim_one, dead, delivered, drain, message, record, room, wait};
+
+on_every_store!(
+    delivered_row_holds_its_event_id,
+    waiting_room_keeps_its_head_and_says_why,
+    rewritten_message_goes_out_at_once_under_the_same_transaction_id,
+    dead_delivery_stays_readable_and_its_room_goes_on,
+    late_word_changes_nothing_but_that_it_was_delivered,
+    released_claim_can_be_taken_at_once,
+    clock_set_back_does_not_hold_a_room,
+    room_can_be_told_to_wait_and_to_go_on,
+    rooms_that_wait_for_one_reason_are_woken_together,
+    renewed_claim_is_kept,
+);
+
+async fn delivered_row_holds_its_event_id(place: Place) {
+    let outbox = place.open().await;
+    let id = accept(&outbox, "a", "1", at(0)).await;
+    claim_one(&outbox, at(0)).await;
+    record(&outbox, id, delivered(), at(1)).await;
+    let row = outbox.show(id).await.unwrap().unwrap();
+    assert_eq!((row.state, row.finished_at), (DeliveryState::Delivered, Some(at(1))));
+    assert_eq!(row.event_id.as_deref(), Some("$event"));
+}
+
+async fn waiting_room_keeps_its_head_and_says_why(place: Place) {
+    let outbox = place.open().await;
+    let id = accept(&outbox, "a", "1", at(0)).await;
+    let first = claim_one(&outbox, at(0)).await;
+    record(&outbox, id, wait(at(30)), at(1)).await;
+    let limited = RoomWait {
+        until: at(30),
+        reason: "limited".to_owned(),
+    };
+    assert_eq!(outbox.room_due(&room("a"), at(2)).await.unwrap(), Some(limited.clone()));
+    assert_eq!(outbox.stats(at(2)).await.unwrap().rooms[0].wait, Some(limited));
+    assert!(claim(&outbox, at(29)).await.is_empty());
+    let second = claim_one(&outbox, at(30)).await;
+    assert_eq!((second.id, &second.txn_id), (id, &first.txn_id));
+    assert_eq!((second.attempts, second.first_attempt_at), (2, Some(at(0))));
+    assert_eq!(second.last_error.as_deref(), Some("429 M_LIMIT_EXCEEDED"));
+}
+
+async fn rewritten_message_goes_out_at_once_under_the_same_transaction_id(place: Place) {
+    let outbox = place.open().await;
+    let id = accept(&outbox, "a", "long", at(0)).await;
+    accept(&outbox, "a", "next", at(0)).await;
+    let long = claim_one(&outbox, at(0)).await;
+    let rewrite = Outcome::Rewrite {
+        message: message("short"),
+        error: "413".to_owned(),
+    };
+    record(&outbox, id, rewrite, at(1)).await;
+    let short = claim_one(&outbox, at(1)).await;
+    assert_eq!((short.id, &short.txn_id), (id, &long.txn_id));
+    assert_eq!(short.message, message("short"));
+}
+
+async fn dead_delivery_stays_readable_and_its_room_goes_on(place: Place) {
+    let outbox = place.open().await;
+    let id = accept(&outbox, "a", "1", at(0)).await;
+    accept(&outbox, "a", "2", at(0)).await;
+    claim_one(&outbox, at(0)).await;
+    record(&outbox, id, dead(), at(1)).await;
+    assert_eq!(drain(&outbox, at(1)).await, ["2"]);
+    let row = outbox.show(id).await.unwrap().unwrap();
+    assert_eq!(
+        (row.state, row.last_error.as_deref()),
+        (DeliveryState::Dead, Some("no more"))
+    );
+    assert_eq!(outbox.stats(at(2)).await.unwrap().dead, 1);
+}
+
+async fn late_word_changes_nothing_but_that_it_was_delivered(place: Place) {
+    let outbox = place.open().await;
+    let id = accept(&outbox, "a", "1", at(0)).await;
+    let next = accept(&outbox, "a", "2", at(0)).await;
+    claim_one(&outbox, at(0)).await;
+    record(&outbox, id, dead(), at(1)).await;
+    claim_one(&outbox, at(1)).await;
+    for late in [wait(at(90)), dead()] {
+        assert_eq!(outbox.record(id, late, at(2)).await.unwrap(), Recorded::Superseded);
+    }
+    record(&outbox, id, delivered(), at(2)).await;
+    assert_eq!(
+        outbox.record(id, delivered(), at(3)).await.unwrap(),
+        Recorded::Superseded
+    );
+    let states = [id, next].map(|id| outbox.show(id));
+    let states = futures_util::future::join_all(states).await;
+    let states: Vec<_> = states.into_iter().map(|row| row.unwrap().unwrap().state).collect();
+    assert_eq!(
+        states,
+        [DeliveryState::Delivered, DeliveryState::InFlight],
+        "the claim that followed is untouched"
+    );
+    assert_eq!(outbox.room_due(&room("a"), at(3)).await.unwrap(), None);
+}
+
+async fn released_claim_can_be_taken_at_once(place: Place) {
+    let outbox = place.open().await;
+    let id = accept(&outbox, "a", "1", at(0)).await;
+    claim_one(&outbox, at(0)).await;
+    outbox.release(&[id]).await.unwrap();
+    let again = claim_one(&outbox, at(0)).await;
+    assert_eq!((again.id, again.attempts), (id, 2));
+}
+
+async fn clock_set_back_does_not_hold_a_room(place: Place) {
+    let outbox = place.open().await;
+    let id = accept(&outbox, "a", "1", at(1_000_000)).await;
+    claim_one(&outbox, at(1_000_000)).await;
+    record(&outbox, id, wait(at(1_000_060)), at(1_000_000)).await;
+    assert!(claim(&outbox, at(1_000_059)).await.is_empty());
+    assert!(
+        claim(&outbox, at(999_990)).await.is_empty(),
+        "a few seconds are no reason to doubt"
+    );
+    assert_eq!(outbox.room_due(&room("a"), at(0)).await.unwrap(), None);
+    assert_eq!(claim_one(&outbox, at(0)).await.id, id);
+}
+
+async fn room_can_be_told_to_wait_and_to_go_on(place: Place) {
+    let outbox = place.open().await;
+    let id = accept(&outbox, "a", "1", at(0)).await;
+    let parked = RoomWait {
+        until: at(500),
+        reason: "forbidden".to_owned(),
+    };
+    outbox.set_room_due(&room("a"), Some(parked), at(0)).await.unwrap();
+    assert!(claim(&outbox, at(1)).await.is_empty());
+    outbox.set_room_due(&room("a"), None, at(1)).await.unwrap();
+    assert_eq!(claim_one(&outbox, at(1)).await.id, id);
+}
+
+async fn rooms_that_wait_for_one_reason_are_woken_together(place: Place) {
+    let outbox = place.open().await;
+    for (name, reason) in [("a", "token"), ("b", "token"), ("c", "forbidden")] {
+        accept(&outbox, name, name, at(0)).await;
+        let parked = RoomWait {
+            until: at(500),
+            reason: reason.to_owned(),
+        };
+        outbox.set_room_due(&room(name), Some(parked), at(0)).await.unwrap();
+    }
+    assert_eq!(outbox.wake_rooms("token").await.unwrap(), 2);
+    assert_eq!(drain(&outbox, at(1)).await, ["a", "b"]);
+}
+
+async fn renewed_claim_is_kept(place: Place) {
+    let outbox = place.open().await;
+    let id = accept(&outbox, "a", "1", at(0)).await;
+    claim_one(&outbox, at(0)).await;
+    for second in (5..300).step_by(5) {
+        outbox.renew(&[id], at(second)).await.unwrap();
+        assert!(claim(&outbox, at(second)).await.is_empty());
+    }
+}
