@@ -1,0 +1,21 @@
+//! The door: turns an untrusted request into a [`Notification`](crate::alert::Notification), or refuses it.
+//!
+//! Guarantees: refusals come in a fixed order (size → credential → content type → JSON → schema → store) and name the
+//! field; no request makes it panic, and 503 for a store that cannot take it is the only server error. It renders
+//! nothing and never touches Matrix.
+
+mod authenticate;
+mod body;
+mod document;
+mod error;
+mod health;
+mod legacy;
+mod lenient;
+pub mod parse;
+mod server;
+mod webhook;
+
+pub use authenticate::Credentials;
+pub use document::Example;
+pub use health::{Check, Checks, State};
+pub use server::{Parts, endpoint, openapi};

@@ -1,0 +1,70 @@
+//! The `OpenAPI` document and the page that shows it.
+//!
+//! Guarantees: the document that `/openapi.json` serves, that Swagger UI shows and that `openapi/openapi.yaml` holds is
+//! one and the same, made from the types that parse the requests. It needs no running relay.
+
+use poem_openapi::{LicenseObject, OpenApiService};
+use serde_json::{Map, Value, json};
+
+use super::webhook::Webhook;
+
+/// A named example body that Swagger UI offers.
+#[derive(Debug, Clone)]
+pub struct Example {
+    /// Its key in the document.
+    pub name: String,
+    /// What it shows, in a few words.
+    pub summary: String,
+    /// The body.
+    pub body: Value,
+}
+
+pub(super) fn service(webhook: Webhook) -> OpenApiService<Webhook, ()> {
+    OpenApiService::new(webhook, "grafana-matrix-relay", env!("CARGO_PKG_VERSION"))
+        .description(
+            "Relays Grafana and Alertmanager notifications to Matrix rooms. A notification that is answered 202 is on disk and appears in its Matrix room exactly once and in order. \
+             Refusals are problem details (RFC 9457) and are decided in this order: size, credential, content type, \
+             JSON, schema.",
+        )
+        .license(LicenseObject::new("MIT OR Apache-2.0"))
+}
+
+/// The document with its named examples.
+pub(super) fn document(service: &OpenApiService<Webhook, ()>, examples: &[Example]) -> Value {
+    // The service has just written this JSON itself.
+    let mut document: Value = serde_json::from_str(&service.spec()).unwrap_or_default();
+    let named: Map<String, Value> = examples
+        .iter()
+        .map(|example| {
+            (
+                example.name.clone(),
+                json!({"summary": example.summary, "value": example.body}),
+            )
+        })
+        .collect();
+    for method in ["post", "put"] {
+        let body = document.pointer_mut(&format!(
+            "/paths/~1alert/{method}/requestBody/content/application~1json"
+        ));
+        if let Some(Value::Object(media)) = body {
+            media.insert("examples".to_owned(), Value::Object(named.clone()));
+        }
+    }
+    document
+}
+
+/// The page of Swagger UI with everything inlined, so that it works without the internet.
+pub(super) fn swagger_page(service: &OpenApiService<Webhook, ()>, document: &Value) -> String {
+    let plain = service.spec();
+    // In a script element only `</` could end it.
+    let shown = document.to_string().replace("</", "<\\/");
+    service
+        .swagger_ui_html()
+        .replace(&plain, &shown)
+        .replacen("<html charset=\"UTF-8\">", "<!doctype html>\n<html lang=\"en\">", 1)
+        .replacen(
+            "<title>Swagger UI</title>",
+            "<title>grafana-matrix-relay: API</title>",
+            1,
+        )
+}

@@ -1,0 +1,167 @@
+//! Refusals as problem details (RFC 9457): what the caller reads, and nothing of the inside.
+//!
+//! Guarantees: every answer that is not a success has this form, in at most a few hundred bytes, because Grafana shows
+//! the first 1,024 bytes of it to its users. No body, token or path of this machine is ever part of it.
+
+use poem::error::ResponseError;
+use poem::http::{StatusCode, header};
+use poem::{Body, IntoResponse, Response};
+use poem_openapi::payload::Payload;
+use poem_openapi::registry::{MetaSchemaRef, Registry};
+use poem_openapi::types::{ToJSON, Type};
+use poem_openapi::{ApiResponse, Object};
+
+use super::parse::ParseError;
+
+/// Problem details after RFC 9457.
+#[derive(Debug, Clone, Object)]
+#[oai(skip_serializing_if_is_none)]
+pub(super) struct Problem {
+    /// `about:blank`: the status says what kind of problem it is.
+    #[oai(rename = "type")]
+    kind: String,
+    /// The status in words.
+    title: String,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong and what to do, in a sentence.
+    detail: String,
+    /// Path of the field that is missing or wrong, for example `alerts[0].labels`.
+    field: Option<String>,
+}
+
+impl Problem {
+    /// A problem with a detail for the caller.
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self {
+            kind: "about:blank".to_owned(),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            detail: detail.into(),
+            field: None,
+        }
+    }
+
+    /// Its HTTP status.
+    pub(super) fn code(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST)
+    }
+
+    /// The same problem as an error of poem, for extractors.
+    pub(super) fn into_error(self) -> poem::Error {
+        Refusal(self).into()
+    }
+
+    /// An error on its way out in this form: our own refusal, or what the framework refuses by itself (404, 405, a bad
+    /// path). `None` where the error is a whole response already.
+    pub(super) fn of_error(error: &poem::Error) -> Option<Self> {
+        if error.is_from_response() {
+            return None;
+        }
+        Some(
+            error
+                .downcast_ref()
+                .map_or_else(|| Self::of_framework(error), |Refusal(problem)| problem.clone()),
+        )
+    }
+
+    fn of_framework(error: &poem::Error) -> Self {
+        let status = error.status();
+        let detail = match status {
+            StatusCode::NOT_FOUND => "nothing is here; notifications go to /alert".to_owned(),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                "this path does not take that method; /alert takes PUT and POST".to_owned()
+            }
+            _ if status.is_client_error() => error.to_string().chars().take(300).collect(),
+            _ => "the relay could not answer this request".to_owned(),
+        };
+        Self::new(status, detail)
+    }
+}
+
+impl From<ParseError> for Problem {
+    fn from(error: ParseError) -> Self {
+        match &error {
+            ParseError::NotJson(_) => Self::new(StatusCode::BAD_REQUEST, error.to_string()),
+            ParseError::Field { field, .. } => {
+                let field = Some(field.clone());
+                Self {
+                    field,
+                    ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
+                }
+            }
+        }
+    }
+}
+
+/// A problem on its way through poem.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.detail)]
+struct Refusal(Problem);
+
+impl ResponseError for Refusal {
+    fn status(&self) -> StatusCode {
+        self.0.code()
+    }
+
+    fn as_response(&self) -> Response {
+        ProblemJson(self.0.clone()).into_response()
+    }
+}
+
+/// A problem as `application/problem+json`.
+pub(super) struct ProblemJson(pub(super) Problem);
+
+impl Payload for ProblemJson {
+    const CONTENT_TYPE: &'static str = "application/problem+json";
+
+    fn schema_ref() -> MetaSchemaRef {
+        Problem::schema_ref()
+    }
+
+    fn register(registry: &mut Registry) {
+        Problem::register(registry);
+    }
+}
+
+impl IntoResponse for ProblemJson {
+    fn into_response(self) -> Response {
+        let mut response = Response::builder()
+            .status(self.0.code())
+            .content_type(Self::CONTENT_TYPE);
+        if self.0.status == 401 {
+            response = response.header(header::WWW_AUTHENTICATE, "Bearer");
+        }
+        response.body(Body::from_string(self.0.to_json_string()))
+    }
+}
+
+/// The refusals that `/alert` documents, in the order in which they are decided.
+#[derive(ApiResponse)]
+#[expect(
+    dead_code,
+    reason = "most are made by the extractors, as `Problem`; here they are documented"
+)]
+pub(super) enum Refused {
+    /// The body is larger than the relay takes.
+    #[oai(status = 413)]
+    TooLarge(ProblemJson),
+    /// The credential is missing or wrong.
+    #[oai(status = 401)]
+    Unauthorized(ProblemJson),
+    /// The body is not declared as JSON.
+    #[oai(status = 415)]
+    NotDeclaredJson(ProblemJson),
+    /// The body did not arrive in time.
+    #[oai(status = 408)]
+    TooSlow(ProblemJson),
+    /// The body is not JSON.
+    #[oai(status = 400)]
+    NotJson(ProblemJson),
+    /// The body is JSON but not a notification; `field` names what is missing or wrong.
+    #[oai(status = 422)]
+    NotANotification(ProblemJson),
+    /// The store cannot take it now; the only server error there is. Nothing was accepted: send it again.
+    #[oai(status = 503)]
+    StoreUnavailable(ProblemJson),
+}

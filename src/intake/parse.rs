@@ -1,0 +1,300 @@
+//! Bytes of a request body → [`Notification`], or a refusal that names the field.
+//!
+//! Guarantees: never panics, needs memory in proportion to the body, and what it returns has at least one alert. The
+//! three formats are told apart by their content, never by a header.
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use sha2::{Digest, Sha256};
+
+use super::body::{AlertGroup, GroupAlert};
+use super::{legacy, lenient};
+use crate::alert::{Alert, AlertStatus, Fingerprint, GroupKey, Labels, Notification, Source};
+
+/// Why a body is no notification.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// It is not JSON at all.
+    #[error("the body is not valid JSON: {0}")]
+    NotJson(String),
+    /// It is JSON, but a field is missing or of the wrong kind.
+    #[error("{field}: {reason}")]
+    Field {
+        /// Path of the field, for example `alerts[2].labels`.
+        field: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl ParseError {
+    pub(super) fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Field {
+            field: field.into(),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// What tells the formats apart.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Marks {
+    alerts: Option<IgnoredAny>,
+    rule_id: Option<IgnoredAny>,
+    rule_name: Option<IgnoredAny>,
+    eval_matches: Option<IgnoredAny>,
+}
+
+/// Parses a request body in any of the three formats.
+pub fn notification(bytes: &[u8]) -> Result<Notification, ParseError> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(ParseError::NotJson("the body is empty".to_owned()));
+    }
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        // serde would read an array as a struct, field by field.
+        typed::<IgnoredAny>(bytes)?;
+        return Err(ParseError::field("the body", "expected an object"));
+    }
+    let marks: Marks = typed(bytes)?;
+    if marks.alerts.is_some() {
+        group(typed(bytes)?)
+    } else if marks.rule_id.is_some() || marks.rule_name.is_some() || marks.eval_matches.is_some() {
+        legacy::notification(typed(bytes)?)
+    } else {
+        Err(ParseError::field(
+            "alerts",
+            "missing: this is neither a Grafana or Alertmanager notification (`alerts`) nor a legacy Grafana one \
+             (`ruleName`); a custom payload has to keep `alerts` with `status` and `labels`",
+        ))
+    }
+}
+
+fn typed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ParseError> {
+    let deserializer = &mut serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut *deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        refusal(path, &error.into_inner())
+    })?;
+    deserializer
+        .end()
+        .map_err(|error| ParseError::NotJson(error.to_string()))?;
+    Ok(value)
+}
+
+/// A serde error as a refusal. A missing field is part of the path, so that the caller sees one name.
+fn refusal(path: String, error: &serde_json::Error) -> ParseError {
+    let text: String = error.to_string().chars().take(200).collect();
+    if error.classify() != serde_json::error::Category::Data {
+        return ParseError::NotJson(text);
+    }
+    let path = if path == "." { String::new() } else { path };
+    if let Some(name) = text
+        .strip_prefix("missing field `")
+        .and_then(|rest| rest.split('`').next())
+    {
+        let field = if path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{path}.{name}")
+        };
+        return ParseError::field(field, "missing");
+    }
+    let field = if path.is_empty() { "the body".to_owned() } else { path };
+    ParseError::field(field, text)
+}
+
+fn group(body: AlertGroup) -> Result<Notification, ParseError> {
+    if body.alerts.is_empty() {
+        return Err(ParseError::field("alerts", "at least one alert is needed"));
+    }
+    let source = if body.version.as_deref() == Some("4") {
+        Source::Alertmanager
+    } else {
+        Source::Grafana
+    };
+    let alerts = body
+        .alerts
+        .into_iter()
+        .enumerate()
+        .map(|(at, one)| alert(at, one))
+        .collect::<Result<Vec<_>, _>>()?;
+    let status = match body.status.as_deref().filter(|text| !text.is_empty()) {
+        Some(text) => status(text).ok_or_else(|| ParseError::field("status", "neither `firing` nor `resolved`"))?,
+        None if alerts.iter().any(|one| one.status == AlertStatus::Firing) => AlertStatus::Firing,
+        None => AlertStatus::Resolved,
+    };
+    let group_labels = body.group_labels.unwrap_or_default();
+    let group_key = body
+        .group_key
+        .filter(|key| !key.is_empty())
+        .unwrap_or_else(|| format!("{group_labels:?}"));
+    Ok(Notification {
+        source,
+        receiver: unquote(&body.receiver.unwrap_or_default()),
+        status,
+        alerts,
+        group_labels,
+        common_labels: body.common_labels.unwrap_or_default(),
+        common_annotations: body.common_annotations.unwrap_or_default(),
+        external_url: body.external_url.unwrap_or_default(),
+        group_key: GroupKey(group_key),
+        truncated_alerts: body
+            .truncated_alerts
+            .and_then(|count| count.try_into().ok())
+            .unwrap_or(0),
+        org_id: body.org_id,
+        version: body.version.unwrap_or_default(),
+        app_version: body.app_version.unwrap_or_default(),
+        title: body.title.unwrap_or_default(),
+        state: body.state.unwrap_or_default(),
+        message: body.message.unwrap_or_default(),
+        notification_reason: body.notification_reason.unwrap_or_default(),
+        route_labels: body.route_labels.unwrap_or_default(),
+    })
+}
+
+fn alert(at: usize, body: GroupAlert) -> Result<Alert, ParseError> {
+    let status = status(&body.status)
+        .ok_or_else(|| ParseError::field(format!("alerts[{at}].status"), "neither `firing` nor `resolved`"))?;
+    let fingerprint = body
+        .fingerprint
+        .filter(|text| !text.is_empty())
+        .unwrap_or_else(|| fingerprint(&body.labels));
+    let starts_at = lenient::time(body.starts_at.as_deref());
+    let ends_at = lenient::time(body.ends_at.as_deref());
+    Ok(Alert {
+        status,
+        labels: body.labels,
+        annotations: body.annotations.unwrap_or_default(),
+        starts_at,
+        // Alertmanager may put the expected end of a firing alert there.
+        ends_at: ends_at.filter(|_| status == AlertStatus::Resolved),
+        generator_url: body.generator_url.unwrap_or_default(),
+        fingerprint: Fingerprint(fingerprint),
+        silence_url: body.silence_url.unwrap_or_default(),
+        dashboard_url: body.dashboard_url.unwrap_or_default(),
+        panel_url: body.panel_url.unwrap_or_default(),
+        rule_uid: body.rule_uid.unwrap_or_default(),
+        values: body.values,
+        value_string: body.value_string.unwrap_or_default(),
+        image_url: body.image_url.unwrap_or_default(),
+        org_id: body.org_id,
+    })
+}
+
+fn status(text: &str) -> Option<AlertStatus> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "firing" => Some(AlertStatus::Firing),
+        "resolved" => Some(AlertStatus::Resolved),
+        _ => None,
+    }
+}
+
+/// An identity for an alert that came without one: the first 16 hexadecimal digits of a hash over its labels.
+pub(super) fn fingerprint(labels: &Labels) -> String {
+    let mut hash = Sha256::new();
+    for (name, value) in labels {
+        for part in [name, value] {
+            hash.update(part.len().to_le_bytes());
+            hash.update(part.as_bytes());
+        }
+    }
+    hash.finalize()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Undoes Go's `regexp.QuoteMeta`, which Grafana and Alertmanager put the receiver's name through.
+fn unquote(receiver: &str) -> String {
+    let mut plain = String::with_capacity(receiver.len());
+    let mut characters = receiver.chars().peekable();
+    while let Some(character) = characters.next() {
+        let escapes = character == '\\' && characters.peek().is_some_and(|next| r"\.+*?()|[]{}^$".contains(*next));
+        plain.extend(if escapes { characters.next() } else { Some(character) });
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn parsed(body: &serde_json::Value) -> Result<Notification, ParseError> {
+        notification(body.to_string().as_bytes())
+    }
+
+    fn refused_field(body: &serde_json::Value) -> String {
+        match parsed(body) {
+            Err(ParseError::Field { field, .. }) => field,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_alert_needs_only_status_and_labels() {
+        let minimal = parsed(&json!({"alerts": [{"status": "firing", "labels": {}}]})).unwrap();
+        assert_eq!(minimal.status, AlertStatus::Firing);
+        assert_eq!(minimal.alerts[0].fingerprint.0.len(), 16);
+        let nulls = parsed(
+            &json!({"alerts": [{"status": "resolved", "labels": {"a": null, "n": 7, "b": true},
+            "annotations": null, "startsAt": null, "values": null, "orgId": null}],
+            "groupLabels": null, "truncatedAlerts": null, "version": null, "title": null}),
+        )
+        .unwrap();
+        assert_eq!(nulls.status, AlertStatus::Resolved);
+        assert_eq!(
+            nulls.alerts[0].labels,
+            Labels::from([("b".into(), "true".into()), ("n".into(), "7".into())])
+        );
+    }
+
+    #[test]
+    fn the_sender_is_told_which_field_is_missing() {
+        assert_eq!(refused_field(&json!({"text": "custom"})), "alerts");
+        assert_eq!(refused_field(&json!({"alerts": []})), "alerts");
+        assert_eq!(
+            refused_field(&json!({"alerts": [{"status": "firing"}]})),
+            "alerts[0].labels"
+        );
+        assert_eq!(refused_field(&json!({"alerts": [{"labels": {}}]})), "alerts[0].status");
+        assert_eq!(
+            refused_field(&json!({"alerts": [{"status": "firing", "labels": null}]})),
+            "alerts[0].labels"
+        );
+        assert_eq!(
+            refused_field(&json!({"alerts": [{"status": "on", "labels": {}}]})),
+            "alerts[0].status"
+        );
+        assert_eq!(refused_field(&json!({"alerts": {"a": 1}})), "alerts");
+        assert_eq!(
+            refused_field(&json!([[{"status": "firing", "labels": {}}]])),
+            "the body"
+        );
+    }
+
+    #[test]
+    fn what_is_not_json_is_told_apart_from_a_wrong_field() {
+        for body in [&b""[..], b"  \n", b"{", b"{\"alerts\":[]} x", b"\xff\xfe", b"a=b"] {
+            assert!(matches!(notification(body), Err(ParseError::NotJson(_))), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn alertmanager_is_told_by_its_version() {
+        let body =
+            json!({"version": "4", "alerts": [{"status": "firing", "labels": {}, "endsAt": "2026-11-20T08:00:00Z"}]});
+        let notification = parsed(&body).unwrap();
+        assert_eq!(notification.source, Source::Alertmanager);
+        assert_eq!(notification.alerts[0].ends_at, None);
+    }
+
+    #[test]
+    fn a_receiver_name_comes_back_as_it_was_written() {
+        assert_eq!(unquote(r"Ops \(EU\) a\\b \d"), r"Ops (EU) a\b \d");
+    }
+}
