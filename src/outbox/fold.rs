@@ -47,8 +47,10 @@ pub struct Waiting {
     pub accepted_at: Timestamp,
     /// When its alerts began.
     pub starts_at: Option<Timestamp>,
-    /// Whether it would have rung.
-    pub loud: bool,
+    /// How loud it would have been.
+    pub msgtype: MsgType,
+    /// Whom it would have pinged.
+    pub mentions: Mentions,
 }
 
 /// What a composer answers.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::read;
-use crate::message::{MsgType, TxnId};
+use crate::message::TxnId;
 use crate::outbox::fold::FOLD_AT_MOST;
 use crate::outbox::store::{CLOCK_SLACK_MS, message_text, millis, timestamp};
 use crate::outbox::{Delivery, DeliveryId, Digest, FoldPolicy, OutboxError, Waiting};
@@ -126,7 +126,8 @@ fn untried_run(connection: &Connection, room_id: i64) -> Result<Vec<Waiting>, Ou
             accepted_at: timestamp(row.get(2)?),
             starts_at: row.get::<_, Option<i64>>(3)?.map(timestamp),
             headline: summary.headline,
-            loud: summary.msgtype == MsgType::Text,
+            msgtype: summary.msgtype,
+            mentions: summary.mentions,
         });
     }
     Ok(run)

@@ -5,7 +5,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use serde::Deserialize;
 
-use crate::message::{MsgType, RoomAddress, TxnId};
+use crate::message::{Mentions, MsgType, RoomAddress, TxnId};
 use crate::outbox::store::{Stored, timestamp, wait_of};
 use crate::outbox::{Delivery, DeliveryId, DeliveryState, Filter, OutboxError, RoomStats, RoomWait, Stats};
 
@@ -42,6 +42,9 @@ pub(super) struct Summary {
     pub(super) headline: String,
     #[serde(default)]
     pub(super) msgtype: MsgType,
+    /// Whom it pings.
+    #[serde(default)]
+    pub(super) mentions: Mentions,
 }
 
 /// One row.

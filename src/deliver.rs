@@ -1,0 +1,17 @@
+//! Drains the outbox: claim → send → record, under a retry policy.
+//!
+//! Guarantees: one FIFO for each room, rooms independent of each other, and every failure ends in exactly one of wait,
+//! simplify, give up. It does not know alerts or templates; it never decides whether a failure is worth a retry in more
+//! than one place ([`policy`]).
+
+mod attempt;
+mod digest;
+mod fallback;
+mod gate;
+mod moment;
+pub mod policy;
+mod worker;
+
+pub use attempt::{Courier, Settings, Troubles};
+pub use moment::{Clock, Moment};
+pub use worker::{FoldSettings, Worker};

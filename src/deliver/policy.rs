@@ -1,0 +1,148 @@
+//! What to do after a failed attempt, as a pure function: the one place that decides retry or give up.
+//!
+//! Guarantees: total, deterministic for given jitter, never shorter than what the homeserver asked for. It reads no
+//! clock and knows no store.
+
+use std::time::Duration;
+
+use crate::matrix::{Failure, Verdict};
+
+/// First wait after a transient failure; doubled each time.
+const TRANSIENT_FIRST: Duration = Duration::from_secs(1);
+/// Longest wait after a transient failure: how late a message may be after the homeserver is back.
+const TRANSIENT_MOST: Duration = Duration::from_secs(60);
+/// First wait of a parked room.
+const ROOM_FIRST: Duration = Duration::from_secs(15);
+/// Longest wait of a parked room.
+const ROOM_MOST: Duration = Duration::from_secs(300);
+/// First wait after the token was refused.
+const TOKEN_FIRST: Duration = Duration::from_secs(5);
+/// Longest wait after the token was refused.
+const TOKEN_MOST: Duration = Duration::from_secs(60);
+/// The wait after a 429 that does not say how long: one token of Synapse's default limit.
+const RATE_LIMIT_UNTOLD: Duration = Duration::from_secs(5);
+/// No homeserver is believed that asks for more.
+const RATE_LIMIT_MOST: Duration = Duration::from_secs(3600);
+
+/// What was tried so far.
+#[derive(Debug, Clone, Copy)]
+pub struct Tried {
+    /// Attempts of this delivery, the failed one included.
+    pub attempts: u32,
+    /// How long ago the first of them was.
+    pub since_first: Duration,
+    /// Whether the message is already the plain fallback.
+    pub plain: bool,
+}
+
+/// What happens next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// The room waits; others go on.
+    HoldRoom(Duration),
+    /// Everything that is sent with this account waits.
+    HoldAccount(Duration),
+    /// The message is replaced by a plain one that says what happened, and sent at once.
+    Simplify,
+    /// It becomes `Dead`.
+    GiveUp,
+}
+
+/// Decides after `failure`. `jitter` is a random number in 0..1, `horizon` how long transient failures are retried.
+pub fn decide(failure: &Failure, tried: Tried, horizon: Duration, jitter: f64) -> Decision {
+    match failure.verdict {
+        // What was asked for is a lower bound; the jitter keeps replicas apart.
+        Verdict::RateLimited { retry_after } => {
+            let asked = retry_after.unwrap_or(RATE_LIMIT_UNTOLD).min(RATE_LIMIT_MOST);
+            Decision::HoldAccount(asked + Duration::from_millis(250).mul_f64(jitter))
+        }
+        Verdict::Transient if tried.since_first >= horizon => Decision::GiveUp,
+        Verdict::Transient => Decision::HoldRoom(backoff(TRANSIENT_FIRST, TRANSIENT_MOST, tried.attempts, jitter)),
+        Verdict::Room(_) => Decision::HoldRoom(backoff(ROOM_FIRST, ROOM_MOST, tried.attempts, jitter)),
+        Verdict::Token(_) => Decision::HoldAccount(backoff(TOKEN_FIRST, TOKEN_MOST, tried.attempts, jitter)),
+        Verdict::Message(_) if tried.plain => Decision::GiveUp,
+        Verdict::Message(_) => Decision::Simplify,
+    }
+}
+
+/// Exponential backoff with jitter: between half and all of the doubled wait, never over `most`.
+fn backoff(first: Duration, most: Duration, attempts: u32, jitter: f64) -> Duration {
+    let doublings = attempts.saturating_sub(1).min(16);
+    let wait = first.saturating_mul(1 << doublings).min(most);
+    wait.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::{MessageTrouble, RoomTrouble, TokenTrouble};
+
+    const HORIZON: Duration = Duration::from_secs(86_400);
+
+    fn after(verdict: Verdict, attempts: u32, since_first: Duration, plain: bool) -> Decision {
+        let failure = Failure {
+            verdict,
+            status: None,
+            errcode: None,
+            detail: String::new(),
+        };
+        decide(
+            &failure,
+            Tried {
+                attempts,
+                since_first,
+                plain,
+            },
+            HORIZON,
+            1.0,
+        )
+    }
+
+    #[test]
+    fn a_rate_limit_is_waited_out_as_long_as_told() {
+        let told = Verdict::RateLimited {
+            retry_after: Some(Duration::from_millis(4783)),
+        };
+        let Decision::HoldAccount(wait) = after(told, 1, Duration::ZERO, false) else {
+            panic!()
+        };
+        assert!(wait >= Duration::from_millis(4783) && wait < Duration::from_secs(6));
+        let untold = after(Verdict::RateLimited { retry_after: None }, 1, 2 * HORIZON, false);
+        assert!(matches!(untold, Decision::HoldAccount(wait) if wait >= Duration::from_secs(5)));
+        let absurd = Verdict::RateLimited {
+            retry_after: Some(Duration::MAX),
+        };
+        assert!(
+            matches!(after(absurd, 1, Duration::ZERO, false), Decision::HoldAccount(wait) if wait < Duration::from_secs(3602))
+        );
+    }
+
+    #[test]
+    fn transient_failures_back_off_within_the_horizon() {
+        let waits: Vec<_> = (1..=8)
+            .map(|attempts| after(Verdict::Transient, attempts, Duration::ZERO, false))
+            .collect();
+        let seconds = [1, 2, 4, 8, 16, 32, 60, 60];
+        assert_eq!(waits, seconds.map(|wait| Decision::HoldRoom(Duration::from_secs(wait))));
+        assert!(matches!(
+            after(Verdict::Transient, u32::MAX, Duration::ZERO, false),
+            Decision::HoldRoom(_)
+        ));
+        assert_eq!(after(Verdict::Transient, 9, HORIZON, false), Decision::GiveUp);
+    }
+
+    #[test]
+    fn rooms_and_tokens_never_cost_a_delivery() {
+        let room = after(Verdict::Room(RoomTrouble::NotJoined), 1000, 10 * HORIZON, false);
+        assert_eq!(room, Decision::HoldRoom(ROOM_MOST));
+        let token = after(Verdict::Token(TokenTrouble::Unknown), 1000, 10 * HORIZON, false);
+        assert_eq!(token, Decision::HoldAccount(TOKEN_MOST));
+    }
+
+    #[test]
+    fn a_refused_message_is_simplified_once() {
+        let refused = Verdict::Message(MessageTrouble::TooLarge);
+        assert_eq!(after(refused, 1, Duration::ZERO, false), Decision::Simplify);
+        assert_eq!(after(refused, 2, Duration::ZERO, true), Decision::GiveUp);
+    }
+}

@@ -1,0 +1,193 @@
+//! The loop: claim what is due, send it, record what came of it, until told to stop.
+//!
+//! Guarantees: one attempt at a time for a room, rooms independent; what was sent is recorded before the room goes on;
+//! a store that fails only delays. It holds no state that a restart would miss: the rows are in the outbox.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::{Id, JoinSet};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use super::attempt::Courier;
+use super::digest;
+use super::moment::{Clock, Moment};
+use crate::outbox::{Delivery, DeliveryId, FoldPolicy, Outbox, OutboxError, Outcome};
+
+/// How often the outbox is looked at when nothing woke the worker: finds what waited and what other replicas left.
+const POLL: Duration = Duration::from_millis(250);
+/// How often the leases of what is in flight are renewed.
+const RENEWAL: Duration = Duration::from_secs(3);
+/// How long to wait before an outcome is recorded again that the store did not take.
+const RECORD_AGAIN: Duration = Duration::from_millis(500);
+
+/// When a backlog becomes a digest.
+#[derive(Debug, Clone, Copy)]
+pub struct FoldSettings {
+    /// More waiting notifications than this in one room are folded.
+    pub threshold: usize,
+    /// But only if the oldest has waited this long: a burst that the homeserver takes stays in full.
+    pub min_age: Duration,
+}
+
+/// Drains the outbox.
+pub struct Worker {
+    outbox: Outbox,
+    courier: Arc<Courier>,
+    fold: FoldPolicy,
+    clock: Clock,
+    wake: Arc<Notify>,
+}
+
+impl Worker {
+    /// A worker that has not begun.
+    pub fn new(outbox: Outbox, courier: Arc<Courier>, fold: FoldSettings, clock: Clock, wake: Arc<Notify>) -> Self {
+        let fold = FoldPolicy {
+            threshold: fold.threshold,
+            min_age: fold.min_age,
+            compose: digest::compose,
+        };
+        Self {
+            outbox,
+            courier,
+            fold,
+            clock,
+            wake,
+        }
+    }
+
+    /// When this worker folds a backlog.
+    pub fn fold(&self) -> FoldSettings {
+        FoldSettings {
+            threshold: self.fold.threshold,
+            min_age: self.fold.min_age,
+        }
+    }
+
+    /// One round: claims what is due at `now`, attempts all of it, records the outcomes. Returns how many attempts.
+    pub async fn step(&self, now: Moment) -> Result<usize, OutboxError> {
+        let claimed = self.claim(now, 0).await?;
+        let count = claimed.len();
+        let mut attempts = JoinSet::new();
+        for delivery in claimed {
+            let (outbox, courier) = (self.outbox.clone(), Arc::clone(&self.courier));
+            attempts.spawn(async move {
+                let outcome = courier.attempt(&delivery, now).await;
+                outbox.record(delivery.id, outcome, now.wall).await.map(|_| ())
+            });
+        }
+        while let Some(recorded) = attempts.join_next().await {
+            recorded.unwrap_or_else(|error| {
+                Err(OutboxError::Unavailable {
+                    reason: error.to_string(),
+                })
+            })?;
+        }
+        Ok(count)
+    }
+
+    /// Works until `stop`, then lets what is in flight finish for at most `grace`.
+    pub async fn run(self, stop: CancellationToken, grace: Duration) {
+        let mut flight = Flight::default();
+        let mut renewal = tokio::time::interval(RENEWAL);
+        renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !stop.is_cancelled() {
+            self.launch(&mut flight).await;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.wake.notified() => {}
+                () = tokio::time::sleep(POLL) => {}
+                Some(ended) = flight.attempts.join_next_with_id() => self.landed(&mut flight, ended).await,
+                _ = renewal.tick() => self.renew(&flight).await,
+            }
+        }
+        self.drain(flight, grace).await;
+    }
+
+    async fn claim(&self, now: Moment, in_flight: usize) -> Result<Vec<Delivery>, OutboxError> {
+        let free = self.courier.width(now.tick).saturating_sub(in_flight);
+        if free == 0 {
+            Ok(Vec::new())
+        } else {
+            self.outbox.claim_due(now.wall, free, &self.fold).await
+        }
+    }
+
+    async fn launch(&self, flight: &mut Flight) {
+        let claimed = match self.claim((self.clock)(), flight.ids.len()).await {
+            Ok(claimed) => claimed,
+            Err(error) => return tracing::warn!(error.message = %error, "the outbox cannot be read now"),
+        };
+        for delivery in claimed {
+            let (outbox, courier, clock) = (self.outbox.clone(), Arc::clone(&self.courier), Arc::clone(&self.clock));
+            let id = delivery.id;
+            let task = flight.attempts.spawn(async move {
+                let outcome = courier.attempt(&delivery, clock()).await;
+                record(&outbox, delivery.id, outcome, &clock).await;
+            });
+            flight.ids.insert(task.id(), id);
+        }
+    }
+
+    /// Forgets an attempt that ended. One that panicked has recorded nothing, so its row is given back here.
+    async fn landed(&self, flight: &mut Flight, ended: Result<(Id, ()), tokio::task::JoinError>) {
+        match ended {
+            Ok((task, ())) => {
+                flight.ids.remove(&task);
+            }
+            Err(error) => {
+                let Some(id) = flight.ids.remove(&error.id()) else {
+                    return;
+                };
+                tracing::error!(delivery.id = %id, error.message = %error, "an attempt failed inside the relay; it is made again");
+                let until = (self.clock)().wall + Duration::from_secs(30);
+                let outcome = Outcome::Wait {
+                    until,
+                    reason: "internal".to_owned(),
+                    error: "internal error".to_owned(),
+                };
+                record(&self.outbox, id, outcome, &self.clock).await;
+            }
+        }
+    }
+
+    async fn renew(&self, flight: &Flight) {
+        if flight.ids.is_empty() {
+            return;
+        }
+        let ids: Vec<DeliveryId> = flight.ids.values().copied().collect();
+        if let Err(error) = self.outbox.renew(&ids, (self.clock)().wall).await {
+            tracing::warn!(error.message = %error, "the leases of deliveries in flight could not be renewed");
+        }
+    }
+
+    async fn drain(&self, mut flight: Flight, grace: Duration) {
+        let finish = async {
+            while let Some(ended) = flight.attempts.join_next_with_id().await {
+                self.landed(&mut flight, ended).await;
+            }
+        };
+        if tokio::time::timeout(grace, finish).await.is_err() {
+            tracing::warn!(
+                "deliveries in flight did not finish in time; the next start repeats them with the same transaction IDs"
+            );
+        }
+    }
+}
+
+#[derive(Default)]
+struct Flight {
+    attempts: JoinSet<()>,
+    ids: HashMap<Id, DeliveryId>,
+}
+
+/// Records an outcome, again and again until the store takes it: the message may be in the room already.
+async fn record(outbox: &Outbox, id: DeliveryId, outcome: Outcome, clock: &Clock) {
+    while let Err(error) = outbox.record(id, outcome.clone(), clock().wall).await {
+        tracing::warn!(delivery.id = %id, error.message = %error, "an outcome could not be recorded yet");
+        tokio::time::sleep(RECORD_AGAIN).await;
+    }
+}

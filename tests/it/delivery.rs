@@ -1,0 +1,289 @@
+//! The promise under faults: accepted = in the room or named in a digest, once, in order.
+
+use std::time::Duration;
+
+use grafana_matrix_relay::outbox::DeliveryState;
+use grafana_matrix_relay::outbox::Filter;
+use grafana_matrix_relay::standin::{Fault, Limit, NewRoom, Scope, When};
+
+use crate::night::{Night, body};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[tokio::test]
+async fn notifications_arrive_in_order() {
+    let mut night = Night::unfolded().await;
+    let room = night.open_room();
+    night.accept_many(&room, 25).await;
+    night.until_delivered(HOUR).await;
+    night.assert_promise_kept();
+    assert_eq!(night.bodies(&room).len(), 25);
+}
+
+#[tokio::test]
+async fn a_burst_of_100_against_the_default_limit_is_current_within_twelve_sends() {
+    let mut night = Night::new().await;
+    let room = night.open_room();
+    // The default burst; refilled faster, because this limit runs on the real clock.
+    night.homeserver.homeserver.limit_messages(Some(Limit {
+        per_second: 5.0,
+        ..Limit::SYNAPSE
+    }));
+    night.accept_many(&room, 100).await;
+    night.until_delivered(HOUR).await;
+    night.assert_promise_kept();
+    // Ten pass, the eleventh was tried and so goes out as itself, one digest names the other 89.
+    assert_eq!(night.bodies(&room).len(), 12);
+}
+
+#[tokio::test]
+async fn after_an_outage_the_room_is_current_within_two_sends() {
+    let mut night = Night::new().await;
+    let room = night.open_room();
+    night.homeserver.refuse().await;
+    night.accept(&room).await;
+    night.work_for(Duration::from_secs(600)).await;
+    night.accept_many(&room, 50).await;
+    night.work_for(Duration::from_secs(600)).await;
+    assert_eq!(night.waiting().await, 51);
+    night.homeserver.accept_again().await;
+    night.until_delivered(HOUR).await;
+    night.assert_promise_kept();
+    assert_eq!(night.bodies(&room).len(), 2);
+}
+
+#[tokio::test]
+async fn a_lost_reply_is_not_a_second_message() {
+    let mut night = Night::unfolded().await;
+    let room = night.open_room();
+    let lost = When::Chance {
+        probability: 0.3,
+        seed: 7,
+    };
+    night.homeserver.homeserver.plan(Scope::Sends, lost, Fault::DropReply);
+    night.accept_many(&room, 60).await;
+    night.until_delivered(HOUR).await;
+    night.assert_promise_kept();
+    assert!(
+        night.homeserver.homeserver.sends_seen(room.as_str()) > 60,
+        "no reply was lost"
+    );
+}
+
+#[tokio::test]
+async fn pages_hangs_and_broken_connections_only_delay() {
+    for fault in [
+        Fault::BadGateway,
+        Fault::Hang,
+        Fault::DropRequest,
+        Fault::InternalError,
+        Fault::Page(503),
+    ] {
+        let mut night = Night::unfolded().await;
+        let room = night.open_room();
+        night.accept_many(&room, 3).await;
+        let id = night.homeserver.homeserver.plan(Scope::Everything, When::Always, fault);
+        for _ in 0..3 {
+            night.step().await;
+            night.pass(Duration::from_secs(5));
+        }
+        assert!(night.bodies(&room).is_empty());
+        night.homeserver.homeserver.heal(id);
+        night.until_delivered(HOUR).await;
+        night.assert_promise_kept();
+    }
+}
+
+#[tokio::test]
+async fn one_bad_room_of_three_delays_no_other() {
+    let mut night = Night::unfolded().await;
+    let (good, also_good) = (night.open_room(), night.open_room());
+    let forbidden = night.room(&NewRoom::named("closed").member("bot").read_only());
+    for _ in 0..5 {
+        for room in [&good, &forbidden, &also_good] {
+            night.accept(room).await;
+        }
+    }
+    night.work_for(Duration::from_secs(60)).await;
+    assert_eq!((night.bodies(&good).len(), night.bodies(&also_good).len()), (5, 5));
+    assert!(night.bodies(&forbidden).is_empty());
+    assert_eq!(night.waiting().await, 5);
+    assert_eq!(night.troubles().rooms[0].0, forbidden);
+
+    let levels = serde_json::json!({"events_default": 0, "users_default": 0});
+    night
+        .homeserver
+        .homeserver
+        .set_state(forbidden.as_str(), "m.room.power_levels", "", levels);
+    night.until_delivered(HOUR).await;
+    night.assert_promise_kept();
+    assert!(night.troubles().rooms.is_empty());
+}
+
+#[tokio::test]
+async fn an_invited_room_is_joined_and_then_gets_its_messages() {
+    let mut night = Night::unfolded().await;
+    let room = night.room(&NewRoom::named("new").invite_only().invited("bot"));
+    night.accept_many(&room, 2).await;
+    night.until_delivered(Duration::from_secs(60)).await;
+    night.assert_promise_kept();
+}
+
+#[tokio::test]
+async fn an_encrypted_room_gets_nothing_in_plain_text_and_loses_nothing() {
+    let mut night = Night::unfolded().await;
+    let room = night.open_room();
+    night.accept(&room).await;
+    night.until_delivered(HOUR).await;
+    night.homeserver.homeserver.encrypt(room.as_str());
+    night.accept(&room).await;
+    night.work_for(HOUR).await;
+    assert_eq!(night.bodies(&room).len(), 1);
+    assert_eq!(night.waiting().await, 1);
+}
+
+#[tokio::test]
+async fn a_refused_token_keeps_everything_until_it_works_again() {
+    let mut night = Night::unfolded().await;
+    let rooms = [night.open_room(), night.open_room()];
+    night.homeserver.homeserver.revoke(&night.token);
+    for _ in 0..5 {
+        for room in &rooms {
+            night.accept(room).await;
+        }
+    }
+    night.work_for(48 * HOUR).await;
+    assert_eq!(night.waiting().await, 10);
+    assert!(night.troubles().account.unwrap().contains("access token"));
+    let tried = night.homeserver.homeserver.sends_seen(rooms[0].as_str());
+    assert!(tried < 20, "{tried} attempts with a token that does not work");
+
+    night.homeserver.homeserver.restore(&night.token);
+    night.until_delivered(HOUR).await;
+    night.assert_promise_kept();
+    assert_eq!(night.troubles(), grafana_matrix_relay::deliver::Troubles::default());
+}
+
+#[tokio::test]
+async fn a_message_that_is_refused_goes_out_plain_and_says_so() {
+    for fault in [Fault::TooLarge, Fault::Refused(400, "M_BAD_JSON")] {
+        let mut night = Night::unfolded().await;
+        let room = night.open_room();
+        night.homeserver.homeserver.plan(Scope::Sends, When::Next(1), fault);
+        night.accept_many(&room, 2).await;
+        night.until_delivered(HOUR).await;
+        night.assert_promise_kept();
+        assert!(
+            night.bodies(&room)[0].contains("the homeserver refused the"),
+            "{:?}",
+            night.bodies(&room)
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_given_up_stays_readable_and_can_be_sent_again() {
+    let mut night = Night::unfolded().await;
+    let room = night.open_room();
+    night
+        .homeserver
+        .homeserver
+        .plan(Scope::Sends, When::Next(2), Fault::Refused(400, "M_BAD_JSON"));
+    let first = night.accept(&room).await.receipts[0].id;
+    night.accept(&room).await;
+    night.until_delivered(HOUR).await;
+    // The room went on without it.
+    assert_eq!(night.bodies(&room).len(), 1);
+    let dead = night.outbox.show(first).await.unwrap().unwrap();
+    assert_eq!(dead.state, DeliveryState::Dead);
+    assert!(dead.last_error.unwrap().contains("M_BAD_JSON"));
+
+    night.outbox.retry(&[first], night.now.wall).await.unwrap();
+    night.until_delivered(HOUR).await;
+    assert_eq!(night.bodies(&room).len(), 2);
+    assert!(night.bodies(&room)[1].contains("Alert00001"));
+}
+
+#[tokio::test]
+async fn transient_failures_end_at_the_horizon_and_only_for_what_was_tried() {
+    let mut night = Night::unfolded().await;
+    let room = night.open_room();
+    let id = night
+        .homeserver
+        .homeserver
+        .plan(Scope::Sends, When::Always, Fault::BadGateway);
+    night.accept_many(&room, 2).await;
+    night.work_for(25 * HOUR).await;
+    assert_eq!((night.stats().await.dead, night.waiting().await), (1, 1));
+    night.homeserver.homeserver.heal(id);
+    night.until_delivered(HOUR).await;
+    assert!(night.bodies(&room)[0].contains("Alert00002"));
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_holds_nothing() {
+    let mut night = Night::unfolded().await;
+    let room = night.open_room();
+    night
+        .homeserver
+        .homeserver
+        .plan(Scope::Sends, When::Next(4), Fault::BadGateway);
+    night.accept_many(&room, 5).await;
+    night.work_for(Duration::from_secs(10)).await;
+    night.now.wall -= 12 * HOUR;
+    night.accept_many(&room, 5).await;
+    night.until_delivered(2 * HOUR).await;
+    night.assert_promise_kept();
+}
+
+#[tokio::test]
+async fn a_crash_between_sending_and_recording_doubles_nothing() {
+    let mut night = Night::unfolded().await;
+    let room = night.open_room();
+    night.accept_many(&room, 20).await;
+    for round in 0..20 {
+        // Odd rounds: the event is in the room, but the relay dies before it hears of it.
+        if round % 2 == 1 {
+            night
+                .homeserver
+                .homeserver
+                .plan(Scope::Sends, When::Next(1), Fault::DropReply);
+        }
+        night.step().await;
+        night = night.crash().await;
+        night.pass(Duration::from_secs(2));
+    }
+    night.until_delivered(HOUR).await;
+    night.assert_promise_kept();
+}
+
+#[tokio::test]
+async fn a_repetition_is_recognised_and_a_genuine_repeat_comes_through() {
+    let mut night = Night::unfolded().await;
+    let room = night.open_room();
+    let same = body("Alert00001");
+    assert!(!night.accept_body(&room, &same).await.recognised);
+    night.pass(Duration::from_secs(30));
+    assert!(night.accept_body(&room, &same).await.recognised);
+    night.pass(4 * HOUR);
+    assert!(!night.accept_body(&room, &same).await.recognised);
+    night.until_delivered(HOUR).await;
+    assert_eq!(night.bodies(&room).len(), 2);
+}
+
+#[tokio::test]
+async fn what_a_digest_names_stays_in_the_outbox() {
+    let mut night = Night::new().await;
+    let room = night.open_room();
+    night.accept_many(&room, 30).await;
+    night.pass(Duration::from_secs(60));
+    night.until_delivered(HOUR).await;
+    night.assert_promise_kept();
+    assert_eq!(night.bodies(&room).len(), 1);
+    let filter = Filter {
+        state: Some(DeliveryState::Folded),
+        limit: 100,
+        ..Filter::default()
+    };
+    assert_eq!(night.outbox.list(filter).await.unwrap().len(), 30);
+}

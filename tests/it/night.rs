@@ -1,0 +1,251 @@
+//! A night on call: pipeline, outbox and worker against the stand-in homeserver, with a clock that the test turns.
+//!
+//! Every notification that is accepted carries a name of its own, so that one assertion ends every story: what was
+//! accepted is in its room, or named in a digest, once and in order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use grafana_matrix_relay::deliver::{self, Courier, FoldSettings, Moment, Worker};
+use grafana_matrix_relay::intake::parse;
+use grafana_matrix_relay::matrix;
+use grafana_matrix_relay::message::{RoomAddress, TemplateName};
+use grafana_matrix_relay::outbox::{self, Outbox, Stats};
+use grafana_matrix_relay::pipeline::{Accepted, Pipeline};
+use grafana_matrix_relay::render::{self, Renderer};
+use grafana_matrix_relay::route::Router;
+use grafana_matrix_relay::standin::{Homeserver, NewRoom, RunningHomeserver};
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::sync::Notify;
+
+pub struct Night {
+    pub homeserver: RunningHomeserver,
+    pub token: String,
+    pub outbox: Outbox,
+    pub now: Moment,
+    worker: Worker,
+    courier: Arc<Courier>,
+    settings: outbox::Settings,
+    accepted: BTreeMap<String, Vec<String>>,
+    count: usize,
+    _folder: TempDir,
+}
+
+/// A body with one firing alert of this name.
+pub fn body(name: &str) -> Vec<u8> {
+    let alert = json!({"status": "firing", "labels": {"alertname": name, "severity": "critical"},
+        "annotations": {"summary": format!("{name} needs you")}, "startsAt": "2026-11-20T09:14:10Z"});
+    json!({"version": "1", "groupKey": format!("{{}}:{name}"), "alerts": [alert]})
+        .to_string()
+        .into_bytes()
+}
+
+impl Night {
+    pub async fn new() -> Self {
+        Self::with_fold(FoldSettings {
+            threshold: 10,
+            min_age: Duration::from_secs(3),
+        })
+        .await
+    }
+
+    /// Without digests: every notification is its own message.
+    pub async fn unfolded() -> Self {
+        Self::with_fold(FoldSettings {
+            threshold: usize::MAX,
+            min_age: Duration::ZERO,
+        })
+        .await
+    }
+
+    async fn with_fold(fold: FoldSettings) -> Self {
+        let homeserver = Homeserver::new("example.org");
+        let token = homeserver.login("bot", "RELAY");
+        let running = homeserver.start().await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let settings = outbox::Settings {
+            data_dir: folder.path().to_owned(),
+            database_url: None,
+            repeat_window: Duration::from_secs(90),
+            keep_delivered: Duration::from_secs(7 * 86_400),
+        };
+        let outbox = Outbox::open(&settings).await.unwrap();
+        let client = matrix::Client::new(&matrix::Settings {
+            home_server: running.base_url.clone(),
+            access_token: token.clone().into(),
+            request_timeout: Duration::from_millis(500),
+        });
+        let horizon = Duration::from_secs(86_400);
+        let courier = Arc::new(Courier::new(client.unwrap(), deliver::Settings { horizon }));
+        let wake = Arc::new(Notify::new());
+        let worker = Worker::new(outbox.clone(), Arc::clone(&courier), fold, Arc::new(Moment::now), wake);
+        let (now, accepted) = (Moment::now(), BTreeMap::new());
+        Self {
+            homeserver: running,
+            token,
+            outbox,
+            now,
+            worker,
+            courier,
+            settings,
+            accepted,
+            count: 0,
+            _folder: folder,
+        }
+    }
+
+    pub fn room(&self, room: &NewRoom) -> RoomAddress {
+        self.homeserver.homeserver.create_room(room).parse().unwrap()
+    }
+
+    /// A room with the bot in it.
+    pub fn open_room(&self) -> RoomAddress {
+        self.room(&NewRoom::named("ops").member("bot"))
+    }
+
+    /// Accepts one more notification for `room`.
+    pub async fn accept(&mut self, room: &RoomAddress) -> Accepted {
+        self.count += 1;
+        let name = format!("Alert{:05}", self.count);
+        let accepted = self.accept_body(room, &body(&name)).await;
+        if !accepted.recognised {
+            self.accepted.entry(room.to_string()).or_default().push(name);
+        }
+        accepted
+    }
+
+    pub async fn accept_body(&self, room: &RoomAddress, body: &[u8]) -> Accepted {
+        let renderer = Renderer::open(&render::Settings {
+            templates_dir: None,
+            time_zone: jiff::tz::TimeZone::UTC,
+        });
+        let router = Router::to_room(room.clone(), TemplateName::default());
+        let pipeline = Pipeline::new(router, renderer, self.outbox.clone(), Arc::new(Notify::new()));
+        pipeline
+            .accept(parse::notification(body).unwrap(), self.now.wall)
+            .await
+            .unwrap()
+    }
+
+    pub async fn accept_many(&mut self, room: &RoomAddress, count: usize) {
+        for _ in 0..count {
+            self.accept(room).await;
+        }
+    }
+
+    /// One round of the worker.
+    pub async fn step(&self) -> usize {
+        self.worker.step(self.now).await.unwrap()
+    }
+
+    pub fn pass(&mut self, time: Duration) {
+        self.now = self.now.after(time);
+    }
+
+    /// Lets the night go on, five seconds at a time, for at most `limit`, until nothing waits.
+    pub async fn until_delivered(&mut self, limit: Duration) {
+        let end = self.now.wall + limit;
+        while self.waiting().await > 0 {
+            if self.step().await == 0 {
+                self.pass(Duration::from_secs(5));
+                assert!(
+                    self.now.wall < end,
+                    "still waiting after {limit:?}: {:?}",
+                    self.stats().await
+                );
+            }
+        }
+    }
+
+    /// Works for `time` whatever comes of it.
+    pub async fn work_for(&mut self, time: Duration) {
+        let end = self.now.wall + time;
+        while self.now.wall < end {
+            if self.step().await == 0 {
+                self.pass(Duration::from_secs(5));
+            }
+        }
+    }
+
+    pub async fn stats(&self) -> Stats {
+        self.outbox.stats(self.now.wall).await.unwrap()
+    }
+
+    pub async fn waiting(&self) -> u64 {
+        let stats = self.stats().await;
+        stats.pending + stats.in_flight
+    }
+
+    pub fn troubles(&self) -> deliver::Troubles {
+        self.courier.troubles()
+    }
+
+    pub fn bodies(&self, room: &RoomAddress) -> Vec<String> {
+        let messages = self.homeserver.homeserver.messages(room.as_str());
+        messages.iter().map(|event| event.body().to_owned()).collect()
+    }
+
+    /// The process ends without a word and starts again on the same data.
+    pub async fn crash(self) -> Self {
+        let Self {
+            homeserver,
+            token,
+            outbox,
+            now,
+            worker,
+            courier,
+            settings,
+            accepted,
+            count,
+            _folder,
+        } = self;
+        let fold = worker.fold();
+        drop((worker, outbox));
+        let outbox = Outbox::open(&settings).await.unwrap();
+        let worker = Worker::new(
+            outbox.clone(),
+            Arc::clone(&courier),
+            fold,
+            Arc::new(Moment::now),
+            Arc::new(Notify::new()),
+        );
+        Self {
+            homeserver,
+            token,
+            outbox,
+            now,
+            worker,
+            courier,
+            settings,
+            accepted,
+            count,
+            _folder,
+        }
+    }
+
+    /// Accepted = in the room or named in a digest, once, in order, for every room.
+    pub fn assert_promise_kept(&self) {
+        for (room, accepted) in &self.accepted {
+            let room: RoomAddress = room.parse().unwrap();
+            assert_eq!(&names(&self.bodies(&room)), accepted, "in {room}");
+        }
+    }
+}
+
+/// The names of notifications in these messages, each message naming each of its own once.
+pub fn names(bodies: &[String]) -> Vec<String> {
+    let mut all = Vec::new();
+    for body in bodies {
+        let mut named: Vec<String> = Vec::new();
+        for (at, _) in body.match_indices("Alert") {
+            let name: String = body[at..].chars().take(10).collect();
+            if name[5..].chars().all(|digit| digit.is_ascii_digit()) && name.len() == 10 && !named.contains(&name) {
+                named.push(name);
+            }
+        }
+        all.extend(named);
+    }
+    all
+}
