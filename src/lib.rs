@@ -6,12 +6,31 @@
 //! ```
 //!
 //! The modules stand in the order of that flow. Two vocabularies, [`alert`] and [`message`], meet only in the
-//! pipeline; what is accepted ends in the [`outbox`], and delivery starts there.
+//! [`pipeline`]; what is accepted ends in the [`outbox`], and delivery starts there.
+//!
+//! What always holds:
+//!
+//! - a 2xx is answered only after the row is on disk, and a fault of Matrix is never the caller's error;
+//! - a delivery keeps its transaction ID over all attempts, so that a repeated send is one event;
+//! - a room gets its messages in the order in which they were accepted, and waits for no other room;
+//! - no template can cost an alert, and no text of an alert is anything but text;
+//! - nothing is sent as plain text into an encrypted room.
 
 pub mod alert;
 pub mod message;
 
+pub mod deliver;
+pub mod intake;
 pub mod matrix;
 pub mod outbox;
+pub mod pipeline;
+pub mod render;
+pub mod route;
 
+pub mod samples;
 pub mod standin;
+
+pub mod cli;
+pub mod config;
+pub mod startup;
+pub mod telemetry;

@@ -1,2 +1,30 @@
-//! The process edge.
-fn main() {}
+//! The process edge: `.env`, logging, the command, the exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use grafana_matrix_relay::cli::{self, Cli};
+use grafana_matrix_relay::telemetry;
+
+fn main() -> ExitCode {
+    // Before any thread exists, because it sets variables of the process.
+    let dotenv = dotenvy::dotenv();
+    let cli = Cli::parse();
+    telemetry::init(cli.flags.ecs());
+    match dotenv {
+        Err(error) if !error.not_found() => {
+            // The error of the parser quotes the line, which may hold a secret.
+            tracing::error!("the file .env cannot be read: it has a line that is not NAME=value, or is not readable");
+            return ExitCode::from(2);
+        }
+        _ => {}
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!("no threads can be started: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    runtime.block_on(cli::run(cli))
+}

@@ -1,0 +1,89 @@
+//! The commands. Each is a few lines around what the rooms do; rules live there.
+//!
+//! Exit codes: 0 all is well, 1 it failed, 2 the configuration or the command line is not usable.
+
+mod demo;
+mod health;
+mod outbox;
+mod print;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{ConfigError, Flags, Settings};
+use crate::startup;
+
+/// Relays Grafana and Alertmanager notifications to Matrix rooms.
+///
+/// Without a command it serves: it takes notifications at /alert, renders them through your templates and delivers
+/// them to a Matrix room, exactly once and in order. Settings come from flags, from the environment and from a file
+/// `.env` in the working directory, in this order of precedence.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "To see it work without any configuration: grafana-matrix-relay demo"
+)]
+pub struct Cli {
+    /// What to do; serves if it is left out.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The settings.
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Take notifications and deliver them (the default).
+    Serve,
+    /// Try it without a homeserver: an embedded stand-in room, sample alerts, and a page that shows them.
+    Demo(demo::Options),
+    /// Look into the outbox: what waits, what was given up, and send it again.
+    #[command(subcommand)]
+    Outbox(outbox::Command),
+    /// Print the OpenAPI document (YAML).
+    Openapi,
+    /// Ask a running relay whether it lives; for container health checks.
+    Health(health::Options),
+}
+
+/// Runs a command to its exit code.
+pub async fn run(cli: Cli) -> ExitCode {
+    let result = match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(&cli.flags).await,
+        Command::Demo(options) => demo::run(&cli.flags, options).await,
+        Command::Outbox(command) => outbox::run(&cli.flags, command).await,
+        Command::Openapi => print::openapi(),
+        Command::Health(options) => health::run(&cli.flags, options).await,
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            let unusable = error.is::<ConfigError>();
+            tracing::error!("{error:#}");
+            if unusable { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+async fn serve(flags: &Flags) -> anyhow::Result<ExitCode> {
+    let settings = Settings::from_flags(flags)?;
+    let stop = stopped()?;
+    startup::start(settings, None).await?.run_until(stop).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Resolves when the process is asked to end.
+fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

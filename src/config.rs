@@ -1,0 +1,266 @@
+//! Flags, environment and `.env` → typed settings for each room; the only reader of the environment.
+//!
+//! Guarantees: flags beat the environment, the environment beats `.env`, `.env` beats defaults; an empty variable counts
+//! as unset; every problem is reported at once, with the names of flag and variable and where to get the value. No
+//! secret is ever printed: `Debug` redacts them.
+
+mod flags;
+mod value;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+pub use self::flags::Flags;
+use self::value::Values;
+use crate::message::{RoomAddress, TemplateName};
+use crate::{deliver, matrix, outbox, render};
+
+/// Everything that the relay is told from outside.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where it listens.
+    pub server: ServerSettings,
+    /// Where it delivers.
+    pub matrix: matrix::Settings,
+    /// The room of the default route.
+    pub default_room: RoomAddress,
+    /// The template of the default route.
+    pub template: TemplateName,
+    /// How messages are rendered.
+    pub render: render::Settings,
+    /// Where accepted messages wait.
+    pub outbox: outbox::Settings,
+    /// How failures are retried.
+    pub deliver: deliver::Settings,
+    /// When a backlog becomes a digest.
+    pub fold: deliver::FoldSettings,
+}
+
+/// The HTTP side.
+#[derive(Debug, Clone)]
+pub struct ServerSettings {
+    /// Address or host name to listen on.
+    pub host: String,
+    /// TCP port; 0 takes any free one.
+    pub port: u16,
+    /// What callers have to show; `None` lets everybody in.
+    pub token: Option<SecretString>,
+    /// Largest request body in bytes.
+    pub max_body_bytes: usize,
+    /// How long requests and deliveries in flight may take to finish at shutdown.
+    pub grace: Duration,
+}
+
+/// What has to be fixed before the relay can start: one line for each problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The problems, in the order of the settings.
+    pub problems: Vec<String>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the configuration is not complete:")?;
+        self.problems
+            .iter()
+            .try_for_each(|problem| write!(f, "\n  - {problem}"))?;
+        f.write_str("\nTo see the relay work without any configuration: grafana-matrix-relay demo")
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Settings {
+    /// Settings for a relay that delivers; all problems at once.
+    pub fn from_flags(flags: &Flags) -> Result<Self, ConfigError> {
+        let mut values = Values::default();
+        let matrix = matrix(flags, &mut values);
+        let default_room = values.required(
+            "--default-room",
+            "MATRIX_DEFAULT_ROOM",
+            flags.default_room.as_deref(),
+            "the room: its ID (`!…`; in Element: room settings, Advanced) or an alias (`#alerts:example.org`)",
+        );
+        let shared = shared(flags, &mut values);
+        match (matrix, default_room, shared) {
+            (Some(matrix), Some(default_room), Some(shared)) if values.problems.is_empty() => Ok(Self {
+                matrix,
+                default_room,
+                ..shared
+            }),
+            _ => Err(ConfigError {
+                problems: values.problems,
+            }),
+        }
+    }
+
+    /// Settings for the try-out: everything of Matrix is given, the rest may be configured.
+    pub fn for_demo(flags: &Flags, matrix: matrix::Settings, room: RoomAddress) -> Result<Self, ConfigError> {
+        let mut values = Values::default();
+        match shared(flags, &mut values) {
+            Some(shared) if values.problems.is_empty() => Ok(Self {
+                matrix,
+                default_room: room,
+                ..shared
+            }),
+            _ => Err(ConfigError {
+                problems: values.problems,
+            }),
+        }
+    }
+
+    /// Only the outbox, for the operator's commands.
+    pub fn outbox_only(flags: &Flags) -> Result<outbox::Settings, ConfigError> {
+        let mut values = Values::default();
+        let outbox = outbox(flags, &mut values);
+        if values.problems.is_empty() {
+            Ok(outbox)
+        } else {
+            Err(ConfigError {
+                problems: values.problems,
+            })
+        }
+    }
+
+    /// Where a relay with these flags answers, for the health command.
+    pub fn server_address(flags: &Flags) -> Result<(String, u16), ConfigError> {
+        let mut values = Values::default();
+        let server = server(flags, &mut values);
+        if values.problems.is_empty() {
+            Ok((server.host, server.port))
+        } else {
+            Err(ConfigError {
+                problems: values.problems,
+            })
+        }
+    }
+}
+
+fn matrix(flags: &Flags, values: &mut Values) -> Option<matrix::Settings> {
+    let home_server: Option<String> = values.required(
+        "--home-server-url",
+        "MATRIX_HOME_SERVER_URL",
+        flags.home_server_url.as_deref(),
+        "the homeserver's base URL (https://matrix.example.org) or its server name (example.org)",
+    );
+    let access_token = values.secret(
+        ("--access-token", "MATRIX_ACCESS_TOKEN"),
+        flags.access_token.as_ref(),
+        flags.access_token_file.as_deref(),
+    );
+    if access_token.is_none() {
+        values.missing(
+            "--access-token",
+            "MATRIX_ACCESS_TOKEN",
+            "the bot's access token; the README says how to get one that lasts",
+        );
+    }
+    let request_timeout = values.duration(
+        "--matrix-timeout",
+        "RELAY_MATRIX_TIMEOUT",
+        flags.matrix_timeout.as_deref(),
+        30,
+    );
+    Some(matrix::Settings {
+        home_server: home_server?,
+        access_token: access_token?,
+        request_timeout,
+    })
+}
+
+/// Everything but Matrix, with placeholders there.
+fn shared(flags: &Flags, values: &mut Values) -> Option<Settings> {
+    let server = server(flags, values);
+    let template = values.optional(
+        "--default-template",
+        "RELAY_TEMPLATE",
+        flags.default_template.as_deref(),
+    );
+    let time_zone = values.time_zone(flags.timezone.as_deref());
+    let horizon = values.duration(
+        "--retry-horizon",
+        "RELAY_RETRY_HORIZON",
+        flags.retry_horizon.as_deref(),
+        24 * 3600,
+    );
+    let threshold = values.optional(
+        "--fold-threshold",
+        "RELAY_FOLD_THRESHOLD",
+        flags.fold_threshold.as_deref(),
+    );
+    let min_age = values.duration("--fold-after", "RELAY_FOLD_AFTER", flags.fold_after.as_deref(), 3);
+    let placeholder = SecretString::default();
+    Some(Settings {
+        matrix: matrix::Settings {
+            home_server: String::new(),
+            access_token: placeholder,
+            request_timeout: Duration::from_secs(30),
+        },
+        default_room: "!unset".parse().ok()?,
+        template: template.unwrap_or_default(),
+        render: render::Settings {
+            templates_dir: Some(PathBuf::from(flags.templates_dir.as_deref().unwrap_or("templates"))),
+            time_zone,
+        },
+        outbox: outbox(flags, values),
+        deliver: deliver::Settings { horizon },
+        fold: deliver::FoldSettings {
+            threshold: threshold.unwrap_or(10),
+            min_age,
+        },
+        server,
+    })
+}
+
+fn server(flags: &Flags, values: &mut Values) -> ServerSettings {
+    let port = values.optional("--port", "RELAY_PORT", flags.port.as_deref());
+    let limit = values.optional(
+        "--max-body-bytes",
+        "RELAY_MAX_BODY_BYTES",
+        flags.max_body_bytes.as_deref(),
+    );
+    ServerSettings {
+        host: value::set(flags.host.as_deref()).unwrap_or("127.0.0.1").to_owned(),
+        port: port.unwrap_or(9042),
+        token: values.secret(
+            ("--relay-token", "RELAY_TOKEN"),
+            flags.relay_token.as_ref(),
+            flags.relay_token_file.as_deref(),
+        ),
+        max_body_bytes: limit.unwrap_or(8 * 1024 * 1024),
+        grace: values.duration(
+            "--shutdown-grace",
+            "RELAY_SHUTDOWN_GRACE",
+            flags.shutdown_grace.as_deref(),
+            10,
+        ),
+    }
+}
+
+fn outbox(flags: &Flags, values: &mut Values) -> outbox::Settings {
+    let repeat_window = values.duration(
+        "--repeat-window",
+        "RELAY_REPEAT_WINDOW",
+        flags.repeat_window.as_deref(),
+        90,
+    );
+    let week = 7 * 24 * 3600;
+    outbox::Settings {
+        data_dir: PathBuf::from(value::set(flags.data_dir.as_deref()).unwrap_or("data")),
+        database_url: values.secret(
+            ("--database-url", "RELAY_DATABASE_URL"),
+            flags.database_url.as_ref(),
+            flags.database_url_file.as_deref(),
+        ),
+        repeat_window,
+        keep_delivered: values.duration(
+            "--keep-delivered",
+            "RELAY_KEEP_DELIVERED",
+            flags.keep_delivered.as_deref(),
+            week,
+        ),
+    }
+}

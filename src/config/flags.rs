@@ -1,0 +1,253 @@
+//! The command line and its variables, as text; what they mean is decided in the parent module.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+
+use clap::Args;
+use secrecy::SecretString;
+
+#[expect(clippy::unnecessary_wraps, reason = "clap's parsers return a Result")]
+fn secret(text: &str) -> Result<SecretString, Infallible> {
+    Ok(SecretString::from(text))
+}
+
+/// Every setting, unparsed. Spellings with underscores are those of the original relay.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Matrix")]
+pub struct Flags {
+    /// Base URL of the homeserver (https://matrix.example.org), or its server name (example.org), which is looked up.
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "MATRIX_HOME_SERVER_URL",
+        alias = "home_server_url",
+        hide_env_values = true
+    )]
+    pub home_server_url: Option<String>,
+
+    /// The bot's access token. Visible in the process list when given as a flag: prefer the variable or the file.
+    #[arg(long, global = true, value_name = "TOKEN", env = "MATRIX_ACCESS_TOKEN", alias = "access_token", hide_env_values = true, value_parser = secret)]
+    pub access_token: Option<SecretString>,
+
+    /// File that holds the access token.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "MATRIX_ACCESS_TOKEN_FILE",
+        hide_env_values = true
+    )]
+    pub access_token_file: Option<PathBuf>,
+
+    /// Room ID (`!…`, with or without a domain) or alias (`#…`) that alerts go to.
+    #[arg(
+        long,
+        global = true,
+        value_name = "ROOM",
+        env = "MATRIX_DEFAULT_ROOM",
+        alias = "default_room",
+        hide_env_values = true
+    )]
+    pub default_room: Option<String>,
+
+    /// How long a request to the homeserver may take [default: 30s].
+    #[arg(
+        long,
+        global = true,
+        value_name = "DURATION",
+        env = "RELAY_MATRIX_TIMEOUT",
+        hide_env_values = true
+    )]
+    pub matrix_timeout: Option<String>,
+
+    /// Address to listen on [default: 127.0.0.1].
+    #[arg(
+        long,
+        global = true,
+        value_name = "ADDRESS",
+        env = "RELAY_HOST",
+        hide_env_values = true,
+        help_heading = "HTTP"
+    )]
+    pub host: Option<String>,
+
+    /// Port to listen on; 0 takes any free one [default: 9042].
+    #[arg(
+        long,
+        global = true,
+        value_name = "PORT",
+        env = "RELAY_PORT",
+        hide_env_values = true,
+        help_heading = "HTTP"
+    )]
+    pub port: Option<String>,
+
+    /// If set, callers need `Authorization: Bearer TOKEN`.
+    #[arg(long, global = true, value_name = "TOKEN", env = "RELAY_TOKEN", alias = "relay_token", hide_env_values = true, value_parser = secret, help_heading = "HTTP")]
+    pub relay_token: Option<SecretString>,
+
+    /// File that holds the relay's token.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "RELAY_TOKEN_FILE",
+        hide_env_values = true,
+        help_heading = "HTTP"
+    )]
+    pub relay_token_file: Option<PathBuf>,
+
+    /// Largest request body in bytes [default: 8388608].
+    #[arg(
+        long,
+        global = true,
+        value_name = "BYTES",
+        env = "RELAY_MAX_BODY_BYTES",
+        hide_env_values = true,
+        help_heading = "HTTP"
+    )]
+    pub max_body_bytes: Option<String>,
+
+    /// How long requests and deliveries in flight may take to finish at shutdown [default: 10s].
+    #[arg(
+        long,
+        global = true,
+        value_name = "DURATION",
+        env = "RELAY_SHUTDOWN_GRACE",
+        hide_env_values = true,
+        help_heading = "HTTP"
+    )]
+    pub shutdown_grace: Option<String>,
+
+    /// Folder of your templates; what is missing there is taken from the binary [default: templates].
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "RELAY_TEMPLATES_DIR",
+        hide_env_values = true,
+        help_heading = "Messages"
+    )]
+    pub templates_dir: Option<String>,
+
+    /// Template that renders notifications, without `.md.j2` [default: alert].
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "RELAY_TEMPLATE",
+        hide_env_values = true,
+        help_heading = "Messages"
+    )]
+    pub default_template: Option<String>,
+
+    /// Time zone of the times in messages, such as Europe/Berlin [default: UTC].
+    #[arg(
+        long,
+        global = true,
+        value_name = "ZONE",
+        env = "RELAY_TIMEZONE",
+        hide_env_values = true,
+        help_heading = "Messages"
+    )]
+    pub timezone: Option<String>,
+
+    /// Folder of the outbox [default: data].
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "RELAY_DATA_DIR",
+        hide_env_values = true,
+        help_heading = "Delivery"
+    )]
+    pub data_dir: Option<String>,
+
+    /// Keep the outbox in PostgreSQL instead (`postgres://user:password@host/database`), for several relays.
+    #[arg(long, global = true, value_name = "URL", env = "RELAY_DATABASE_URL", hide_env_values = true, value_parser = secret, help_heading = "Delivery")]
+    pub database_url: Option<SecretString>,
+
+    /// File that holds the database URL.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "RELAY_DATABASE_URL_FILE",
+        hide_env_values = true,
+        help_heading = "Delivery"
+    )]
+    pub database_url_file: Option<PathBuf>,
+
+    /// How long a delivery is retried while the homeserver fails, from its first attempt on [default: 24h].
+    #[arg(
+        long,
+        global = true,
+        value_name = "DURATION",
+        env = "RELAY_RETRY_HORIZON",
+        hide_env_values = true,
+        help_heading = "Delivery"
+    )]
+    pub retry_horizon: Option<String>,
+
+    /// More waiting notifications than this in one room become one digest message [default: 10].
+    #[arg(
+        long,
+        global = true,
+        value_name = "COUNT",
+        env = "RELAY_FOLD_THRESHOLD",
+        hide_env_values = true,
+        help_heading = "Delivery"
+    )]
+    pub fold_threshold: Option<String>,
+
+    /// But only once the oldest of them has waited this long [default: 3s].
+    #[arg(
+        long,
+        global = true,
+        value_name = "DURATION",
+        env = "RELAY_FOLD_AFTER",
+        hide_env_values = true,
+        help_heading = "Delivery"
+    )]
+    pub fold_after: Option<String>,
+
+    /// The same notification within this time is recognised and not sent twice [default: 90s].
+    #[arg(
+        long,
+        global = true,
+        value_name = "DURATION",
+        env = "RELAY_REPEAT_WINDOW",
+        hide_env_values = true,
+        help_heading = "Delivery"
+    )]
+    pub repeat_window: Option<String>,
+
+    /// How long delivered messages stay in the outbox for the operator to see [default: 7d].
+    #[arg(
+        long,
+        global = true,
+        value_name = "DURATION",
+        env = "RELAY_KEEP_DELIVERED",
+        hide_env_values = true,
+        help_heading = "Delivery"
+    )]
+    pub keep_delivered: Option<String>,
+
+    /// Log lines in the Elastic Common Schema (JSON) instead of text. The level is set by RUST_LOG [default: info].
+    #[arg(long, global = true, value_name = "BOOL", env = "ECS_LOGGING", alias = "ecs_logging", num_args = 0..=1, default_missing_value = "true", hide_env_values = true, help_heading = "Logging")]
+    pub ecs_logging: Option<String>,
+}
+
+impl Flags {
+    /// Whether log lines are JSON; needed before anything else can be reported.
+    pub fn ecs(&self) -> bool {
+        let text = self
+            .ecs_logging
+            .as_deref()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
+        matches!(text.as_str(), "true" | "1" | "yes" | "on")
+    }
+}

@@ -1,0 +1,147 @@
+//! Single settings: from text to type, collecting every problem instead of stopping at the first.
+
+use std::fmt::Display;
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use jiff::{Span, SpanRelativeTo};
+use secrecy::{ExposeSecret, SecretString};
+
+/// An empty value counts as unset, because that is how a `.env` file leaves a setting out.
+pub(super) fn set(value: Option<&str>) -> Option<&str> {
+    value.map(str::trim).filter(|value| !value.is_empty())
+}
+
+/// Collects problems while settings are read.
+#[derive(Default)]
+pub(super) struct Values {
+    pub(super) problems: Vec<String>,
+}
+
+impl Values {
+    /// A setting that may be left out.
+    pub(super) fn optional<T>(&mut self, flag: &str, variable: &str, value: Option<&str>) -> Option<T>
+    where
+        T: FromStr<Err: Display>,
+    {
+        let text = set(value)?;
+        text.parse()
+            .map_err(|error| {
+                self.problems
+                    .push(format!("{flag} ({variable}) is not usable: {error}"))
+            })
+            .ok()
+    }
+
+    /// A setting without which nothing can be delivered.
+    pub(super) fn required<T>(&mut self, flag: &str, variable: &str, value: Option<&str>, hint: &str) -> Option<T>
+    where
+        T: FromStr<Err: Display>,
+    {
+        if set(value).is_none() {
+            self.missing(flag, variable, hint);
+        }
+        self.optional(flag, variable, value)
+    }
+
+    /// Says that a setting is missing and where to get it.
+    pub(super) fn missing(&mut self, flag: &str, variable: &str, hint: &str) {
+        self.problems.push(format!("{flag} ({variable}) is missing: {hint}"));
+    }
+
+    /// A duration such as `90s`, `24h` or `7d`; days have 24 hours.
+    pub(super) fn duration(&mut self, flag: &str, variable: &str, value: Option<&str>, default: u64) -> Duration {
+        let parsed = set(value).map(|text| {
+            let span: Span = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+            let exact = span
+                .to_duration(SpanRelativeTo::days_are_24_hours())
+                .map_err(|error| error.to_string())?;
+            Duration::try_from(exact).map_err(|_| "it is negative".to_owned())
+        });
+        match parsed {
+            None => Duration::from_secs(default),
+            Some(Ok(duration)) => duration,
+            Some(Err(error)) => {
+                self.problems.push(format!(
+                    "{flag} ({variable}) is no duration such as `90s`, `24h` or `7d`: {error}"
+                ));
+                Duration::from_secs(default)
+            }
+        }
+    }
+
+    /// The zone in which messages tell the time.
+    pub(super) fn time_zone(&mut self, value: Option<&str>) -> TimeZone {
+        let Some(name) = set(value) else { return TimeZone::UTC };
+        TimeZone::get(name).unwrap_or_else(|error| {
+            self.problems.push(format!(
+                "--timezone (RELAY_TIMEZONE) is no name of the IANA time zone database, such as Europe/Berlin: {error}"
+            ));
+            TimeZone::UTC
+        })
+    }
+
+    /// A secret, given directly or as the path of a file that holds it (a mounted secret).
+    pub(super) fn secret(
+        &mut self,
+        (flag, variable): (&str, &str),
+        value: Option<&SecretString>,
+        file: Option<&Path>,
+    ) -> Option<SecretString> {
+        let given = value.filter(|secret| !secret.expose_secret().trim().is_empty());
+        let file = file.filter(|path| !path.as_os_str().is_empty());
+        match (given, file) {
+            (Some(_), Some(_)) => {
+                self.problems
+                    .push(format!("{variable} and {variable}_FILE are both set; keep one"));
+                None
+            }
+            (Some(secret), None) => Some(SecretString::from(secret.expose_secret().trim())),
+            (None, Some(path)) => match std::fs::read_to_string(path) {
+                Ok(text) if !text.trim().is_empty() => Some(SecretString::from(text.trim())),
+                Ok(_) => {
+                    self.problems
+                        .push(format!("{flag}-file ({variable}_FILE): {} is empty", path.display()));
+                    None
+                }
+                Err(error) => {
+                    self.problems
+                        .push(format!("{flag}-file ({variable}_FILE): {}: {error}", path.display()));
+                    None
+                }
+            },
+            (None, None) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_written_as_people_write_them() {
+        let mut values = Values::default();
+        let mut read = |text| values.duration("--x", "X", Some(text), 1).as_secs();
+        assert_eq!(
+            [read("90s"), read("24h"), read("7d"), read("1h 30m"), read("")],
+            [90, 86_400, 604_800, 5_400, 1]
+        );
+        values.duration("--x", "X", Some("soon"), 1);
+        values.duration("--x", "X", Some("-5s"), 1);
+        assert_eq!(values.problems.len(), 2);
+    }
+
+    #[test]
+    fn an_empty_secret_is_no_secret_and_two_sources_are_refused() {
+        let mut values = Values::default();
+        let names = ("--x", "X");
+        assert!(values.secret(names, Some(&SecretString::from(" ")), None).is_none());
+        assert!(values.problems.is_empty());
+        values.secret(names, Some(&SecretString::from("a")), Some(Path::new("b")));
+        values.secret(names, None, Some(Path::new("/nonexistent/file")));
+        assert_eq!(values.problems.len(), 2);
+    }
+}

@@ -1,0 +1,201 @@
+//! The composition root: builds every room of the house, runs server and worker, drains on shutdown.
+//!
+//! Guarantees: the relay listens only once its outbox is open, a homeserver that is down does not keep it from
+//! starting, and at shutdown it first stops accepting, then finishes what is in flight within the grace period.
+
+mod checks;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use poem::Response;
+use poem::endpoint::BoxEndpoint;
+use poem::listener::{Acceptor as _, Listener as _, TcpListener};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Settings;
+use crate::deliver::{Courier, Moment, Worker};
+use crate::intake::{Credentials, Example, Parts};
+use crate::matrix::{Client, Severity};
+use crate::outbox::Outbox;
+use crate::pipeline::Pipeline;
+use crate::render::Renderer;
+use crate::route::Router;
+use crate::{intake, samples, telemetry};
+
+/// How often the templates folder is looked at: a saved template is in use within a second.
+const TEMPLATE_POLL: Duration = Duration::from_millis(500);
+/// How often old rows are pruned.
+const PRUNE: Duration = Duration::from_secs(600);
+
+/// A relay that runs.
+pub struct Relay {
+    /// Where it listens; the port is a real one even if 0 was asked for.
+    pub address: SocketAddr,
+    /// Its outbox, for commands that run beside it.
+    pub outbox: Outbox,
+    grace: Duration,
+    stop_accepting: CancellationToken,
+    stop_working: CancellationToken,
+    server: JoinHandle<std::io::Result<()>>,
+    worker: JoinHandle<()>,
+    keepers: Vec<JoinHandle<()>>,
+}
+
+/// Starts a relay; it runs until [`Relay::stop`]. `page` is served at `/`.
+pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Response>>) -> anyhow::Result<Relay> {
+    let metrics = telemetry::metrics::install();
+    let client = Client::new(&settings.matrix)?;
+    let outbox = Outbox::open(&settings.outbox)
+        .await
+        .context("the outbox cannot be opened")?;
+    let renderer = Renderer::open(&settings.render);
+    let router = Router::to_room(settings.default_room.clone(), settings.template.clone());
+    let rooms = router.rooms();
+    let wake = Arc::new(Notify::new());
+    let pipeline = Arc::new(Pipeline::new(
+        router,
+        renderer.clone(),
+        outbox.clone(),
+        Arc::clone(&wake),
+    ));
+    let courier = Arc::new(Courier::new(client.clone(), settings.deliver));
+
+    let checks = checks::Parts::new(
+        outbox.clone(),
+        client.clone(),
+        renderer.clone(),
+        Arc::clone(&courier),
+        metrics,
+    );
+    let credentials = Credentials::new(settings.server.token.as_ref());
+    if credentials.open() {
+        tracing::warn!("RELAY_TOKEN is not set: anyone who reaches this port can send messages to your room");
+    }
+    let endpoint = intake::endpoint(Parts {
+        pipeline,
+        checks: Arc::new(checks),
+        credentials,
+        max_body_bytes: settings.server.max_body_bytes,
+        examples: examples(),
+        page,
+    });
+
+    let listen = format!("{}:{}", settings.server.host, settings.server.port);
+    let acceptor = TcpListener::bind(listen.clone()).into_acceptor().await;
+    let acceptor = acceptor.with_context(|| format!("cannot listen on {listen} (RELAY_HOST, RELAY_PORT)"))?;
+    let address = acceptor
+        .local_addr()
+        .iter()
+        .find_map(|address| address.as_socket_addr().copied());
+    let address = address.context("the listener has no address")?;
+
+    let (stop_accepting, stop_working) = (CancellationToken::new(), CancellationToken::new());
+    let grace = settings.server.grace;
+    let server = poem::Server::new_with_acceptor(acceptor).run_with_graceful_shutdown(
+        endpoint,
+        stop_accepting.clone().cancelled_owned(),
+        Some(grace),
+    );
+    let worker = Worker::new(outbox.clone(), courier, settings.fold, Arc::new(Moment::now), wake);
+    let keepers = vec![
+        tokio::spawn(keep_templates(renderer)),
+        tokio::spawn(keep_pruned(outbox.clone())),
+        tokio::spawn(report_matrix(client, rooms)),
+    ];
+    tracing::info!(url.domain = %address.ip(), url.port = address.port(), "listening on http://{address}");
+    Ok(Relay {
+        address,
+        outbox,
+        grace,
+        server: tokio::spawn(server),
+        worker: tokio::spawn(worker.run(stop_working.clone(), grace)),
+        stop_accepting,
+        stop_working,
+        keepers,
+    })
+}
+
+impl Relay {
+    /// Runs until `signal`, or until the server fails by itself.
+    pub async fn run_until(mut self, signal: impl Future<Output = ()>) -> anyhow::Result<()> {
+        tokio::select! {
+            () = signal => self.stop().await,
+            ended = &mut self.server => {
+                ended.context("the server task failed")?.context("the server stopped")?;
+                anyhow::bail!("the server stopped by itself")
+            }
+        }
+    }
+
+    /// Stops accepting, then lets deliveries in flight finish within the grace period.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        tracing::info!("stopping: no more notifications are accepted");
+        self.stop_accepting.cancel();
+        // poem has its own deadline; the second one guards against a connection that ignores it.
+        let served = tokio::time::timeout(self.grace + Duration::from_secs(1), self.server).await;
+        self.stop_working.cancel();
+        self.worker.await.context("the worker failed")?;
+        for keeper in self.keepers {
+            keeper.abort();
+        }
+        tracing::info!("stopped; what still waits is delivered by the next start");
+        match served {
+            Ok(served) => served.context("the server task failed")?.context("the server failed"),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+/// The built-in samples as examples for Swagger UI.
+pub fn examples() -> Vec<Example> {
+    let offered = samples::all().into_iter().filter(|sample| sample.offered);
+    offered
+        .filter_map(|sample| {
+            let body = serde_json::from_str(&sample.body).ok()?;
+            Some(Example {
+                name: sample.name.to_owned(),
+                summary: sample.title.to_owned(),
+                body,
+            })
+        })
+        .collect()
+}
+
+async fn keep_templates(renderer: Renderer) {
+    loop {
+        tokio::time::sleep(TEMPLATE_POLL).await;
+        let renderer = renderer.clone();
+        // Reading a mounted volume may block.
+        if tokio::task::spawn_blocking(move || renderer.reload()).await.is_err() {
+            tracing::error!("looking for changed templates failed; the ones in use stay");
+        }
+    }
+}
+
+async fn keep_pruned(outbox: Outbox) {
+    loop {
+        match outbox.prune(Timestamp::now()).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::debug!("pruned {rows} old rows of the outbox"),
+            Err(error) => tracing::warn!(error.message = %error, "the outbox could not be pruned"),
+        }
+        tokio::time::sleep(PRUNE).await;
+    }
+}
+
+/// Says at the start what an operator has to do about homeserver, token and rooms.
+async fn report_matrix(client: Client, rooms: Vec<crate::message::RoomAddress>) {
+    for finding in client.check(&rooms).await {
+        match finding.severity {
+            Severity::Error => tracing::error!("{}", finding.line),
+            Severity::Warn => tracing::warn!("{}", finding.line),
+            Severity::Info => tracing::info!("{}", finding.line),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Log lines in the Elastic Common Schema: one JSON object each.
+//!
+//! Guarantees: `@timestamp`, `log.level` and `message` come first, `ecs.version` follows, as the ECS logging
+//! specification asks; dotted fields of the relay's own vocabulary are nested, and every other field stands under
+//! `labels` as text, so that no line can break an index mapping.
+
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+/// The version whose field set is used.
+const ECS_VERSION: &str = "8.11.0";
+/// Top-level objects that fields may nest in: ECS's own, and the relay's.
+const OBJECTS: [&str; 10] = [
+    "error", "event", "http", "url", "client", "alert", "delivery", "matrix", "template", "outbox",
+];
+
+pub(super) struct Ecs;
+
+impl<S, N> FormatEvent<S, N> for Ecs
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        writeln!(writer, "{}", line(event, jiff::Timestamp::now()))
+    }
+}
+
+fn line(event: &Event<'_>, now: jiff::Timestamp) -> Value {
+    let mut fields = Fields::default();
+    event.record(&mut fields);
+    let metadata = event.metadata();
+    let mut line = Map::new();
+    line.insert("@timestamp".to_owned(), format!("{now:.3}").into());
+    line.insert("log.level".to_owned(), level(*metadata.level()).into());
+    line.insert("message".to_owned(), fields.message.into());
+    line.insert("ecs.version".to_owned(), ECS_VERSION.into());
+    line.insert("log".to_owned(), json!({"logger": metadata.target()}));
+    line.insert(
+        "service".to_owned(),
+        json!({"name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION")}),
+    );
+    line.insert("process".to_owned(), json!({"pid": std::process::id()}));
+    for (name, value) in fields.others {
+        put(&mut line, name, value);
+    }
+    let dataset = json!(env!("CARGO_PKG_NAME"));
+    if let Some(Value::Object(event)) = line.get_mut("event") {
+        event.entry("dataset").or_insert(dataset);
+    } else {
+        line.insert("event".to_owned(), json!({"dataset": dataset}));
+    }
+    Value::Object(line)
+}
+
+fn level(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        Level::TRACE => "trace",
+    }
+}
+
+/// Puts a field where it belongs: `alert.group_key` becomes `{"alert": {"group_key": …}}`.
+fn put(line: &mut Map<String, Value>, name: &str, value: Value) {
+    let mut parts = name.split('.');
+    let top = parts.next().unwrap_or_default();
+    let rest: Vec<&str> = parts.collect();
+    if OBJECTS.contains(&top) && !rest.is_empty() {
+        let mut object = line.entry(top).or_insert_with(|| json!({}));
+        for part in &rest[..rest.len() - 1] {
+            object = &mut object[*part];
+        }
+        object[rest[rest.len() - 1]] = value;
+    } else {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        line.entry("labels").or_insert_with(|| json!({}))[name.replace(['.', '*', '\\'], "_")] = text.into();
+    }
+}
+
+#[derive(Default)]
+struct Fields {
+    message: String,
+    others: Vec<(&'static str, Value)>,
+}
+
+impl Fields {
+    fn add(&mut self, field: &Field, value: Value) {
+        if field.name() == "message" {
+            self.message = value.as_str().unwrap_or_default().to_owned();
+        } else {
+            self.others.push((field.name(), value));
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.add(field, format!("{value:?}").into());
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add(field, value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.add(field, value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.add(field, value.into());
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.add(field, value.into());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.add(field, value.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::Layer;
+    use tracing_subscriber::layer::{Context, SubscriberExt as _};
+
+    use super::*;
+
+    struct Keep(Arc<Mutex<Vec<Value>>>);
+
+    impl<S: Subscriber> Layer<S> for Keep {
+        fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+            self.0
+                .lock()
+                .unwrap()
+                .push(line(event, "2026-11-20T09:14:10.1234Z".parse().unwrap()));
+        }
+    }
+
+    #[test]
+    fn a_line_is_valid_ecs() {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let subscriber = tracing_subscriber::registry().with(Keep(Arc::clone(&kept)));
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!(
+                delivery.id = 7,
+                matrix.errcode = "M_LIMIT_EXCEEDED",
+                odd.name = 1,
+                plain = true,
+                "wait {}",
+                5
+            );
+        });
+        let line = kept.lock().unwrap().remove(0);
+        let text = line.to_string();
+        assert!(
+            text.starts_with(
+                r#"{"@timestamp":"2026-11-20T09:14:10.123Z","log.level":"warn","message":"wait 5","ecs.version":"#
+            ),
+            "{text}"
+        );
+        assert_eq!(line["delivery"], json!({"id": 7}));
+        assert_eq!(line["matrix"]["errcode"], "M_LIMIT_EXCEEDED");
+        assert_eq!(line["labels"], json!({"odd_name": "1", "plain": "true"}));
+        assert_eq!(line["event"]["dataset"], "grafana-matrix-relay");
+    }
+}

@@ -1,0 +1,71 @@
+//! The metrics that `/metrics` serves, with their help texts.
+//!
+//! The rooms count where things happen; here the names are described once, and gauges are set when they are read.
+
+use std::sync::OnceLock;
+
+use metrics::{describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// Seconds; from one send on a fast homeserver to a long outage.
+const DELIVERY_BUCKETS: [f64; 14] = [
+    0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 21_600.0,
+];
+const RENDER_BUCKETS: [f64; 9] = [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.005, 0.025, 0.1, 1.0];
+
+static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+
+/// Starts counting. One recorder serves the whole process, so further calls return the same handle.
+pub fn install() -> Option<PrometheusHandle> {
+    HANDLE.get_or_init(try_install).clone()
+}
+
+fn try_install() -> Option<PrometheusHandle> {
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full("relay_render_seconds".to_owned()), &RENDER_BUCKETS)
+        .and_then(|builder| {
+            builder.set_buckets_for_metric(Matcher::Suffix("_delivery_seconds".to_owned()), &DELIVERY_BUCKETS)
+        });
+    let handle = builder.and_then(PrometheusBuilder::install_recorder).ok()?;
+    describe();
+    Some(handle)
+}
+
+fn describe() {
+    describe_counter!(
+        "relay_notifications_total",
+        "Notifications by outcome: accepted, or recognised as a repetition."
+    );
+    describe_counter!("relay_refused_total", "Requests that were refused, by HTTP status.");
+    describe_counter!("relay_attempts_total", "Attempts to send a message, by verdict.");
+    describe_counter!(
+        "relay_deliveries_dead_total",
+        "Deliveries given up since the start; they stay in the outbox."
+    );
+    describe_counter!(
+        "relay_template_errors_total",
+        "Renderings that fell back to a built-in template."
+    );
+    describe_gauge!("relay_deliveries_waiting", "Deliveries that wait for their room.");
+    describe_gauge!(
+        "relay_deliveries_dead",
+        "Deliveries that were given up and are kept in the outbox."
+    );
+    describe_gauge!(
+        "relay_oldest_waiting_seconds",
+        "Age of the oldest waiting delivery, 0 if none waits."
+    );
+    describe_gauge!(
+        "relay_templates_broken",
+        "Template files that cannot be used as they are now."
+    );
+    describe_histogram!(
+        "relay_acceptance_to_delivery_seconds",
+        "From acceptance to the event in the room."
+    );
+    describe_histogram!(
+        "relay_start_to_delivery_seconds",
+        "From the alert's startsAt to the event in the room."
+    );
+    describe_histogram!("relay_render_seconds", "Routing and rendering of one notification.");
+}
