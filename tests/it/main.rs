@@ -2,6 +2,18 @@
 // `cfg(test)` tells clippy that helper functions are tests too, and may unwrap.
 
 #[cfg(test)]
+mod app;
+#[cfg(test)]
+mod delivery;
+#[cfg(test)]
+mod documents;
+#[cfg(test)]
+mod front_door;
+#[cfg(test)]
+mod layering;
+#[cfg(test)]
 mod matrix;
+#[cfg(test)]
+mod night;
 #[cfg(test)]
 mod outbox;

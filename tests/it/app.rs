@@ -1,0 +1,96 @@
+//! The whole relay in this process, on a free port, in front of the stand-in homeserver.
+
+use grafana_matrix_relay::config::{Flags, Settings};
+use grafana_matrix_relay::standin::{Homeserver, NewRoom, RunningHomeserver};
+use grafana_matrix_relay::startup::{self, Relay};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub struct App {
+    pub homeserver: RunningHomeserver,
+    pub room: String,
+    pub relay: Relay,
+    pub data: TempDir,
+    http: Client,
+}
+
+/// A body that the relay takes; each `name` is a notification of its own.
+pub fn firing(name: &str) -> Value {
+    json!({"version": "1", "groupKey": format!("{{}}:{name}"), "alerts": [{"status": "firing",
+        "labels": {"alertname": name, "severity": "critical"}, "startsAt": "2026-11-20T09:14:10Z"}]})
+}
+
+impl App {
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub async fn with(change: impl FnOnce(&mut Flags)) -> Self {
+        let homeserver = Homeserver::new("example.org");
+        let token = homeserver.login("bot", "RELAY");
+        let room = homeserver.create_room(&NewRoom::named("ops").member("bot"));
+        let running = homeserver.start().await.unwrap();
+        let data = tempfile::tempdir().unwrap();
+        let mut flags = Flags {
+            home_server_url: Some(running.base_url.clone()),
+            access_token: Some(token.into()),
+            default_room: Some(room.clone()),
+            port: Some("0".to_owned()),
+            data_dir: Some(data.path().join("data").display().to_string()),
+            templates_dir: Some(data.path().join("templates").display().to_string()),
+            ..Flags::default()
+        };
+        change(&mut flags);
+        let relay = startup::start(Settings::from_flags(&flags).unwrap(), None)
+            .await
+            .unwrap();
+        Self {
+            homeserver: running,
+            room,
+            relay,
+            data,
+            http: Client::builder().no_proxy().build().unwrap(),
+        }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.relay.address)
+    }
+
+    pub fn post(&self, path: &str) -> RequestBuilder {
+        self.http.post(self.url(path))
+    }
+
+    pub fn put(&self, path: &str) -> RequestBuilder {
+        self.http.put(self.url(path))
+    }
+
+    pub async fn get(&self, path: &str) -> Response {
+        self.http.get(self.url(path)).send().await.unwrap()
+    }
+
+    pub async fn get_json(&self, path: &str) -> (StatusCode, Value) {
+        let answer = self.get(path).await;
+        (answer.status(), answer.json().await.unwrap())
+    }
+
+    /// Posts a body that has to be accepted.
+    pub async fn accept(&self, body: &Value) -> Value {
+        let answer = self.post("/alert").json(body).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::ACCEPTED);
+        answer.json().await.unwrap()
+    }
+
+    /// Waits until the room has `count` messages, and returns their texts.
+    pub async fn messages(&self, count: usize) -> Vec<String> {
+        let mut changes = self.homeserver.homeserver.changes();
+        loop {
+            let messages = self.homeserver.homeserver.messages(&self.room);
+            if messages.len() >= count {
+                return messages.iter().map(|event| event.body().to_owned()).collect();
+            }
+            changes.changed().await.unwrap();
+        }
+    }
+}
