@@ -103,8 +103,8 @@ impl Client {
         match self.state(id, StateEventType::RoomMember, me.as_str()).await {
             Ok(raw) if parse::<Member>(raw.get())?.membership == MembershipState::Join => return Ok(false),
             // Who is not in the room may not read its state, so a refusal is the usual answer here.
-            Ok(_) => {}
-            Err(Failure {
+            Ok(_)
+            | Err(Failure {
                 verdict: Verdict::Room(_),
                 ..
             }) => {}
