@@ -122,3 +122,6 @@ pub(super) fn one_line(text: &str) -> String {
     }
     line
 }
+
+#[cfg(test)]
+pub(super) mod tests;

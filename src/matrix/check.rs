@@ -103,8 +103,8 @@ impl Client {
         match self.state(id, StateEventType::RoomMember, me.as_str()).await {
             Ok(raw) if parse::<Member>(raw.get())?.membership == MembershipState::Join => return Ok(false),
             // Who is not in the room may not read its state, so a refusal is the usual answer here.
-            Ok(_) => {}
-            Err(Failure {
+            Ok(_)
+            | Err(Failure {
                 verdict: Verdict::Room(_),
                 ..
             }) => {}
@@ -143,30 +143,30 @@ impl Client {
     }
 
     fn account_trouble(&self, failure: &Failure) -> Finding {
-        let place = self.address();
+        let (place, cause) = (self.address(), failure.cause());
         match &failure.verdict {
             Verdict::Token(TokenTrouble::WrongAddress) => Finding::new(
                 Severity::Error,
                 format!(
-                    "no Matrix homeserver answers at {place} ({failure}): set MATRIX_HOME_SERVER_URL to the address \
+                    "no Matrix homeserver answers at {place} ({cause}): set MATRIX_HOME_SERVER_URL to the address \
                      under which /_matrix/client/versions answers, or to the bare server name"
                 ),
             ),
             Verdict::Token(TokenTrouble::Unknown { .. } | TokenTrouble::Missing) => Finding::new(
                 Severity::Error,
                 format!(
-                    "{place} does not accept the access token ({failure}): log the bot in again, set \
+                    "{place} does not accept the access token ({cause}): log the bot in again, set \
                      MATRIX_ACCESS_TOKEN to the new token and do not log that session out"
                 ),
             ),
             Verdict::Token(_) => Finding::new(
                 Severity::Error,
-                format!("{place} does not let the account send ({failure}): ask the homeserver's administrator"),
+                format!("{place} does not let the account send ({cause}): ask the homeserver's administrator"),
             ),
             _ => Finding::new(
                 Severity::Warn,
                 format!(
-                    "{place} cannot be used now ({failure}): alerts are accepted and wait until it answers; if this \
+                    "{place} cannot be used now ({cause}): alerts are accepted and wait until it answers; if this \
                      lasts, check MATRIX_HOME_SERVER_URL and the network"
                 ),
             ),
@@ -203,18 +203,19 @@ fn whose_token(me: &WhoAmI) -> Vec<Finding> {
 }
 
 fn room_trouble(room: &RoomAddress, me: &UserId, failure: &Failure) -> Finding {
+    let cause = failure.cause();
     let (severity, line) = match &failure.verdict {
         Verdict::Room(RoomTrouble::NotJoined | RoomTrouble::Forbidden) => (
             Severity::Error,
-            format!("{me} is not in {room} and cannot join it ({failure}): invite {me} there, then restart or wait"),
+            format!("{me} is not in {room} and cannot join it ({cause}): invite {me} there, then restart or wait"),
         ),
         Verdict::Room(RoomTrouble::Unknown) if room.is_alias() => (
             Severity::Error,
-            format!("{room} leads to no room ({failure}): check its spelling, or use the room ID (`!…`)"),
+            format!("{room} leads to no room ({cause}): check its spelling, or use the room ID (`!…`)"),
         ),
         Verdict::Room(RoomTrouble::Unknown) => (
             Severity::Error,
-            format!("{room} is not a room that {me} can find ({failure}): check the ID and invite {me} there"),
+            format!("{room} is not a room that {me} can find ({cause}): check the ID and invite {me} there"),
         ),
         Verdict::Room(RoomTrouble::NoPower) => (
             Severity::Error,
@@ -227,7 +228,7 @@ fn room_trouble(room: &RoomAddress, me: &UserId, failure: &Failure) -> Finding {
                  encryption (it cannot be switched off again)"
             ),
         ),
-        _ => (Severity::Warn, format!("{room} could not be checked ({failure})")),
+        _ => (Severity::Warn, format!("{room} could not be checked: {failure}")),
     };
     Finding::new(severity, line)
 }

@@ -76,6 +76,20 @@ impl Failure {
         }
     }
 
+    /// Status, errcode and what was said, without the verdict's own words; may be empty.
+    pub fn cause(&self) -> String {
+        let code = match (self.status, self.errcode.as_deref()) {
+            (Some(status), Some(errcode)) => format!("{status} {errcode}"),
+            (Some(status), None) => format!("HTTP {status}"),
+            (None, _) => return self.detail.clone(),
+        };
+        if self.detail.is_empty() {
+            code
+        } else {
+            format!("{code}: {}", self.detail)
+        }
+    }
+
     /// Whether it is this status with this errcode.
     pub(super) fn is(&self, status: u16, errcode: &str) -> bool {
         self.status == Some(status) && self.errcode.as_deref() == Some(errcode)
@@ -100,16 +114,9 @@ fn root_cause(error: &reqwest::Error) -> String {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.verdict)?;
-        let code = match (self.status, self.errcode.as_deref()) {
-            (Some(status), Some(errcode)) => format!("{status} {errcode}"),
-            (Some(status), None) => format!("HTTP {status}"),
-            (None, _) => String::new(),
-        };
-        match (code.is_empty(), self.detail.is_empty()) {
-            (true, true) => Ok(()),
-            (true, false) => write!(f, " ({})", self.detail),
-            (false, true) => write!(f, " ({code})"),
-            (false, false) => write!(f, " ({code}: {})", self.detail),
+        match self.cause() {
+            cause if cause.is_empty() => Ok(()),
+            cause => write!(f, " ({cause})"),
         }
     }
 }

@@ -164,13 +164,14 @@ fn by_errcode(asked: Asked, errcode: &str, answer: &Answer) -> Option<Verdict> {
             _,
         ) => Verdict::Room(RoomTrouble::Forbidden),
         ("M_UNRECOGNIZED", _) => Verdict::Token(TokenTrouble::WrongAddress),
-        ("M_NOT_FOUND", Asked::Room | Asked::Send) => Verdict::Room(RoomTrouble::Unknown),
+        ("M_NOT_FOUND", Asked::Room | Asked::Send) | ("M_INVALID_PARAM", Asked::Room) => {
+            Verdict::Room(RoomTrouble::Unknown)
+        }
         ("M_TOO_LARGE", Asked::Send) => Verdict::Message(MessageTrouble::TooLarge),
         (
             "M_BAD_JSON" | "M_NOT_JSON" | "M_INVALID_PARAM" | "M_MISSING_PARAM" | "M_DUPLICATE_ANNOTATION",
             Asked::Send,
         ) => Verdict::Message(MessageTrouble::Rejected),
-        ("M_INVALID_PARAM", Asked::Room) => Verdict::Room(RoomTrouble::Unknown),
         _ => return None,
     };
     Some(verdict)

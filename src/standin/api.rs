@@ -1,22 +1,18 @@
 //! The client-server API of the stand-in, as far as a sending bot and a reading test need it.
 //!
-//! Guarantees: every request goes through [`serve`], which carries out the planned faults, checks the token and keeps
-//! count. Paths and answers are those of the specification.
+//! Guarantees: every request goes through [`serve`], so every planned fault can meet it. Paths and answers are those of the specification.
 
 use poem::web::{Data, Path, Query};
-use poem::{Body, Endpoint, EndpointExt, IntoResponse, Request, Response, Route, get, handler, post, put};
+use poem::{Body, Endpoint, EndpointExt, Request, Response, Route, get, handler, post, put};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Homeserver;
-use super::answer::{Refusal, html_response, json_response};
-use super::fault::Fault;
-use super::world::{Session, World};
+use super::answer::Refusal;
+use super::serve::{Call, serve, serve_public};
 
 /// Larger bodies are refused before they are read to the end.
 const BODY_LIMIT: usize = 1 << 20;
-
-type Outcome = Result<Value, Refusal>;
 
 pub(super) fn routes(homeserver: Homeserver) -> impl Endpoint {
     let v3 = Route::new()
@@ -38,89 +34,6 @@ pub(super) fn routes(homeserver: Homeserver) -> impl Endpoint {
         .nest("/_matrix/client/v3", v3)
         .catch_all_error(|_| async { Refusal::new(404, "M_UNRECOGNIZED", "Unrecognized request") })
         .data(homeserver)
-}
-
-/// What a request is about; decides which faults concern it.
-struct Call<'a> {
-    room: Option<&'a str>,
-    send: bool,
-}
-
-impl Call<'_> {
-    const ACCOUNT: Call<'static> = Call {
-        room: None,
-        send: false,
-    };
-
-    fn room(room: &str) -> Call<'_> {
-        Call {
-            room: Some(room),
-            send: false,
-        }
-    }
-}
-
-/// One request: its faults, its token, its effect.
-async fn serve<F>(homeserver: &Homeserver, request: &Request, call: Call<'_>, effect: F) -> Response
-where
-    F: FnOnce(&mut World, &Session) -> Outcome,
-{
-    let token = request
-        .header("authorization")
-        .and_then(|value| value.strip_prefix("Bearer "));
-    serve_public(homeserver, request, call, |world| {
-        let session = world.session(token)?;
-        effect(world, &session)
-    })
-    .await
-}
-
-/// The same for what needs no token.
-async fn serve_public<F>(homeserver: &Homeserver, request: &Request, call: Call<'_>, effect: F) -> Response
-where
-    F: FnOnce(&mut World) -> Outcome,
-{
-    let picked = homeserver.change(|world| {
-        if let Some(room) = call
-            .room
-            .filter(|_| call.send)
-            .and_then(|room| world.rooms.get_mut(room))
-        {
-            room.sends_seen += 1;
-        }
-        world.plan.pick(call.room, call.send)
-    });
-    if !picked.latency.is_zero() {
-        tokio::time::sleep(picked.latency).await;
-    }
-    match picked.fault {
-        None => {}
-        Some(Fault::Hang) => std::future::pending().await,
-        Some(Fault::DropRequest) => return hang_up(homeserver, request).await,
-        Some(Fault::BadGateway) => return html_response(502),
-        Some(Fault::Page(status)) => return html_response(status),
-        Some(Fault::DropReply) => {
-            let _ = homeserver.change(effect);
-            return hang_up(homeserver, request).await;
-        }
-        Some(fault) => {
-            if let Some(refusal) = fault.refusal() {
-                return refusal.into_response();
-            }
-        }
-    }
-    match homeserver.change(effect) {
-        Ok(body) => json_response(&body),
-        Err(refusal) => refusal.into_response(),
-    }
-}
-
-/// Closes the connection; the request's own task ends with it, so this never returns.
-async fn hang_up(homeserver: &Homeserver, request: &Request) -> Response {
-    if let Some(peer) = request.remote_addr().as_socket_addr() {
-        homeserver.switchboard().cut(*peer);
-    }
-    std::future::pending().await
 }
 
 #[handler]

@@ -26,6 +26,7 @@ pub(super) struct Switchboard {
     wires: Mutex<HashMap<SocketAddr, Arc<Cut>>>,
     wanted: watch::Sender<bool>,
     actual: watch::Sender<bool>,
+    open: watch::Sender<usize>,
 }
 
 impl Default for Switchboard {
@@ -34,18 +35,21 @@ impl Default for Switchboard {
             wires: Mutex::default(),
             wanted: watch::Sender::new(true),
             actual: watch::Sender::new(true),
+            open: watch::Sender::new(0),
         }
     }
 }
 
 impl Switchboard {
-    /// Listens or stops listening; returns when that is so. Stopping cuts all connections.
+    /// Listens or stops listening; returns when that is so. Stopping cuts all connections and
+    /// waits until they are gone.
     pub(super) async fn listen(&self, on: bool) {
         self.wanted.send_replace(on);
         // The sender lives in `self`, so this ends with the state and not with an error.
         let _ = self.actual.subscribe().wait_for(|actual| *actual == on).await;
         if !on {
             self.cut_all();
+            let _ = self.open.subscribe().wait_for(|open| *open == 0).await;
         }
     }
 
@@ -158,6 +162,7 @@ impl Acceptor for Gate {
                     stream.set_nodelay(true)?;
                     let cut = Arc::new(Cut::default());
                     self.switchboard.wires().insert(peer, cut.clone());
+                    self.switchboard.open.send_modify(|open| *open += 1);
                     let wire = Wire { stream, peer, cut, switchboard: self.switchboard.clone() };
                     let local = LocalAddr(Addr::socket(self.address));
                     return Ok((wire, local, RemoteAddr(Addr::socket(peer)), Scheme::HTTP));
@@ -192,6 +197,7 @@ impl Drop for Wire {
         if wires.get(&self.peer).is_some_and(|cut| Arc::ptr_eq(cut, &self.cut)) {
             wires.remove(&self.peer);
         }
+        self.switchboard.open.send_modify(|open| *open -= 1);
     }
 }
 

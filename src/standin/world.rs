@@ -42,6 +42,8 @@ pub(super) struct World {
     buckets: HashMap<String, Bucket>,
     counter: u64,
     born: (SystemTime, Instant),
+    /// How far this homeserver's clock was put forward.
+    pub(super) ahead: Duration,
 }
 
 impl World {
@@ -57,6 +59,7 @@ impl World {
             buckets: HashMap::new(),
             counter: 0,
             born: (SystemTime::now(), Instant::now()),
+            ahead: Duration::ZERO,
         }
     }
 
@@ -201,11 +204,12 @@ impl World {
 
     fn charge(&mut self, user: &str) -> Result<(), Refusal> {
         let Some(limit) = self.limit else { return Ok(()) };
+        let now = Instant::now() + self.ahead;
         let bucket = self
             .buckets
             .entry(user.to_owned())
-            .or_insert_with(|| Bucket::full(limit));
-        bucket.take(limit).map_err(|wait| {
+            .or_insert_with(|| Bucket::full(limit, now));
+        bucket.take(limit, now).map_err(|wait| {
             let wait = wait.min(Duration::from_hours(24));
             Refusal::limited(u64::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(u64::MAX))
         })
@@ -218,7 +222,7 @@ impl World {
     }
 
     fn event(&mut self, room: &str, sender: &str, kind: &str, state_key: Option<&str>, content: Value) -> Event {
-        let now = self.born.0 + self.born.1.elapsed();
+        let now = self.born.0 + self.born.1.elapsed() + self.ahead;
         let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Event {
             event_id: format!("$standInEvent{:031}", self.count()),

@@ -1,5 +1,7 @@
 //! The Matrix client against the stand-in homeserver, over HTTP.
 
+mod check;
+
 use std::time::Duration;
 
 use grafana_matrix_relay::matrix::{
@@ -197,6 +199,8 @@ async fn default_limit_of_synapse_lets_ten_messages_pass_at_once() {
     };
     assert!(wait <= Duration::from_secs(5), "{wait:?}");
     assert_eq!(stage.homeserver().messages(&id).len(), 10);
+    stage.homeserver().advance(wait);
+    stage.send(&room).await.unwrap();
 }
 
 #[tokio::test]
@@ -311,62 +315,4 @@ async fn whoami_tells_user_and_device() {
     assert_eq!(me.user_id, "@bot:example.org");
     assert_eq!(me.device_id.unwrap(), "RELAY");
     assert!(!format!("{:?}", stage.client).contains(&stage.token));
-}
-
-#[tokio::test]
-async fn check_of_a_good_set_up_says_so_and_joins_where_it_is_invited() {
-    let stage = Stage::new().await;
-    let (_, member) = stage.room(&NewRoom::named("ops").member("bot"));
-    let (id, invited) = stage.room(&NewRoom::named("more").invite_only().invited("bot"));
-    let lines = stage.lines(&[member.clone(), invited.clone()]).await;
-    assert!(
-        lines.iter().all(|(severity, _)| *severity == Severity::Info),
-        "{lines:?}"
-    );
-    assert!(
-        lines.iter().any(|(_, line)| line.contains(&format!("joined {id}"))),
-        "{lines:?}"
-    );
-    stage.send(&invited).await.unwrap();
-}
-
-#[tokio::test]
-async fn check_names_each_problem_and_what_to_do() {
-    let stage = Stage::with(
-        |homeserver| homeserver.login_without_device("bot"),
-        Duration::from_secs(30),
-    )
-    .await;
-    let (_, closed) = stage.room(&NewRoom::named("secret").invite_only());
-    let (_, mute) = stage.room(&NewRoom::named("read only").member("bot").read_only());
-    let (_, encrypted) = stage.room(&NewRoom::named("encrypted").member("bot").encrypted());
-    let lines = stage
-        .lines(&[closed, mute, encrypted, address("#nowhere:example.org")])
-        .await;
-    let expected = [
-        (Severity::Warn, "no device"),
-        (Severity::Error, "invite @bot:example.org"),
-        (Severity::Error, "raise its power level"),
-        (Severity::Error, "is encrypted"),
-        (Severity::Error, "leads to no room"),
-    ];
-    assert_eq!(lines.len(), expected.len(), "{lines:#?}");
-    for ((severity, line), (wanted, part)) in lines.iter().zip(expected) {
-        assert_eq!(*severity, wanted, "{line}");
-        assert!(line.contains(part), "{line}");
-        assert!(!line.contains('\n'));
-    }
-}
-
-#[tokio::test]
-async fn check_tells_a_bad_token_from_a_homeserver_that_is_down() {
-    let stage = Stage::new().await;
-    let stranger = client(&stage.running.base_url, "not-a-token", Duration::from_secs(30));
-    let findings = stranger.check(&[]).await;
-    assert_eq!(findings[0].severity, Severity::Error);
-    assert!(findings[0].line.contains("MATRIX_ACCESS_TOKEN"), "{}", findings[0]);
-    stage.running.refuse().await;
-    let findings = stage.client.check(&[]).await;
-    assert_eq!(findings[0].severity, Severity::Warn);
-    assert!(findings[0].line.contains("cannot connect"), "{}", findings[0]);
 }
