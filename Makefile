@@ -37,7 +37,7 @@ lint: ## Formatting, clippy and documentation, with warnings as errors
 
 check: lint ## lint, and the licences, sources and doubles of all dependencies (cargo-deny)
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny@$(CARGO_DENY_VERSION)
-	cargo deny --locked check bans licenses sources
+	cargo deny --locked check --hide-inclusion-graph bans licenses sources
 
 bench: ## Measure acceptance, delivery and memory, each beside its limit on this machine
 	cargo bench --locked
