@@ -17,3 +17,9 @@ mod matrix;
 mod night;
 #[cfg(test)]
 mod outbox;
+#[cfg(test)]
+mod real;
+#[cfg(test)]
+mod stack;
+#[cfg(test)]
+mod support;

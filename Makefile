@@ -1,0 +1,58 @@
+# The commands of this project. `make` alone lists them; the text after `##` is the list.
+#
+# Guarantees: `make test` is all tests, with nothing left to install by hand on Debian or Ubuntu as root; `make lint` and
+# `make test` together are what CI runs. Deliberately no build logic: that is Cargo's.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO_DENY_VERSION := 0.20.2
+STACK := target/stack
+STACK_PORT ?= 8008
+
+# nextest runs each test in its own process, which suits tests that start servers; plain `cargo test` does as well.
+NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
+
+.PHONY: help demo test lint check bench openapi stack setup clean-stack
+
+help: ## List these targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+demo: ## Try the relay without a homeserver: sample alerts in a room in your browser
+	cargo run --release --locked -- demo
+
+test: setup ## Install what the tests need and run all of them, the real Synapse and Alertmanager included
+	cargo test --locked --doc
+ifeq ($(NEXTEST),yes)
+	cargo nextest run --locked $(if $(CI),--profile ci)
+else
+	cargo test --locked --all-targets
+endif
+
+lint: ## Formatting, clippy and documentation, with warnings as errors
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+
+check: lint ## lint, and the licences, sources and doubles of all dependencies (cargo-deny)
+	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny@$(CARGO_DENY_VERSION)
+	cargo deny --locked check --hide-inclusion-graph bans licenses sources
+
+bench: ## Measure acceptance, delivery and memory, each beside its limit on this machine
+	cargo bench --locked
+
+openapi: ## Write openapi/openapi.yaml anew from the code
+	@mkdir -p openapi $(STACK)
+	cargo run --quiet --locked -- openapi > $(STACK)/openapi.yaml.new
+	mv $(STACK)/openapi.yaml.new openapi/openapi.yaml
+
+stack: ## Run a real Synapse with a bot, a person and rooms; prints an .env; Ctrl-C ends it
+	@tests/stack/setup.sh synapse
+	@$(STACK)/synapse-venv/bin/python tests/stack/synapse.py run --pretty --dir $(STACK)/by-hand --port $(STACK_PORT)
+
+setup: ## Install what the tests need (make test does it too)
+	@tests/stack/setup.sh
+
+clean-stack: ## Forget the Synapse of make stack, and the installed one
+	rm -rf $(STACK)

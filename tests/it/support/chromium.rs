@@ -1,0 +1,104 @@
+//! A real Chromium, driven through its WebDriver, for what a person sees.
+//!
+//! Guarantees: headless, with a profile of its own, gone with its driver.
+
+use serde_json::json;
+use thirtyfour::{ChromiumLikeCapabilities, DesiredCapabilities, WebDriver};
+
+use super::process::{Process, Program};
+
+/// No sandbox because tests may run as root; no work in the background; the pipe ends the browser with its driver.
+const ARGUMENTS: [&str; 10] = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--remote-debugging-pipe",
+];
+
+/// Calls back with the page's text when it contains the argument; an observer, so that nothing is asked twice.
+const WAIT_FOR_TEXT: &str = "
+    const [wanted, done] = arguments;
+    const look = () => {
+        const text = document.body.innerText;
+        if (!text.includes(wanted)) return;
+        observer.disconnect();
+        done(text);
+    };
+    const observer = new MutationObserver(look);
+    observer.observe(document.body, {subtree: true, childList: true, characterData: true, attributes: true});
+    look();
+";
+
+/// A browser with one window.
+pub(crate) struct Browser {
+    /// For everything that the shortcuts do not do.
+    pub(crate) driver: WebDriver,
+    _chromedriver: Process,
+    _profile: tempfile::TempDir,
+}
+
+impl Browser {
+    /// Starts one, with a window of this size in CSS pixels.
+    pub(crate) async fn start(width: u32, height: u32) -> Self {
+        let profile = tempfile::tempdir().expect("a temporary folder");
+        let mut chromedriver = Program::new("chromedriver", "chromedriver")
+            .args(["--port=0"])
+            .env("HOME", profile.path())
+            .end_with("TERM")
+            .start();
+        let port = chromedriver.wait_for("started", started_on_port).await;
+        let mut wishes = DesiredCapabilities::chrome();
+        for argument in ARGUMENTS {
+            wishes.add_arg(argument).expect("an argument");
+        }
+        wishes
+            .add_arg(&format!("--window-size={width},{height}"))
+            .expect("an argument");
+        let folder = profile.path().join("profile");
+        wishes
+            .add_arg(&format!("--user-data-dir={}", folder.display()))
+            .expect("an argument");
+        let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), wishes).await;
+        let driver = driver.unwrap_or_else(|error| panic!("no browser: {error}\n{}", chromedriver.log()));
+        Self {
+            driver,
+            _chromedriver: chromedriver,
+            _profile: profile,
+        }
+    }
+
+    /// Opens a page.
+    pub(crate) async fn open(&self, url: &str) {
+        self.driver.goto(url).await.expect("the page loads");
+    }
+
+    /// Waits until the page shows a text, now or after a change, and returns all that it shows.
+    pub(crate) async fn wait_for_text(&self, text: &str) -> String {
+        let arguments = vec![json!(text)];
+        let shown = self.driver.execute_async(WAIT_FOR_TEXT, arguments).await;
+        let shown = shown.unwrap_or_else(|error| panic!("the page never showed `{text}`: {error}"));
+        shown.convert().expect("a text")
+    }
+
+    /// A picture of the window, as PNG.
+    pub(crate) async fn screenshot(&self) -> Vec<u8> {
+        self.driver.screenshot_as_png().await.expect("a window can be pictured")
+    }
+
+    /// Closes it in order; a browser that is dropped instead is killed.
+    pub(crate) async fn quit(self) {
+        self.driver.quit().await.expect("a browser can be closed");
+    }
+}
+
+/// `ChromeDriver was started successfully on port 33197.`
+fn started_on_port(line: &str) -> Option<u16> {
+    let (_, port) = line.split_once("started successfully on port ")?;
+    port.trim_end_matches('.').parse().ok()
+}

@@ -1,0 +1,167 @@
+//! The relay's own binary, as a user would start it.
+//!
+//! Guarantees: it sees nothing of the developer's environment or `.env`, and its data folder outlives it, so that a test
+//! can kill it and start it again on what it left.
+
+use std::collections::BTreeMap;
+use std::process::ExitStatus;
+use std::sync::Arc;
+
+use reqwest::Method;
+use serde_json::Value;
+
+use super::matrix::{Answer, http_client, send};
+use super::process::{Process, Program};
+use super::synapse::Synapse;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_grafana-matrix-relay");
+const TEMPLATES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/templates");
+
+/// The settings of a relay, and the folder for its data; starting it twice is a restart.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    arguments: Vec<String>,
+    environment: BTreeMap<String, String>,
+    folder: Arc<tempfile::TempDir>,
+}
+
+/// A running relay.
+pub(crate) struct Relay {
+    /// `http://127.0.0.1:port`.
+    pub(crate) base_url: String,
+    process: Process,
+    http: reqwest::Client,
+    // Shared with its Setup: the data must be there as long as anyone may start on them.
+    _folder: Arc<tempfile::TempDir>,
+}
+
+impl Setup {
+    /// A relay of the bot of `synapse` for one room, given as ID or alias.
+    pub(crate) fn new(synapse: &Synapse, room: &str) -> Self {
+        Self::bare()
+            .env("MATRIX_HOME_SERVER_URL", &synapse.base_url)
+            .env("MATRIX_ACCESS_TOKEN", &synapse.bot.access_token)
+            .env("MATRIX_DEFAULT_ROOM", room)
+    }
+
+    /// A relay without a homeserver, as `demo` is.
+    pub(crate) fn bare() -> Self {
+        let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
+        let data = folder.path().join("data").display().to_string();
+        let setup = Self {
+            arguments: Vec::new(),
+            environment: BTreeMap::new(),
+            folder,
+        };
+        setup
+            .env("RELAY_HOST", "127.0.0.1")
+            .env("RELAY_PORT", "0")
+            .env("RELAY_DATA_DIR", &data)
+            .env("RELAY_TEMPLATES_DIR", TEMPLATES)
+            .env("ECS_LOGGING", "true")
+    }
+
+    /// Sets one more setting, or another value for one.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Adds an argument: a command or a flag.
+    pub(crate) fn arg(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// Starts it and waits until it is alive; panics with its log if it does not get there.
+    pub(crate) async fn start(&self) -> Relay {
+        self.try_start().await.unwrap_or_else(|log| panic!("{log}"))
+    }
+
+    /// Starts it; a relay that ends instead of listening is an error with its log.
+    pub(crate) async fn try_start(&self) -> Result<Relay, String> {
+        let mut program = Program::new("grafana-matrix-relay", BINARY)
+            .args(&self.arguments)
+            // A working folder of its own, so that no `.env` of the project's is read.
+            .current_dir(self.folder.path());
+        for (name, value) in &self.environment {
+            program = program.env(name, value);
+        }
+        let mut process = program.start();
+        let base_url = process.try_wait_for("listening", listening_address).await?;
+        let relay = Relay {
+            base_url,
+            process,
+            http: http_client(),
+            _folder: Arc::clone(&self.folder),
+        };
+        let live = relay.get("/health/live").await;
+        assert_eq!(live.status, 200, "a relay that listens is alive: {}", live.body);
+        Ok(relay)
+    }
+}
+
+/// The address in the line that says so at start.
+fn listening_address(line: &str) -> Option<String> {
+    let rest = line
+        .to_lowercase()
+        .contains("listening")
+        .then(|| line.split_once("127.0.0.1:"))??
+        .1;
+    let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    (port != "0" && !port.is_empty()).then(|| format!("http://127.0.0.1:{port}"))
+}
+
+impl Relay {
+    /// One request with a JSON body.
+    pub(crate) async fn request(&self, method: Method, path: &str, body: &Value) -> Answer {
+        let request = self.http.request(method, format!("{}{path}", self.base_url));
+        send(
+            request
+                .header("content-type", "application/json")
+                .body(body.to_string()),
+        )
+        .await
+    }
+
+    /// `GET`, of a page or of JSON.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        send(self.http.get(format!("{}{path}", self.base_url))).await
+    }
+
+    /// Posts a notification and expects it to be accepted.
+    pub(crate) async fn accepts(&self, notification: &Value) -> Value {
+        let answer = self.request(Method::POST, "/alert", notification).await;
+        assert_eq!(
+            answer.status,
+            202,
+            "not accepted: {}\n{}",
+            answer.body,
+            self.process.log()
+        );
+        answer.body
+    }
+
+    /// Waits for a log line that contains `text`, in whatever case, among those not yet waited over.
+    pub(crate) async fn says(&mut self, text: &str) -> String {
+        let wanted = text.to_lowercase();
+        let pick = |line: &str| line.to_lowercase().contains(&wanted).then(|| line.to_owned());
+        self.process.wait_for(&format!("saying `{text}`"), pick).await
+    }
+
+    /// Everything it logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Kills it, as a power cut would.
+    pub(crate) fn kill(self) {
+        drop(self);
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn terminate(mut self) -> ExitStatus {
+        self.process.signal("TERM");
+        self.process.wait()
+    }
+}
