@@ -135,14 +135,14 @@ mod tests {
     fn rooms_and_tokens_never_cost_a_delivery() {
         let room = after(Verdict::Room(RoomTrouble::NotJoined), 1000, 10 * HORIZON, false);
         assert_eq!(room, Decision::HoldRoom(ROOM_MOST));
-        let token = after(Verdict::Token(TokenTrouble::Unknown), 1000, 10 * HORIZON, false);
+        let token = after(Verdict::Token(TokenTrouble::Missing), 1000, 10 * HORIZON, false);
         assert_eq!(token, Decision::HoldAccount(TOKEN_MOST));
     }
 
     #[test]
     fn a_refused_message_is_simplified_once() {
         let refused = Verdict::Message(MessageTrouble::TooLarge);
-        assert_eq!(after(refused, 1, Duration::ZERO, false), Decision::Simplify);
+        assert_eq!(after(refused.clone(), 1, Duration::ZERO, false), Decision::Simplify);
         assert_eq!(after(refused, 2, Duration::ZERO, true), Decision::GiveUp);
     }
 }

@@ -7,26 +7,26 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub struct App {
-    pub homeserver: RunningHomeserver,
-    pub room: String,
-    pub relay: Relay,
-    pub data: TempDir,
+pub(crate) struct App {
+    pub(crate) homeserver: RunningHomeserver,
+    pub(crate) room: String,
+    pub(crate) relay: Relay,
+    pub(crate) data: TempDir,
     http: Client,
 }
 
 /// A body that the relay takes; each `name` is a notification of its own.
-pub fn firing(name: &str) -> Value {
+pub(crate) fn firing(name: &str) -> Value {
     json!({"version": "1", "groupKey": format!("{{}}:{name}"), "alerts": [{"status": "firing",
         "labels": {"alertname": name, "severity": "critical"}, "startsAt": "2026-11-20T09:14:10Z"}]})
 }
 
 impl App {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(|_| {}).await
     }
 
-    pub async fn with(change: impl FnOnce(&mut Flags)) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(&mut Flags)) -> Self {
         let homeserver = Homeserver::new("example.org");
         let token = homeserver.login("bot", "RELAY");
         let room = homeserver.create_room(&NewRoom::named("ops").member("bot"));
@@ -54,36 +54,36 @@ impl App {
         }
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.relay.address)
     }
 
-    pub fn post(&self, path: &str) -> RequestBuilder {
+    pub(crate) fn post(&self, path: &str) -> RequestBuilder {
         self.http.post(self.url(path))
     }
 
-    pub fn put(&self, path: &str) -> RequestBuilder {
+    pub(crate) fn put(&self, path: &str) -> RequestBuilder {
         self.http.put(self.url(path))
     }
 
-    pub async fn get(&self, path: &str) -> Response {
+    pub(crate) async fn get(&self, path: &str) -> Response {
         self.http.get(self.url(path)).send().await.unwrap()
     }
 
-    pub async fn get_json(&self, path: &str) -> (StatusCode, Value) {
+    pub(crate) async fn get_json(&self, path: &str) -> (StatusCode, Value) {
         let answer = self.get(path).await;
         (answer.status(), answer.json().await.unwrap())
     }
 
     /// Posts a body that has to be accepted.
-    pub async fn accept(&self, body: &Value) -> Value {
+    pub(crate) async fn accept(&self, body: &Value) -> Value {
         let answer = self.post("/alert").json(body).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::ACCEPTED);
         answer.json().await.unwrap()
     }
 
     /// Waits until the room has `count` messages, and returns their texts.
-    pub async fn messages(&self, count: usize) -> Vec<String> {
+    pub(crate) async fn messages(&self, count: usize) -> Vec<String> {
         let mut changes = self.homeserver.homeserver.changes();
         loop {
             let messages = self.homeserver.homeserver.messages(&self.room);

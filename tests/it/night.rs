@@ -20,11 +20,11 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
-pub struct Night {
-    pub homeserver: RunningHomeserver,
-    pub token: String,
-    pub outbox: Outbox,
-    pub now: Moment,
+pub(crate) struct Night {
+    pub(crate) homeserver: RunningHomeserver,
+    pub(crate) token: String,
+    pub(crate) outbox: Outbox,
+    pub(crate) now: Moment,
     worker: Worker,
     courier: Arc<Courier>,
     settings: outbox::Settings,
@@ -34,7 +34,7 @@ pub struct Night {
 }
 
 /// A body with one firing alert of this name.
-pub fn body(name: &str) -> Vec<u8> {
+pub(crate) fn body(name: &str) -> Vec<u8> {
     let alert = json!({"status": "firing", "labels": {"alertname": name, "severity": "critical"},
         "annotations": {"summary": format!("{name} needs you")}, "startsAt": "2026-11-20T09:14:10Z"});
     json!({"version": "1", "groupKey": format!("{{}}:{name}"), "alerts": [alert]})
@@ -43,7 +43,7 @@ pub fn body(name: &str) -> Vec<u8> {
 }
 
 impl Night {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with_fold(FoldSettings {
             threshold: 10,
             min_age: Duration::from_secs(3),
@@ -52,7 +52,7 @@ impl Night {
     }
 
     /// Without digests: every notification is its own message.
-    pub async fn unfolded() -> Self {
+    pub(crate) async fn unfolded() -> Self {
         Self::with_fold(FoldSettings {
             threshold: usize::MAX,
             min_age: Duration::ZERO,
@@ -96,17 +96,17 @@ impl Night {
         }
     }
 
-    pub fn room(&self, room: &NewRoom) -> RoomAddress {
+    pub(crate) fn room(&self, room: &NewRoom) -> RoomAddress {
         self.homeserver.homeserver.create_room(room).parse().unwrap()
     }
 
     /// A room with the bot in it.
-    pub fn open_room(&self) -> RoomAddress {
+    pub(crate) fn open_room(&self) -> RoomAddress {
         self.room(&NewRoom::named("ops").member("bot"))
     }
 
     /// Accepts one more notification for `room`.
-    pub async fn accept(&mut self, room: &RoomAddress) -> Accepted {
+    pub(crate) async fn accept(&mut self, room: &RoomAddress) -> Accepted {
         self.count += 1;
         let name = format!("Alert{:05}", self.count);
         let accepted = self.accept_body(room, &body(&name)).await;
@@ -116,7 +116,7 @@ impl Night {
         accepted
     }
 
-    pub async fn accept_body(&self, room: &RoomAddress, body: &[u8]) -> Accepted {
+    pub(crate) async fn accept_body(&self, room: &RoomAddress, body: &[u8]) -> Accepted {
         let renderer = Renderer::open(&render::Settings {
             templates_dir: None,
             time_zone: jiff::tz::TimeZone::UTC,
@@ -129,23 +129,23 @@ impl Night {
             .unwrap()
     }
 
-    pub async fn accept_many(&mut self, room: &RoomAddress, count: usize) {
+    pub(crate) async fn accept_many(&mut self, room: &RoomAddress, count: usize) {
         for _ in 0..count {
             self.accept(room).await;
         }
     }
 
     /// One round of the worker.
-    pub async fn step(&self) -> usize {
+    pub(crate) async fn step(&self) -> usize {
         self.worker.step(self.now).await.unwrap()
     }
 
-    pub fn pass(&mut self, time: Duration) {
+    pub(crate) fn pass(&mut self, time: Duration) {
         self.now = self.now.after(time);
     }
 
     /// Lets the night go on, five seconds at a time, for at most `limit`, until nothing waits.
-    pub async fn until_delivered(&mut self, limit: Duration) {
+    pub(crate) async fn until_delivered(&mut self, limit: Duration) {
         let end = self.now.wall + limit;
         while self.waiting().await > 0 {
             if self.step().await == 0 {
@@ -160,7 +160,7 @@ impl Night {
     }
 
     /// Works for `time` whatever comes of it.
-    pub async fn work_for(&mut self, time: Duration) {
+    pub(crate) async fn work_for(&mut self, time: Duration) {
         let end = self.now.wall + time;
         while self.now.wall < end {
             if self.step().await == 0 {
@@ -169,26 +169,26 @@ impl Night {
         }
     }
 
-    pub async fn stats(&self) -> Stats {
+    pub(crate) async fn stats(&self) -> Stats {
         self.outbox.stats(self.now.wall).await.unwrap()
     }
 
-    pub async fn waiting(&self) -> u64 {
+    pub(crate) async fn waiting(&self) -> u64 {
         let stats = self.stats().await;
         stats.pending + stats.in_flight
     }
 
-    pub fn troubles(&self) -> deliver::Troubles {
+    pub(crate) fn troubles(&self) -> deliver::Troubles {
         self.courier.troubles()
     }
 
-    pub fn bodies(&self, room: &RoomAddress) -> Vec<String> {
+    pub(crate) fn bodies(&self, room: &RoomAddress) -> Vec<String> {
         let messages = self.homeserver.homeserver.messages(room.as_str());
         messages.iter().map(|event| event.body().to_owned()).collect()
     }
 
     /// The process ends without a word and starts again on the same data.
-    pub async fn crash(self) -> Self {
+    pub(crate) async fn crash(self) -> Self {
         let Self {
             homeserver,
             token,
@@ -226,7 +226,7 @@ impl Night {
     }
 
     /// Accepted = in the room or named in a digest, once, in order, for every room.
-    pub fn assert_promise_kept(&self) {
+    pub(crate) fn assert_promise_kept(&self) {
         for (room, accepted) in &self.accepted {
             let room: RoomAddress = room.parse().unwrap();
             assert_eq!(&names(&self.bodies(&room)), accepted, "in {room}");
@@ -235,7 +235,7 @@ impl Night {
 }
 
 /// The names of notifications in these messages, each message naming each of its own once.
-pub fn names(bodies: &[String]) -> Vec<String> {
+pub(crate) fn names(bodies: &[String]) -> Vec<String> {
     let mut all = Vec::new();
     for body in bodies {
         let mut named: Vec<String> = Vec::new();
