@@ -10,6 +10,8 @@ mod documents;
 #[cfg(test)]
 mod front_door;
 #[cfg(test)]
+mod kill;
+#[cfg(test)]
 mod layering;
 #[cfg(test)]
 mod matrix;
