@@ -9,7 +9,9 @@
 //! pipeline; what is accepted ends in the outbox, and delivery starts there.
 
 pub mod alert;
-pub mod matrix;
 pub mod message;
 
+pub mod matrix;
+
+pub mod demo;
 pub mod standin;

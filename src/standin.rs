@@ -38,6 +38,7 @@ pub struct Homeserver {
     world: Arc<Mutex<World>>,
     changes: watch::Sender<u64>,
     switchboard: Arc<Switchboard>,
+    stopped: watch::Sender<bool>,
 }
 
 impl Homeserver {
@@ -47,6 +48,7 @@ impl Homeserver {
             world: Arc::new(Mutex::new(World::new(server_name))),
             changes: watch::Sender::new(0),
             switchboard: Arc::default(),
+            stopped: watch::Sender::new(false),
         }
     }
 
@@ -123,8 +125,12 @@ impl Homeserver {
 
     /// Sets somebody's membership: `join`, `invite`, `leave` or `ban`.
     pub fn set_membership(&self, room: &str, user: &str, membership: &str) {
-        let user = self.look(|world| world.full('@', user));
-        self.set_state(room, "m.room.member", &user, json!({"membership": membership}));
+        self.set_state(
+            room,
+            "m.room.member",
+            &self.user_id(user),
+            json!({"membership": membership}),
+        );
     }
 
     /// Switches encryption on, which cannot be undone.
@@ -153,6 +159,45 @@ impl Homeserver {
         let mut events = self.events(room);
         events.retain(|event| event.kind == "m.room.message");
         events
+    }
+
+    /// The messages of a room after the first so many.
+    pub fn messages_after(&self, room: &str, seen: usize) -> Vec<Event> {
+        self.look(|world| {
+            let timeline = world
+                .rooms
+                .get(room)
+                .map(|room| room.timeline.as_slice())
+                .unwrap_or_default();
+            let messages = timeline.iter().filter(|event| event.kind == "m.room.message");
+            messages.skip(seen).cloned().collect()
+        })
+    }
+
+    /// The content of a state event of a room.
+    pub fn state(&self, room: &str, kind: &str, key: &str) -> Option<Value> {
+        self.look(|world| world.rooms.get(room)?.state(kind, key).cloned())
+    }
+
+    /// Who is in a room, by user ID.
+    pub fn joined(&self, room: &str) -> Vec<String> {
+        self.look(|world| world.rooms.get(room).map(room::Room::joined).unwrap_or_default())
+    }
+
+    /// The full user ID for a name.
+    pub fn user_id(&self, name: &str) -> String {
+        self.look(|world| world.full('@', name))
+    }
+
+    /// Where it listens; empty before it does.
+    pub fn base_url(&self) -> String {
+        self.look(|world| world.base_url.clone())
+    }
+
+    /// Returns when the running homeserver is shut down.
+    pub async fn stopped(&self) {
+        // The sender lives in `self`, so this ends with the value and not with an error.
+        let _ = self.stopped.subscribe().wait_for(|stopped| *stopped).await;
     }
 
     /// How many requests to send to this room have come in, whatever became of them.
@@ -239,6 +284,7 @@ impl RunningHomeserver {
     }
 
     fn stop_now(&mut self) {
+        self.homeserver.stopped.send_replace(true);
         if let Some(stop) = self.stop.take() {
             // The server may have ended by itself, then there is nobody to tell.
             let _ = stop.send(());
