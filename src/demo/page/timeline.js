@@ -71,7 +71,7 @@ function avatar(sender, name) {
 
 function time(event) {
   const date = new Date(event.origin_server_ts);
-  const stamp = element('time', 'stamp', date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }));
+  const stamp = element('time', 'stamp', date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }));
   stamp.dateTime = date.toISOString();
   stamp.title = date.toLocaleString();
   return stamp;
