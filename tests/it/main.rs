@@ -6,6 +6,8 @@ mod app;
 #[cfg(test)]
 mod delivery;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod front_door;
