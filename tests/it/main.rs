@@ -20,6 +20,8 @@ mod outbox;
 #[cfg(test)]
 mod real;
 #[cfg(test)]
+mod render;
+#[cfg(test)]
 mod stack;
 #[cfg(test)]
 mod support;
