@@ -24,6 +24,8 @@ mod outbox;
 #[cfg(test)]
 mod real;
 #[cfg(test)]
+mod render;
+#[cfg(test)]
 mod stack;
 #[cfg(test)]
 mod support;

@@ -1,0 +1,171 @@
+//! Decides how a notification reads: through a template to Markdown, and from that to what Matrix shows.
+//!
+//! ```text
+//! Notification → facts → context → template → Markdown → document ─┬→ formatted_body (Matrix's HTML)
+//!                                                                   └→ body (plain text)
+//! ```
+//!
+//! Guarantees: the same notification, templates and `now` give the same bytes; a message always comes out, because a
+//! template that does not work gives way to the last one that did; nothing from an alert is ever read as Markdown, HTML
+//! or a mention; every message fits into an event. It knows no rooms, no network and no clock.
+
+mod budget;
+mod compose;
+mod context;
+mod engine;
+mod facts;
+mod filters;
+mod folder;
+mod html;
+mod library;
+mod links;
+mod markdown;
+mod plain;
+mod preview;
+mod problem;
+mod readings;
+pub mod reference;
+mod severity;
+mod shield;
+mod trial;
+mod values;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+pub use budget::{BudgetSteps, CONTENT_LIMIT, content_size};
+pub use library::embedded;
+pub use preview::{Diagnostic, Draft, Gravity, Preview};
+pub use problem::TemplateProblem;
+
+use crate::alert::Notification;
+use crate::message::{RenderedMessage, TemplateName};
+use facts::Facts;
+use library::Library;
+
+/// What the operator decides.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the operator's templates are; without it, or where it is missing, the built-in ones are used.
+    pub templates_dir: Option<PathBuf>,
+    /// The zone in which times are written.
+    pub time_zone: TimeZone,
+}
+
+/// A notification as it will be seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// What to send, in order; one message, unless the budget made it several. Never empty.
+    pub messages: Vec<RenderedMessage>,
+    /// The template's text, with values escaped as a person would.
+    pub markdown: String,
+    /// What went wrong on the way, if something did; the message says it as well.
+    pub problem: Option<TemplateProblem>,
+    /// What the budget made necessary.
+    pub budget: BudgetSteps,
+}
+
+/// What one look at the templates folder led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReloadOutcome {
+    /// Nothing has changed since the last look.
+    Unchanged,
+    /// Something has just changed, or is still being written; the next look will take it if it has come to rest.
+    Settling,
+    /// The files were read again. What is broken is listed here, and its last working version stays in use.
+    Reloaded {
+        /// Empty if all is well.
+        problems: Vec<TemplateProblem>,
+    },
+}
+
+/// Renders notifications; cheap to clone, and all clones see the same templates.
+#[derive(Clone)]
+pub struct Renderer(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    library: ArcSwap<Library>,
+    /// The built-in templates, which always work.
+    fallback: Library,
+    watch: Mutex<folder::Watch>,
+}
+
+impl Renderer {
+    /// Loads the templates. Whatever is broken or missing is replaced by what is built in.
+    pub fn open(settings: &Settings) -> Self {
+        let fallback = Library::embedded();
+        let mut watch = folder::Watch::new(settings.templates_dir.clone());
+        let library = Library::load(&watch.read_now(), &fallback);
+        Self(Arc::new(Inner {
+            settings: settings.clone(),
+            library: ArcSwap::from_pointee(library),
+            fallback,
+            watch: Mutex::new(watch),
+        }))
+    }
+
+    /// What a notification looks like. It always looks like something: see [`Rendered::problem`].
+    pub fn render(&self, template: &TemplateName, notification: &Notification, now: Timestamp) -> Rendered {
+        let facts = Facts::new(notification, now);
+        self.render_with(&self.0.library.load(), template, &facts)
+    }
+
+    fn render_with(&self, library: &Library, template: &TemplateName, facts: &Facts<'_>) -> Rendered {
+        let zone = &self.0.settings.time_zone;
+        match compose::compose(&library.engine, &template.file_name(), facts, zone, None) {
+            Ok(rendered) => rendered,
+            Err(problem) => compose::fall_back(&self.0.fallback.engine, template, facts, zone, problem),
+        }
+    }
+
+    /// Looks at the folder once and takes in what has changed and come to rest; to be called a few times a second.
+    pub fn reload(&self) -> ReloadOutcome {
+        let mut watch = self.0.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        match watch.look() {
+            folder::Look::Unchanged => ReloadOutcome::Unchanged,
+            folder::Look::Settling => ReloadOutcome::Settling,
+            folder::Look::Changed(files) => {
+                let library = Library::load(&files, &self.0.library.load());
+                let problems = library.problems.clone();
+                self.0.library.store(Arc::new(library));
+                ReloadOutcome::Reloaded { problems }
+            }
+        }
+    }
+
+    /// What is broken now, and therefore not in use.
+    pub fn problems(&self) -> Vec<TemplateProblem> {
+        self.0.library.load().problems.clone()
+    }
+
+    /// The templates that can be chosen.
+    pub fn names(&self) -> Vec<TemplateName> {
+        self.0.library.load().names()
+    }
+
+    /// The text of a template or partial that is in use, by its path inside the folder.
+    pub fn source(&self, file: &str) -> Option<String> {
+        self.0.library.load().engine.sources.get(file).cloned()
+    }
+
+    /// The paths of all templates and partials in use.
+    pub fn files(&self) -> Vec<String> {
+        self.0.library.load().engine.sources.keys().cloned().collect()
+    }
+
+    /// Renders with one file replaced by a draft of it, and says everything that its author should know.
+    pub fn preview(
+        &self,
+        draft: Option<&Draft<'_>>,
+        template: &TemplateName,
+        notification: &Notification,
+        now: Timestamp,
+    ) -> Preview {
+        preview::preview(self, draft, template, &Facts::new(notification, now))
+    }
+}

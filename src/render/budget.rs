@@ -1,0 +1,221 @@
+//! Keeps a message below Matrix's limit without losing anything in silence.
+//!
+//! The ladder, each rung only if the one before did not suffice: long labels and annotations are cut; fewer alerts are
+//! shown, with a line that counts the others and leads to them; the text is split over several messages.
+//!
+//! Guarantees: every message fits, by the real size of its event; the work is bounded however many alerts there are.
+
+use pulldown_cmark::Event;
+use serde::Serialize;
+
+use super::context::Limits;
+use super::{html, plain};
+use crate::message::{Mentions, MsgType, RenderedMessage};
+
+/// Matrix's limit for a whole event, in bytes of its JSON.
+const EVENT_LIMIT: usize = 65_536;
+
+/// What servers add to the content: IDs, hashes, signatures, the events it follows.
+const HEAD_ROOM: usize = 5_536;
+
+/// An edit carries its text twice, and any message may be edited later.
+const COPIES_IN_AN_EDIT: usize = 2;
+
+/// The most bytes that one message's content may take.
+pub const CONTENT_LIMIT: usize = (EVENT_LIMIT - HEAD_ROOM) / COPIES_IN_AN_EDIT;
+
+/// No message holds more alerts than this, so no more are ever rendered.
+pub(super) const MOST_ALERTS: usize = 300;
+
+/// A template that writes more than these many messages has a mistake; the rest is counted and cut.
+const MOST_PARTS: usize = 5;
+
+/// Which rungs of the ladder were needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct BudgetSteps {
+    /// Whether long labels and annotations were cut.
+    pub labels_folded: bool,
+    /// Alerts that were left out and counted instead.
+    pub alerts_folded: usize,
+    /// Messages beyond the first one.
+    pub extra_messages: usize,
+    /// Bytes of text that not even several messages could hold.
+    pub bytes_cut: usize,
+}
+
+impl Limits {
+    /// Everything is shown.
+    pub(crate) const NONE: Self = Self {
+        alerts: MOST_ALERTS,
+        fold_labels: false,
+    };
+
+    /// The next rung, or `None` if only splitting is left. `size` is what these limits led to.
+    pub(super) fn tighter(self, size: usize) -> Option<Self> {
+        if !self.fold_labels {
+            return Some(Self {
+                fold_labels: true,
+                ..self
+            });
+        }
+        // In proportion, a little less; and always by a fifth at least, since part of a text is not about alerts.
+        let fitting = self.alerts * CONTENT_LIMIT / size.max(1) * 9 / 10;
+        let alerts = fitting.min(self.alerts * 4 / 5);
+        (self.alerts > 1).then_some(Self {
+            alerts: alerts.max(1),
+            ..self
+        })
+    }
+}
+
+/// The size of a message's content as it goes over the wire.
+pub fn content_size(message: &RenderedMessage) -> usize {
+    #[derive(Serialize)]
+    struct Content<'a> {
+        body: &'a str,
+        format: &'static str,
+        formatted_body: &'a str,
+        #[serde(rename = "m.mentions")]
+        mentions: &'a Mentions,
+        msgtype: MsgType,
+    }
+    let content = Content {
+        body: &message.body,
+        format: "org.matrix.custom.html",
+        formatted_body: &message.formatted_body,
+        mentions: &message.mentions,
+        msgtype: message.msgtype,
+    };
+    serde_json::to_vec(&content).map_or(usize::MAX, |json| json.len())
+}
+
+/// Splits a document between its top-level blocks; `template` has everything but the text.
+pub(super) fn split(
+    events: &[Event<'_>],
+    raw_html: bool,
+    template: &RenderedMessage,
+) -> (Vec<RenderedMessage>, BudgetSteps) {
+    let mut steps = BudgetSteps {
+        labels_folded: true,
+        ..BudgetSteps::default()
+    };
+    let mut texts: Vec<(String, String)> = Vec::new();
+    for block in blocks(events) {
+        for (body, formatted) in fitting(block, raw_html) {
+            match texts.last_mut() {
+                Some((last_body, last_formatted))
+                    if fits(&[last_body, "\n", &body], &[last_formatted, "\n", &formatted]) =>
+                {
+                    last_body.push('\n');
+                    last_body.push_str(&body);
+                    last_formatted.push('\n');
+                    last_formatted.push_str(&formatted);
+                }
+                _ => texts.push((body, formatted)),
+            }
+        }
+    }
+    if texts.len() > MOST_PARTS {
+        steps.bytes_cut = texts[MOST_PARTS - 1..].iter().map(|(body, _)| body.len()).sum();
+        let line = format!(
+            "… {} more bytes of text were cut: a message holds only so much",
+            steps.bytes_cut
+        );
+        texts.truncate(MOST_PARTS - 1);
+        texts.push((line.clone(), format!("<p>{line}</p>")));
+    }
+    steps.extra_messages = texts.len().saturating_sub(1);
+    (numbered(texts, template), steps)
+}
+
+fn numbered(texts: Vec<(String, String)>, template: &RenderedMessage) -> Vec<RenderedMessage> {
+    let parts = texts.len();
+    let messages = texts.into_iter().enumerate().map(|(number, (body, formatted_body))| {
+        let mut message = RenderedMessage {
+            body,
+            formatted_body,
+            ..template.clone()
+        };
+        if parts > 1 {
+            message.headline = format!("{} ({}/{parts})", template.headline, number + 1);
+        }
+        if number > 0 {
+            let mark = format!("({}/{parts}) {}", number + 1, template.headline);
+            message.body = format!("{mark}\n{}", message.body);
+            message.formatted_body = format!("<p>{}</p>\n{}", escaped(&mark), message.formatted_body);
+            // Who was pinged by the first part need not be pinged again.
+            message.mentions = Mentions::default();
+        }
+        message
+    });
+    messages.collect()
+}
+
+/// Room for the mark of a part and everything that is not text.
+const PART_LIMIT: usize = CONTENT_LIMIT - 2_048;
+
+fn fits(body: &[&str], formatted: &[&str]) -> bool {
+    let size = |text: &&str| serde_json::to_string(text).map_or(usize::MAX / 8, |json| json.len());
+    body.iter().chain(formatted).map(size).sum::<usize>() <= PART_LIMIT
+}
+
+/// One block as body and HTML; a block that is too large by itself becomes several pieces of plain text.
+fn fitting(block: &[Event<'_>], raw_html: bool) -> Vec<(String, String)> {
+    let (body, formatted) = (plain::write(block), html::write(block, raw_html));
+    if fits(&[&body], &[&formatted]) {
+        return vec![(body, formatted)];
+    }
+    let mut pieces = vec![String::new()];
+    for c in body.chars() {
+        // Six bytes are the most that JSON or HTML makes of one.
+        if pieces.last().is_some_and(|piece| piece.len() >= PART_LIMIT / 14) {
+            pieces.push(String::new());
+        }
+        if let Some(piece) = pieces.last_mut() {
+            piece.push(c);
+        }
+    }
+    pieces
+        .into_iter()
+        .map(|piece| {
+            let formatted = format!("<p>{}</p>", escaped(&piece));
+            (piece, formatted)
+        })
+        .collect()
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '"' => out.push_str("&quot;"),
+            '\n' => out.push_str("<br />"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// The top-level blocks of a document.
+fn blocks<'e, 'm>(events: &'e [Event<'m>]) -> Vec<&'e [Event<'m>]> {
+    let mut blocks = Vec::new();
+    let (mut depth, mut start) = (0_usize, 0);
+    for (at, event) in events.iter().enumerate() {
+        match event {
+            Event::Start(_) => depth += 1,
+            Event::End(_) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 {
+            blocks.push(&events[start..=at]);
+            start = at + 1;
+        }
+    }
+    if start < events.len() {
+        blocks.push(&events[start..]);
+    }
+    blocks
+}

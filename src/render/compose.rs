@@ -1,0 +1,127 @@
+//! From one template and the facts to finished messages: the middle of the room, as one sentence.
+
+use jiff::tz::TimeZone;
+
+use super::budget::{self, BudgetSteps, CONTENT_LIMIT, content_size};
+use super::context::{Context, Limits};
+use super::engine::{Engine, Written};
+use super::facts::{Facts, Kind};
+use super::markdown::{self, Document};
+use super::problem::TemplateProblem;
+use super::shield::{restore_as_markdown, shield};
+use super::{Rendered, html, plain};
+use crate::message::{MsgType, RenderedMessage, TemplateName};
+
+/// Renders, and climbs down the ladder until the message fits. `footer` is Markdown that is put below.
+pub(super) fn compose(
+    engine: &Engine,
+    file: &str,
+    facts: &Facts<'_>,
+    zone: &TimeZone,
+    footer: Option<&str>,
+) -> Result<Rendered, TemplateProblem> {
+    let mut limits = Limits {
+        alerts: facts.total().min(Limits::NONE.alerts),
+        ..Limits::NONE
+    };
+    loop {
+        let mut written = engine.run(file, &Context::new(facts, zone, limits).build())?;
+        if let Some(footer) = footer {
+            written.markdown.push_str("\n\n");
+            written.markdown.push_str(footer);
+        }
+        let document = markdown::parse(&written.markdown);
+        let message = message(facts, &written, &document);
+        let size = content_size(&message);
+        let budget = BudgetSteps {
+            labels_folded: limits.fold_labels,
+            alerts_folded: facts.total() - limits.alerts,
+            ..BudgetSteps::default()
+        };
+        let finished = |messages, budget| {
+            let markdown = readable(&written.markdown, &document);
+            Ok(Rendered {
+                messages,
+                markdown,
+                problem: None,
+                budget,
+            })
+        };
+        if size <= CONTENT_LIMIT {
+            return finished(vec![message], budget);
+        }
+        let Some(tighter) = limits.tighter(size) else {
+            let (messages, split) = budget::split(&document.events, document.raw_html, &message);
+            return finished(
+                messages,
+                BudgetSteps {
+                    alerts_folded: budget.alerts_folded,
+                    ..split
+                },
+            );
+        };
+        limits = tighter;
+    }
+}
+
+fn message(facts: &Facts<'_>, written: &Written, document: &Document<'_>) -> RenderedMessage {
+    let headline = facts.headline();
+    let quiet = matches!(facts.kind, Kind::Resolved | Kind::NotRecovered);
+    let body = plain::write(&document.events);
+    RenderedMessage {
+        // A template may come out empty; an empty message would be refused, and would be silence.
+        body: if body.is_empty() { headline.clone() } else { body },
+        formatted_body: html::write(&document.events, document.raw_html),
+        msgtype: written
+            .directives
+            .msgtype
+            .unwrap_or(if quiet { MsgType::Notice } else { MsgType::Text }),
+        mentions: written.directives.mentions.clone(),
+        headline,
+    }
+}
+
+/// The Markdown for people: values escaped with backslashes, where they would otherwise be read as Markdown.
+fn readable(markdown: &str, document: &Document<'_>) -> String {
+    let is_verbatim = |at: usize| document.verbatim.iter().any(|range| range.contains(&at));
+    restore_as_markdown(markdown.trim(), is_verbatim)
+}
+
+/// The built-in template of the same name, or the default one, with a line that says why.
+pub(super) fn fall_back(
+    embedded: &Engine,
+    template: &TemplateName,
+    facts: &Facts<'_>,
+    zone: &TimeZone,
+    problem: TemplateProblem,
+) -> Rendered {
+    let why = shield(&format!("Template {problem}. This is the built-in one."));
+    let footer = format!("⚠️ {why}");
+    let named = template.file_name();
+    let file = if embedded.has(&named) {
+        named
+    } else {
+        TemplateName::default().file_name()
+    };
+    let mut rendered =
+        compose(embedded, &file, facts, zone, Some(&footer)).unwrap_or_else(|_| without_template(facts, &footer));
+    rendered.problem = Some(problem);
+    rendered
+}
+
+/// What is left if even the built-in template fails: the headline, so that somebody is woken.
+fn without_template(facts: &Facts<'_>, footer: &str) -> Rendered {
+    let markdown = format!("{}\n\n{footer}", shield(&facts.headline()));
+    let document = markdown::parse(&markdown);
+    let written = Written {
+        markdown: markdown.clone(),
+        directives: super::filters::Directives::default(),
+    };
+    let messages = vec![message(facts, &written, &document)];
+    Rendered {
+        messages,
+        markdown: readable(&markdown, &document),
+        problem: None,
+        budget: BudgetSteps::default(),
+    }
+}

@@ -1,0 +1,403 @@
+//! What a notification means, worked out once: kinds, names, order, what its alerts share.
+//!
+//! Guarantees: pure, linear in the number of alerts, and silent about templates. It does not decide wording beyond the
+//! few words that templates, headline and digest have to agree on.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::severity::{Level, severity};
+use super::shield::clean_line;
+use crate::alert::{Alert, AlertStatus, Labels, Notification};
+
+/// What is really the matter, beyond firing and resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Firing,
+    /// Of a group only: some fire, some do not any more.
+    Mixed,
+    /// The query returns nothing; whether the condition holds is unknown.
+    NoData,
+    /// The rule cannot be evaluated; it is blind.
+    Error,
+    Resolved,
+    /// Resolved in name only: the series went away, or somebody touched the rule.
+    NotRecovered,
+    /// The Test button.
+    Test,
+}
+
+impl Kind {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Firing => "firing",
+            Self::Mixed => "mixed",
+            Self::NoData => "no-data",
+            Self::Error => "error",
+            Self::Resolved => "resolved",
+            Self::NotRecovered => "not-recovered",
+            Self::Test => "test",
+        }
+    }
+
+    /// The word that stands beside the emoji.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Firing | Self::Mixed => "FIRING",
+            Self::NoData => "NO DATA",
+            Self::Error => "CANNOT EVALUATE",
+            Self::Resolved => "RESOLVED",
+            Self::NotRecovered => "NO LONGER REPORTED",
+            Self::Test => "TEST",
+        }
+    }
+
+    pub(crate) fn emoji(self, level: Level) -> &'static str {
+        match self {
+            Self::Firing | Self::Mixed => level.emoji(),
+            Self::NoData => "❔",
+            Self::Error => "⚠️",
+            Self::Resolved => "✅",
+            Self::NotRecovered => "⚪",
+            Self::Test => "🧪",
+        }
+    }
+
+    /// Readable on white and on black.
+    pub(crate) fn color(self, level: Level) -> &'static str {
+        match self {
+            Self::Firing | Self::Mixed => level.color(),
+            Self::NoData | Self::Error => "#c77700",
+            Self::Resolved => "#1f9d55",
+            Self::NotRecovered => "#808791",
+            Self::Test => "#7a5af8",
+        }
+    }
+
+    /// The kind with this name, for filters that take a status as text.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [
+            Self::Firing,
+            Self::Mixed,
+            Self::NoData,
+            Self::Error,
+            Self::Resolved,
+            Self::NotRecovered,
+            Self::Test,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == name)
+    }
+}
+
+/// Labels that say how the alert is organised and not what it is about; they have their own place in a message.
+const ORGANISING: [&str; 6] = [
+    "alertname",
+    "grafana_folder",
+    "rulename",
+    "datasource_uid",
+    "ref_id",
+    "__name__",
+];
+
+fn names_severity(label: &str) -> bool {
+    matches!(label, "severity" | "priority" | "level")
+}
+
+/// One alert and what is known about it.
+#[derive(Debug, Clone)]
+pub(crate) struct AlertFacts<'a> {
+    pub(crate) alert: &'a Alert,
+    pub(crate) kind: Kind,
+    /// As the sender spells it; empty if there is none.
+    pub(crate) severity: String,
+    pub(crate) level: Level,
+    /// The rule's name, also where Grafana puts `DatasourceError` in its place.
+    pub(crate) name: String,
+}
+
+impl<'a> AlertFacts<'a> {
+    fn new(alert: &'a Alert, is_test: bool) -> Self {
+        let (severity, level) = severity(&alert.labels);
+        let kind = if is_test { Kind::Test } else { kind_of(alert) };
+        Self {
+            alert,
+            kind,
+            severity: clean_line(severity).into_owned(),
+            level,
+            name: name_of(alert),
+        }
+    }
+
+    /// Grafana's own word for why the state is not what the query says.
+    pub(crate) fn reason(&self) -> &'a str {
+        self.alert
+            .annotations
+            .get("grafana_state_reason")
+            .map_or("", |reason| reason.trim())
+    }
+
+    /// Seconds it has been firing, or was firing until it ended.
+    pub(crate) fn seconds(&self, now: Timestamp) -> Option<i64> {
+        let start = self.alert.starts_at?;
+        let end = match self.alert.status {
+            AlertStatus::Firing => now,
+            AlertStatus::Resolved => self.alert.ends_at?,
+        };
+        Some(end.as_second().saturating_sub(start.as_second()).max(0))
+    }
+
+    /// Whether Grafana filled every value with -1, its sign for "no data or error now".
+    pub(crate) fn has_no_values(&self) -> bool {
+        let Some(values) = &self.alert.values else { return true };
+        let all_minus_one = values.values().all(|value| (*value + 1.0).abs() < f64::EPSILON);
+        all_minus_one && (values.len() != 1 || matches!(self.kind, Kind::NoData | Kind::Error))
+    }
+}
+
+fn is_datasource_alert(alert: &Alert) -> bool {
+    matches!(
+        alert.labels.get("alertname").map(String::as_str),
+        Some("DatasourceNoData" | "DatasourceError")
+    )
+}
+
+fn kind_of(alert: &Alert) -> Kind {
+    let reason = alert.annotations.get("grafana_state_reason").map_or("", String::as_str);
+    let has = |word: &str| reason.split(',').any(|part| part.trim() == word);
+    match (alert.status, alert.labels.get("alertname").map(String::as_str)) {
+        (AlertStatus::Firing, Some("DatasourceError")) => Kind::Error,
+        (AlertStatus::Firing, Some("DatasourceNoData")) => Kind::NoData,
+        // `KeepLast` means that the rule goes on with what it last knew, which was firing.
+        (AlertStatus::Firing, _) if has("KeepLast") => Kind::Firing,
+        (AlertStatus::Firing, _) if has("Error") => Kind::Error,
+        (AlertStatus::Firing, _) if has("NoData") => Kind::NoData,
+        (AlertStatus::Firing, _) => Kind::Firing,
+        // When data comes back, Grafana ends the alert about missing data as a series that went away.
+        (AlertStatus::Resolved, _) if has("MissingSeries") && is_datasource_alert(alert) => Kind::Resolved,
+        (AlertStatus::Resolved, _)
+            if ["MissingSeries", "Paused", "Updated", "RuleDeleted"]
+                .into_iter()
+                .any(has) =>
+        {
+            Kind::NotRecovered
+        }
+        (AlertStatus::Resolved, _) => Kind::Resolved,
+    }
+}
+
+fn name_of(alert: &Alert) -> String {
+    let label = |name| {
+        alert
+            .labels
+            .get(name)
+            .map(|value| clean_line(value))
+            .filter(|value| !value.is_empty())
+    };
+    let name = if is_datasource_alert(alert) {
+        label("rulename").or_else(|| label("alertname"))
+    } else {
+        label("alertname")
+    };
+    name.map_or_else(|| "unnamed alert".to_owned(), std::borrow::Cow::into_owned)
+}
+
+/// The whole notification and what is known about it.
+#[derive(Debug)]
+pub(crate) struct Facts<'a> {
+    pub(crate) notification: &'a Notification,
+    pub(crate) now: Timestamp,
+    pub(crate) kind: Kind,
+    /// Those that fire, worst first and then newest first.
+    pub(crate) firing: Vec<AlertFacts<'a>>,
+    /// Those that do not, the ones that did not recover first and then newest first.
+    pub(crate) resolved: Vec<AlertFacts<'a>>,
+    /// Every rule's name once, in order of appearance.
+    pub(crate) names: Vec<String>,
+    /// The worst severity of the alerts that matter: those firing, or all if none is.
+    pub(crate) severity: String,
+    pub(crate) level: Level,
+    /// Labels that every alert has with the same value.
+    pub(crate) shared: Labels,
+}
+
+impl<'a> Facts<'a> {
+    pub(crate) fn new(notification: &'a Notification, now: Timestamp) -> Self {
+        let is_test = is_test(notification);
+        let alerts: Vec<_> = notification
+            .alerts
+            .iter()
+            .map(|alert| AlertFacts::new(alert, is_test))
+            .collect();
+        let names = distinct_names(&alerts);
+        let (mut firing, mut resolved): (Vec<_>, Vec<_>) = alerts
+            .into_iter()
+            .partition(|facts| facts.alert.status == AlertStatus::Firing);
+        firing.sort_by(|a, b| {
+            b.level
+                .cmp(&a.level)
+                .then_with(|| b.alert.starts_at.cmp(&a.alert.starts_at))
+        });
+        resolved.sort_by(|a, b| {
+            let recovered = |facts: &AlertFacts<'_>| facts.kind != Kind::NotRecovered;
+            recovered(a)
+                .cmp(&recovered(b))
+                .then_with(|| b.alert.ends_at.cmp(&a.alert.ends_at))
+        });
+        let worst = if firing.is_empty() { &resolved } else { &firing }
+            .iter()
+            .max_by_key(|facts| facts.level);
+        let (severity, level) = worst.map_or((String::new(), Level::Unknown), |w| (w.severity.clone(), w.level));
+        let kind = group_kind(is_test, &firing, &resolved);
+        let shared = shared_labels(&notification.alerts);
+        Self {
+            notification,
+            now,
+            kind,
+            firing,
+            resolved,
+            names,
+            severity,
+            level,
+            shared,
+        }
+    }
+
+    /// What to call the group: its one rule, or the first two of several.
+    pub(crate) fn name(&self) -> String {
+        match self.names.as_slice() {
+            [] => "unnamed alert".to_owned(),
+            [name] => name.clone(),
+            [first, second] => format!("{first}, {second}"),
+            [first, second, rest @ ..] => format!("{first}, {second} +{}", rest.len()),
+        }
+    }
+
+    /// Grafana's folder if it is the same for all.
+    pub(crate) fn folder(&self) -> String {
+        self.shared
+            .get("grafana_folder")
+            .map(|folder| clean_line(folder).into_owned())
+            .unwrap_or_default()
+    }
+
+    /// Labels worth showing once for all.
+    pub(crate) fn shared_details(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.shared.iter().filter(|(name, _)| is_detail(name))
+    }
+
+    /// Labels worth showing that tell this alert from the others.
+    pub(crate) fn differing<'b>(&self, alert: &'b Alert) -> impl Iterator<Item = (&'b String, &'b String)> {
+        alert
+            .labels
+            .iter()
+            .filter(|(name, value)| is_detail(name) && self.shared.get(*name) != Some(value))
+    }
+
+    pub(crate) fn total(&self) -> usize {
+        self.firing.len() + self.resolved.len()
+    }
+
+    pub(crate) fn not_recovered(&self) -> usize {
+        self.resolved
+            .iter()
+            .filter(|facts| facts.kind == Kind::NotRecovered)
+            .count()
+    }
+
+    /// How many fire of each severity, worst first; one entry if severities are not in use.
+    pub(crate) fn severities(&self) -> Vec<(String, Level, usize)> {
+        let mut counts: Vec<(String, Level, usize)> = Vec::new();
+        for facts in &self.firing {
+            match counts.iter_mut().find(|(severity, ..)| *severity == facts.severity) {
+                Some((.., count)) => *count += 1,
+                None => counts.push((facts.severity.clone(), facts.level, 1)),
+            }
+        }
+        counts
+    }
+
+    /// One plain line that names the notification.
+    pub(crate) fn headline(&self) -> String {
+        let mut parts = Vec::new();
+        let (firing, resolved, gone) = (self.firing.len(), self.resolved.len(), self.not_recovered());
+        if self.total() == 1 || self.kind == Kind::Test {
+            parts.push(format!("{} {}", self.kind.emoji(self.level), self.kind.word()));
+        } else {
+            let word = if matches!(self.kind, Kind::Mixed) {
+                Kind::Firing
+            } else {
+                self.kind
+            };
+            if firing > 0 {
+                parts.push(format!("{} {firing} {}", word.emoji(self.level), word.word()));
+            }
+            if resolved > gone {
+                parts.push(format!("✅ {} RESOLVED", resolved - gone));
+            }
+            if gone > 0 {
+                parts.push(format!("⚪ {gone} NO LONGER REPORTED"));
+            }
+        }
+        parts.push(self.name());
+        parts.extend(
+            [self.severity.clone(), self.folder()]
+                .into_iter()
+                .filter(|part| !part.is_empty()),
+        );
+        parts.join(" · ")
+    }
+}
+
+fn is_detail(label: &str) -> bool {
+    !ORGANISING.contains(&label) && !names_severity(label)
+}
+
+fn is_test(notification: &Notification) -> bool {
+    let named = |alert: &Alert| alert.labels.get("alertname").is_some_and(|name| name == "TestAlert");
+    // Grafana groups a test under its integration's name instead of a route; people may rename the alert itself.
+    notification.alerts.iter().all(named) || notification.group_key.0.starts_with("webhook-")
+}
+
+fn distinct_names(alerts: &[AlertFacts<'_>]) -> Vec<String> {
+    let mut seen = std::collections::HashSet::new();
+    alerts
+        .iter()
+        .map(|facts| &facts.name)
+        .filter(|name| seen.insert(name.as_str()))
+        .cloned()
+        .collect()
+}
+
+fn group_kind(is_test: bool, firing: &[AlertFacts<'_>], resolved: &[AlertFacts<'_>]) -> Kind {
+    let all = |alerts: &[AlertFacts<'_>], kind| alerts.iter().all(|facts| facts.kind == kind);
+    if is_test {
+        Kind::Test
+    } else if firing.is_empty() {
+        if all(resolved, Kind::NotRecovered) {
+            Kind::NotRecovered
+        } else {
+            Kind::Resolved
+        }
+    } else if !resolved.is_empty() {
+        Kind::Mixed
+    } else if all(firing, Kind::NoData) {
+        Kind::NoData
+    } else if firing
+        .iter()
+        .all(|facts| matches!(facts.kind, Kind::Error | Kind::NoData))
+    {
+        Kind::Error
+    } else {
+        Kind::Firing
+    }
+}
+
+fn shared_labels(alerts: &[Alert]) -> Labels {
+    let mut shared: BTreeMap<_, _> = alerts.first().map(|alert| alert.labels.clone()).unwrap_or_default();
+    for alert in alerts.iter().skip(1) {
+        shared.retain(|name, value| alert.labels.get(name) == Some(value));
+    }
+    shared
+}

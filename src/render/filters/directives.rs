@@ -1,0 +1,152 @@
+//! What a template decides beside its text: how loud the message is, who is pinged, how many alerts it lists.
+//!
+//! Guarantees: only a template can ping. A user is mentioned only if the user's ID is written out in some template, so
+//! that no label, however it got into a `mention(…)`, can ping somebody whom no template names.
+
+use minijinja::value::{Object, Value};
+use minijinja::{Environment, Error, State};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{invalid, text};
+use crate::message::{Mentions, MsgType};
+use crate::render::shield::shield;
+use crate::render::values::{AlertList, Which};
+
+/// Collected while a template renders; see the module.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Directives {
+    pub(crate) msgtype: Option<MsgType>,
+    pub(crate) mentions: Mentions,
+    /// Whether the template itself said how many alerts are left out.
+    pub(crate) said_more: bool,
+    shown: Vec<(Which, usize)>,
+}
+
+impl Directives {
+    fn of<'s>(state: &'s mut State<'_, '_>) -> &'s mut Self {
+        state.get_or_insert_extension(Self::default())
+    }
+
+    /// How many alerts of this list the template shows, if it looked at the list at all.
+    fn shown(&self, list: &AlertList) -> Option<usize> {
+        let by_filter = self
+            .shown
+            .iter()
+            .filter(|(which, _)| *which == list.which)
+            .map(|(_, count)| *count)
+            .max();
+        by_filter.or_else(|| list.listed.load(Ordering::Relaxed).then_some(list.alerts.len()))
+    }
+}
+
+pub(super) fn add_to(env: &mut Environment<'static>, sources: Vec<String>) {
+    env.add_filter("top", top);
+    env.add_filter("pill", |user: &Value| pill(&text(user)));
+    env.add_function("msgtype", msgtype);
+    env.add_function("mention_room", |state: &mut State<'_, '_>| {
+        Directives::of(state).mentions.room = true;
+        "@room"
+    });
+    env.add_function("mention", move |state: &mut State<'_, '_>, user: &Value| {
+        let user = text(user).trim().to_owned();
+        if user.is_empty() || !sources.iter().any(|source| is_written_in(source, &user)) {
+            return Value::from(user);
+        }
+        let mentioned = &mut Directives::of(state).mentions.user_ids;
+        if is_user_id(&user) && !mentioned.contains(&user) {
+            mentioned.push(user.clone());
+        }
+        pill(&user)
+    });
+}
+
+/// `{{ msgtype("m.notice") }}` prints nothing.
+fn msgtype(state: &mut State<'_, '_>, msgtype: &str) -> Result<Value, Error> {
+    Directives::of(state).msgtype = Some(match msgtype {
+        "m.text" => MsgType::Text,
+        "m.notice" => MsgType::Notice,
+        other => return Err(invalid(format!("`{other}` is neither `m.text` nor `m.notice`"))),
+    });
+    Ok(Value::from(""))
+}
+
+fn is_user_id(text: &str) -> bool {
+    ruma::UserId::parse(text).is_ok()
+}
+
+/// A person as Matrix clients show one; what is no user ID stays text.
+fn pill(user: &str) -> Value {
+    if !is_user_id(user) {
+        return Value::from(user);
+    }
+    let user = shield(user);
+    Value::from_safe_string(format!("[{user}](https://matrix.to/#/{user})"))
+}
+
+/// Whether the whole ID stands in the text, and not as a part of a longer one.
+fn is_written_in(source: &str, user: &str) -> bool {
+    source.match_indices(user).any(|(at, _)| {
+        let after = source[at + user.len()..].chars().next();
+        !after.is_some_and(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '-'))
+    })
+}
+
+/// `firing | top(25)`: at most so many; how many are left out is said by `more()`, or below the message.
+fn top(state: &mut State<'_, '_>, list: &Value, count: usize) -> Result<Value, Error> {
+    let Some(alerts) = list.downcast_object_ref::<AlertList>() else {
+        return Ok(list.try_iter()?.take(count).collect());
+    };
+    let shown: Vec<_> = alerts.alerts.iter().take(count).cloned().collect();
+    Directives::of(state).shown.push((alerts.which, shown.len()));
+    Ok(Value::from(shown))
+}
+
+/// The function `more()`: it knows the lists of this notification.
+#[derive(Debug)]
+pub(crate) struct More {
+    lists: [Value; 3],
+    overview: String,
+    sender: &'static str,
+}
+
+impl More {
+    /// For a context with these lists: firing, resolved, all.
+    pub(crate) fn new(lists: [Value; 3], overview: String, sender: &'static str) -> Self {
+        Self {
+            lists,
+            overview,
+            sender,
+        }
+    }
+
+    /// One line about the alerts that are not in the message, or nothing.
+    pub(crate) fn line(&self, directives: &Directives) -> String {
+        let hidden = |value: &Value| {
+            let list = value.downcast_object_ref::<AlertList>()?;
+            directives.shown(list).map(|shown| list.total.saturating_sub(shown))
+        };
+        let [firing, resolved, all] = &self.lists;
+        let (firing, resolved) = (hidden(firing).unwrap_or(0), hidden(resolved).unwrap_or(0));
+        let what = match (firing, resolved, hidden(all).unwrap_or(0)) {
+            (0, 0, 0) => return String::new(),
+            (0, 0, all) => format!("**{all} more**"),
+            (firing, 0, _) => format!("**{firing} more firing**"),
+            (0, resolved, _) => format!("**{resolved} more resolved**"),
+            (firing, resolved, _) => format!("**{} more** ({firing} firing, {resolved} resolved)", firing + resolved),
+        };
+        if self.overview.is_empty() {
+            format!("… and {what}")
+        } else {
+            format!("… and {what}: [open in {}]({})", self.sender, shield(&self.overview))
+        }
+    }
+}
+
+impl Object for More {
+    fn call(self: &Arc<Self>, state: &mut State<'_, '_>, _: &[Value]) -> Result<Value, Error> {
+        let directives = Directives::of(state);
+        directives.said_more = true;
+        Ok(Value::from_safe_string(self.line(directives)))
+    }
+}

@@ -1,0 +1,173 @@
+//! Shows the author of a template what it does, and everything that is not right about it.
+//!
+//! Guarantees: the same code as for real messages; nothing is changed or sent.
+
+use super::context::{Context, Limits};
+use super::engine::Engine;
+use super::facts::Facts;
+use super::markdown;
+use super::problem::{self, TemplateProblem};
+use super::{Rendered, Renderer, compose, reference};
+use crate::message::TemplateName;
+
+/// The text of a file as its author has it now.
+#[derive(Debug, Clone, Copy)]
+pub struct Draft<'a> {
+    /// The file's path inside the templates folder.
+    pub file: &'a str,
+    /// Its new text.
+    pub source: &'a str,
+}
+
+/// Whether the template does not work, or works and could be better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Gravity {
+    /// The relay would go on with an older version.
+    Error,
+    /// It works, but something will not be seen as it was meant.
+    Warning,
+}
+
+/// One remark on a template.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub gravity: Gravity,
+    /// Where, and what.
+    #[serde(flatten)]
+    pub problem: TemplateProblem,
+}
+
+/// What a draft would look like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preview {
+    /// What the relay would send with the draft in place.
+    pub rendered: Rendered,
+    /// What its author should know, errors first.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+pub(super) fn preview(
+    renderer: &Renderer,
+    draft: Option<&Draft<'_>>,
+    template: &TemplateName,
+    facts: &Facts<'_>,
+) -> Preview {
+    let library = renderer.0.library.load();
+    let mut sources = library.engine.sources.clone();
+    if let Some(draft) = draft {
+        sources.insert(draft.file.to_owned(), draft.source.to_owned());
+    }
+    let (engine, broken) = Engine::compile(sources);
+    let mut remarks = Remarks::default();
+    let replaced = |problem: &&TemplateProblem| draft.is_none_or(|draft| draft.file != problem.file);
+    remarks.errors(library.problems.iter().filter(replaced).cloned());
+    remarks.errors(broken.iter().cloned());
+    let zone = &renderer.0.settings.time_zone;
+    let file = template.file_name();
+    let rendered = match compose::compose(&engine, &file, facts, zone, None) {
+        Ok(rendered) => {
+            remarks.unknown_names(&engine, &file);
+            remarks.warnings(&engine, &file, facts, &rendered, zone);
+            rendered
+        }
+        Err(problem) => {
+            let problem = broken.into_iter().find(|broken| broken.file == file).unwrap_or(problem);
+            remarks.errors([problem]);
+            renderer.render_with(&library, template, facts)
+        }
+    };
+    Preview {
+        rendered,
+        diagnostics: remarks.0,
+    }
+}
+
+#[derive(Default)]
+struct Remarks(Vec<Diagnostic>);
+
+impl Remarks {
+    fn add(&mut self, gravity: Gravity, problem: TemplateProblem) {
+        if !self.0.iter().any(|known| known.problem == problem) {
+            self.0.push(Diagnostic { gravity, problem });
+        }
+    }
+
+    fn errors(&mut self, problems: impl IntoIterator<Item = TemplateProblem>) {
+        for problem in problems {
+            self.add(Gravity::Error, problem);
+        }
+    }
+
+    /// Names in branches that this notification does not take.
+    fn unknown_names(&mut self, engine: &Engine, file: &str) {
+        for (name, line) in engine.undeclared(file) {
+            let message = match problem::nearest(&name, &mut reference::names()) {
+                Some(known) => format!("`{name}` is not known here; did you mean `{known}`?"),
+                None => format!("`{name}` is not known here"),
+            };
+            self.add(
+                Gravity::Error,
+                TemplateProblem {
+                    file: file.to_owned(),
+                    line,
+                    message,
+                },
+            );
+        }
+    }
+
+    fn warnings(
+        &mut self,
+        engine: &Engine,
+        file: &str,
+        facts: &Facts<'_>,
+        rendered: &Rendered,
+        zone: &jiff::tz::TimeZone,
+    ) {
+        let mut warn = |file: &str, line, message: String| {
+            self.add(
+                Gravity::Warning,
+                TemplateProblem {
+                    file: file.to_owned(),
+                    line,
+                    message,
+                },
+            );
+        };
+        if rendered.budget.extra_messages > 0 {
+            warn(
+                file,
+                None,
+                format!("too long for one message: split into {}", rendered.messages.len()),
+            );
+        } else if rendered.budget.labels_folded {
+            warn(
+                file,
+                None,
+                "too long for one message: long labels and texts are cut".to_owned(),
+            );
+        }
+        let context = Context::new(facts, zone, Limits::NONE).build();
+        let Some((text, spans)) = engine.run_with_spans(file, &context) else {
+            return;
+        };
+        let document = markdown::parse(&text);
+        for note in &document.notes {
+            let span = spans.iter().find(|span| span.output_range().contains(&note.at));
+            let (file, line) = span.map_or((file, None), |span| (span.name(), Some(span.line())));
+            warn(file, line, note.message.clone());
+        }
+        if document.raw_html {
+            let html = super::html::write(&document.events, false);
+            if super::html::loses_something(&html) {
+                warn(
+                    file,
+                    None,
+                    "some of the HTML is not allowed in Matrix and is cut".to_owned(),
+                );
+            }
+        }
+    }
+}

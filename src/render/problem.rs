@@ -1,0 +1,116 @@
+//! What is wrong with a template, in words that its author can act on.
+//!
+//! Guarantees: a problem names the file, the line where one is known, and for an unknown name the nearest known one.
+
+use std::fmt;
+
+use minijinja::{Error, ErrorKind};
+
+use super::reference;
+
+/// Something that keeps a template, or one rendering of it, from working.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct TemplateProblem {
+    /// The file, as its path inside the templates folder.
+    pub file: String,
+    /// Counted from 1, where it is known.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl TemplateProblem {
+    pub(crate) fn new(file: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            file: file.into(),
+            line: None,
+            message: message.into(),
+        }
+    }
+
+    /// The innermost error counts: a broken partial is reported as itself and not as the template that includes it.
+    pub(crate) fn from_error(file: &str, error: &Error) -> Self {
+        let mut innermost = error;
+        while let Some(source) = std::error::Error::source(innermost).and_then(|source| source.downcast_ref::<Error>())
+        {
+            innermost = source;
+        }
+        let what = match (innermost.kind(), innermost.detail()) {
+            (ErrorKind::OutOfFuel, _) => "takes too much time or memory".to_owned(),
+            (ErrorKind::WriteFailure, _) => "writes too much text".to_owned(),
+            (kind, None) => kind.to_string(),
+            (ErrorKind::SyntaxError | ErrorKind::InvalidOperation, Some(detail)) => detail.to_owned(),
+            (kind, Some(detail)) => format!("{kind}: {detail}"),
+        };
+        Self {
+            file: innermost.name().unwrap_or(file).to_owned(),
+            line: innermost.line().or_else(|| error.line()),
+            message: match suggestion(innermost) {
+                Some(known) => format!("{what}; did you mean `{known}`?"),
+                None => what,
+            },
+        }
+    }
+}
+
+impl fmt::Display for TemplateProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}:{line}: {}", self.file, self.message),
+            None => write!(f, "{}: {}", self.file, self.message),
+        }
+    }
+}
+
+impl std::error::Error for TemplateProblem {}
+
+fn suggestion(error: &Error) -> Option<&'static str> {
+    let known: &mut dyn Iterator<Item = &'static str> = match error.kind() {
+        ErrorKind::UndefinedError | ErrorKind::UnknownFunction => &mut reference::names(),
+        ErrorKind::UnknownFilter => &mut reference::filters(),
+        _ => return None,
+    };
+    let source = error.template_source()?.get(error.range()?)?;
+    let misspelt = source
+        .rsplit(|c: char| !(c.is_alphanumeric() || c == '_'))
+        .find(|word| !word.is_empty())?;
+    nearest(misspelt, known)
+}
+
+/// The known name that takes the fewest changes, if it takes few enough to be what was meant.
+pub(crate) fn nearest<'k>(word: &str, known: &mut dyn Iterator<Item = &'k str>) -> Option<&'k str> {
+    let most = (word.chars().count() / 3).max(1) + 1;
+    known
+        .map(|name| (distance(&word.to_lowercase(), &name.to_lowercase()), name))
+        .filter(|(changes, name)| *changes <= most && *name != word)
+        .min_by_key(|(changes, _)| *changes)
+        .map(|(_, name)| name)
+}
+
+/// Levenshtein's distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let changed = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_near() {
+        let known = || ["summary", "severity", "startsAt"].into_iter();
+        assert_eq!(nearest("sumary", &mut known()), Some("summary"));
+        assert_eq!(nearest("starts_at", &mut known()), Some("startsAt"));
+        assert_eq!(nearest("fingerprint", &mut known()), None);
+    }
+}

@@ -1,0 +1,40 @@
+//! The numbers worth showing of an alert: each once, without the threshold's verdict, and without -1 for "no data".
+//!
+//! Guarantees: nothing but the choice and its order; `values` in a template still holds all of them.
+
+use minijinja::Value;
+
+use super::context::record;
+use super::facts::AlertFacts;
+use super::shield::clean_line;
+use crate::alert::AlertStatus;
+
+/// A list of names and values; empty where nothing is known.
+pub(crate) fn of(facts: &AlertFacts<'_>) -> Value {
+    let values = facts.alert.values.as_ref().filter(|_| !facts.has_no_values());
+    let entries: Vec<_> = values.into_iter().flatten().collect();
+    let shown = match entries.split_last() {
+        Some((last, rest)) if !rest.is_empty() && is_verdict(*last.1, facts.alert.status) => rest,
+        _ => &entries,
+    };
+    let is_new = |at: usize| {
+        shown[..at]
+            .iter()
+            .all(|(_, before)| before.to_bits() != shown[at].1.to_bits())
+    };
+    shown
+        .iter()
+        .enumerate()
+        // A query and its reduction to one number are the same number.
+        .filter(|(at, _)| is_new(*at))
+        .map(|(_, entry)| entry)
+        .map(|(name, value)| record([("name", Value::from(clean_line(name))), ("value", Value::from(**value))]))
+        .collect::<Vec<_>>()
+        .into()
+}
+
+/// A rule's last expression is its condition, and yields 1 while it holds and 0 when it does not.
+fn is_verdict(value: f64, status: AlertStatus) -> bool {
+    let verdict = if status == AlertStatus::Firing { 1.0 } else { 0.0 };
+    (value - verdict).abs() < f64::EPSILON
+}

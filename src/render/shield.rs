@@ -1,0 +1,184 @@
+//! Keeps text from alerts out of the Markdown parser's hands.
+//!
+//! A template author writes `**{{ name }}**`, `` `{{ labels.pod }}` `` or `[Rule]({{ url }})` and means the value, in
+//! each of these places, as the text that it is. Backslashes would do for the first only. So every ASCII character of
+//! a value that is neither letter nor digit travels through the parser as a private-use character, which means nothing
+//! in Markdown anywhere, and is turned back when the parser is done.
+//!
+//! Guarantees: `restore(shield(clean(text))) == clean(text)`, and no shielded text ever opens or closes a construct.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write};
+
+/// The 128 private-use characters that stand for ASCII; nothing that is assigned or in use by icon fonts.
+const BASE: u32 = 0x0010_FF00;
+
+fn is_shielded(c: char) -> bool {
+    (BASE..BASE + 0x80).contains(&(c as u32))
+}
+
+fn original(c: char) -> char {
+    char::from_u32((c as u32).wrapping_sub(BASE))
+        .filter(char::is_ascii)
+        .unwrap_or(c)
+}
+
+fn shielded(c: char) -> char {
+    if c.is_ascii() && !c.is_ascii_alphanumeric() {
+        char::from_u32(BASE + c as u32).unwrap_or(c)
+    } else {
+        c
+    }
+}
+
+/// Makes text from outside harmless to read: what is invisible or turns the reading direction becomes visible.
+pub(crate) fn clean(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n')) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\r' if chars.peek() == Some(&'\n') => {}
+            '\r' | '\u{2028}' | '\u{2029}' => out.push('\n'),
+            '\n' => out.push(c),
+            '\t' => out.push(' '),
+            '\0'..='\x1f' => out.push(char::from_u32(0x2400 + c as u32).unwrap_or(c)),
+            '\x7f' => out.push('\u{2421}'),
+            '\u{80}'..='\u{9f}' => out.push('\u{fffd}'),
+            // Direction overrides, embeddings and isolates: they would reorder the text that follows, ours included.
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                let _ = write!(out, "⟨U+{:04X}⟩", c as u32);
+            }
+            '\u{feff}' => {}
+            c if is_shielded(c) => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// The same for text that has to stay on one line, as every label does: a line break becomes a visible sign.
+pub(crate) fn clean_line(text: &str) -> Cow<'_, str> {
+    let cleaned = clean(text.trim());
+    if cleaned.contains('\n') {
+        Cow::Owned(cleaned.replace('\n', "⏎"))
+    } else {
+        cleaned
+    }
+}
+
+/// Text as it may stand anywhere in Markdown.
+pub(crate) fn shield(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 2);
+    let _ = shield_to(&mut out, text);
+    out
+}
+
+/// As [`shield`], into a writer.
+pub(crate) fn shield_to(out: &mut impl Write, text: &str) -> fmt::Result {
+    clean(text).chars().try_for_each(|c| out.write_char(shielded(c)))
+}
+
+/// The text that was meant.
+pub(crate) fn restore(text: &str) -> Cow<'_, str> {
+    if text.chars().any(is_shielded) {
+        Cow::Owned(
+            text.chars()
+                .map(|c| if is_shielded(c) { original(c) } else { c })
+                .collect(),
+        )
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// The text that was meant, for a place where HTML is written as it stands.
+pub(crate) fn restore_in_html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match if is_shielded(c) { original(c) } else { '\0' } {
+            '\0' => out.push(c),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// Markdown for people: the shield replaced by backslashes where Markdown would otherwise read a construct.
+///
+/// `verbatim` says for a byte position whether backslashes mean nothing there, as inside code.
+pub(crate) fn restore_as_markdown(text: &str, verbatim: impl Fn(usize) -> bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut before = '\n';
+    // "1." and "1)" begin a list, but only at the beginning of a line.
+    let mut only_digits = true;
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        if !is_shielded(c) {
+            out.push(c);
+            only_digits = c == '\n' || (only_digits && c.is_ascii_digit());
+            before = c;
+            continue;
+        }
+        let c = original(c);
+        let after = chars.peek().map_or('\n', |(_, next)| *next);
+        let inside_word = before.is_alphanumeric() && after.is_alphanumeric();
+        let escape = match c {
+            '\\' | '`' | '*' | '[' | ']' | '<' | '|' | '~' => true,
+            '_' => !inside_word,
+            '&' => after.is_alphanumeric() || after == shielded('#'),
+            '!' => after == '[',
+            '#' | '>' | '+' | '-' | '=' => before == '\n',
+            '.' | ')' => before.is_ascii_digit() && only_digits,
+            _ => false,
+        };
+        if verbatim(at) {
+            out.push(c);
+        } else if c == '\n' {
+            out.push_str("<br>");
+        } else {
+            if escape {
+                out.push('\\');
+            }
+            out.push(c);
+        }
+        only_digits = c == '\n';
+        before = c;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shielded_text_comes_back_as_it_was() {
+        let text = "a_b *c* `d` <e> [f](g) | é\n\\";
+        assert_eq!(restore(&shield(text)), text);
+        assert!(!shield(text).contains(['*', '`', '<', '[', '|', '\n', '\\', ' ']));
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_made_visible() {
+        assert_eq!(clean("a\u{202e}b\r\nc\u{1b}\u{10ff2a}"), "a⟨U+202E⟩b\nc␛\u{fffd}");
+        assert_eq!(clean_line(" a\nb "), "a⏎b");
+    }
+
+    #[test]
+    fn markdown_for_people_has_few_backslashes() {
+        let text = shield("web_1-a.example [x](y) *z* 3.5");
+        assert_eq!(
+            restore_as_markdown(&text, |_| false),
+            r"web_1-a.example \[x\](y) \*z\* 3.5"
+        );
+        assert_eq!(restore_as_markdown(&shield("a*b"), |_| true), "a*b");
+    }
+}

@@ -1,0 +1,118 @@
+//! Notifications that every edited template has to survive before it is used.
+//!
+//! Guarantees: together they make the shipped templates take each of their branches. They are no samples to look at
+//! (those are in `crate::samples`), only enough to find a misspelt name when a file is saved and not at three at night.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::alert::{Alert, AlertStatus, Fingerprint, GroupKey, Labels, Notification, Source};
+
+/// The moment at which the trials take place.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_second(1_795_166_000).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// One of each kind.
+pub(crate) fn notifications() -> Vec<Notification> {
+    use AlertStatus::{Firing, Resolved};
+    let full = [
+        ("summary", "a"),
+        ("description", "b"),
+        ("runbook_url", "https://e.org/r"),
+        ("Error", "c"),
+    ];
+    let gone = [("grafana_state_reason", "MissingSeries")];
+    let firing = alert(Firing, "A", &full);
+    let bare = alert(Firing, "B", &[]);
+    let resolved = alert(Resolved, "A", &full);
+    let vanished = alert(Resolved, "A", &gone);
+    let blind = alert(Firing, "DatasourceError", &full);
+    let silent = alert(Firing, "DatasourceNoData", &[]);
+    let test = alert(Firing, "TestAlert", &[("summary", "a")]);
+    let groups = [
+        vec![firing.clone()],
+        vec![bare.clone()],
+        vec![resolved.clone()],
+        vec![vanished.clone()],
+        vec![blind.clone()],
+        vec![silent.clone()],
+        vec![test],
+        vec![firing.clone(), bare, resolved.clone(), vanished.clone(), blind, silent],
+        vec![resolved, vanished],
+    ];
+    let mut all: Vec<_> = groups.into_iter().map(notification).collect();
+    let mut truncated = notification(vec![firing; 60]);
+    truncated.truncated_alerts = 3;
+    truncated.source = Source::Alertmanager;
+    all.push(truncated);
+    all
+}
+
+fn notification(alerts: Vec<Alert>) -> Notification {
+    let firing = alerts.iter().any(|alert| alert.status == AlertStatus::Firing);
+    Notification {
+        source: Source::Grafana,
+        receiver: "trial".to_owned(),
+        status: if firing {
+            AlertStatus::Firing
+        } else {
+            AlertStatus::Resolved
+        },
+        group_labels: Labels::new(),
+        common_labels: Labels::new(),
+        common_annotations: Labels::new(),
+        external_url: "https://grafana.example.com/".to_owned(),
+        group_key: GroupKey("{}:{}".to_owned()),
+        truncated_alerts: 0,
+        org_id: Some(1),
+        version: "1".to_owned(),
+        app_version: String::new(),
+        title: String::new(),
+        state: String::new(),
+        message: String::new(),
+        notification_reason: String::new(),
+        route_labels: Labels::new(),
+        alerts,
+    }
+}
+
+fn alert(status: AlertStatus, name: &str, annotations: &[(&str, &str)]) -> Alert {
+    let text = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let is_bare = annotations.is_empty();
+    let url = |path: &str| {
+        if is_bare {
+            String::new()
+        } else {
+            format!("https://grafana.example.com/{path}")
+        }
+    };
+    let at = |minutes: i64| Timestamp::from_second(now().as_second() - minutes * 60).ok();
+    Alert {
+        status,
+        labels: text(&[
+            ("alertname", name),
+            ("rulename", "R"),
+            ("instance", "i"),
+            ("severity", "critical"),
+        ]),
+        annotations: text(annotations),
+        starts_at: if is_bare { None } else { at(40) },
+        ends_at: if status == AlertStatus::Resolved { at(2) } else { None },
+        generator_url: url("rule"),
+        fingerprint: Fingerprint(format!("{name}-{}", annotations.len())),
+        silence_url: url("silence"),
+        dashboard_url: url("dashboard"),
+        panel_url: url("panel"),
+        rule_uid: String::new(),
+        values: if is_bare {
+            None
+        } else {
+            Some(BTreeMap::from([("A".to_owned(), 96.4), ("C".to_owned(), 1.0)]))
+        },
+        value_string: String::new(),
+        image_url: String::new(),
+        org_id: None,
+    }
+}
