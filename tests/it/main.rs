@@ -3,3 +3,5 @@
 
 #[cfg(test)]
 mod outbox;
+#[cfg(test)]
+mod support;

@@ -32,6 +32,7 @@ async fn claim_lost_in_this_process_returns(place: Place) {
     let outbox = place.open().await;
     let id = accept(&outbox, "a", "1", at(0)).await;
     claim_one(&outbox, at(0)).await;
+    place.expire_leases().await;
     assert_eq!(claim_one(&outbox, at(61)).await.id, id);
 }
 
@@ -42,7 +43,7 @@ const DIRECTORY: &str = "OUTBOX_CRASH_TEST_DIRECTORY";
 #[ignore = "run by killed_process_keeps_every_acknowledged_row"]
 async fn child_that_is_killed() {
     let directory = std::env::var(DIRECTORY).unwrap();
-    let outbox = Outbox::open(&settings(Path::new(&directory))).await.unwrap();
+    let outbox = Outbox::open(&settings(Path::new(&directory), None)).await.unwrap();
     let say = |line: String| {
         let mut out = std::io::stdout().lock();
         writeln!(out, "{line}").and_then(|()| out.flush()).unwrap();

@@ -1,0 +1,3 @@
+//! Real things that the tests run against.
+
+pub(crate) mod postgres;
