@@ -16,6 +16,7 @@
 mod delivery;
 mod error;
 mod fold;
+mod postgres;
 mod report;
 mod sqlite;
 mod store;
@@ -34,6 +35,7 @@ pub use self::delivery::{
 };
 pub use self::error::OutboxError;
 pub use self::fold::{Digest, FOLD_AT_MOST, FoldPolicy, Waiting};
+use self::postgres::PostgreSql;
 pub use self::report::{Dropped, Filter, Retried, RetryResult, RoomStats, RoomWait, Stats};
 use self::sqlite::Sqlite;
 use self::store::Store;
@@ -65,6 +67,9 @@ impl fmt::Debug for Outbox {
 impl Outbox {
     /// Opens it for a relay, and migrates it. A second relay on the same directory is refused.
     pub async fn open(settings: &Settings) -> Result<Self, OutboxError> {
+        if let Some(url) = &settings.database_url {
+            return Ok(Self(Arc::new(Box::pin(PostgreSql::open(url, settings)).await?)));
+        }
         let settings = settings.clone();
         let sqlite = tokio::task::spawn_blocking(move || Sqlite::open(&settings)).await;
         Ok(Self(Arc::new(sqlite.map_err(OutboxError::bug)??)))
@@ -72,6 +77,11 @@ impl Outbox {
 
     /// Opens it for a command, beside a relay that may be running: takes no lock, makes and migrates nothing.
     pub async fn open_for_operator(settings: &Settings) -> Result<Self, OutboxError> {
+        if let Some(url) = &settings.database_url {
+            return Ok(Self(Arc::new(
+                Box::pin(PostgreSql::open_for_operator(url, settings)).await?,
+            )));
+        }
         let settings = settings.clone();
         let sqlite = tokio::task::spawn_blocking(move || Sqlite::open_for_operator(&settings)).await;
         Ok(Self(Arc::new(sqlite.map_err(OutboxError::bug)??)))

@@ -5,12 +5,13 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::Deserialize;
 
 use super::delivery::{Acceptance, Delivery, DeliveryId, DeliveryState, Enqueued, Outcome, Receipt, Recorded};
 use super::error::OutboxError;
 use super::fold::FoldPolicy;
 use super::report::{Dropped, Filter, Retried, RoomWait, Stats};
-use crate::message::{RenderedMessage, RoomAddress, TxnId};
+use crate::message::{Mentions, MsgType, RenderedMessage, RoomAddress, TxnId};
 
 /// How far a clock may lie behind another, or be set back, before a room's wait is no longer believed.
 pub(super) const CLOCK_SLACK_MS: i64 = 30_000;
@@ -129,6 +130,16 @@ pub(super) fn wait_of(due_at: i64, waits_since: i64, reason: Option<String>, now
         until: timestamp(due_at),
         reason: reason.unwrap_or_default(),
     })
+}
+
+/// What a digest needs of a message, without the rest of it.
+#[derive(Deserialize)]
+pub(super) struct Summary {
+    pub(super) headline: String,
+    #[serde(default)]
+    pub(super) msgtype: MsgType,
+    #[serde(default)]
+    pub(super) mentions: Mentions,
 }
 
 /// Milliseconds since 1970: what both tables hold.

@@ -10,7 +10,7 @@ use reqwest::StatusCode;
 use crate::app::firing;
 use crate::night::names;
 use crate::support::matrix::http_client;
-use crate::support::postgres::Postgres;
+use crate::support::postgres;
 use crate::support::relay::{Relay, Setup};
 
 /// A homeserver that answers a little late and loses every tenth answer, so that kills hit requests under way.
@@ -103,8 +103,8 @@ async fn killing_the_relay_loses_nothing_and_doubles_nothing() {
 #[tokio::test]
 async fn of_two_relays_on_one_database_one_is_killed_mid_batch() {
     let (homeserver, token, room) = busy_homeserver().await;
-    let postgres = Postgres::start().await;
-    let setup = |relay: Setup| relay.env("RELAY_DATABASE_URL", &postgres.url);
+    let database = postgres::database().await;
+    let setup = |relay: Setup| relay.env("RELAY_DATABASE_URL", &database);
     let one = setup(self::setup(&homeserver, &token, &room));
     let other = setup(self::setup(&homeserver, &token, &room));
     let http = http_client();

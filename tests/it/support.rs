@@ -7,6 +7,7 @@ pub(crate) mod alertmanager;
 pub(crate) mod chromium;
 pub(crate) mod matrix;
 pub(crate) mod payload;
+pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod relay;
 pub(crate) mod synapse;

@@ -11,7 +11,7 @@ use rusqlite::{Connection, params};
 use super::read;
 use crate::message::TxnId;
 use crate::outbox::fold::FOLD_AT_MOST;
-use crate::outbox::store::{CLOCK_SLACK_MS, message_text, millis, timestamp};
+use crate::outbox::store::{CLOCK_SLACK_MS, Summary, message_text, millis, timestamp};
 use crate::outbox::{Delivery, DeliveryId, Digest, FoldPolicy, OutboxError, Waiting};
 
 /// How long a claim is believed without being renewed. Other processes cannot claim, so this only frees a room whose
@@ -120,7 +120,7 @@ fn untried_run(connection: &Connection, room_id: i64) -> Result<Vec<Waiting>, Ou
         if row.get::<_, u32>(1)? > 0 {
             break;
         }
-        let summary: read::Summary = serde_json::from_str(row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?)?;
+        let summary: Summary = serde_json::from_str(row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?)?;
         run.push(Waiting {
             id: DeliveryId(row.get(0)?),
             accepted_at: timestamp(row.get(2)?),
