@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use minijinja::Value;
 
 use super::context::{Context, Limits};
-use super::engine::{Engine, Sources};
+use super::engine::Engine;
 use super::facts::Facts;
 use super::folder::Files;
 use super::problem::TemplateProblem;

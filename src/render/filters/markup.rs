@@ -88,6 +88,7 @@ fn labels(list: &Value, separator: Option<&str>, kwargs: Kwargs) -> Result<Value
     kwargs.assert_all_used()?;
     let parts = name_value_pairs(list)?
         .into_iter()
+        .filter(|(_, value)| !is_empty(value))
         .map(|(name, value)| match text(&value) {
             value if name == "…" => shield(&format!("… {value}")),
             value if names => format!("{} {}", shield(&name), code(&value)),
