@@ -140,7 +140,8 @@ fn try_out(engine: &Engine) -> Vec<TemplateProblem> {
     let mut problems: Vec<TemplateProblem> = Vec::new();
     for file in engine.sources.keys().filter(|file| entry_name(file).is_some()) {
         for context in &contexts {
-            if let Err(problem) = engine.run(file, context) {
+            if let Err(failure) = engine.run(file, context) {
+                let problem = TemplateProblem::from(failure);
                 if !problems.iter().any(|known| known.file == problem.file) {
                     problems.push(problem);
                 }

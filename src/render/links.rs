@@ -2,6 +2,8 @@
 //!
 //! Guarantees: never an empty address. Whether an address may stand in a message is decided later, for all links alike.
 
+use std::fmt::Write;
+
 use super::facts::{AlertFacts, Facts, Kind};
 use super::shield::clean_line;
 use crate::alert::{AlertStatus, Labels, Notification, Source};
@@ -130,7 +132,7 @@ fn encoded(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     out

@@ -1,5 +1,7 @@
 //! Filters that write Markdown around a value, right in each place: the value is shielded, the signs around it are not.
 
+#![expect(clippy::needless_pass_by_value, reason = "the engine hands arguments over by value")]
+
 use minijinja::value::{Kwargs, Rest};
 use minijinja::{Environment, Error, State, Value};
 
