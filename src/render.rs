@@ -17,6 +17,7 @@ mod facts;
 mod filters;
 mod folder;
 mod html;
+mod kind;
 mod library;
 mod links;
 mod markdown;
