@@ -11,7 +11,7 @@ CARGO_DENY_VERSION := 0.20.2
 STACK := target/stack
 STACK_PORT ?= 8008
 
-# nextest runs each test in its own process, which suits tests that start servers; plain `cargo test` does as well.
+# nextest runs each test in its own process, which suits tests that start servers, but no examples of the documentation.
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
 .PHONY: help demo test lint check bench openapi stack setup clean-stack
@@ -23,11 +23,11 @@ demo: ## Try the relay without a homeserver: sample alerts in a room in your bro
 	cargo run --release --locked -- demo
 
 test: setup ## Install what the tests need and run all of them, the real Synapse and Alertmanager included
-	cargo test --locked --doc
 ifeq ($(NEXTEST),yes)
+	cargo test --locked --doc
 	cargo nextest run --locked $(if $(CI),--profile ci)
 else
-	cargo test --locked --all-targets
+	cargo test --locked
 endif
 
 lint: ## Formatting, clippy and documentation, with warnings as errors

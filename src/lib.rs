@@ -27,6 +27,7 @@ pub mod pipeline;
 pub mod render;
 pub mod route;
 
+pub mod demo;
 pub mod samples;
 pub mod standin;
 

@@ -11,25 +11,22 @@ mod api;
 mod fault;
 mod limit;
 mod room;
+mod running;
 mod serve;
 mod wire;
 mod world;
 
-use std::io;
-use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use poem::Server;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::watch;
 
 pub use self::fault::{Fault, FaultId, Scope, When};
 pub use self::limit::Limit;
 pub use self::room::{Event, NewRoom};
-use self::wire::{Gate, Switchboard};
+pub use self::running::RunningHomeserver;
+use self::wire::Switchboard;
 use self::world::World;
 
 /// The homeserver's state; cheap to clone, all clones are the same homeserver.
@@ -38,6 +35,7 @@ pub struct Homeserver {
     world: Arc<Mutex<World>>,
     changes: watch::Sender<u64>,
     switchboard: Arc<Switchboard>,
+    stopped: watch::Sender<bool>,
 }
 
 impl Homeserver {
@@ -47,29 +45,8 @@ impl Homeserver {
             world: Arc::new(Mutex::new(World::new(server_name))),
             changes: watch::Sender::new(0),
             switchboard: Arc::default(),
+            stopped: watch::Sender::new(false),
         }
-    }
-
-    /// Starts to listen on a free port of loopback.
-    pub async fn start(&self) -> io::Result<RunningHomeserver> {
-        self.serve(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?)
-    }
-
-    /// Starts to serve on a listener; only once per homeserver.
-    pub fn serve(&self, listener: TcpListener) -> io::Result<RunningHomeserver> {
-        let base_url = format!("http://{}", listener.local_addr()?);
-        self.change(|world| world.base_url.clone_from(&base_url));
-        let gate = Gate::new(listener, self.switchboard.clone())?;
-        let (stop, stopped) = oneshot::channel::<()>();
-        let server = Server::new_with_acceptor(gate)
-            .name("stand-in homeserver")
-            .run_with_graceful_shutdown(api::routes(self.clone()), async { stopped.await.unwrap_or(()) }, None);
-        Ok(RunningHomeserver {
-            base_url,
-            homeserver: self.clone(),
-            stop: Some(stop),
-            task: tokio::spawn(server),
-        })
     }
 
     /// Gives a user (`bot` or `@bot:server`) an access token that belongs to a device.
@@ -123,8 +100,12 @@ impl Homeserver {
 
     /// Sets somebody's membership: `join`, `invite`, `leave` or `ban`.
     pub fn set_membership(&self, room: &str, user: &str, membership: &str) {
-        let user = self.look(|world| world.full('@', user));
-        self.set_state(room, "m.room.member", &user, json!({"membership": membership}));
+        self.set_state(
+            room,
+            "m.room.member",
+            &self.user_id(user),
+            json!({"membership": membership}),
+        );
     }
 
     /// Switches encryption on, which cannot be undone.
@@ -153,6 +134,45 @@ impl Homeserver {
         let mut events = self.events(room);
         events.retain(|event| event.kind == "m.room.message");
         events
+    }
+
+    /// The messages of a room after the first so many.
+    pub fn messages_after(&self, room: &str, seen: usize) -> Vec<Event> {
+        self.look(|world| {
+            let timeline = world
+                .rooms
+                .get(room)
+                .map(|room| room.timeline.as_slice())
+                .unwrap_or_default();
+            let messages = timeline.iter().filter(|event| event.kind == "m.room.message");
+            messages.skip(seen).cloned().collect()
+        })
+    }
+
+    /// The content of a state event of a room.
+    pub fn state(&self, room: &str, kind: &str, key: &str) -> Option<Value> {
+        self.look(|world| world.rooms.get(room)?.state(kind, key).cloned())
+    }
+
+    /// Who is in a room, by user ID.
+    pub fn joined(&self, room: &str) -> Vec<String> {
+        self.look(|world| world.rooms.get(room).map(room::Room::joined).unwrap_or_default())
+    }
+
+    /// The full user ID for a name.
+    pub fn user_id(&self, name: &str) -> String {
+        self.look(|world| world.full('@', name))
+    }
+
+    /// Where it listens; empty before it does.
+    pub fn base_url(&self) -> String {
+        self.look(|world| world.base_url.clone())
+    }
+
+    /// Returns when the running homeserver is shut down.
+    pub async fn stopped(&self) {
+        // The sender lives in `self`, so this ends with the value and not with an error.
+        let _ = self.stopped.subscribe().wait_for(|stopped| *stopped).await;
     }
 
     /// How many requests to send to this room have come in, whatever became of them.
@@ -202,53 +222,5 @@ impl Homeserver {
 
     fn switchboard(&self) -> &Switchboard {
         &self.switchboard
-    }
-}
-
-/// A homeserver that listens; dropping it stops it.
-#[derive(Debug)]
-pub struct RunningHomeserver {
-    /// Where it listens, as a client's base URL.
-    pub base_url: String,
-    /// Its state.
-    pub homeserver: Homeserver,
-    stop: Option<oneshot::Sender<()>>,
-    task: JoinHandle<io::Result<()>>,
-}
-
-impl RunningHomeserver {
-    /// Stops listening, on the same port until [`Self::accept_again`]: connecting is refused, connections break.
-    pub async fn refuse(&self) {
-        self.homeserver.switchboard().listen(false).await;
-    }
-
-    /// Listens again.
-    pub async fn accept_again(&self) {
-        self.homeserver.switchboard().listen(true).await;
-    }
-
-    /// Breaks all connections; new ones are welcome.
-    pub fn cut_connections(&self) {
-        self.homeserver.switchboard().cut_all();
-    }
-
-    /// Stops it and returns when nothing of it runs any more.
-    pub async fn shutdown(mut self) -> io::Result<()> {
-        self.stop_now();
-        (&mut self.task).await.map_err(io::Error::other)?
-    }
-
-    fn stop_now(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            // The server may have ended by itself, then there is nobody to tell.
-            let _ = stop.send(());
-        }
-        self.cut_connections();
-    }
-}
-
-impl Drop for RunningHomeserver {
-    fn drop(&mut self) {
-        self.stop_now();
     }
 }

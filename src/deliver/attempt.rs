@@ -104,7 +104,10 @@ impl Courier {
     /// Whether the failure was that the account is not in the room, and joining it has just helped. Tried once for
     /// each time that a room falls into trouble: a ban must not become a storm of joins.
     async fn joins(&self, failure: &Failure, delivery: &Delivery) -> bool {
-        let absent = matches!(failure.verdict, Verdict::Room(RoomTrouble::NotJoined));
+        let absent = matches!(
+            failure.verdict,
+            Verdict::Room(RoomTrouble::NotJoined | RoomTrouble::Forbidden)
+        );
         if !absent || self.state().rooms.contains_key(&delivery.room) {
             return false;
         }

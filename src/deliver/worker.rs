@@ -170,10 +170,15 @@ impl Worker {
                 self.landed(&mut flight, ended).await;
             }
         };
-        if tokio::time::timeout(grace, finish).await.is_err() {
-            tracing::warn!(
-                "deliveries in flight did not finish in time; the next start repeats them with the same transaction IDs"
-            );
+        if tokio::time::timeout(grace, finish).await.is_ok() {
+            return;
+        }
+        tracing::warn!("deliveries in flight did not finish in time; they are repeated under the same transaction IDs");
+        flight.attempts.shutdown().await;
+        // Another relay on the same database need not wait for the leases to run out.
+        let ids: Vec<DeliveryId> = flight.ids.into_values().collect();
+        if let Err(error) = self.outbox.release(&ids).await {
+            tracing::warn!(error.message = %error, "what was in flight could not be given back");
         }
     }
 }

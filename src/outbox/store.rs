@@ -5,12 +5,14 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use super::delivery::{Acceptance, Delivery, DeliveryId, DeliveryState, Enqueued, Outcome, Receipt, Recorded};
 use super::error::OutboxError;
 use super::fold::FoldPolicy;
 use super::report::{Dropped, Filter, Retried, RoomWait, Stats};
-use crate::message::{RenderedMessage, RoomAddress, TxnId};
+use crate::message::{Mentions, MsgType, RenderedMessage, RoomAddress, TxnId};
 
 /// How far a clock may lie behind another, or be set back, before a room's wait is no longer believed.
 pub(super) const CLOCK_SLACK_MS: i64 = 30_000;
@@ -74,7 +76,7 @@ impl PreparedAcceptance {
                 .into_iter()
                 .map(prepare)
                 .collect::<Result<_, OutboxError>>()?,
-            repeat_key: acceptance.repeat_key.map(|key| key.replace('\0', "\u{fffd}")),
+            repeat_key: acceptance.repeat_key.map(|key| fixed_length(&key)),
             at: millis(acceptance.at),
         })
     }
@@ -131,6 +133,16 @@ pub(super) fn wait_of(due_at: i64, waits_since: i64, reason: Option<String>, now
     })
 }
 
+/// What a digest needs of a message, without the rest of it.
+#[derive(Deserialize)]
+pub(super) struct Summary {
+    pub(super) headline: String,
+    #[serde(default)]
+    pub(super) msgtype: MsgType,
+    #[serde(default)]
+    pub(super) mentions: Mentions,
+}
+
 /// Milliseconds since 1970: what both tables hold.
 pub(super) fn millis(time: Timestamp) -> i64 {
     time.as_millisecond()
@@ -144,6 +156,14 @@ pub(super) fn timestamp(millis: i64) -> Timestamp {
 /// Text that any database takes: PostgreSQL has no place for NUL. A whole error page is of use to nobody.
 pub(super) fn clean(text: &str) -> String {
     text.chars().filter(|c| *c != '\0').take(2_000).collect()
+}
+
+/// A repeat key as it is stored: an index refuses long ones, and no database has to take what a caller sends.
+fn fixed_length(key: &str) -> String {
+    let digest = Sha256::digest(key);
+    digest
+        .iter()
+        .fold(String::with_capacity(64), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// The message as JSON, where NUL is escaped.

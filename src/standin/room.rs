@@ -134,6 +134,13 @@ impl Room {
             .unwrap_or_default()
     }
 
+    /// Who is in it.
+    pub(super) fn joined(&self) -> Vec<String> {
+        let members = self.state.iter().filter(|((kind, _), _)| kind == "m.room.member");
+        let joined = members.filter(|(_, event)| event.content["membership"] == "join");
+        joined.map(|((_, user), _)| user.clone()).collect()
+    }
+
     /// Refuses who is not in the room.
     pub(super) fn must_be_in(&self, user: &str) -> Result<(), Refusal> {
         match self.membership(user) {

@@ -6,9 +6,13 @@ mod app;
 #[cfg(test)]
 mod delivery;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod front_door;
+#[cfg(test)]
+mod kill;
 #[cfg(test)]
 mod layering;
 #[cfg(test)]

@@ -1,87 +1,16 @@
 //! The Matrix client against the stand-in homeserver, over HTTP.
 
 mod check;
+mod stage;
 
 use std::time::Duration;
 
-use grafana_matrix_relay::matrix::{
-    Client, Failure, MessageTrouble, RoomTrouble, Settings, Severity, TokenTrouble, Verdict,
-};
-use grafana_matrix_relay::message::{Mentions, MsgType, RenderedMessage, RoomAddress, TxnId};
-use grafana_matrix_relay::standin::{Fault, Homeserver, Limit, NewRoom, RunningHomeserver, Scope, When};
+use grafana_matrix_relay::matrix::{MessageTrouble, RoomTrouble, TokenTrouble, Verdict};
+use grafana_matrix_relay::message::TxnId;
+use grafana_matrix_relay::standin::{Fault, Limit, NewRoom, Scope, When};
 use serde_json::json;
 
-/// A homeserver with a bot that has a device, and a client of that bot.
-struct Stage {
-    running: RunningHomeserver,
-    token: String,
-    client: Client,
-}
-
-impl Stage {
-    async fn new() -> Self {
-        Self::with(|homeserver| homeserver.login("bot", "RELAY"), Duration::from_secs(30)).await
-    }
-
-    async fn with(login: impl FnOnce(&Homeserver) -> String, timeout: Duration) -> Self {
-        let homeserver = Homeserver::new("example.org");
-        let token = login(&homeserver);
-        let running = homeserver.start().await.unwrap();
-        let client = client(&running.base_url, &token, timeout);
-        Self { running, token, client }
-    }
-
-    fn homeserver(&self) -> &Homeserver {
-        &self.running.homeserver
-    }
-
-    fn room(&self, room: &NewRoom) -> (String, RoomAddress) {
-        let id = self.homeserver().create_room(room);
-        let address = address(&id);
-        (id, address)
-    }
-
-    async fn send(&self, room: &RoomAddress) -> Result<String, Failure> {
-        self.client.send(room, &TxnId::generate(), &message("hello")).await
-    }
-
-    async fn verdict_with(&self, fault: Fault) -> Verdict {
-        let (id, room) = self.room(&NewRoom::named("ops").member("bot"));
-        self.homeserver().plan(Scope::SendsTo(id), When::Next(1), fault);
-        self.send(&room).await.unwrap_err().verdict
-    }
-
-    async fn lines(&self, rooms: &[RoomAddress]) -> Vec<(Severity, String)> {
-        let findings = self.client.check(rooms).await;
-        findings
-            .into_iter()
-            .map(|finding| (finding.severity, finding.line))
-            .collect()
-    }
-}
-
-fn client(base_url: &str, token: &str, timeout: Duration) -> Client {
-    let settings = Settings {
-        home_server: base_url.to_owned(),
-        access_token: token.to_owned().into(),
-        request_timeout: timeout,
-    };
-    Client::new(&settings).unwrap()
-}
-
-fn address(text: &str) -> RoomAddress {
-    text.parse().unwrap()
-}
-
-fn message(body: &str) -> RenderedMessage {
-    RenderedMessage {
-        body: body.to_owned(),
-        formatted_body: format!("<b>{body}</b>"),
-        msgtype: MsgType::Text,
-        mentions: Mentions::default(),
-        headline: body.to_owned(),
-    }
-}
+use self::stage::{Stage, address, message};
 
 #[tokio::test]
 async fn message_arrives_with_both_bodies_and_mentions() {

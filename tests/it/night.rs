@@ -142,6 +142,7 @@ impl Night {
 
     pub(crate) fn pass(&mut self, time: Duration) {
         self.now = self.now.after(time);
+        self.homeserver.homeserver.advance(time);
     }
 
     /// Lets the night go on, five seconds at a time, for at most `limit`, until nothing waits.

@@ -3,13 +3,17 @@
 //! A fact is an async function that takes a fresh [`place::Place`]; `on_every_store!` makes a test of it per store.
 
 mod place;
+mod timeline;
 
 mod crash;
 mod fold;
+mod interleavings;
+mod model;
 mod operator;
 mod order;
 mod record;
 mod repeat;
+mod replicas;
 mod schema;
 
 /// Makes a test of each fact on each store.
@@ -19,6 +23,12 @@ macro_rules! on_every_store {
             $(#[tokio::test]
             async fn $fact() {
                 super::$fact(crate::outbox::place::Place::sqlite()).await;
+            })+
+        }
+        mod on_postgresql {
+            $(#[tokio::test]
+            async fn $fact() {
+                super::$fact(crate::outbox::place::Place::postgresql().await).await;
             })+
         }
     };

@@ -7,7 +7,6 @@ use serde_json::json;
 
 use crate::support::alertmanager::Alertmanager;
 use crate::support::chromium::Browser;
-use crate::support::postgres::Postgres;
 use crate::support::synapse::Synapse;
 
 fn text(body: &str) -> serde_json::Value {
@@ -148,15 +147,6 @@ async fn alertmanager_takes_alerts() {
     alertmanager
         .post(json!([{"labels": {"alertname": "Nobody listens"}}]))
         .await;
-}
-
-#[tokio::test]
-async fn postgres_accepts_connections() {
-    let postgres = Postgres::start().await;
-    let pool = sqlx::PgPool::connect(&postgres.url).await.unwrap();
-    let (one,): (i32,) = sqlx::query_as("SELECT 1").fetch_one(&pool).await.unwrap();
-    assert_eq!(one, 1);
-    pool.close().await;
 }
 
 #[tokio::test]

@@ -61,9 +61,8 @@ install_packages() {
     local packages
     mapfile -t packages < <(missing_packages)
     if [ "${#packages[@]}" -eq 0 ]; then return; fi
-    local how="apt-get install --no-install-recommends ${packages[*]}"
     have apt-get || fail "the tests need, by Debian's names: ${packages[*]}. Install what your system calls them, then run make test again."
-    [ "$(id -u)" -eq 0 ] || fail "the tests need packages that only root can install. Run: sudo $how"
+    [ "$(id -u)" -eq 0 ] || fail "the tests need ${packages[*]}, which only root can install. Run: sudo tests/stack/setup.sh packages"
     say "installing ${packages[*]}"
     export DEBIAN_FRONTEND=noninteractive
     forbid_service_starts

@@ -11,7 +11,7 @@ use rusqlite::{Connection, params};
 use super::read;
 use crate::message::TxnId;
 use crate::outbox::fold::FOLD_AT_MOST;
-use crate::outbox::store::{CLOCK_SLACK_MS, message_text, millis, timestamp};
+use crate::outbox::store::{CLOCK_SLACK_MS, Summary, message_text, millis, timestamp};
 use crate::outbox::{Delivery, DeliveryId, Digest, FoldPolicy, OutboxError, Waiting};
 
 /// How long a claim is believed without being renewed. Other processes cannot claim, so this only frees a room whose
@@ -120,7 +120,7 @@ fn untried_run(connection: &Connection, room_id: i64) -> Result<Vec<Waiting>, Ou
         if row.get::<_, u32>(1)? > 0 {
             break;
         }
-        let summary: read::Summary = serde_json::from_str(row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?)?;
+        let summary: Summary = serde_json::from_str(row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?)?;
         run.push(Waiting {
             id: DeliveryId(row.get(0)?),
             accepted_at: timestamp(row.get(2)?),
@@ -170,4 +170,29 @@ pub(super) fn release(connection: &Connection, ids: &[DeliveryId]) -> Result<(),
 
 fn lease(now: Timestamp) -> i64 {
     millis(now) + i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::sqlite::files;
+
+    /// With 100,000 waiting, a statement that walks over them would cost every claim milliseconds.
+    #[test]
+    fn no_statement_walks_over_what_waits() {
+        let directory = tempfile::tempdir().unwrap();
+        let _lock = files::take_directory(directory.path()).unwrap();
+        let mut connection = files::open_writer(directory.path()).unwrap();
+        files::migrate(&mut connection).unwrap();
+        for statement in [DUE_HEADS, WAITS_BEHIND, RUN, BEGIN_ATTEMPT, INSERT_DIGEST, RENEW] {
+            let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+            let parameters = vec![0; explained.parameter_count()];
+            let plan = explained.query_map(rusqlite::params_from_iter(parameters), |row| row.get("detail"));
+            let plan: Vec<String> = plan.unwrap().map(Result::unwrap).collect();
+            let walks = plan
+                .iter()
+                .any(|step| step.starts_with("SCAN") && step != "SCAN r" && !step.contains("CONSTANT"));
+            assert!(!walks, "{statement}\n{plan:#?}");
+        }
+    }
 }

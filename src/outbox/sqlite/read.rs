@@ -3,9 +3,8 @@
 use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
-use serde::Deserialize;
 
-use crate::message::{Mentions, MsgType, RoomAddress, TxnId};
+use crate::message::{RoomAddress, TxnId};
 use crate::outbox::store::{Stored, timestamp, wait_of};
 use crate::outbox::{Delivery, DeliveryId, DeliveryState, Filter, OutboxError, RoomStats, RoomWait, Stats};
 
@@ -35,17 +34,6 @@ const FINISHED: &str = "
         (SELECT count(*) FROM delivery WHERE folded_into IS NOT NULL)";
 
 const ROOM_WAIT: &str = "SELECT due_at, waits_since, reason FROM room WHERE address = ?1";
-
-/// What a digest needs of a message, without the rest of it.
-#[derive(Deserialize)]
-pub(super) struct Summary {
-    pub(super) headline: String,
-    #[serde(default)]
-    pub(super) msgtype: MsgType,
-    /// Whom it pings.
-    #[serde(default)]
-    pub(super) mentions: Mentions,
-}
 
 /// One row.
 pub(super) fn show(connection: &Connection, id: DeliveryId) -> Result<Option<Delivery>, OutboxError> {

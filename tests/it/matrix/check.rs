@@ -5,7 +5,7 @@ use std::time::Duration;
 use grafana_matrix_relay::matrix::Severity;
 use grafana_matrix_relay::standin::NewRoom;
 
-use super::{Stage, address, client};
+use super::stage::{Stage, address, client};
 
 #[tokio::test]
 async fn check_of_a_good_set_up_says_so_and_joins_where_it_is_invited() {

@@ -9,7 +9,10 @@ use grafana_matrix_relay::outbox::{
     Waiting,
 };
 use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
 use tempfile::TempDir;
+
+use crate::support::postgres;
 
 pub(crate) const WINDOW: Duration = Duration::from_mins(1);
 pub(crate) const KEEP: Duration = Duration::from_hours(1);
@@ -17,38 +20,80 @@ pub(crate) const KEEP: Duration = Duration::from_hours(1);
 /// Where one test's outbox lives; gone with the test.
 pub(crate) struct Place {
     directory: TempDir,
+    database_url: Option<String>,
 }
 
 impl Place {
     pub(crate) fn sqlite() -> Self {
         Self {
             directory: tempfile::tempdir().unwrap(),
+            database_url: None,
+        }
+    }
+
+    pub(crate) async fn postgresql() -> Self {
+        Self {
+            database_url: Some(postgres::database().await),
+            ..Self::sqlite()
         }
     }
 
     pub(crate) fn settings(&self) -> Settings {
-        settings(self.directory.path())
+        settings(self.directory.path(), self.database_url.clone())
     }
 
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
     }
 
+    pub(crate) fn database_url(&self) -> &str {
+        self.database_url.as_deref().unwrap()
+    }
+
     pub(crate) async fn open(&self) -> Outbox {
         Outbox::open(&self.settings()).await.unwrap()
     }
 
-    /// Ends a relay as a crash does, with claims outstanding, and starts the next one.
+    /// Makes the database refuse any message that holds the word.
+    pub(crate) async fn refuse(&self, word: &str) {
+        if let Some(url) = &self.database_url {
+            let refuse = format!("ALTER TABLE outbox_delivery ADD CHECK (message NOT LIKE '%{word}%')");
+            let mut connection = postgres::connect(url).await;
+            sqlx::raw_sql(sqlx::AssertSqlSafe(refuse))
+                .execute(&mut connection)
+                .await
+                .unwrap();
+        } else {
+            let file = rusqlite::Connection::open(self.directory().join("outbox.db")).unwrap();
+            let refuse = format!(
+                "CREATE TRIGGER refuse BEFORE INSERT ON delivery WHEN new.message LIKE '%{word}%'
+                 BEGIN SELECT raise(ABORT, 'refused'); END"
+            );
+            file.execute_batch(&refuse).unwrap();
+        }
+    }
+
+    /// Ends a relay as a crash does, with claims outstanding, and starts the next one when its leases are over.
     pub(crate) async fn reopen(&self, outbox: Outbox) -> Outbox {
         drop(outbox);
+        self.expire_leases().await;
         self.open().await
+    }
+
+    /// Lets the database's clock have gone on; SQLite goes by the time that the caller gives.
+    pub(crate) async fn expire_leases(&self) {
+        if let Some(url) = &self.database_url {
+            let mut connection = postgres::connect(url).await;
+            let expire = "UPDATE outbox_room SET lease_until = clock_timestamp() - interval '1 s'";
+            sqlx::query(expire).execute(&mut connection).await.unwrap();
+        }
     }
 }
 
-pub(crate) fn settings(directory: &Path) -> Settings {
+pub(crate) fn settings(directory: &Path, database_url: Option<String>) -> Settings {
     Settings {
         data_dir: directory.to_owned(),
-        database_url: None,
+        database_url: database_url.map(SecretString::from),
         repeat_window: WINDOW,
         keep_delivered: KEEP,
     }

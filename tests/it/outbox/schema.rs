@@ -3,6 +3,7 @@
 use grafana_matrix_relay::outbox::{Outbox, OutboxError};
 
 use super::place::{Place, accept, at, drain};
+use crate::support::postgres;
 
 #[tokio::test]
 async fn second_relay_on_a_directory_is_refused_until_the_first_has_ended() {
@@ -63,4 +64,32 @@ async fn directory_that_cannot_be_made_is_unavailable_and_named() {
     let refused = Outbox::open(&settings).await.unwrap_err();
     assert!(matches!(refused, OutboxError::Unavailable { .. }));
     assert!(refused.to_string().contains("file/data"), "{refused}");
+}
+
+#[tokio::test]
+async fn database_of_a_newer_relay_is_refused_and_left_alone() {
+    let place = Place::postgresql().await;
+    drop(place.open().await);
+    let mut raw = postgres::connect(place.database_url()).await;
+    sqlx::query("INSERT INTO outbox_schema VALUES (999)")
+        .execute(&mut raw)
+        .await
+        .unwrap();
+    for refused in [
+        Outbox::open(&place.settings()).await.unwrap_err(),
+        Outbox::open_for_operator(&place.settings()).await.unwrap_err(),
+    ] {
+        assert!(
+            matches!(refused, OutboxError::NewerSchema { found: 999, .. }),
+            "{refused}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn relays_that_start_together_migrate_once() {
+    let place = Place::postgresql().await;
+    let opened = futures_util::future::join_all((0..5).map(|_| place.open())).await;
+    accept(&opened[0], "a", "1", at(0)).await;
+    assert_eq!(drain(&opened[4], at(0)).await, ["1"]);
 }

@@ -1,94 +1,104 @@
-//! A real PostgreSQL of the test's own, on a free loopback port.
+//! A real PostgreSQL server: one per test process, started when first needed, with a database per test.
 //!
-//! Guarantees: an empty database, gone with the value. It does not sync to disk: tests kill processes, not machines.
+//! It listens on a free loopback port, runs as an unprivileged user and lives in a temporary directory. A small shell
+//! waits beside it for the end of the test process, whatever that end is, then stops the server and removes the
+//! directory: nothing is left behind.
 
-use std::os::unix::fs::{MetadataExt, chown};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::process::{Identity, Process, Program, free_port};
+/// Reads until the test process is gone, for only then does its end of the pipe close.
+const SCRIPT: &str = r#"
+trap '' INT TERM HUP
+say() { echo "$1"; }
+give_up() { cat "$DIR/log" >&2; rm -rf "$DIR"; say failed; exit 1; }
+"$BIN/initdb" -D "$DIR/data" -U relay -A trust -E UTF8 --locale=C --no-sync >"$DIR/log" 2>&1 || give_up
+"$BIN/postgres" -D "$DIR/data" -c listen_addresses=127.0.0.1 -p "$PORT" -c unix_socket_directories= \
+    -c fsync=off -c max_connections=300 -c shared_buffers=32MB >"$DIR/log" 2>&1 </dev/null &
+server=$!
+until "$BIN/pg_isready" -q -h 127.0.0.1 -p "$PORT"; do
+    kill -0 $server 2>/dev/null || give_up
+    sleep 0.05
+done
+say ready
+cat >/dev/null
+kill -QUIT $server
+wait $server
+rm -rf "$DIR"
+"#;
 
-/// A running server.
-pub(crate) struct Postgres {
-    /// `postgres://…` of its one database.
-    pub(crate) url: String,
-    // Dropped before the folder it writes to.
-    _process: Process,
-    _folder: tempfile::TempDir,
+/// The URL of a new, empty database.
+pub(crate) async fn database() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let server = tokio::task::spawn_blocking(server).await.unwrap();
+    let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let mut admin = connect(&format!("{server}/postgres")).await;
+    let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    sqlx::raw_sql(create).execute(&mut admin).await.unwrap();
+    format!("{server}/{name}")
 }
 
-impl Postgres {
-    /// Makes a cluster and starts it.
-    pub(crate) async fn start() -> Self {
-        let programs = programs();
-        let program = |name: &str| programs.join(name).display().to_string();
-        let who = unprivileged();
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        if let Some(Identity { uid, gid }) = who {
-            chown(folder.path(), Some(uid), Some(gid)).expect("root may give a folder away");
-        }
-        let data = folder.path().join("data").display().to_string();
-        Program::new("initdb", &program("initdb"))
-            .args([
-                "--pgdata",
-                &data,
-                "--username=relay",
-                "--auth=trust",
-                "--encoding=UTF8",
-                "--no-sync",
-            ])
-            .env("LC_ALL", "C.UTF-8")
-            .current_dir(folder.path())
-            .identity(who)
-            .run();
-        let port = free_port().to_string();
-        let sockets = folder.path().display().to_string();
-        let mut process = Program::new("postgres", &program("postgres"))
-            .args(["-D", &data, "-F", "-h", "127.0.0.1", "-p", &port, "-k", &sockets])
-            .env("LC_ALL", "C.UTF-8")
-            .current_dir(folder.path())
-            .identity(who)
-            // Fast shutdown; killed, it would leave shared memory behind.
-            .end_with("INT")
-            .start();
-        let ready = |line: &str| line.contains("ready to accept connections").then_some(());
-        process.wait_for("ready", ready).await;
-        Self {
-            url: format!("postgres://relay@127.0.0.1:{port}/postgres"),
-            _process: process,
-            _folder: folder,
-        }
+/// A connection past the outbox, to look at or break what it does not let anybody break.
+pub(crate) async fn connect(url: &str) -> sqlx::PgConnection {
+    <sqlx::PgConnection as sqlx::Connection>::connect(url).await.unwrap()
+}
+
+/// The server's URL, without a database.
+fn server() -> &'static str {
+    static SERVER: OnceLock<String> = OnceLock::new();
+    SERVER.get_or_init(start)
+}
+
+fn start() -> String {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let directory = tempfile::tempdir().unwrap().keep();
+    let mut command = as_unprivileged_user(&directory);
+    let mut child = command
+        .args(["sh", "-c", SCRIPT])
+        .env("BIN", programs())
+        .env("DIR", &directory)
+        .env("PORT", port.to_string())
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut answer = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut answer)
+        .unwrap();
+    assert_eq!(answer, "ready\n", "PostgreSQL did not start; its log is above");
+    // The pipe stays open until this process ends.
+    std::mem::forget(child);
+    format!("postgres://relay@127.0.0.1:{port}")
+}
+
+/// PostgreSQL refuses to run as root, as which a container's tests run.
+fn as_unprivileged_user(directory: &PathBuf) -> Command {
+    let id = Command::new("id").arg("-u").output().unwrap();
+    if id.stdout != b"0\n" {
+        return Command::new("env");
     }
+    let owned = Command::new("chown").arg("postgres").arg(directory).status().unwrap();
+    assert!(owned.success(), "root needs the user `postgres`, to run the server as");
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]);
+    command
 }
 
-/// Where `initdb` and `postgres` are. Debian keeps them out of `PATH`, by version; the newest is taken.
+/// Where Debian keeps them, or wherever `TEST_POSTGRES_BIN` says.
 fn programs() -> PathBuf {
+    if let Some(path) = std::env::var_os("TEST_POSTGRES_BIN") {
+        return path.into();
+    }
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let newest = versions
-        .map(|version| version.path().join("bin"))
-        .filter(|folder| folder.join("postgres").is_file())
-        .max_by_key(|folder| version_of(folder));
-    // Elsewhere they are in PATH, and an empty folder name leaves the search to it.
-    newest.unwrap_or_default()
-}
-
-fn version_of(programs: &Path) -> Option<u32> {
-    programs.parent()?.file_name()?.to_str()?.parse().ok()
-}
-
-/// PostgreSQL refuses to run as root: then its own user of the package runs it.
-fn unprivileged() -> Option<Identity> {
-    let root = std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0);
-    root.then(|| Identity {
-        uid: id_of("-u"),
-        gid: id_of("-g"),
-    })
-}
-
-fn id_of(which: &str) -> u32 {
-    let output = Command::new("id").args([which, "postgres"]).output().expect("id runs");
-    let text = String::from_utf8_lossy(&output.stdout);
-    text.trim()
-        .parse()
-        .expect("there is a user `postgres`: `make setup` installs the package that makes it")
+    let mut programs: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
+    programs.sort();
+    programs
+        .pop()
+        .expect("these tests need PostgreSQL: apt-get install postgresql, or set TEST_POSTGRES_BIN")
 }

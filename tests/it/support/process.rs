@@ -7,7 +7,6 @@
 //! tests do by themselves, never inside `spawn_blocking`.
 
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,15 +15,6 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// How long a server may take to say that it is there; generous, because two cores may be busy compiling.
 const PATIENCE: Duration = Duration::from_secs(90);
-
-/// The user and group of a process that must not run as root.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Identity {
-    /// User ID.
-    pub(crate) uid: u32,
-    /// Group ID.
-    pub(crate) gid: u32,
-}
 
 /// A program to start, with nothing of this process's environment but `PATH`.
 pub(crate) struct Program {
@@ -80,14 +70,6 @@ impl Program {
         self
     }
 
-    /// Runs it as somebody else.
-    pub(crate) fn identity(mut self, who: Option<Identity>) -> Self {
-        if let Some(Identity { uid, gid }) = who {
-            self.command.uid(uid).gid(gid);
-        }
-        self
-    }
-
     /// Ends it with this signal instead of `KILL`, for programs that have something to clear away.
     pub(crate) fn end_with(mut self, signal: &'static str) -> Self {
         self.last_signal = signal;
@@ -121,14 +103,6 @@ impl Program {
             log,
             last_signal: self.last_signal,
         }
-    }
-
-    /// Runs it to its end; panics with its output if it fails.
-    pub(crate) fn run(mut self) {
-        let output = self.command.output();
-        let output = output.unwrap_or_else(|error| panic!("{} does not start: {error}", self.name));
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{} failed: {said}", self.name);
     }
 }
 
@@ -213,10 +187,4 @@ impl Drop for Process {
 pub(crate) fn in_path(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
-}
-
-/// A port on loopback that nobody listens on now, for programs that cannot say which one they took.
-pub(crate) fn free_port() -> u16 {
-    let probe = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
-    probe.local_addr().expect("a bound socket has an address").port()
 }

@@ -142,10 +142,13 @@ impl Relay {
         answer.body
     }
 
-    /// Waits for a log line that contains `text`, in whatever case, among those not yet waited over.
+    /// The first log line that contains `text`, in whatever case; waits for it if need be.
     pub(crate) async fn says(&mut self, text: &str) -> String {
         let wanted = text.to_lowercase();
         let pick = |line: &str| line.to_lowercase().contains(&wanted).then(|| line.to_owned());
+        if let Some(line) = self.log().lines().find_map(pick) {
+            return line;
+        }
         self.process.wait_for(&format!("saying `{text}`"), pick).await
     }
 

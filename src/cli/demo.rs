@@ -1,0 +1,136 @@
+//! `demo`: the same relay, in front of a stand-in homeserver in this process, with sample alerts and a page.
+//!
+//! The stand-in is the one that the tests use, and the relay talks to it over HTTP as to any homeserver. Nothing is
+//! kept: the outbox lives in a temporary folder.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use jiff::{Timestamp, ToSpan as _};
+use poem::{EndpointExt as _, IntoEndpoint as _};
+use serde_json::Value;
+
+use crate::config::{Flags, Settings};
+use crate::standin::Homeserver;
+use crate::{demo, matrix, samples, startup};
+
+/// How to show it.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// End after the samples were posted and delivered instead of waiting for Ctrl-C.
+    #[arg(long)]
+    once: bool,
+}
+
+/// What is posted at the start: a sample, and whether its alerts are over by now. One alert fires, then a group, then
+/// the first alert is resolved.
+const PLAYED: [(&str, bool); 3] = [("firing", false), ("mixed", false), ("firing", true)];
+
+pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitCode> {
+    let homeserver = Homeserver::new("example.org");
+    let furnished = demo::furnish(&homeserver);
+    let running = homeserver
+        .start()
+        .await
+        .context("the stand-in homeserver cannot listen")?;
+    let folder = tempfile::Builder::new()
+        .prefix("grafana-matrix-relay-demo-")
+        .tempdir()?;
+    let settings = settings(flags, &running.base_url, &furnished, folder.path())?;
+    let token = settings.server.token.is_some();
+
+    let offered = samples::all()
+        .into_iter()
+        .map(|sample| (sample.name.to_owned(), sample.title.to_owned(), sample.body).into())
+        .collect();
+    let page = demo::routes(homeserver.clone(), furnished.room_id.clone(), offered);
+    let relay = startup::start(settings, Some(page.into_endpoint().map_to_response().boxed())).await?;
+    let address = relay.address;
+
+    let mut messages = homeserver.changes();
+    if token {
+        tracing::warn!("RELAY_TOKEN is set, so the demo posts no samples by itself, and its page cannot either");
+    } else {
+        for (name, over) in PLAYED {
+            post(address, name, over).await?;
+        }
+        let played = || homeserver.messages(&furnished.room_id).len() >= PLAYED.len();
+        while !played() {
+            messages.changed().await?;
+        }
+        tracing::info!("{} sample notifications are in the room", PLAYED.len());
+    }
+    super::print::line(&format!(
+        "\n  The room:       http://{address}/\n  Try payloads:   http://{address}/docs\n  Templates:      edit them in the \
+         folder `templates` and post again\n\n  Ctrl-C ends it; nothing is kept.\n"
+    ))?;
+    if options.once {
+        running.shutdown().await?;
+        relay.stop().await?;
+    } else {
+        let stop = super::stopped()?;
+        let ended = async move {
+            stop.await;
+            // The page's live connections end with the stand-in; the relay would wait for them.
+            if let Err(error) = running.shutdown().await {
+                tracing::warn!(error.message = %error, "the stand-in did not end in order");
+            }
+        };
+        relay.run_until(ended).await?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn settings(flags: &Flags, url: &str, furnished: &demo::Furnished, folder: &Path) -> anyhow::Result<Settings> {
+    let matrix = matrix::Settings {
+        home_server: url.to_owned(),
+        access_token: furnished.access_token.clone().into(),
+        request_timeout: Duration::from_secs(30),
+    };
+    let mut settings = Settings::for_demo(flags, matrix, furnished.room_id.parse()?)?;
+    folder.clone_into(&mut settings.outbox.data_dir);
+    settings.outbox.database_url = None;
+    Ok(settings)
+}
+
+/// Posts a sample as Grafana would, as if it had just happened.
+async fn post(address: SocketAddr, name: &str, over: bool) -> anyhow::Result<()> {
+    let sample = samples::all().into_iter().find(|sample| sample.name == name);
+    let mut body: Value = serde_json::from_str(&sample.with_context(|| format!("no sample `{name}`"))?.body)?;
+    if over {
+        body["status"] = "resolved".into();
+        body["state"] = "ok".into();
+    }
+    let now = Timestamp::now();
+    for (age, alert) in (12..)
+        .step_by(3)
+        .zip(body["alerts"].as_array_mut().into_iter().flatten())
+    {
+        let resolved = over || alert["status"] == "resolved";
+        alert["startsAt"] = (now - (if resolved { age + 26 } else { age }).minutes())
+            .to_string()
+            .into();
+        if resolved {
+            alert["status"] = "resolved".into();
+            alert["endsAt"] = now.to_string().into();
+        }
+    }
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(Duration::from_secs(10))
+        .build()?;
+    let request = client
+        .post(format!("http://{address}/alert"))
+        .header("content-type", "application/json");
+    request
+        .body(body.to_string())
+        .send()
+        .await?
+        .error_for_status()
+        .context("the relay refused a sample")?;
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! The demo page: the stand-in's room in a browser, as a Matrix client shows it, live.
+//!
+//! Guarantees: everything is embedded, nothing is loaded from elsewhere; a strict Content-Security-Policy allows only
+//! the page's own scripts and styles, so whatever a template or an alert puts into a message cannot run. It only reads
+//! the stand-in: what appears in the room went through `/alert` like any notification.
+//!
+//! Deliberately not: a Matrix client for real homeservers, and not part of a relay that runs for real.
+
+mod feed;
+
+use poem::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use poem::web::{Data, Json};
+use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route, get, handler};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::standin::{Homeserver, NewRoom};
+
+/// What the page may load: itself. Style attributes are not in it: colours of messages are set by script.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// A notification that the page offers to post.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sample {
+    /// Short name, unique.
+    pub name: String,
+    /// What the button says.
+    pub title: String,
+    /// The JSON that is posted to `/alert`; its times are moved to now by the page.
+    pub body: String,
+}
+
+impl From<(String, String, String)> for Sample {
+    fn from((name, title, body): (String, String, String)) -> Self {
+        Self { name, title, body }
+    }
+}
+
+/// The room of the demo and the token to send to it.
+#[derive(Debug, Clone)]
+pub struct Furnished {
+    /// The ID of the room.
+    pub room_id: String,
+    /// An access token of the bot, which belongs to a device.
+    pub access_token: String,
+}
+
+/// Furnishes a stand-in for the demo: a bot, somebody on call, and a room with both in it.
+pub fn furnish(homeserver: &Homeserver) -> Furnished {
+    let alerts = NewRoom::named("Alerts")
+        .alias("alerts")
+        .member("grafana")
+        .member("oncall");
+    let room_id = homeserver.create_room(&alerts);
+    let bot = homeserver.user_id("grafana");
+    homeserver.set_state(
+        &room_id,
+        "m.room.member",
+        &bot,
+        json!({"membership": "join", "displayname": "Grafana"}),
+    );
+    homeserver.set_state(
+        &room_id,
+        "m.room.topic",
+        "",
+        json!({"topic": "What the person on call sees"}),
+    );
+    Furnished {
+        room_id,
+        access_token: homeserver.login("grafana", "DEMO"),
+    }
+}
+
+/// What the handlers share.
+#[derive(Clone)]
+struct Demo {
+    homeserver: Homeserver,
+    room_id: String,
+    /// Tells one run of the program from the next, for a page that stays open over both.
+    run: String,
+    samples: Vec<Sample>,
+}
+
+/// The page at `/` and what it needs under `/demo`.
+pub fn routes(homeserver: Homeserver, room_id: String, samples: Vec<Sample>) -> Route {
+    let demo = Demo {
+        run: format!("{:08x}", rand::random::<u32>()),
+        homeserver,
+        room_id,
+        samples,
+    };
+    let file = |kind: &'static str, text: &'static str| get(Asset { kind, text });
+    Route::new()
+        .at(
+            "/",
+            file("text/html; charset=utf-8", include_str!("demo/page/index.html")),
+        )
+        .at(
+            "/demo/page.css",
+            file("text/css; charset=utf-8", include_str!("demo/page/page.css")),
+        )
+        .at(
+            "/demo/message.css",
+            file("text/css; charset=utf-8", include_str!("demo/page/message.css")),
+        )
+        .at(
+            "/demo/icon.svg",
+            file("image/svg+xml", include_str!("demo/page/icon.svg")),
+        )
+        .at("/demo/page.js", script(include_str!("demo/page/page.js")))
+        .at("/demo/timeline.js", script(include_str!("demo/page/timeline.js")))
+        .at("/demo/sanitise.js", script(include_str!("demo/page/sanitise.js")))
+        .at("/demo/samples.js", script(include_str!("demo/page/samples.js")))
+        .at("/demo/panel.js", script(include_str!("demo/page/panel.js")))
+        .at("/demo/events", get(feed::events).data(demo.clone()))
+        .at("/demo/room", get(room).data(demo.clone()))
+        .at("/demo/samples", get(samples_list).data(demo))
+}
+
+fn script(text: &'static str) -> poem::RouteMethod {
+    get(Asset {
+        kind: "text/javascript; charset=utf-8",
+        text,
+    })
+}
+
+/// An embedded file. It is not cached, because the next version of the program has another one at the same path.
+struct Asset {
+    kind: &'static str,
+    text: &'static str,
+}
+
+impl Endpoint for Asset {
+    type Output = Response;
+
+    async fn call(&self, _: poem::Request) -> poem::Result<Response> {
+        Ok(Response::builder()
+            .content_type(self.kind)
+            .header(CONTENT_SECURITY_POLICY, POLICY)
+            .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
+            .header(REFERRER_POLICY, "no-referrer")
+            .header(CACHE_CONTROL, "no-cache")
+            .body(self.text))
+    }
+}
+
+/// What the head of the room and the side panel show.
+#[handler]
+fn room(Data(demo): Data<&Demo>) -> Response {
+    let state = |kind: &str, field: &str| {
+        let content = demo.homeserver.state(&demo.room_id, kind, "").unwrap_or_default();
+        content[field].as_str().unwrap_or_default().to_owned()
+    };
+    let members = demo.homeserver.joined(&demo.room_id);
+    Json(json!({
+        "room_id": demo.room_id,
+        "name": state("m.room.name", "name"),
+        "topic": state("m.room.topic", "topic"),
+        "alias": state("m.room.canonical_alias", "alias"),
+        "members": members,
+        "homeserver": demo.homeserver.base_url(),
+        "version": env!("CARGO_PKG_VERSION"),
+    }))
+    .into_response()
+}
+
+#[handler]
+fn samples_list(Data(demo): Data<&Demo>) -> Json<Value> {
+    Json(json!(demo.samples))
+}

@@ -1,0 +1,110 @@
+//! Connecting to PostgreSQL, and bringing its schema to the present version.
+//!
+//! Guarantees: a commit is durable when it returns, even where the server's default says otherwise; replicas that start
+//! together migrate once; a database that a newer relay wrote is left as it is.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Postgres, Transaction};
+
+use crate::outbox::OutboxError;
+
+/// The steps from an empty database to the present schema. Only ever add to the end.
+const MIGRATIONS: &[&str] = &[include_str!("001.sql")];
+
+/// Connections of one relay: one that accepts, the others for claims, records and readers.
+const CONNECTIONS: u32 = 8;
+
+/// How long to wait for a connection before the database counts as gone.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The first half of this program's advisory locks; the second is a room, or 0 for the schema.
+pub(super) const LOCKS: i32 = 0x6772_6f62;
+
+const DURABLE: &str = "
+    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+
+const LOCK_SCHEMA: &str = "SELECT pg_advisory_xact_lock($1, 0)";
+const HAS_VERSION: &str = "SELECT to_regclass('outbox_schema') IS NOT NULL";
+const VERSION: &str = "SELECT coalesce(max(version), 0) FROM outbox_schema";
+const CREATE_VERSION: &str = "CREATE TABLE outbox_schema (version BIGINT NOT NULL)";
+const SET_VERSION: &str = "INSERT INTO outbox_schema VALUES ($1)";
+
+/// A pool that has reached the database once.
+pub(super) async fn connect(url: &SecretString) -> Result<PgPool, OutboxError> {
+    // The parser's own words may repeat the URL, which holds a password.
+    let refused = || OutboxError::Setting("it is not a URL like postgres://user:password@host/database".to_owned());
+    let url = url.expose_secret();
+    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        return Err(refused());
+    }
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|_| refused())?
+        .application_name("grafana-matrix-relay")
+        .disable_statement_logging();
+    // A pool would try until its patience ends, and then not say why.
+    options.connect().await?.close().await?;
+    let pool = PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(PATIENCE)
+        .after_connect(|connection, _| {
+            Box::pin(async move { sqlx::query(DURABLE).execute(connection).await.map(drop) })
+        })
+        .connect_with(options)
+        .await?;
+    Ok(pool)
+}
+
+/// A transaction whose statements each see what was committed before them: the waits for locks rely on that.
+pub(super) async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, OutboxError> {
+    Ok(pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?)
+}
+
+/// Brings the schema to the present version.
+pub(super) async fn migrate(pool: &PgPool) -> Result<(), OutboxError> {
+    let mut transaction = begin(pool).await?;
+    sqlx::query(LOCK_SCHEMA).bind(LOCKS).execute(&mut *transaction).await?;
+    let known = known_version();
+    let found = version(&mut transaction).await?;
+    if found > known {
+        return Err(OutboxError::NewerSchema { found, known });
+    }
+    if found < known {
+        if found == 0 {
+            sqlx::query(CREATE_VERSION).execute(&mut *transaction).await?;
+        }
+        for step in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or_default()) {
+            sqlx::raw_sql(*step).execute(&mut *transaction).await?;
+        }
+        sqlx::query(SET_VERSION).bind(known).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Refuses any schema but the present one.
+pub(super) async fn check_version(pool: &PgPool) -> Result<(), OutboxError> {
+    let known = known_version();
+    match version(&mut *pool.acquire().await?).await? {
+        found if found > known => Err(OutboxError::NewerSchema { found, known }),
+        found if found < known => Err(OutboxError::OlderSchema { found, known }),
+        _ => Ok(()),
+    }
+}
+
+async fn version(connection: &mut PgConnection) -> Result<i64, OutboxError> {
+    if !sqlx::query_scalar::<_, bool>(HAS_VERSION)
+        .fetch_one(&mut *connection)
+        .await?
+    {
+        return Ok(0);
+    }
+    Ok(sqlx::query_scalar(VERSION).fetch_one(connection).await?)
+}
+
+fn known_version() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}

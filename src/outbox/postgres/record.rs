@@ -1,0 +1,155 @@
+//! Recording in PostgreSQL how an attempt ended, and what a room waits for.
+//!
+//! The room's row is locked first and the delivery read after that, so what is read is what holds.
+
+use jiff::Timestamp;
+use sqlx::{PgConnection, PgPool};
+
+use super::database::begin;
+use crate::message::RoomAddress;
+use crate::outbox::store::{Stored, clean, counts, message_text, millis};
+use crate::outbox::{DeliveryId, OutboxError, Outcome, Recorded, RoomWait};
+
+const LOCK_ROOM: &str = "
+    SELECT r.id, r.in_flight IS NOT DISTINCT FROM $1, r.owner IS NOT DISTINCT FROM $2 FROM outbox_room r
+    WHERE r.id = (SELECT room_id FROM outbox_delivery WHERE id = $1) FOR NO KEY UPDATE";
+const STATE: &str = "SELECT state, last_attempt_at FROM outbox_delivery WHERE id = $1";
+
+const FREE_ROOM: &str = "
+    UPDATE outbox_room SET in_flight = NULL, owner = NULL, due_at = $2, waits_since = $3, reason = $4 WHERE id = $1";
+
+const DELIVERED: &str = "
+    UPDATE outbox_delivery SET state = 'delivered', finished_at = $2, event_id = $3 WHERE id = $1";
+const FAILED: &str = "UPDATE outbox_delivery SET last_error = $2 WHERE id = $1";
+const REWRITTEN: &str = "UPDATE outbox_delivery SET message = $2, last_error = $3 WHERE id = $1";
+const DEAD: &str = "UPDATE outbox_delivery SET state = 'dead', finished_at = $2, last_error = $3 WHERE id = $1";
+
+const SET_ROOM_DUE: &str = "UPDATE outbox_room SET due_at = $2, waits_since = $3, reason = $4 WHERE address = $1";
+const WAKE_ROOMS: &str = "
+    UPDATE outbox_room SET due_at = 0, waits_since = 0, reason = NULL WHERE id IN (
+        SELECT id FROM outbox_room WHERE reason = $1 ORDER BY id FOR NO KEY UPDATE)";
+
+/// A delivery and its room, which is locked until the transaction ends.
+pub(super) struct Standing {
+    pub(super) room_id: i32,
+    pub(super) state: Stored,
+    /// Whoever sends it.
+    pub(super) in_flight: bool,
+    /// Whether this relay sends it.
+    pub(super) held: bool,
+    pub(super) last_attempt_at: Option<i64>,
+}
+
+/// Locks the delivery's room and then reads the delivery; `None` if there is no such row.
+pub(super) async fn standing(
+    connection: &mut PgConnection,
+    id: DeliveryId,
+    owner: &str,
+) -> Result<Option<Standing>, OutboxError> {
+    let room = sqlx::query_as(LOCK_ROOM).bind(id.0).bind(owner);
+    let room: Option<(i32, bool, bool)> = room.fetch_optional(&mut *connection).await?;
+    let Some((room_id, in_flight, own)) = room else {
+        return Ok(None);
+    };
+    let row: Option<(String, Option<i64>)> = sqlx::query_as(STATE).bind(id.0).fetch_optional(connection).await?;
+    row.map(|(state, last_attempt_at)| {
+        Ok(Standing {
+            room_id,
+            state: Stored::parse(&state)?,
+            in_flight,
+            held: in_flight && own,
+            last_attempt_at,
+        })
+    })
+    .transpose()
+}
+
+/// Writes an outcome down, if it counts, and gives the claim back.
+pub(super) async fn record(
+    pool: &PgPool,
+    owner: &str,
+    id: DeliveryId,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> Result<Recorded, OutboxError> {
+    let mut transaction = begin(pool).await?;
+    let Some(standing) = standing(&mut transaction, id, owner).await? else {
+        return Ok(Recorded::Superseded);
+    };
+    if standing.held {
+        free_room(&mut transaction, standing.room_id, outcome, now).await?;
+    }
+    let counts = counts(outcome, standing.state, standing.held);
+    if counts {
+        write(&mut transaction, id, outcome, now).await?;
+    }
+    transaction.commit().await?;
+    Ok(if counts { Recorded::Done } else { Recorded::Superseded })
+}
+
+async fn free_room(
+    connection: &mut PgConnection,
+    room_id: i32,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> Result<(), OutboxError> {
+    let (due_at, waits_since, reason) = match outcome {
+        Outcome::Wait { until, reason, .. } => (millis(*until), millis(now), Some(clean(reason))),
+        Outcome::Delivered { .. } | Outcome::Rewrite { .. } | Outcome::Dead { .. } => (0, 0, None),
+    };
+    let free = sqlx::query(FREE_ROOM)
+        .bind(room_id)
+        .bind(due_at)
+        .bind(waits_since)
+        .bind(reason);
+    free.execute(connection).await?;
+    Ok(())
+}
+
+async fn write(
+    connection: &mut PgConnection,
+    id: DeliveryId,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> Result<(), OutboxError> {
+    let query = match outcome {
+        Outcome::Delivered { event_id } => sqlx::query(DELIVERED)
+            .bind(id.0)
+            .bind(millis(now))
+            .bind(clean(event_id)),
+        Outcome::Wait { error, .. } => sqlx::query(FAILED).bind(id.0).bind(clean(error)),
+        Outcome::Rewrite { message, error } => sqlx::query(REWRITTEN)
+            .bind(id.0)
+            .bind(message_text(message)?)
+            .bind(clean(error)),
+        Outcome::Dead { error } => sqlx::query(DEAD).bind(id.0).bind(millis(now)).bind(clean(error)),
+    };
+    query.execute(connection).await?;
+    Ok(())
+}
+
+/// Lets a room wait, or not any more.
+pub(super) async fn set_room_due(
+    pool: &PgPool,
+    room: &RoomAddress,
+    wait: Option<&RoomWait>,
+    now: Timestamp,
+) -> Result<(), OutboxError> {
+    sqlx::query(SET_ROOM_DUE)
+        .bind(room.as_str())
+        .bind(wait.map_or(0, |wait| millis(wait.until)))
+        .bind(wait.map_or(0, |_| millis(now)))
+        .bind(wait.map(|wait| clean(&wait.reason)))
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// Ends the wait of all rooms that wait for this reason.
+pub(super) async fn wake_rooms(pool: &PgPool, reason: &str) -> Result<u64, OutboxError> {
+    Ok(sqlx::query(WAKE_ROOMS)
+        .bind(clean(reason))
+        .execute(pool)
+        .await?
+        .rows_affected())
+}

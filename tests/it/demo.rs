@@ -1,0 +1,217 @@
+//! The demo page over HTTP: what it is made of, and the live feed of its room.
+
+use std::net::Ipv4Addr;
+
+use grafana_matrix_relay::demo::{self, Furnished, Sample};
+use grafana_matrix_relay::matrix::{Client, Settings};
+use grafana_matrix_relay::message::{Mentions, MsgType, RenderedMessage, TxnId};
+use grafana_matrix_relay::standin::{Homeserver, RunningHomeserver};
+use poem::Server;
+use poem::listener::TcpAcceptor;
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+/// A demo that listens, with the client that sends to its room.
+struct Stage {
+    origin: String,
+    running: RunningHomeserver,
+    room: Furnished,
+    client: Client,
+    browser: reqwest::Client,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let homeserver = Homeserver::new("demo.example");
+        let running = homeserver.start().await.unwrap();
+        let room = demo::furnish(&homeserver);
+        let settings = Settings {
+            home_server: running.base_url.clone(),
+            access_token: room.access_token.clone().into(),
+            request_timeout: std::time::Duration::from_secs(30),
+        };
+        let samples = vec![Sample::from((
+            "firing".to_owned(),
+            "One alert fires".to_owned(),
+            "{}".to_owned(),
+        ))];
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let server = Server::new_with_acceptor(TcpAcceptor::from_tokio(listener).unwrap());
+        tokio::spawn(server.run(demo::routes(homeserver, room.room_id.clone(), samples)));
+        Self {
+            origin,
+            running,
+            room,
+            client: Client::new(&settings).unwrap(),
+            browser: reqwest::Client::builder().no_proxy().build().unwrap(),
+        }
+    }
+
+    async fn get(&self, path: &str) -> reqwest::Response {
+        let answer = self
+            .browser
+            .get(format!("{}/{path}", self.origin))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        answer
+    }
+
+    async fn send(&self, body: &str) {
+        let message = RenderedMessage {
+            body: body.to_owned(),
+            formatted_body: String::new(),
+            msgtype: MsgType::Text,
+            mentions: Mentions::default(),
+            headline: String::new(),
+        };
+        let room = self.room.room_id.parse().unwrap();
+        self.client.send(&room, &TxnId::generate(), &message).await.unwrap();
+    }
+
+    async fn feed(&self, last: Option<&str>) -> Feed {
+        let mut request = self.browser.get(format!("{}/demo/events", self.origin));
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        Feed {
+            answer: request.send().await.unwrap(),
+            text: String::new(),
+        }
+    }
+}
+
+/// A feed that is being read.
+struct Feed {
+    answer: reqwest::Response,
+    text: String,
+}
+
+/// One server-sent event.
+struct Sent {
+    id: String,
+    kind: String,
+    data: Value,
+}
+
+impl Feed {
+    /// The next event; `None` at the end of the stream.
+    async fn next(&mut self) -> Option<Sent> {
+        while !self.text.contains("\n\n") {
+            let chunk = self.answer.chunk().await.unwrap()?;
+            self.text.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+        let (event, rest) = self
+            .text
+            .split_once("\n\n")
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))?;
+        self.text = rest;
+        let field = |name: &str| {
+            let found = event.lines().find_map(|line| line.strip_prefix(name));
+            found.unwrap_or_default().to_owned()
+        };
+        Some(Sent {
+            id: field("id: "),
+            kind: field("event: "),
+            data: serde_json::from_str(&field("data: ")).unwrap(),
+        })
+    }
+
+    async fn body(&mut self) -> (String, String) {
+        let sent = self.next().await.unwrap();
+        let body = sent.data["event"]["content"]["body"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        (sent.id, body)
+    }
+}
+
+#[tokio::test]
+async fn page_loads_only_itself_and_allows_nothing_inline() {
+    let stage = Stage::new().await;
+    let page = stage.get("").await;
+    let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(
+        policy.starts_with("default-src 'none'") && !policy.contains("unsafe"),
+        "{policy}"
+    );
+    let html = page.text().await.unwrap();
+    for inline in ["onclick", "style=", "<style", "<script>", "http://", "https://"] {
+        assert!(!html.contains(inline), "{inline}");
+    }
+    let attributes = html.split('"').collect::<Vec<_>>();
+    let files: Vec<_> = attributes.iter().filter(|text| text.starts_with("demo/")).collect();
+    assert!(files.len() >= 4, "{files:?}");
+    for file in files {
+        stage.get(file).await;
+    }
+}
+
+#[tokio::test]
+async fn scripts_that_the_page_imports_are_served() {
+    let stage = Stage::new().await;
+    for file in ["page.js", "timeline.js", "samples.js", "panel.js", "sanitise.js"] {
+        let answer = stage.get(&format!("demo/{file}")).await;
+        assert_eq!(answer.headers()["content-type"], "text/javascript; charset=utf-8");
+        let text = answer.text().await.unwrap();
+        assert!(!text.contains("innerHTML"), "{file} inserts markup as it came");
+    }
+}
+
+#[tokio::test]
+async fn samples_and_room_are_told() {
+    let stage = Stage::new().await;
+    let samples: Value = serde_json::from_str(&stage.get("demo/samples").await.text().await.unwrap()).unwrap();
+    assert_eq!(samples[0]["title"], "One alert fires");
+    let room: Value = serde_json::from_str(&stage.get("demo/room").await.text().await.unwrap()).unwrap();
+    assert_eq!(
+        (room["name"].as_str(), room["alias"].as_str()),
+        (Some("Alerts"), Some("#alerts:demo.example"))
+    );
+    assert_eq!(room["homeserver"], stage.running.base_url.as_str());
+}
+
+#[tokio::test]
+async fn feed_tells_old_messages_then_new_ones_in_order() {
+    let stage = Stage::new().await;
+    stage.send("one").await;
+    stage.send("two").await;
+    let mut feed = stage.feed(None).await;
+    assert_eq!(feed.body().await.1, "one");
+    assert_eq!(feed.body().await.1, "two");
+    stage.send("three").await;
+    let sent = feed.next().await.unwrap();
+    assert_eq!(sent.data["event"]["content"]["body"], "three");
+    assert_eq!(sent.data["name"], "Grafana");
+}
+
+#[tokio::test]
+async fn feed_goes_on_where_a_broken_connection_ended() {
+    let stage = Stage::new().await;
+    stage.send("one").await;
+    stage.send("two").await;
+    let (first, _) = stage.feed(None).await.body().await;
+    assert_eq!(stage.feed(Some(&first)).await.body().await.1, "two");
+}
+
+#[tokio::test]
+async fn page_of_an_earlier_run_is_told_to_begin_anew() {
+    let stage = Stage::new().await;
+    stage.send("one").await;
+    let mut feed = stage.feed(Some("another-run-7")).await;
+    assert_eq!(feed.next().await.unwrap().kind, "reset");
+    assert_eq!(feed.body().await.1, "one");
+}
+
+#[tokio::test]
+async fn feed_ends_with_the_stand_in_so_that_a_shutdown_does_not_wait_for_open_pages() {
+    let stage = Stage::new().await;
+    stage.send("one").await;
+    let mut feed = stage.feed(None).await;
+    feed.body().await;
+    stage.running.shutdown().await.unwrap();
+    assert!(feed.next().await.is_none());
+}
