@@ -28,7 +28,7 @@ use crate::route::Router;
 use crate::{intake, samples, telemetry};
 
 /// How often the templates folder is looked at: a saved template is in use within a second.
-const TEMPLATE_POLL: Duration = Duration::from_millis(500);
+const TEMPLATE_POLL: Duration = Duration::from_millis(250);
 /// How often old rows are pruned.
 const PRUNE: Duration = Duration::from_secs(600);
 
