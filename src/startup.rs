@@ -14,7 +14,6 @@ use jiff::Timestamp;
 use poem::Response;
 use poem::endpoint::BoxEndpoint;
 use poem::listener::{Acceptor as _, Listener as _, TcpListener};
-use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -29,7 +28,7 @@ use crate::route::Router;
 use crate::{intake, samples, telemetry};
 
 /// How often the templates folder is looked at: a saved template is in use within a second.
-const TEMPLATE_POLL: Duration = Duration::from_millis(500);
+const TEMPLATE_POLL: Duration = Duration::from_millis(250);
 /// How often old rows are pruned.
 const PRUNE: Duration = Duration::from_secs(600);
 
@@ -57,13 +56,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     let renderer = Renderer::open(&settings.render);
     let router = Router::to_room(settings.default_room.clone(), settings.template.clone());
     let rooms = router.rooms();
-    let wake = Arc::new(Notify::new());
-    let pipeline = Arc::new(Pipeline::new(
-        router,
-        renderer.clone(),
-        outbox.clone(),
-        Arc::clone(&wake),
-    ));
+    let pipeline = Arc::new(Pipeline::new(router, renderer.clone(), outbox.clone()));
     let courier = Arc::new(Courier::new(client.clone(), settings.deliver));
 
     let checks = checks::Parts::new(
@@ -102,7 +95,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         stop_accepting.clone().cancelled_owned(),
         Some(grace),
     );
-    let worker = Worker::new(outbox.clone(), courier, settings.fold, Arc::new(Moment::now), wake);
+    let worker = Worker::new(outbox.clone(), courier, settings.fold, Arc::new(Moment::now));
     let keepers = vec![
         tokio::spawn(keep_templates(renderer)),
         tokio::spawn(keep_pruned(outbox.clone())),
