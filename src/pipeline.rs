@@ -97,17 +97,17 @@ impl Pipeline {
 /// The messages that a notification becomes, room by room.
 fn deliveries(router: &Router, renderer: &Renderer, notification: &Notification, now: Timestamp) -> Vec<NewDelivery> {
     let started = Instant::now();
-    let deliveries = router.route(notification).into_iter().flat_map(|destination| {
-        let rendered = renderer.render(&destination.template, notification, now);
+    let messages = router.route(notification).into_iter().flat_map(|destination| {
+        let outcome = renderer.render(&destination.template, notification, now);
         let starts_at = notification.starts_at();
         let room = destination.room;
-        rendered.messages.into_iter().map(move |message| NewDelivery {
+        outcome.messages.into_iter().map(move |message| NewDelivery {
             room: room.clone(),
             message,
             starts_at,
         })
     });
-    let deliveries = deliveries.collect();
+    let deliveries = messages.collect();
     metrics::histogram!("relay_render_seconds").record(started.elapsed());
     deliveries
 }
@@ -138,8 +138,5 @@ fn repeat_key(notification: &Notification) -> Option<String> {
         hash.update(part.as_bytes());
     }
     hash.update(notification.truncated_alerts.to_le_bytes());
-    Some(hash.finalize().iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    }))
+    Some(hex::encode(hash.finalize()))
 }
