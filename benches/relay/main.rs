@@ -61,7 +61,7 @@ async fn acceptance(data: &Path) {
         let cpu = relay.cpu();
         let first = 1_000_000 * u64::try_from(connections).unwrap();
         let load = load::post(&relay.address, connections, count, first).await;
-        let cpu = (relay.cpu() - cpu).as_secs_f64() * 1e6 / f64::from(u32::try_from(count).unwrap());
+        let cpu = relay.cpu().saturating_sub(cpu).as_secs_f64() * 1e6 / f64::from(u32::try_from(count).unwrap());
         let name = format!("acceptances at {connections} connection(s)");
         let measured = format!(
             "{:.0}/s, p50 {:.2?}, p99 {:.2?}",
@@ -100,12 +100,12 @@ fn syncs_per_second(folder: &Path) -> f64 {
 
 /// Parses and renders as `/alert` does, and keeps nothing.
 #[handler]
-async fn forgetful(renderer: Data<&Renderer>, body: Vec<u8>) -> poem::Response {
+fn forgetful(renderer: Data<&Renderer>, body: Vec<u8>) -> poem::Response {
     let notification = parse::notification(&body).unwrap();
-    let rendered = renderer.render(&TemplateName::default(), &notification, Timestamp::now());
+    let outcome = renderer.render(&TemplateName::default(), &notification, Timestamp::now());
     let answer = format!(
         "{{\"deliveries\":[{{\"id\":{},\"room\":\"!room\"}}]}}",
-        rendered.messages.len()
+        outcome.messages.len()
     );
     answer
         .with_content_type("application/json")
