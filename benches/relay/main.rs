@@ -100,6 +100,7 @@ fn syncs_per_second(folder: &Path) -> f64 {
 
 /// Parses and renders as `/alert` does, and keeps nothing.
 #[handler]
+#[expect(clippy::needless_pass_by_value, reason = "poem's extractors are values")]
 fn forgetful(renderer: Data<&Renderer>, body: Vec<u8>) -> poem::Response {
     let notification = parse::notification(&body).unwrap();
     let outcome = renderer.render(&TemplateName::default(), &notification, Timestamp::now());
