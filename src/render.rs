@@ -119,7 +119,12 @@ impl Renderer {
         let zone = &self.0.settings.time_zone;
         match compose::compose(&library.engine, &template.file_name(), facts, zone, None) {
             Ok(rendered) => rendered,
-            Err(problem) => compose::fall_back(&self.0.fallback.engine, template, facts, zone, problem),
+            Err(problem) => {
+                // A template that never worked is missing here; why it did not is known since it was loaded.
+                let known = library.problems.iter().find(|known| known.file == template.file_name());
+                let problem = known.cloned().unwrap_or(problem);
+                compose::fall_back(&self.0.fallback.engine, template, facts, zone, problem)
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use minijinja::Value;
 
 use super::context::{Context, Limits};
-use super::engine::{Engine, Sources};
+use super::engine::Engine;
 use super::facts::Facts;
 use super::folder::Files;
 use super::problem::TemplateProblem;
@@ -140,7 +140,8 @@ fn try_out(engine: &Engine) -> Vec<TemplateProblem> {
     let mut problems: Vec<TemplateProblem> = Vec::new();
     for file in engine.sources.keys().filter(|file| entry_name(file).is_some()) {
         for context in &contexts {
-            if let Err(problem) = engine.run(file, context) {
+            if let Err(failure) = engine.run(file, context) {
+                let problem = TemplateProblem::from(failure);
                 if !problems.iter().any(|known| known.file == problem.file) {
                     problems.push(problem);
                 }
