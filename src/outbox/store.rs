@@ -6,6 +6,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use super::delivery::{Acceptance, Delivery, DeliveryId, DeliveryState, Enqueued, Outcome, Receipt, Recorded};
 use super::error::OutboxError;
@@ -75,7 +76,7 @@ impl PreparedAcceptance {
                 .into_iter()
                 .map(prepare)
                 .collect::<Result<_, OutboxError>>()?,
-            repeat_key: acceptance.repeat_key.map(|key| key.replace('\0', "\u{fffd}")),
+            repeat_key: acceptance.repeat_key.map(|key| fixed_length(&key)),
             at: millis(acceptance.at),
         })
     }
@@ -155,6 +156,14 @@ pub(super) fn timestamp(millis: i64) -> Timestamp {
 /// Text that any database takes: PostgreSQL has no place for NUL. A whole error page is of use to nobody.
 pub(super) fn clean(text: &str) -> String {
     text.chars().filter(|c| *c != '\0').take(2_000).collect()
+}
+
+/// A repeat key as it is stored: an index refuses long ones, and no database has to take what a caller sends.
+fn fixed_length(key: &str) -> String {
+    let digest = Sha256::digest(key);
+    digest
+        .iter()
+        .fold(String::with_capacity(64), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// The message as JSON, where NUL is escaped.
