@@ -4,12 +4,10 @@
 //! talks to a homeserver.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
-use tokio::sync::Notify;
 
 use crate::alert::{Notification, Source};
 use crate::outbox::{Acceptance, Enqueued, NewDelivery, Outbox, OutboxError, Receipt};
@@ -24,7 +22,6 @@ pub struct Pipeline {
     router: Router,
     renderer: Renderer,
     outbox: Outbox,
-    wake: Arc<Notify>,
 }
 
 /// A notification that will be delivered.
@@ -45,13 +42,12 @@ pub enum AcceptError {
 }
 
 impl Pipeline {
-    /// Puts the rooms of the house together; `wake` is notified when something new waits.
-    pub fn new(router: Router, renderer: Renderer, outbox: Outbox, wake: Arc<Notify>) -> Self {
+    /// Puts the rooms of the house together.
+    pub fn new(router: Router, renderer: Renderer, outbox: Outbox) -> Self {
         Self {
             router,
             renderer,
             outbox,
-            wake,
         }
     }
 
@@ -70,7 +66,6 @@ impl Pipeline {
             })
             .await;
 
-        self.wake.notify_one();
         let (receipts, recognised) = match enqueued? {
             Enqueued::Accepted(receipts) => (receipts, false),
             Enqueued::Recognised(receipts) => (receipts, true),

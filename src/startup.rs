@@ -14,7 +14,6 @@ use jiff::Timestamp;
 use poem::endpoint::BoxEndpoint;
 use poem::listener::{Acceptor as _, Listener as _, TcpListener};
 use poem::{EndpointExt as _, Response};
-use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +29,7 @@ use crate::workshop::{self, Workshop};
 use crate::{intake, samples, telemetry};
 
 /// How often the templates folder is looked at: a saved template is in use within a second.
-const TEMPLATE_POLL: Duration = Duration::from_millis(500);
+const TEMPLATE_POLL: Duration = Duration::from_millis(250);
 /// How often old rows are pruned.
 const PRUNE: Duration = Duration::from_secs(600);
 
@@ -59,13 +58,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     let template = settings.template.clone();
     let router = Router::to_room(settings.default_room.clone(), template.clone());
     let rooms = router.rooms();
-    let wake = Arc::new(Notify::new());
-    let pipeline = Arc::new(Pipeline::new(
-        router,
-        renderer.clone(),
-        outbox.clone(),
-        Arc::clone(&wake),
-    ));
+    let pipeline = Arc::new(Pipeline::new(router, renderer.clone(), outbox.clone()));
     let courier = Arc::new(Courier::new(client.clone(), settings.deliver));
 
     let checks = checks::Parts::new(
@@ -107,7 +100,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         stop_accepting.clone().cancelled_owned(),
         Some(grace),
     );
-    let worker = Worker::new(outbox.clone(), courier, settings.fold, Arc::new(Moment::now), wake);
+    let worker = Worker::new(outbox.clone(), courier, settings.fold, Arc::new(Moment::now));
     let keepers = vec![
         tokio::spawn(keep_templates(renderer)),
         tokio::spawn(keep_pruned(outbox.clone())),

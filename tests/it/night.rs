@@ -18,7 +18,6 @@ use grafana_matrix_relay::route::Router;
 use grafana_matrix_relay::standin::{Homeserver, NewRoom, RunningHomeserver};
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::sync::Notify;
 
 pub(crate) struct Night {
     pub(crate) homeserver: RunningHomeserver,
@@ -79,8 +78,7 @@ impl Night {
         });
         let horizon = Duration::from_secs(86_400);
         let courier = Arc::new(Courier::new(client.unwrap(), deliver::Settings { horizon }));
-        let wake = Arc::new(Notify::new());
-        let worker = Worker::new(outbox.clone(), Arc::clone(&courier), fold, Arc::new(Moment::now), wake);
+        let worker = Worker::new(outbox.clone(), Arc::clone(&courier), fold, Arc::new(Moment::now));
         let (now, accepted) = (Moment::now(), BTreeMap::new());
         Self {
             homeserver: running,
@@ -122,7 +120,7 @@ impl Night {
             time_zone: jiff::tz::TimeZone::UTC,
         });
         let router = Router::to_room(room.clone(), TemplateName::default());
-        let pipeline = Pipeline::new(router, renderer, self.outbox.clone(), Arc::new(Notify::new()));
+        let pipeline = Pipeline::new(router, renderer, self.outbox.clone());
         pipeline
             .accept(parse::notification(body).unwrap(), self.now.wall)
             .await
@@ -142,6 +140,7 @@ impl Night {
 
     pub(crate) fn pass(&mut self, time: Duration) {
         self.now = self.now.after(time);
+        self.homeserver.homeserver.advance(time);
     }
 
     /// Lets the night go on, five seconds at a time, for at most `limit`, until nothing waits.
@@ -204,13 +203,7 @@ impl Night {
         let fold = worker.fold();
         drop((worker, outbox));
         let outbox = Outbox::open(&settings).await.unwrap();
-        let worker = Worker::new(
-            outbox.clone(),
-            Arc::clone(&courier),
-            fold,
-            Arc::new(Moment::now),
-            Arc::new(Notify::new()),
-        );
+        let worker = Worker::new(outbox.clone(), Arc::clone(&courier), fold, Arc::new(Moment::now));
         Self {
             homeserver,
             token,
