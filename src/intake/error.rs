@@ -172,7 +172,7 @@ pub(super) enum Refused {
     /// The body is not JSON.
     #[oai(status = 400)]
     NotJson(ProblemJson),
-    /// The body is JSON but not a notification; `field` names what is missing or wrong.
+    /// The body is JSON but not a notification, or there is no such template; `field` names what is missing or wrong.
     #[oai(status = 422)]
     NotANotification(ProblemJson),
     /// The store cannot take it now; the only server error there is. Nothing was accepted: send it again.

@@ -34,7 +34,8 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("render", &["alert", "message"]),
         ("outbox", &["message"]),
         ("pipeline", &["alert", "message", "route", "render", "outbox"]),
-        ("intake", &["alert", "pipeline", "outbox"]),
+        // Of `message` only the name of a template that a caller may choose.
+        ("intake", &["alert", "message", "pipeline", "outbox"]),
         ("matrix", &["message"]),
         ("deliver", &["outbox", "matrix", "message"]),
         (
