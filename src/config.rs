@@ -50,6 +50,8 @@ pub struct ServerSettings {
     pub token: Option<SecretString>,
     /// Largest request body in bytes.
     pub max_body_bytes: usize,
+    /// How many of the last notifications the workshop keeps.
+    pub record_notifications: usize,
     /// How long requests and deliveries in flight may take to finish at shutdown.
     pub grace: Duration,
 }
@@ -222,6 +224,11 @@ fn server(flags: &Flags, values: &mut Values) -> ServerSettings {
         "RELAY_MAX_BODY_BYTES",
         flags.max_body_bytes.as_deref(),
     );
+    let recorded = values.optional(
+        "--record-notifications",
+        "RELAY_RECORD_NOTIFICATIONS",
+        flags.record_notifications.as_deref(),
+    );
     ServerSettings {
         host: value::set(flags.host.as_deref()).unwrap_or("127.0.0.1").to_owned(),
         port: port.unwrap_or(9042),
@@ -231,6 +238,7 @@ fn server(flags: &Flags, values: &mut Values) -> ServerSettings {
             flags.relay_token_file.as_deref(),
         ),
         max_body_bytes: limit.unwrap_or(8 * 1024 * 1024),
+        record_notifications: recorded.unwrap_or(20),
         grace: values.duration(
             "--shutdown-grace",
             "RELAY_SHUTDOWN_GRACE",

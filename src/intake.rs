@@ -11,11 +11,17 @@ mod error;
 mod health;
 mod legacy;
 mod lenient;
+mod mask;
 pub mod parse;
+mod recorder;
+mod request;
 mod server;
 mod webhook;
 
-pub use authenticate::Credentials;
+pub use authenticate::{Caller, Credentials};
 pub use document::Example;
+pub use error::{Problem, ProblemJson};
 pub use health::{Check, Checks, State};
+pub use recorder::Recorder;
+pub use request::JsonBody;
 pub use server::{Parts, endpoint, openapi};

@@ -17,6 +17,7 @@ mod delivery;
 mod error;
 mod fold;
 mod postgres;
+mod recording;
 mod report;
 mod sqlite;
 mod store;
@@ -37,6 +38,7 @@ pub use self::delivery::{
 pub use self::error::OutboxError;
 pub use self::fold::{Digest, FOLD_AT_MOST, FoldPolicy, Waiting};
 use self::postgres::PostgreSql;
+pub use self::recording::{NewRecording, Recording, RecordingId};
 pub use self::report::{Dropped, Filter, Retried, RetryResult, RoomStats, RoomWait, Stats};
 use self::sqlite::Sqlite;
 use self::store::Store;
@@ -202,5 +204,20 @@ impl Outbox {
     /// Drops a delivery: one that waits becomes dead, one that is dead is removed.
     pub async fn drop(&self, id: DeliveryId, now: Timestamp) -> Result<Dropped, OutboxError> {
         self.store.discard(id, now).await
+    }
+
+    /// Keeps notifications for people to look at, and of all of them only the last `keep`.
+    pub async fn keep_recordings(&self, new: Vec<NewRecording>, keep: usize) -> Result<(), OutboxError> {
+        self.store.keep_recordings(new, keep).await
+    }
+
+    /// What was kept, newest first.
+    pub async fn recordings(&self) -> Result<Vec<Recording>, OutboxError> {
+        self.store.recordings().await
+    }
+
+    /// One of them, with its body.
+    pub async fn recording(&self, id: RecordingId) -> Result<Option<(Recording, String)>, OutboxError> {
+        self.store.recording(id).await
     }
 }

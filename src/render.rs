@@ -31,6 +31,7 @@ mod shield;
 mod trial;
 mod values;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -154,6 +155,11 @@ impl Renderer {
         self.0.library.load().names()
     }
 
+    /// Whether this template can be chosen.
+    pub fn knows(&self, template: &TemplateName) -> bool {
+        self.0.library.load().engine.sources.contains_key(&template.file_name())
+    }
+
     /// The text of a template or partial that is in use, by its path inside the folder.
     pub fn source(&self, file: &str) -> Option<String> {
         self.0.library.load().engine.sources.get(file).cloned()
@@ -162,6 +168,11 @@ impl Renderer {
     /// The paths of all templates and partials in use.
     pub fn files(&self) -> Vec<String> {
         self.0.library.load().engine.sources.keys().cloned().collect()
+    }
+
+    /// What the operator's folder holds, as it was last read and whether it works or not; empty where all is built in.
+    pub fn on_disk(&self) -> BTreeMap<String, String> {
+        self.0.library.load().on_disk.clone()
     }
 
     /// Renders with one file replaced by a draft of it, and says everything that its author should know.

@@ -11,20 +11,21 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use poem::Response;
 use poem::endpoint::BoxEndpoint;
 use poem::listener::{Acceptor as _, Listener as _, TcpListener};
+use poem::{EndpointExt as _, Response};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
 use crate::deliver::{Courier, Moment, Worker};
-use crate::intake::{Credentials, Example, Parts};
+use crate::intake::{Credentials, Example, Parts, Recorder};
 use crate::matrix::{Client, Severity};
 use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
-use crate::render::Renderer;
+use crate::render::{ReloadOutcome, Renderer, TemplateProblem};
 use crate::route::Router;
+use crate::workshop::{self, Workshop};
 use crate::{intake, samples, telemetry};
 
 /// How often the templates folder is looked at: a saved template is in use within a second.
@@ -54,7 +55,8 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         .await
         .context("the outbox cannot be opened")?;
     let renderer = Renderer::open(&settings.render);
-    let router = Router::to_room(settings.default_room.clone(), settings.template.clone());
+    let template = settings.template.clone();
+    let router = Router::to_room(settings.default_room.clone(), template.clone());
     let rooms = router.rooms();
     let pipeline = Arc::new(Pipeline::new(router, renderer.clone(), outbox.clone()));
     let courier = Arc::new(Courier::new(client.clone(), settings.deliver));
@@ -70,14 +72,19 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     if credentials.open() {
         tracing::warn!("RELAY_TOKEN is not set: anyone who reaches this port can send messages to your room");
     }
-    let endpoint = intake::endpoint(Parts {
+    let recorder = Arc::new(Recorder::new(settings.server.record_notifications));
+    let parts = Parts {
         pipeline,
         checks: Arc::new(checks),
+        recorder: Arc::clone(&recorder),
         credentials,
         max_body_bytes: settings.server.max_body_bytes,
         examples: examples(),
+        workshop: workshop::page::routes(),
         page,
-    });
+    };
+    let workshop = Workshop::new(renderer.clone(), outbox.clone(), template);
+    let endpoint = intake::endpoint(parts, workshop::operations()).data(Arc::new(workshop));
 
     let listen = format!("{}:{}", settings.server.host, settings.server.port);
     let acceptor = TcpListener::bind(listen.clone()).into_acceptor().await;
@@ -99,6 +106,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     let keepers = vec![
         tokio::spawn(keep_templates(renderer)),
         tokio::spawn(keep_pruned(outbox.clone())),
+        tokio::spawn(recorder.run(outbox.clone())),
         tokio::spawn(report_matrix(client, rooms)),
     ];
     tracing::info!(url.domain = %address.ip(), url.port = address.port(), "listening on http://{address}");
@@ -160,15 +168,30 @@ pub fn examples() -> Vec<Example> {
         .collect()
 }
 
+/// Takes in edits of the templates, and says once for each change what is broken.
 async fn keep_templates(renderer: Renderer) {
+    let mut known = Vec::new();
+    report_templates(&mut known, renderer.problems());
     loop {
         tokio::time::sleep(TEMPLATE_POLL).await;
         let renderer = renderer.clone();
         // Reading a mounted volume may block.
-        if tokio::task::spawn_blocking(move || renderer.reload()).await.is_err() {
-            tracing::error!("looking for changed templates failed; the ones in use stay");
+        match tokio::task::spawn_blocking(move || renderer.reload()).await {
+            Ok(ReloadOutcome::Reloaded { problems }) => {
+                tracing::info!("templates have changed; what works of them is in use");
+                report_templates(&mut known, problems);
+            }
+            Ok(ReloadOutcome::Unchanged | ReloadOutcome::Settling) => {}
+            Err(_) => tracing::error!("looking for changed templates failed; the ones in use stay"),
         }
     }
+}
+
+fn report_templates(known: &mut Vec<TemplateProblem>, problems: Vec<TemplateProblem>) {
+    for problem in problems.iter().filter(|problem| !known.contains(problem)) {
+        tracing::error!("template {problem}. Its last version that worked, or the built-in one, stays in use");
+    }
+    *known = problems;
 }
 
 async fn keep_pruned(outbox: Outbox) {

@@ -153,6 +153,17 @@ pub struct Flags {
     )]
     pub timezone: Option<String>,
 
+    /// How many of the last notifications are kept, secrets masked, to try templates on; 0 keeps none [default: 20].
+    #[arg(
+        long,
+        global = true,
+        value_name = "COUNT",
+        env = "RELAY_RECORD_NOTIFICATIONS",
+        hide_env_values = true,
+        help_heading = "Messages"
+    )]
+    pub record_notifications: Option<String>,
+
     /// Folder of the outbox [default: data].
     #[arg(
         long,

@@ -4,27 +4,26 @@
 //! notification is on disk; nothing that Matrix does can make this answer an error.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
-use poem::error::ReadBodyError;
-use poem::http::{StatusCode, header};
+use poem::http::StatusCode;
 use poem::web::Data;
 use poem::{Request, RequestBody};
+use poem_openapi::param::Query;
 use poem_openapi::payload::Json;
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchemaRef, Registry};
 use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions, Object, OpenApi, Tags};
 
-use super::authenticate::{BodyLimit, Caller};
+use super::authenticate::Caller;
 use super::body::NotificationBody;
 use super::error::{Problem, ProblemJson, Refused};
-use super::parse;
+use super::recorder::Recorder;
+use super::{parse, request};
 use crate::alert::Notification;
-use crate::pipeline::{AcceptError, Pipeline};
-
-/// How long a body may take to arrive. Grafana itself gives up after 30 seconds.
-const BODY_TIME: Duration = Duration::from_secs(30);
+use crate::message::TemplateName;
+use crate::outbox::Receipt;
+use crate::pipeline::{self, AcceptError, Pipeline};
 
 #[derive(Tags)]
 enum Tag {
@@ -33,50 +32,18 @@ enum Tag {
 }
 
 /// A request body that was read in full, within limits, and is a notification.
-struct Body(Notification);
+struct Body {
+    notification: Notification,
+    /// The same as it came.
+    bytes: Vec<u8>,
+}
 
 impl Body {
     async fn read(request: &Request, body: &mut RequestBody) -> Result<Self, Problem> {
-        let limit = *request.data::<BodyLimit>().unwrap_or(&BodyLimit(8 * 1024 * 1024));
-        if !declared_json(request) {
-            return Err(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "the body has to be JSON, with `Content-Type: application/json`",
-            ));
-        }
-        let body = body
-            .take()
-            .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the request has no body"))?;
-        let reading = tokio::time::timeout(BODY_TIME, body.into_bytes_limit(limit.0));
-        let bytes = match reading.await {
-            Ok(Ok(bytes)) => bytes,
-            Ok(Err(ReadBodyError::PayloadTooLarge)) => return Err(limit.refusal()),
-            Ok(Err(_)) => return Err(Problem::new(StatusCode::BAD_REQUEST, "the body broke off")),
-            Err(_) => {
-                return Err(Problem::new(
-                    StatusCode::REQUEST_TIMEOUT,
-                    "the body did not arrive in time",
-                ));
-            }
-        };
-        Ok(Self(parse::notification(&bytes)?))
+        let bytes = request::bytes(request, body).await?;
+        let notification = parse::notification(&bytes)?;
+        Ok(Self { notification, bytes })
     }
-}
-
-/// `application/json`, anything `+json`, or no declaration at all.
-fn declared_json(request: &Request) -> bool {
-    let Some(value) = request.headers().get(header::CONTENT_TYPE) else {
-        return true;
-    };
-    let essence = value
-        .to_str()
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
 impl<'a> ApiExtractor<'a> for Body {
@@ -151,8 +118,16 @@ impl Webhook {
         tag = "Tag::Notifications",
         operation_id = "post_alert"
     )]
-    async fn post_alert(&self, pipeline: Data<&Arc<Pipeline>>, _caller: Caller, body: Body) -> Result<Answer, Refused> {
-        accept(&pipeline, body.0).await
+    async fn post_alert(
+        &self,
+        pipeline: Data<&Arc<Pipeline>>,
+        recorder: Data<&Arc<Recorder>>,
+        _caller: Caller,
+        body: Body,
+        /// A template by its name, in place of the one that the relay would choose.
+        template: Query<Option<String>>,
+    ) -> Result<Answer, Refused> {
+        accept(&pipeline, &recorder, body, template.0).await
     }
 
     /// Accept a notification (PUT)
@@ -164,24 +139,35 @@ impl Webhook {
         tag = "Tag::Notifications",
         operation_id = "put_alert"
     )]
-    async fn put_alert(&self, pipeline: Data<&Arc<Pipeline>>, _caller: Caller, body: Body) -> Result<Answer, Refused> {
-        accept(&pipeline, body.0).await
+    async fn put_alert(
+        &self,
+        pipeline: Data<&Arc<Pipeline>>,
+        recorder: Data<&Arc<Recorder>>,
+        _caller: Caller,
+        body: Body,
+        /// A template by its name, in place of the one that the relay would choose.
+        template: Query<Option<String>>,
+    ) -> Result<Answer, Refused> {
+        accept(&pipeline, &recorder, body, template.0).await
     }
 }
 
-async fn accept(pipeline: &Pipeline, notification: Notification) -> Result<Answer, Refused> {
-    match pipeline.accept(notification, Timestamp::now()).await {
-        Ok(accepted) => Ok(Answer::Accepted(Json(Accepted {
-            deliveries: accepted
-                .receipts
-                .into_iter()
-                .map(|receipt| AcceptedDelivery {
-                    id: receipt.id.0,
-                    room: receipt.room.to_string(),
-                })
-                .collect(),
-            recognised: accepted.recognised,
-        }))),
+async fn accept(
+    pipeline: &Pipeline,
+    recorder: &Recorder,
+    body: Body,
+    template: Option<String>,
+) -> Result<Answer, Refused> {
+    let template = template.map(|name| known_template(pipeline, &name)).transpose();
+    let template = template.map_err(|problem| Refused::NotANotification(ProblemJson(problem)))?;
+    let now = Timestamp::now();
+    match pipeline.accept_with(body.notification, template, now).await {
+        Ok(accepted) => {
+            if !accepted.recognised {
+                recorder.offer(body.bytes, now);
+            }
+            Ok(Answer::Accepted(Json(answer(accepted))))
+        }
         Err(AcceptError::Store(error)) => {
             tracing::error!(error.message = %error, "a notification could not be stored and was refused");
             Err(Refused::StoreUnavailable(ProblemJson(Problem::new(
@@ -190,4 +176,25 @@ async fn accept(pipeline: &Pipeline, notification: Notification) -> Result<Answe
             ))))
         }
     }
+}
+
+fn answer(accepted: pipeline::Accepted) -> Accepted {
+    let delivery = |receipt: Receipt| AcceptedDelivery {
+        id: receipt.id.0,
+        room: receipt.room.to_string(),
+    };
+    Accepted {
+        deliveries: accepted.receipts.into_iter().map(delivery).collect(),
+        recognised: accepted.recognised,
+    }
+}
+
+/// A name that a caller gave. One that does not exist is refused while the caller listens; later it would fall back.
+fn known_template(pipeline: &Pipeline, name: &str) -> Result<TemplateName, Problem> {
+    let name: TemplateName = name.parse().map_err(|error| Problem::of_field("template", error))?;
+    if pipeline.knows(&name) {
+        return Ok(name);
+    }
+    let unknown = format!("there is no template `{name}`");
+    Err(Problem::of_field("template", unknown))
 }

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::delivery::{Acceptance, Delivery, DeliveryId, DeliveryState, Enqueued, Outcome, Receipt, Recorded};
 use super::error::OutboxError;
 use super::fold::FoldPolicy;
+use super::recording::{NewRecording, Recording, RecordingId};
 use super::report::{Dropped, Filter, Retried, RoomWait, Stats};
 use crate::message::{Mentions, MsgType, RenderedMessage, RoomAddress, TxnId};
 
@@ -43,6 +44,9 @@ pub(super) trait Store: Send + Sync {
     async fn retry(&self, ids: &[DeliveryId], now: Timestamp) -> Result<Vec<Retried>, OutboxError>;
     async fn retry_room(&self, room: &RoomAddress, now: Timestamp) -> Result<Vec<Retried>, OutboxError>;
     async fn discard(&self, id: DeliveryId, now: Timestamp) -> Result<Dropped, OutboxError>;
+    async fn keep_recordings(&self, new: Vec<NewRecording>, keep: usize) -> Result<(), OutboxError>;
+    async fn recordings(&self) -> Result<Vec<Recording>, OutboxError>;
+    async fn recording(&self, id: RecordingId) -> Result<Option<(Recording, String)>, OutboxError>;
 }
 
 /// A delivery as it goes into a table: texts made before any lock is taken.

@@ -43,6 +43,18 @@ pub struct BudgetSteps {
     pub bytes_cut: usize,
 }
 
+impl BudgetSteps {
+    /// The rungs by name, each with whether it was needed.
+    pub fn taken(&self) -> [(&'static str, bool); 4] {
+        [
+            ("labels_folded", self.labels_folded),
+            ("alerts_folded", self.alerts_folded > 0),
+            ("split", self.extra_messages > 0),
+            ("cut", self.bytes_cut > 0),
+        ]
+    }
+}
+
 impl Limits {
     /// Everything is shown.
     pub(crate) const NONE: Self = Self {

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use minijinja::Value;
 
 use super::context::{Context, Limits};
-use super::engine::Engine;
+use super::engine::{Engine, Sources};
 use super::facts::Facts;
 use super::folder::Files;
 use super::problem::TemplateProblem;
@@ -45,6 +45,8 @@ pub fn embedded() -> impl Iterator<Item = (&'static str, &'static str)> {
 pub(super) struct Library {
     pub(super) engine: Engine,
     pub(super) problems: Vec<TemplateProblem>,
+    /// What the folder held when it was last read, whether it works or not.
+    pub(super) on_disk: Sources,
 }
 
 impl Library {
@@ -54,7 +56,11 @@ impl Library {
             .map(|(file, source)| (file.to_owned(), source.to_owned()))
             .collect();
         let (engine, problems) = Engine::compile(sources);
-        Self { engine, problems }
+        Self {
+            engine,
+            problems,
+            on_disk: Sources::new(),
+        }
     }
 
     /// What the folder holds; in place of what does not work, what `before` holds.
@@ -82,7 +88,12 @@ impl Library {
                 candidates.entry(file.clone()).or_default().push(source);
             }
         }
-        settle(candidates, problems)
+        let (engine, problems) = settle(candidates, problems);
+        Self {
+            engine,
+            problems,
+            on_disk: files.sources.clone(),
+        }
     }
 
     /// Templates that can be chosen: those not in a subfolder.
@@ -104,7 +115,10 @@ impl Candidates {
 }
 
 /// Goes back to older versions, one file at a time, until everything works.
-fn settle(mut candidates: BTreeMap<String, Candidates>, mut problems: Vec<TemplateProblem>) -> Library {
+fn settle(
+    mut candidates: BTreeMap<String, Candidates>,
+    mut problems: Vec<TemplateProblem>,
+) -> (Engine, Vec<TemplateProblem>) {
     loop {
         let newest = candidates
             .iter()
@@ -112,7 +126,7 @@ fn settle(mut candidates: BTreeMap<String, Candidates>, mut problems: Vec<Templa
         let (engine, broken) = Engine::compile(newest.collect());
         let broken = if broken.is_empty() { try_out(&engine) } else { broken };
         if broken.is_empty() {
-            return Library { engine, problems };
+            return (engine, problems);
         }
         let mut went_back = false;
         for problem in broken {
@@ -124,7 +138,7 @@ fn settle(mut candidates: BTreeMap<String, Candidates>, mut problems: Vec<Templa
             }
         }
         if !went_back {
-            return Library { engine, problems };
+            return (engine, problems);
         }
     }
 }

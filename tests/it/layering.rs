@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-const ROOMS: [&str; 17] = [
+const ROOMS: [&str; 18] = [
     "alert",
     "message",
     "intake",
@@ -17,6 +17,7 @@ const ROOMS: [&str; 17] = [
     "samples",
     "standin",
     "demo",
+    "workshop",
     "cli",
     "config",
     "startup",
@@ -33,7 +34,8 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("render", &["alert", "message"]),
         ("outbox", &["message"]),
         ("pipeline", &["alert", "message", "route", "render", "outbox"]),
-        ("intake", &["alert", "pipeline", "outbox"]),
+        // Of `message` only the name of a template that a caller may choose.
+        ("intake", &["alert", "message", "pipeline", "outbox"]),
         ("matrix", &["message"]),
         ("deliver", &["outbox", "matrix", "message"]),
         (
@@ -41,6 +43,12 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
             &["deliver", "intake", "matrix", "message", "outbox", "render"],
         ),
         ("telemetry", &[]),
+        // A second door beside `intake`, for people: it shows what the rooms of the flow know, and so reads them, but
+        // none of them knows it. Of `matrix` it may use the form of an event alone, so that a preview is what is sent.
+        (
+            "workshop",
+            &["alert", "intake", "matrix", "message", "outbox", "render", "samples"],
+        ),
         // Outside the flow: they know nothing of it.
         ("samples", &[]),
         ("standin", &[]),

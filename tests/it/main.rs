@@ -29,3 +29,5 @@ mod render;
 mod stack;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod workshop;
