@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Guarantees: the same notification, templates and `now` give the same bytes; a message always comes out, because a
-//! template that does not work gives way to the last one that did; nothing from an alert is ever read as Markdown, HTML
+//! template that does not work gives way to the last one that did, and a panic to a bare list; nothing from an alert is ever read as Markdown, HTML
 //! or a mention; every message fits into an event. It knows no rooms, no network and no clock.
 
 mod budget;
@@ -18,6 +18,7 @@ mod filters;
 mod folder;
 mod html;
 mod kind;
+mod last_resort;
 mod library;
 mod links;
 mod markdown;
@@ -113,8 +114,10 @@ impl Renderer {
 
     /// What a notification looks like. It always looks like something: see [`Rendered::problem`].
     pub fn render(&self, template: &TemplateName, notification: &Notification, now: Timestamp) -> Rendered {
-        let facts = Facts::new(notification, now);
-        self.render_with(&self.0.library.load(), template, &facts)
+        last_resort::unless_it_panics(template, notification, || {
+            let facts = Facts::new(notification, now);
+            self.render_with(&self.0.library.load(), template, &facts)
+        })
     }
 
     fn render_with(&self, library: &Library, template: &TemplateName, facts: &Facts<'_>) -> Rendered {

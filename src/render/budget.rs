@@ -135,6 +135,10 @@ pub(super) fn split(
             }
         }
     }
+    if texts.is_empty() {
+        // All of its size is something else, such as mentions; no message at all would be silence.
+        texts.push((template.headline.clone(), String::new()));
+    }
     if texts.len() > MOST_PARTS {
         steps.bytes_cut = texts[MOST_PARTS - 1..].iter().map(|(body, _)| body.len()).sum();
         let line = format!(
@@ -238,4 +242,27 @@ fn blocks<'e, 'm>(events: &'e [Event<'m>]) -> Vec<&'e [Event<'m>]> {
         blocks.push(&events[start..]);
     }
     blocks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_that_writes_nothing_but_mentions_is_still_a_message() {
+        let template = RenderedMessage {
+            body: "🔥 FIRING · A".to_owned(),
+            formatted_body: String::new(),
+            msgtype: MsgType::Text,
+            mentions: Mentions {
+                user_ids: (0..2_000).map(|n| format!("@user{n}:example.org")).collect(),
+                room: false,
+            },
+            headline: "🔥 FIRING · A".to_owned(),
+        };
+        assert!(content_size(&template) > CONTENT_LIMIT);
+        let (messages, _) = split(&[], false, &template);
+        assert_eq!(messages.len(), 1);
+        assert_eq!(messages[0].body, template.headline);
+    }
 }

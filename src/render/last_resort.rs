@@ -1,0 +1,101 @@
+//! What goes out if rendering itself breaks: a defect of this program, or of a crate that it renders with.
+//!
+//! Guarantees: a panic costs the looks of a message and never the notification; what is written here uses nothing that
+//! may have panicked, so no facts, templates or Markdown, and is bounded however large the notification is.
+
+use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::{BudgetSteps, Rendered, TemplateProblem};
+use crate::alert::{AlertStatus, Notification};
+use crate::message::{Mentions, MsgType, RenderedMessage, TemplateName};
+
+/// How many alerts are listed; the others are counted.
+const LISTED: usize = 20;
+/// How many characters of one line are kept.
+const LINE: usize = 300;
+
+/// What `render` makes, or a bare list of the alerts if it panics.
+pub(super) fn unless_it_panics(
+    template: &TemplateName,
+    notification: &Notification,
+    render: impl FnOnce() -> Rendered,
+) -> Rendered {
+    // Nothing that `render` may leave half done outlives it: it only reads.
+    catch_unwind(AssertUnwindSafe(render)).unwrap_or_else(|_| bare(template, notification))
+}
+
+fn bare(template: &TemplateName, notification: &Notification) -> Rendered {
+    let alerts = &notification.alerts;
+    let labels = alerts.iter().map(|alert| &alert.labels);
+    let name = std::iter::once(&notification.group_labels)
+        .chain(labels)
+        .find_map(|labels| labels.get("alertname"))
+        .map_or("an alert without a name", String::as_str);
+    let status = notification.status.as_str().to_uppercase();
+    let headline = line(&format!("{status} · {name} ({} alerts)", alerts.len()));
+    let mut body = headline.clone();
+    for alert in alerts.iter().take(LISTED) {
+        let labels: Vec<String> = alert
+            .labels
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let _ = write!(body, "\n• {}", line(&format!("{} {}", alert.status, labels.join(", "))));
+    }
+    if alerts.len() > LISTED {
+        let _ = write!(body, "\n… and {} more", alerts.len() - LISTED);
+    }
+    body.push_str("\n(formatting this failed inside the relay; its log says more)");
+    let msgtype = match notification.status {
+        AlertStatus::Firing => MsgType::Text,
+        AlertStatus::Resolved => MsgType::Notice,
+    };
+    let message = RenderedMessage {
+        body: body.clone(),
+        formatted_body: String::new(),
+        msgtype,
+        mentions: Mentions::default(),
+        headline,
+    };
+    let why = "rendering broke off inside the relay, so the notification goes out unformatted; please report it";
+    Rendered {
+        messages: vec![message],
+        markdown: body,
+        problem: Some(TemplateProblem::new(template.file_name(), why)),
+        budget: BudgetSteps::default(),
+    }
+}
+
+/// One bounded line without control characters.
+fn line(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(LINE)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::{content_size, trial};
+
+    #[test]
+    fn a_panic_costs_no_notification() {
+        let template = TemplateName::default();
+        for notification in trial::notifications() {
+            let rendered = unless_it_panics(&template, &notification, || panic!("a defect"));
+            let [message] = rendered.messages.as_slice() else {
+                panic!()
+            };
+            assert!(
+                message
+                    .headline
+                    .contains(notification.status.as_str().to_uppercase().as_str())
+            );
+            assert!(message.body.contains(&notification.alerts[0].labels["alertname"]));
+            assert!(content_size(message) < 16 * 1024);
+            assert!(rendered.problem.is_some());
+        }
+    }
+}
