@@ -115,14 +115,14 @@ fn story(delivery: &Delivery) -> String {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     format!(
         "delivery     {}\nstate        {}\nroom         {}\ntransaction  {}\naccepted     {}\nattempts     {}\n\
-         first tried  {}\nevent        {}\nlast error   {}\nnamed in     {}\nmsgtype      {:?}\n\n{}",
+         last tried   {}\nevent        {}\nlast error   {}\nnamed in     {}\nmsgtype      {:?}\n\n{}",
         delivery.id,
         delivery.state,
         delivery.room,
         delivery.txn_id,
         delivery.accepted_at,
         delivery.attempts,
-        or_dash(delivery.first_attempt_at.map(|time| time.to_string())),
+        or_dash(delivery.last_attempt_at.map(|time| time.to_string())),
         or_dash(delivery.event_id.clone()),
         or_dash(delivery.last_error.clone()),
         or_dash(delivery.folded_into.map(|digest| format!("digest {digest}"))),
