@@ -1,6 +1,6 @@
 //! The plain message that goes out where the homeserver refuses the formatted one.
 //!
-//! Guarantees: it says that something is missing and why, keeps the mentions, and is smaller than what was refused. Text
+//! Guarantees: it says that something is missing and why, keeps the mentions as far as they fit, and is smaller than what was refused. Text
 //! is cut only where the size was the trouble, so a digest that is refused for another reason still names all it stands for.
 
 use crate::matrix::{Failure, MessageTrouble, Verdict};
@@ -9,6 +9,9 @@ use crate::message::RenderedMessage;
 /// Bytes of text that are kept of what was too large; a homeserver that refuses so little refuses everything.
 const KEPT_BYTES: usize = 8 * 1024;
 
+/// How many people are pinged at most by what was too large: the list itself may have been what was.
+const KEPT_MENTIONS: usize = 50;
+
 /// Whether a message is such a fallback already.
 pub(super) fn is_plain(message: &RenderedMessage) -> bool {
     message.formatted_body.is_empty()
@@ -16,11 +19,15 @@ pub(super) fn is_plain(message: &RenderedMessage) -> bool {
 
 /// `message` as plain text with a last line about what happened.
 pub(super) fn plain(message: &RenderedMessage, failure: &Failure) -> RenderedMessage {
+    let mut mentions = message.mentions.clone();
     let (kept, reason) = match failure.verdict {
-        Verdict::Message(MessageTrouble::TooLarge) => (
-            truncated(&message.body, KEPT_BYTES),
-            "the homeserver refused the full message as too large",
-        ),
+        Verdict::Message(MessageTrouble::TooLarge) => {
+            mentions.user_ids.truncate(KEPT_MENTIONS);
+            (
+                truncated(&message.body, KEPT_BYTES),
+                "the homeserver refused the full message as too large",
+            )
+        }
         _ => (message.body.as_str(), "the homeserver refused the formatted message"),
     };
     let cut = if kept.len() < message.body.len() { "…\n" } else { "\n" };
@@ -28,7 +35,7 @@ pub(super) fn plain(message: &RenderedMessage, failure: &Failure) -> RenderedMes
         body: format!("{kept}{cut}\n({reason})"),
         formatted_body: String::new(),
         msgtype: message.msgtype,
-        mentions: message.mentions.clone(),
+        mentions,
         headline: message.headline.clone(),
     }
 }
@@ -51,7 +58,7 @@ mod tests {
             formatted_body: "<b>x</b>".to_owned(),
             msgtype: crate::message::MsgType::Text,
             mentions: crate::message::Mentions {
-                user_ids: vec!["@oncall:example.org".to_owned()],
+                user_ids: (0..2_000).map(|n| format!("@oncall{n}:example.org")).collect(),
                 room: false,
             },
             headline: "h".to_owned(),
@@ -77,6 +84,6 @@ mod tests {
         let (message, plain) = refused(MessageTrouble::TooLarge);
         assert!(is_plain(&plain) && !is_plain(&message));
         assert!(plain.body.len() < KEPT_BYTES + 100 && plain.body.ends_with("too large)"));
-        assert_eq!(plain.mentions, message.mentions);
+        assert_eq!(plain.mentions.user_ids[..], message.mentions.user_ids[..KEPT_MENTIONS]);
     }
 }
