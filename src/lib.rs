@@ -30,6 +30,7 @@ pub mod route;
 pub mod demo;
 pub mod samples;
 pub mod standin;
+pub mod web;
 
 pub mod cli;
 pub mod config;

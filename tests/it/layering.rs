@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-const ROOMS: [&str; 17] = [
+const ROOMS: [&str; 18] = [
     "alert",
     "message",
     "intake",
@@ -16,6 +16,7 @@ const ROOMS: [&str; 17] = [
     "matrix",
     "samples",
     "standin",
+    "web",
     "demo",
     "cli",
     "config",
@@ -44,7 +45,8 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         // Outside the flow: they know nothing of it.
         ("samples", &[]),
         ("standin", &[]),
-        ("demo", &["standin"]),
+        ("web", &[]),
+        ("demo", &["standin", "web"]),
     ])
 }
 
