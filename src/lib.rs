@@ -31,6 +31,7 @@ pub mod demo;
 pub mod samples;
 pub mod standin;
 pub mod web;
+pub mod workshop;
 
 pub mod cli;
 pub mod config;

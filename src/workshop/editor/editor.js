@@ -4,7 +4,7 @@
 // <style> elements, which the page's Content-Security-Policy refuses.
 
 import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands';
-import { StreamLanguage, bracketMatching, indentUnit } from '@codemirror/language';
+import { StreamLanguage, indentUnit } from '@codemirror/language';
 import { Annotation, EditorState, Transaction } from '@codemirror/state';
 import {
   EditorView, drawSelection, highlightActiveLine, highlightActiveLineGutter, highlightSpecialChars, keymap, lineNumbers,
@@ -24,7 +24,7 @@ export function createEditor({ host, onEdit }) {
 
   const extensions = (file) => [
     lineNumbers(), remarks, highlightActiveLine(), highlightActiveLineGutter(), highlightSpecialChars(),
-    history(), drawSelection(), bracketMatching(), indentUnit.of('  '), EditorView.lineWrapping,
+    history(), drawSelection(), indentUnit.of('  '), EditorView.lineWrapping,
     StreamLanguage.define(grammar), theme,
     // Tab indents; Escape and then Tab leaves, which CodeMirror does by itself.
     keymap.of([...defaultKeymap, ...historyKeymap, indentWithTab]),

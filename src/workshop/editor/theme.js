@@ -6,7 +6,8 @@ import { tags } from '@lezer/highlight';
 
 const look = EditorView.theme({
   '&': { height: '100%', fontSize: '13px', color: 'var(--text)', backgroundColor: 'var(--surface)' },
-  '&.cm-focused': { outline: '2px solid var(--accent)', outlineOffset: '-2px' },
+  // The page draws the focus ring around the whole editor.
+  '&.cm-focused': { outline: '0' },
   '.cm-scroller': {
     fontFamily: '"JetBrains Mono", ui-monospace, "SFMono-Regular", Menlo, Consolas, "Noto Sans Mono", monospace, "Noto Color Emoji"',
     lineHeight: '1.6',
@@ -23,7 +24,7 @@ const look = EditorView.theme({
   '.cm-gutters': { backgroundColor: 'var(--surface)', color: 'var(--soft)', border: '0' },
   '.cm-activeLineGutter': { backgroundColor: 'transparent', color: 'var(--text)' },
   '.cm-lineNumbers .cm-gutterElement': { minWidth: '26px', padding: '0 6px 0 0' },
-  '.signs .cm-gutterElement': { width: '20px', display: 'grid', placeItems: 'center' },
+  '.signs .cm-gutterElement': { width: '20px', padding: '4px 0 0 3px' },
   '.sign': {
     display: 'grid', placeItems: 'center', width: '14px', height: '14px', borderRadius: '50%', color: 'var(--surface)',
     fontSize: '9px', fontWeight: '700', lineHeight: '1',
@@ -38,7 +39,6 @@ const look = EditorView.theme({
   },
   '.remark-error': { color: 'var(--fire)', backgroundColor: 'color-mix(in srgb, var(--fire) 12%, var(--surface))' },
   '.remark-warning': { color: 'var(--warm)', backgroundColor: 'color-mix(in srgb, var(--warm) 12%, var(--surface))' },
-  '.cm-matchingBracket': { backgroundColor: 'var(--select)', outline: '0' },
 });
 
 const colours = HighlightStyle.define([
