@@ -12,10 +12,13 @@ mod health;
 mod legacy;
 mod lenient;
 pub mod parse;
+mod request;
 mod server;
 mod webhook;
 
-pub use authenticate::Credentials;
+pub use authenticate::{Caller, Credentials};
 pub use document::Example;
+pub use error::{Problem, ProblemJson};
 pub use health::{Check, Checks, State};
+pub use request::JsonBody;
 pub use server::{Parts, endpoint, openapi};

@@ -23,6 +23,7 @@ use secrecy::SecretString;
 pub use self::answer::Answer;
 pub use self::check::{Finding, Severity};
 pub use self::client::Client;
+pub use self::content::event;
 pub use self::failure::Failure;
 pub use self::verdict::{Asked, MessageTrouble, RoomTrouble, TokenTrouble, Verdict, judge};
 

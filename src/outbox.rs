@@ -17,6 +17,7 @@ mod delivery;
 mod error;
 mod fold;
 mod postgres;
+mod recording;
 mod report;
 mod sqlite;
 mod store;
@@ -28,6 +29,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use secrecy::SecretString;
+use tokio::sync::Notify;
 
 pub use self::delivery::{
     Acceptance, Delivery, DeliveryId, DeliveryState, DeliveryStateError, Enqueued, NewDelivery, Outcome, Receipt,
@@ -36,6 +38,7 @@ pub use self::delivery::{
 pub use self::error::OutboxError;
 pub use self::fold::{Digest, FOLD_AT_MOST, FoldPolicy, Waiting};
 use self::postgres::PostgreSql;
+pub use self::recording::{NewRecording, Recording, RecordingId};
 pub use self::report::{Dropped, Filter, Retried, RetryResult, RoomStats, RoomWait, Stats};
 use self::sqlite::Sqlite;
 use self::store::Store;
@@ -56,7 +59,10 @@ pub struct Settings {
 
 /// A handle on the outbox; cheap to clone. The last one to go waits for what is being written.
 #[derive(Clone)]
-pub struct Outbox(Arc<dyn Store>);
+pub struct Outbox {
+    store: Arc<dyn Store>,
+    work: Arc<Notify>,
+}
 
 impl fmt::Debug for Outbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -68,29 +74,42 @@ impl Outbox {
     /// Opens it for a relay, and migrates it. A second relay on the same directory is refused.
     pub async fn open(settings: &Settings) -> Result<Self, OutboxError> {
         if let Some(url) = &settings.database_url {
-            return Ok(Self(Arc::new(Box::pin(PostgreSql::open(url, settings)).await?)));
+            return Ok(Self::on(Box::pin(PostgreSql::open(url, settings)).await?));
         }
         let settings = settings.clone();
         let sqlite = tokio::task::spawn_blocking(move || Sqlite::open(&settings)).await;
-        Ok(Self(Arc::new(sqlite.map_err(OutboxError::bug)??)))
+        Ok(Self::on(sqlite.map_err(OutboxError::bug)??))
     }
 
     /// Opens it for a command, beside a relay that may be running: takes no lock, makes and migrates nothing.
     pub async fn open_for_operator(settings: &Settings) -> Result<Self, OutboxError> {
         if let Some(url) = &settings.database_url {
-            return Ok(Self(Arc::new(
-                Box::pin(PostgreSql::open_for_operator(url, settings)).await?,
-            )));
+            return Ok(Self::on(Box::pin(PostgreSql::open_for_operator(url, settings)).await?));
         }
         let settings = settings.clone();
         let sqlite = tokio::task::spawn_blocking(move || Sqlite::open_for_operator(&settings)).await;
-        Ok(Self(Arc::new(sqlite.map_err(OutboxError::bug)??)))
+        Ok(Self::on(sqlite.map_err(OutboxError::bug)??))
+    }
+
+    fn on(store: impl Store + 'static) -> Self {
+        Self {
+            store: Arc::new(store),
+            work: Arc::default(),
+        }
+    }
+
+    /// Waits until this process has accepted, retried or woken something since the last call: a worker's reason to
+    /// claim before its next poll. What other processes do, and waits that end, only a poll finds.
+    pub async fn work(&self) {
+        self.work.notified().await;
     }
 
     /// Accepts deliveries. When it returns they are on disk; concurrent calls share one fsync. If the caller goes away
     /// meanwhile, they may be on disk all the same: that is what repeat keys are for.
     pub async fn enqueue(&self, acceptance: Acceptance) -> Result<Enqueued, OutboxError> {
-        self.0.enqueue(acceptance).await
+        let enqueued = self.store.enqueue(acceptance).await?;
+        self.work.notify_one();
+        Ok(enqueued)
     }
 
     /// Claims the heads of at most `limit` rooms that are due and not claimed, least recently claimed room first. The
@@ -101,28 +120,28 @@ impl Outbox {
         limit: usize,
         fold: &FoldPolicy,
     ) -> Result<Vec<Delivery>, OutboxError> {
-        self.0.claim_due(now, limit, fold).await
+        self.store.claim_due(now, limit, fold).await
     }
 
     /// Says that these are still in flight. Due every few seconds; a claim that is not renewed passes to somebody else.
     pub async fn renew(&self, ids: &[DeliveryId], now: Timestamp) -> Result<(), OutboxError> {
-        self.0.renew(ids, now).await
+        self.store.renew(ids, now).await
     }
 
     /// Gives claims back without an outcome, such as at a shutdown whose deadline has passed. The attempt stays counted.
     pub async fn release(&self, ids: &[DeliveryId]) -> Result<(), OutboxError> {
-        self.0.release(ids).await
+        self.store.release(ids).await
     }
 
     /// Writes down how an attempt ended, and ends the claim. A late word from somebody who lost the claim is ignored,
     /// except that the message is in the room.
     pub async fn record(&self, id: DeliveryId, outcome: Outcome, now: Timestamp) -> Result<Recorded, OutboxError> {
-        self.0.record(id, outcome, now).await
+        self.store.record(id, outcome, now).await
     }
 
     /// What the room waits for; `None` if it may be tried.
     pub async fn room_due(&self, room: &RoomAddress, now: Timestamp) -> Result<Option<RoomWait>, OutboxError> {
-        self.0.room_due(room, now).await
+        self.store.room_due(room, now).await
     }
 
     /// Lets a room wait, or with `None` try again now.
@@ -132,52 +151,73 @@ impl Outbox {
         wait: Option<RoomWait>,
         now: Timestamp,
     ) -> Result<(), OutboxError> {
-        self.0.set_room_due(room, wait, now).await
+        self.store
+            .set_room_due(room, wait, now)
+            .await
+            .inspect(|()| self.work.notify_one())
     }
 
     /// Lets all rooms try again now that wait for this reason, such as when the token works again; says how many.
     pub async fn wake_rooms(&self, reason: &str) -> Result<u64, OutboxError> {
-        self.0.wake_rooms(reason).await
+        self.store.wake_rooms(reason).await.inspect(|_| self.work.notify_one())
     }
 
     /// How full it is. Counts index entries, so ask it every few seconds and not on every request.
     pub async fn stats(&self, now: Timestamp) -> Result<Stats, OutboxError> {
-        self.0.stats(now).await
+        self.store.stats(now).await
     }
 
     /// Whether it can be written: it writes.
     pub async fn probe(&self) -> Result<(), OutboxError> {
-        self.0.probe().await
+        self.store.probe().await
     }
 
     /// Removes what was delivered, or named in a digest that was, too long ago, and repeat keys past the window; says
     /// how many rows. What is dead stays.
     pub async fn prune(&self, now: Timestamp) -> Result<u64, OutboxError> {
-        self.0.prune(now).await
+        self.store.prune(now).await
     }
 
     /// Deliveries, newest first.
     pub async fn list(&self, filter: Filter) -> Result<Vec<Delivery>, OutboxError> {
-        self.0.list(filter).await
+        self.store.list(filter).await
     }
 
     /// One delivery.
     pub async fn show(&self, id: DeliveryId) -> Result<Option<Delivery>, OutboxError> {
-        self.0.show(id).await
+        self.store.show(id).await
     }
 
     /// Puts dead deliveries at the tail of their rooms, under their old transaction IDs, and lets the rooms try now.
     pub async fn retry(&self, ids: &[DeliveryId], now: Timestamp) -> Result<Vec<Retried>, OutboxError> {
-        self.0.retry(ids, now).await
+        self.store.retry(ids, now).await.inspect(|_| self.work.notify_one())
     }
 
     /// The same for everything dead in a room, in its order.
     pub async fn retry_room(&self, room: &RoomAddress, now: Timestamp) -> Result<Vec<Retried>, OutboxError> {
-        self.0.retry_room(room, now).await
+        self.store
+            .retry_room(room, now)
+            .await
+            .inspect(|_| self.work.notify_one())
     }
 
     /// Drops a delivery: one that waits becomes dead, one that is dead is removed.
     pub async fn drop(&self, id: DeliveryId, now: Timestamp) -> Result<Dropped, OutboxError> {
-        self.0.discard(id, now).await
+        self.store.discard(id, now).await
+    }
+
+    /// Keeps notifications for people to look at, and of all of them only the last `keep`.
+    pub async fn keep_recordings(&self, new: Vec<NewRecording>, keep: usize) -> Result<(), OutboxError> {
+        self.store.keep_recordings(new, keep).await
+    }
+
+    /// What was kept, newest first.
+    pub async fn recordings(&self) -> Result<Vec<Recording>, OutboxError> {
+        self.store.recordings().await
+    }
+
+    /// One of them, with its body.
+    pub async fn recording(&self, id: RecordingId) -> Result<Option<(Recording, String)>, OutboxError> {
+        self.store.recording(id).await
     }
 }

@@ -30,6 +30,7 @@ mod shield;
 mod trial;
 mod values;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -119,7 +120,12 @@ impl Renderer {
         let zone = &self.0.settings.time_zone;
         match compose::compose(&library.engine, &template.file_name(), facts, zone, None) {
             Ok(rendered) => rendered,
-            Err(problem) => compose::fall_back(&self.0.fallback.engine, template, facts, zone, problem),
+            Err(problem) => {
+                // A template that never worked is missing here; why it did not is known since it was loaded.
+                let known = library.problems.iter().find(|known| known.file == template.file_name());
+                let problem = known.cloned().unwrap_or(problem);
+                compose::fall_back(&self.0.fallback.engine, template, facts, zone, problem)
+            }
         }
     }
 
@@ -148,6 +154,11 @@ impl Renderer {
         self.0.library.load().names()
     }
 
+    /// Whether this template can be chosen.
+    pub fn knows(&self, template: &TemplateName) -> bool {
+        self.0.library.load().engine.sources.contains_key(&template.file_name())
+    }
+
     /// The text of a template or partial that is in use, by its path inside the folder.
     pub fn source(&self, file: &str) -> Option<String> {
         self.0.library.load().engine.sources.get(file).cloned()
@@ -156,6 +167,11 @@ impl Renderer {
     /// The paths of all templates and partials in use.
     pub fn files(&self) -> Vec<String> {
         self.0.library.load().engine.sources.keys().cloned().collect()
+    }
+
+    /// What the operator's folder holds, as it was last read and whether it works or not; empty where all is built in.
+    pub fn on_disk(&self) -> BTreeMap<String, String> {
+        self.0.library.load().on_disk.clone()
     }
 
     /// Renders with one file replaced by a draft of it, and says everything that its author should know.

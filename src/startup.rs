@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use poem::Response;
 use poem::endpoint::BoxEndpoint;
 use poem::listener::{Acceptor as _, Listener as _, TcpListener};
+use poem::{EndpointExt as _, Response};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,7 @@ use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
 use crate::render::Renderer;
 use crate::route::Router;
+use crate::workshop::{self, Workshop};
 use crate::{intake, samples, telemetry};
 
 /// How often the templates folder is looked at: a saved template is in use within a second.
@@ -55,7 +56,8 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         .await
         .context("the outbox cannot be opened")?;
     let renderer = Renderer::open(&settings.render);
-    let router = Router::to_room(settings.default_room.clone(), settings.template.clone());
+    let template = settings.template.clone();
+    let router = Router::to_room(settings.default_room.clone(), template.clone());
     let rooms = router.rooms();
     let wake = Arc::new(Notify::new());
     let pipeline = Arc::new(Pipeline::new(
@@ -77,14 +79,20 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     if credentials.open() {
         tracing::warn!("RELAY_TOKEN is not set: anyone who reaches this port can send messages to your room");
     }
-    let endpoint = intake::endpoint(Parts {
+    let parts = Parts {
         pipeline,
         checks: Arc::new(checks),
         credentials,
         max_body_bytes: settings.server.max_body_bytes,
         examples: examples(),
+        workshop: match page {
+            None => workshop::page::routes(),
+            Some(_) => workshop::page::routes_beside_room(),
+        },
         page,
-    });
+    };
+    let workshop = Workshop::new(renderer.clone(), outbox.clone(), template);
+    let endpoint = intake::endpoint(parts, workshop::operations()).data(Arc::new(workshop));
 
     let listen = format!("{}:{}", settings.server.host, settings.server.port);
     let acceptor = TcpListener::bind(listen.clone()).into_acceptor().await;

@@ -1,5 +1,99 @@
-//! The workshop: a page at `/` on which a template's author sees what it does before anybody's phone does.
+//! The workshop: where people see what a template makes of a notification before an incident shows it to them.
 //!
-//! Guarantees: it changes nothing on the server but what an operator may anyway (sending a dead delivery again).
+//! Guarantees: a preview is made by the code that makes real messages, and it sends, stores and changes nothing; it is
+//! bounded in time and in number, so that no draft keeps notifications from being accepted. The only thing that can be
+//! changed from here is that a dead delivery waits again.
+//!
+//! It edits no template: the files belong to the operator.
 
+mod deliveries;
 pub mod page;
+mod preview;
+mod state;
+
+use std::sync::Arc;
+
+use poem::http::StatusCode;
+use poem_openapi::{ApiResponse, OpenApi, Tags};
+use tokio::sync::Semaphore;
+
+use crate::intake::{Problem, ProblemJson};
+use crate::message::TemplateName;
+use crate::outbox::{Outbox, OutboxError};
+use crate::render::Renderer;
+
+/// How many previews are rendered at once; the others wait. Acceptance needs the processors more.
+const AT_ONCE: usize = 2;
+
+/// What the operations of the workshop work with.
+pub struct Workshop {
+    renderer: Renderer,
+    outbox: Outbox,
+    default_template: TemplateName,
+    slots: Arc<Semaphore>,
+}
+
+impl Workshop {
+    /// A workshop over the templates and the outbox of a relay.
+    pub fn new(renderer: Renderer, outbox: Outbox, default_template: TemplateName) -> Self {
+        Self {
+            renderer,
+            outbox,
+            default_template,
+            slots: Arc::new(Semaphore::new(AT_ONCE)),
+        }
+    }
+}
+
+/// The operations, for the document and the server. They find their [`Workshop`] in the request's data.
+pub fn operations() -> impl OpenApi + 'static {
+    (preview::Previews, state::Shelves, deliveries::Deliveries)
+}
+
+#[derive(Tags)]
+enum Tag {
+    /// Try templates, and see what was delivered. What the page at `/` calls.
+    Workshop,
+}
+
+/// What keeps an operation of the workshop from answering.
+#[derive(ApiResponse)]
+#[expect(
+    dead_code,
+    reason = "some are made by the extractors, as `Problem`; here they are documented"
+)]
+enum Refused {
+    /// The credential is missing or wrong.
+    #[oai(status = 401)]
+    Unauthorized(ProblemJson),
+    /// There is nothing of that name.
+    #[oai(status = 404)]
+    Unknown(ProblemJson),
+    /// A parameter is not usable; `field` names it.
+    #[oai(status = 422)]
+    NotUsable(ProblemJson),
+    /// The store cannot be read now.
+    #[oai(status = 503)]
+    StoreUnavailable(ProblemJson),
+}
+
+impl Refused {
+    fn unknown(what: &str) -> Self {
+        Self::Unknown(ProblemJson(Problem::new(StatusCode::NOT_FOUND, what)))
+    }
+}
+
+impl From<OutboxError> for Refused {
+    fn from(error: OutboxError) -> Self {
+        Self::StoreUnavailable(store_problem(&error))
+    }
+}
+
+/// The public text of a store that does not answer; the cause is the operator's.
+fn store_problem(error: &OutboxError) -> ProblemJson {
+    tracing::warn!(error.message = %error, "the workshop cannot use the outbox");
+    ProblemJson(Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the relay's store cannot be used now; the log says why",
+    ))
+}

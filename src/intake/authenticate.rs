@@ -79,7 +79,7 @@ impl BodyLimit {
 struct BearerScheme(#[expect(dead_code, reason = "only documents the scheme")] Bearer);
 
 /// A caller who was let in.
-pub(super) struct Caller(());
+pub struct Caller(());
 
 impl<'a> ApiExtractor<'a> for Caller {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];

@@ -3,10 +3,12 @@
 //! Guarantees: the document that `/openapi.json` serves, that Swagger UI shows and that `openapi/openapi.yaml` holds is
 //! one and the same, made from the types that parse the requests. It needs no running relay.
 
-use poem_openapi::{LicenseObject, OpenApiService};
+use poem_openapi::{LicenseObject, OpenApi, OpenApiService};
 use serde_json::{Map, Value, json};
 
 use super::webhook::Webhook;
+
+pub(super) type Service<A> = OpenApiService<(Webhook, A), ()>;
 
 /// A named example body that Swagger UI offers.
 #[derive(Debug, Clone)]
@@ -19,8 +21,9 @@ pub struct Example {
     pub body: Value,
 }
 
-pub(super) fn service(webhook: Webhook) -> OpenApiService<Webhook, ()> {
-    OpenApiService::new(webhook, "grafana-matrix-relay", env!("CARGO_PKG_VERSION"))
+/// All operations: those of this room, and `others` that know themselves.
+pub(super) fn service<A: OpenApi>(others: A) -> Service<A> {
+    OpenApiService::new((Webhook, others), "grafana-matrix-relay", env!("CARGO_PKG_VERSION"))
         .description(
             "Relays Grafana and Alertmanager notifications to Matrix rooms. A notification that is answered 202 is on disk and appears in its Matrix room exactly once and in order. \
              Refusals are problem details (RFC 9457) and are decided in this order: size, credential, content type, \
@@ -30,7 +33,7 @@ pub(super) fn service(webhook: Webhook) -> OpenApiService<Webhook, ()> {
 }
 
 /// The document with its named examples.
-pub(super) fn document(service: &OpenApiService<Webhook, ()>, examples: &[Example]) -> Value {
+pub(super) fn document<A: OpenApi>(service: &Service<A>, examples: &[Example]) -> Value {
     // The service has just written this JSON itself.
     let mut document: Value = serde_json::from_str(&service.spec()).unwrap_or_default();
     let named: Map<String, Value> = examples
@@ -54,7 +57,7 @@ pub(super) fn document(service: &OpenApiService<Webhook, ()>, examples: &[Exampl
 }
 
 /// The page of Swagger UI with everything inlined, so that it works without the internet.
-pub(super) fn swagger_page(service: &OpenApiService<Webhook, ()>, document: &Value) -> String {
+pub(super) fn swagger_page<A: OpenApi>(service: &Service<A>, document: &Value) -> String {
     let plain = service.spec();
     // In a script element only `</` could end it.
     let shown = document.to_string().replace("</", "<\\/");

@@ -3,9 +3,12 @@
 //! Guarantees: every answer that is not a success has this form, in at most a few hundred bytes, because Grafana shows
 //! the first 1,024 bytes of it to its users. No body, token or path of this machine is ever part of it.
 
+use std::fmt;
+
 use poem::error::ResponseError;
 use poem::http::{StatusCode, header};
 use poem::{Body, IntoResponse, Response};
+use poem_openapi::error::ParseParamError;
 use poem_openapi::payload::Payload;
 use poem_openapi::registry::{MetaSchemaRef, Registry};
 use poem_openapi::types::{ToJSON, Type};
@@ -16,7 +19,7 @@ use super::parse::ParseError;
 /// Problem details after RFC 9457.
 #[derive(Debug, Clone, Object)]
 #[oai(skip_serializing_if_is_none)]
-pub(super) struct Problem {
+pub struct Problem {
     /// `about:blank`: the status says what kind of problem it is.
     #[oai(rename = "type")]
     kind: String,
@@ -32,7 +35,7 @@ pub(super) struct Problem {
 
 impl Problem {
     /// A problem with a detail for the caller.
-    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self {
             kind: "about:blank".to_owned(),
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
@@ -40,6 +43,18 @@ impl Problem {
             detail: detail.into(),
             field: None,
         }
+    }
+
+    /// The same problem with the path of the field that it is about.
+    #[must_use]
+    pub fn with_field(self, field: impl Into<String>) -> Self {
+        let field = Some(field.into());
+        Self { field, ..self }
+    }
+
+    /// A request that is understood and has something wrong in `field`.
+    pub fn of_field(field: &str, reason: impl fmt::Display) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{field}: {reason}")).with_field(field)
     }
 
     /// Its HTTP status.
@@ -66,6 +81,9 @@ impl Problem {
     }
 
     fn of_framework(error: &poem::Error) -> Self {
+        if let Some(error) = error.downcast_ref::<ParseParamError>() {
+            return Self::of_field(error.name, &error.reason);
+        }
         let status = error.status();
         let detail = match status {
             StatusCode::NOT_FOUND => "nothing is here; notifications go to /alert".to_owned(),
@@ -84,11 +102,7 @@ impl From<ParseError> for Problem {
         match &error {
             ParseError::NotJson(_) => Self::new(StatusCode::BAD_REQUEST, error.to_string()),
             ParseError::Field { field, .. } => {
-                let field = Some(field.clone());
-                Self {
-                    field,
-                    ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
-                }
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()).with_field(field)
             }
         }
     }
@@ -110,7 +124,7 @@ impl ResponseError for Refusal {
 }
 
 /// A problem as `application/problem+json`.
-pub(super) struct ProblemJson(pub(super) Problem);
+pub struct ProblemJson(pub Problem);
 
 impl Payload for ProblemJson {
     const CONTENT_TYPE: &'static str = "application/problem+json";

@@ -70,7 +70,8 @@ pub fn notification(bytes: &[u8]) -> Result<Notification, ParseError> {
     }
 }
 
-fn typed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ParseError> {
+/// Parses JSON into anything, and names the field where that fails.
+pub(super) fn typed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ParseError> {
     let deserializer = &mut serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut *deserializer).map_err(|error| {
         let path = error.path().to_string();

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use poem::endpoint::{BoxEndpoint, make_sync};
 use poem::http::StatusCode;
 use poem::http::header::{self, HeaderName};
-use poem::web::{Html, Redirect};
-use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, Route, get};
+use poem::web::Html;
+use poem::{Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Request, Response, Route, get};
+use poem_openapi::OpenApi;
 use serde_json::Value;
 
 use super::authenticate::{BodyLimit, Credentials};
 use super::document::{self, Example};
 use super::error::{Problem, ProblemJson};
 use super::health::{self, Checks};
-use super::webhook::Webhook;
 use crate::pipeline::Pipeline;
 
 /// What the HTTP side is made of.
@@ -28,9 +28,21 @@ pub struct Parts {
     pub max_body_bytes: usize,
     /// Example bodies for Swagger UI.
     pub examples: Vec<Example>,
-    /// What is served at `/`, in the demo; nothing otherwise.
+    /// The workshop's page and its files, under `/workshop/` and at `/`.
+    pub workshop: Route,
+    /// What is served at `/` in its place, in the demo.
     pub page: Option<BoxEndpoint<'static, Response>>,
 }
+
+/// Where the operations of the document begin; everything else is a page or a probe.
+const OPERATIONS: [&str; 6] = [
+    "/alert",
+    "/preview",
+    "/workshop/state",
+    "/workshop/recorded",
+    "/workshop/samples",
+    "/workshop/deliveries",
+];
 
 /// Nothing may be loaded, framed or run from an API answer.
 const API_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
@@ -44,9 +56,9 @@ const HEADERS: [(HeaderName, &str); 4] = [
     (header::CONTENT_SECURITY_POLICY, API_POLICY),
 ];
 
-/// The whole HTTP side.
-pub fn endpoint(parts: Parts) -> BoxEndpoint<'static, Response> {
-    let service = document::service(Webhook);
+/// The whole HTTP side; `others` are the operations of other rooms.
+pub fn endpoint(parts: Parts, others: impl OpenApi + 'static) -> BoxEndpoint<'static, Response> {
+    let service = document::service(others);
     let document = document::document(&service, &parts.examples);
     let page = document::swagger_page(&service, &document);
     let served = serde_json::to_string_pretty(&document).unwrap_or_default();
@@ -63,10 +75,14 @@ pub fn endpoint(parts: Parts) -> BoxEndpoint<'static, Response> {
         .at("/health/live", get(health::live))
         .at("/health/ready", get(health::ready))
         .at("/metrics", get(health::metrics));
-    let routes = routes.nest_no_strip("/alert", service);
+    let (service, workshop) = (Arc::new(service.into_endpoint()), Arc::new(parts.workshop));
+    let routes = OPERATIONS
+        .iter()
+        .fold(routes, |routes, path| routes.nest_no_strip(path, Arc::clone(&service)));
+    let routes = routes.nest_no_strip("/workshop", Arc::clone(&workshop));
     let routes = match parts.page {
         Some(page) => routes.nest("/", page),
-        None => routes.at("/", get(make_sync(|_| Redirect::see_other("/docs").into_response()))),
+        None => routes.nest("/", workshop),
     };
     routes
         .data(parts.pipeline)
@@ -80,8 +96,8 @@ pub fn endpoint(parts: Parts) -> BoxEndpoint<'static, Response> {
 }
 
 /// The document without a running relay.
-pub fn openapi(examples: &[Example]) -> Value {
-    document::document(&document::service(Webhook), examples)
+pub fn openapi(examples: &[Example], others: impl OpenApi) -> Value {
+    document::document(&document::service(others), examples)
 }
 
 async fn problem(error: poem::Error) -> Response {
@@ -96,8 +112,11 @@ async fn problem(error: poem::Error) -> Response {
 }
 
 async fn with_headers<E: Endpoint>(endpoint: Arc<E>, request: Request) -> poem::Result<Response> {
-    let takes = if request.uri().path().starts_with("/alert") {
+    let path = request.uri().path();
+    let takes = if path.starts_with("/alert") {
         "POST, PUT"
+    } else if path == "/preview" || path.ends_with("/retry") {
+        "POST"
     } else {
         "GET, HEAD"
     };

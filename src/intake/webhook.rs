@@ -4,11 +4,9 @@
 //! notification is on disk; nothing that Matrix does can make this answer an error.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
-use poem::error::ReadBodyError;
-use poem::http::{StatusCode, header};
+use poem::http::StatusCode;
 use poem::web::Data;
 use poem::{Request, RequestBody};
 use poem_openapi::payload::Json;
@@ -16,15 +14,12 @@ use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchemaRef, Registry
 use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions, Object, OpenApi, Tags};
 
-use super::authenticate::{BodyLimit, Caller};
+use super::authenticate::Caller;
 use super::body::NotificationBody;
 use super::error::{Problem, ProblemJson, Refused};
-use super::parse;
+use super::{parse, request};
 use crate::alert::Notification;
 use crate::pipeline::{AcceptError, Pipeline};
-
-/// How long a body may take to arrive. Grafana itself gives up after 30 seconds.
-const BODY_TIME: Duration = Duration::from_secs(30);
 
 #[derive(Tags)]
 enum Tag {
@@ -37,46 +32,8 @@ struct Body(Notification);
 
 impl Body {
     async fn read(request: &Request, body: &mut RequestBody) -> Result<Self, Problem> {
-        let limit = *request.data::<BodyLimit>().unwrap_or(&BodyLimit(8 * 1024 * 1024));
-        if !declared_json(request) {
-            return Err(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "the body has to be JSON, with `Content-Type: application/json`",
-            ));
-        }
-        let body = body
-            .take()
-            .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the request has no body"))?;
-        let reading = tokio::time::timeout(BODY_TIME, body.into_bytes_limit(limit.0));
-        let bytes = match reading.await {
-            Ok(Ok(bytes)) => bytes,
-            Ok(Err(ReadBodyError::PayloadTooLarge)) => return Err(limit.refusal()),
-            Ok(Err(_)) => return Err(Problem::new(StatusCode::BAD_REQUEST, "the body broke off")),
-            Err(_) => {
-                return Err(Problem::new(
-                    StatusCode::REQUEST_TIMEOUT,
-                    "the body did not arrive in time",
-                ));
-            }
-        };
-        Ok(Self(parse::notification(&bytes)?))
+        Ok(Self(parse::notification(&request::bytes(request, body).await?)?))
     }
-}
-
-/// `application/json`, anything `+json`, or no declaration at all.
-fn declared_json(request: &Request) -> bool {
-    let Some(value) = request.headers().get(header::CONTENT_TYPE) else {
-        return true;
-    };
-    let essence = value
-        .to_str()
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
 impl<'a> ApiExtractor<'a> for Body {

@@ -26,6 +26,12 @@ pub(super) fn content(message: &RenderedMessage) -> RoomMessageEventContent {
     content
 }
 
+/// The content as JSON, exactly as [`Client::send`](super::Client::send) sends it.
+pub fn event(message: &RenderedMessage) -> serde_json::Value {
+    // There is nothing in it that JSON could refuse.
+    serde_json::to_value(content(message)).unwrap_or_default()
+}
+
 fn mentions(message: &RenderedMessage) -> Mentions {
     let mut mentions = Mentions::with_user_ids(message.mentions.user_ids.iter().filter_map(|id| user(id)));
     mentions.room = message.mentions.room;
@@ -41,13 +47,9 @@ fn user(id: &str) -> Option<OwnedUserId> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
-
-    fn event(message: &RenderedMessage) -> Value {
-        serde_json::to_value(content(message)).unwrap()
-    }
 
     fn message() -> RenderedMessage {
         RenderedMessage {

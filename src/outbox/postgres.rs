@@ -16,6 +16,7 @@ mod enqueue;
 mod operator;
 mod read;
 mod record;
+mod recording;
 
 use std::future::Future;
 use std::time::Duration;
@@ -28,8 +29,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::store::{PreparedAcceptance, Store};
 use super::{
-    Acceptance, Delivery, DeliveryId, Dropped, Enqueued, Filter, FoldPolicy, OutboxError, Outcome, Recorded, Retried,
-    RoomWait, Settings, Stats,
+    Acceptance, Delivery, DeliveryId, Dropped, Enqueued, Filter, FoldPolicy, NewRecording, OutboxError, Outcome,
+    Recorded, Recording, RecordingId, Retried, RoomWait, Settings, Stats,
 };
 use crate::message::RoomAddress;
 
@@ -166,6 +167,18 @@ impl Store for PostgreSql {
 
     async fn discard(&self, id: DeliveryId, now: Timestamp) -> Result<Dropped, OutboxError> {
         patiently(operator::discard(&self.pool, id, now)).await
+    }
+
+    async fn keep_recordings(&self, new: Vec<NewRecording>, keep: usize) -> Result<(), OutboxError> {
+        patiently(recording::keep(&self.pool, &new, keep)).await
+    }
+
+    async fn recordings(&self) -> Result<Vec<Recording>, OutboxError> {
+        patiently(recording::list(&self.pool)).await
+    }
+
+    async fn recording(&self, id: RecordingId) -> Result<Option<(Recording, String)>, OutboxError> {
+        patiently(recording::show(&self.pool, id)).await
     }
 }
 

@@ -10,6 +10,7 @@ mod files;
 mod operator;
 mod read;
 mod record;
+mod recording;
 mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,8 +23,8 @@ use rusqlite::{Connection, ErrorCode};
 use self::writer::Writer;
 use super::store::{PreparedAcceptance, Store};
 use super::{
-    Acceptance, Delivery, DeliveryId, Dropped, Enqueued, Filter, FoldPolicy, OutboxError, Outcome, Recorded, Retried,
-    RoomWait, Settings, Stats,
+    Acceptance, Delivery, DeliveryId, Dropped, Enqueued, Filter, FoldPolicy, NewRecording, OutboxError, Outcome,
+    Recorded, Recording, RecordingId, Retried, RoomWait, Settings, Stats,
 };
 use crate::message::RoomAddress;
 
@@ -172,6 +173,18 @@ impl Store for Sqlite {
 
     async fn discard(&self, id: DeliveryId, now: Timestamp) -> Result<Dropped, OutboxError> {
         self.writer.run(move |c| operator::discard(c, id, now)).await
+    }
+
+    async fn keep_recordings(&self, new: Vec<NewRecording>, keep: usize) -> Result<(), OutboxError> {
+        self.writer.run(move |c| recording::keep(c, &new, keep)).await
+    }
+
+    async fn recordings(&self) -> Result<Vec<Recording>, OutboxError> {
+        self.read(recording::list).await
+    }
+
+    async fn recording(&self, id: RecordingId) -> Result<Option<(Recording, String)>, OutboxError> {
+        self.read(move |c| recording::show(c, id)).await
     }
 }
 

@@ -6,10 +6,12 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use super::delivery::{Acceptance, Delivery, DeliveryId, DeliveryState, Enqueued, Outcome, Receipt, Recorded};
 use super::error::OutboxError;
 use super::fold::FoldPolicy;
+use super::recording::{NewRecording, Recording, RecordingId};
 use super::report::{Dropped, Filter, Retried, RoomWait, Stats};
 use crate::message::{Mentions, MsgType, RenderedMessage, RoomAddress, TxnId};
 
@@ -42,6 +44,9 @@ pub(super) trait Store: Send + Sync {
     async fn retry(&self, ids: &[DeliveryId], now: Timestamp) -> Result<Vec<Retried>, OutboxError>;
     async fn retry_room(&self, room: &RoomAddress, now: Timestamp) -> Result<Vec<Retried>, OutboxError>;
     async fn discard(&self, id: DeliveryId, now: Timestamp) -> Result<Dropped, OutboxError>;
+    async fn keep_recordings(&self, new: Vec<NewRecording>, keep: usize) -> Result<(), OutboxError>;
+    async fn recordings(&self) -> Result<Vec<Recording>, OutboxError>;
+    async fn recording(&self, id: RecordingId) -> Result<Option<(Recording, String)>, OutboxError>;
 }
 
 /// A delivery as it goes into a table: texts made before any lock is taken.
@@ -75,7 +80,7 @@ impl PreparedAcceptance {
                 .into_iter()
                 .map(prepare)
                 .collect::<Result<_, OutboxError>>()?,
-            repeat_key: acceptance.repeat_key.map(|key| key.replace('\0', "\u{fffd}")),
+            repeat_key: acceptance.repeat_key.map(|key| fixed_length(&key)),
             at: millis(acceptance.at),
         })
     }
@@ -155,6 +160,14 @@ pub(super) fn timestamp(millis: i64) -> Timestamp {
 /// Text that any database takes: PostgreSQL has no place for NUL. A whole error page is of use to nobody.
 pub(super) fn clean(text: &str) -> String {
     text.chars().filter(|c| *c != '\0').take(2_000).collect()
+}
+
+/// A repeat key as it is stored: an index refuses long ones, and no database has to take what a caller sends.
+fn fixed_length(key: &str) -> String {
+    let digest = Sha256::digest(key);
+    digest
+        .iter()
+        .fold(String::with_capacity(64), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// The message as JSON, where NUL is escaped.

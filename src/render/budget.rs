@@ -50,6 +50,14 @@ impl Limits {
         fold_labels: false,
     };
 
+    /// So little that no sensible template is overtaxed by it.
+    pub(super) fn least(self) -> Self {
+        Self {
+            alerts: self.alerts.min(20),
+            fold_labels: true,
+        }
+    }
+
     /// The next rung, or `None` if only splitting is left. `size` is what these limits led to.
     pub(super) fn tighter(self, size: usize) -> Option<Self> {
         if !self.fold_labels {

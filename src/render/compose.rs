@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 
 use super::budget::{self, BudgetSteps, CONTENT_LIMIT, content_size};
 use super::context::{Context, Limits};
-use super::engine::{Engine, Written};
+use super::engine::{Engine, Failure, Written};
 use super::facts::{Facts, Kind};
 use super::markdown::{self, Document};
 use super::problem::TemplateProblem;
@@ -25,7 +25,14 @@ pub(super) fn compose(
         ..Limits::NONE
     };
     loop {
-        let mut written = engine.run(file, &Context::new(facts, zone, limits).build())?;
+        let mut written = match engine.run(file, &Context::new(facts, zone, limits).build()) {
+            Ok(written) => written,
+            Err(Failure::TooMuch(_)) if limits != limits.least() => {
+                limits = limits.least();
+                continue;
+            }
+            Err(failure) => return Err(failure.into()),
+        };
         if let Some(footer) = footer {
             written.markdown.push_str("\n\n");
             written.markdown.push_str(footer);

@@ -183,7 +183,7 @@ impl<'a> Context<'a> {
             ("ruleUID", line(&a.rule_uid)),
             (
                 "values",
-                Lookup::new(
+                Lookup::of(
                     a.values
                         .iter()
                         .flatten()
@@ -243,7 +243,7 @@ impl<'a> Context<'a> {
     }
 
     fn labels(&self, labels: &Labels) -> Value {
-        Lookup::new(
+        Lookup::of(
             labels
                 .iter()
                 .map(|(name, value)| (clean_line(name).into_owned(), self.label(value))),
@@ -260,7 +260,7 @@ impl<'a> Context<'a> {
     }
 
     fn annotations(&self, annotations: &Labels) -> Value {
-        Lookup::new(
+        Lookup::of(
             annotations
                 .iter()
                 .map(|(name, text)| (clean_line(name).into_owned(), self.long(text))),

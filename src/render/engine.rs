@@ -8,7 +8,7 @@ use std::io;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
-use minijinja::{AutoEscape, Environment, Output, OutputSpan, State, UndefinedBehavior, Value};
+use minijinja::{AutoEscape, Environment, ErrorKind, Output, OutputSpan, State, UndefinedBehavior, Value};
 
 use super::filters::{self, Directives, More};
 use super::problem::TemplateProblem;
@@ -28,6 +28,23 @@ pub(crate) type Sources = BTreeMap<String, String>;
 pub(crate) struct Engine {
     env: Environment<'static>,
     pub(crate) sources: Sources,
+}
+
+/// Why a template made nothing of a notification.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It wanted too much time or memory, or wrote too much; with less to show it may still work.
+    TooMuch(TemplateProblem),
+    /// It is wrong.
+    Wrong(TemplateProblem),
+}
+
+impl From<Failure> for TemplateProblem {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::TooMuch(problem) | Failure::Wrong(problem) => problem,
+        }
+    }
 }
 
 /// What a template made of a notification.
@@ -52,13 +69,19 @@ impl Engine {
     }
 
     /// Runs one template over a context.
-    pub(crate) fn run(&self, file: &str, context: &Value) -> Result<Written, TemplateProblem> {
-        let problem = |error: &minijinja::Error| TemplateProblem::from_error(file, error);
-        let template = self.env.get_template(file).map_err(|error| problem(&error))?;
+    pub(crate) fn run(&self, file: &str, context: &Value) -> Result<Written, Failure> {
+        let failure = |error: minijinja::Error| {
+            let problem = TemplateProblem::from_error(file, &error);
+            match error.kind() {
+                ErrorKind::OutOfFuel | ErrorKind::WriteFailure => Failure::TooMuch(problem),
+                _ => Failure::Wrong(problem),
+            }
+        };
+        let template = self.env.get_template(file).map_err(failure)?;
         let mut written = Limited(Vec::new());
         let captured = template
             .render_captured_to(context.clone(), &mut written)
-            .map_err(|error| problem(&error))?;
+            .map_err(failure)?;
         let directives = captured
             .state()
             .get_extension::<Directives>()

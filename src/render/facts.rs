@@ -331,7 +331,11 @@ impl<'a> Facts<'a> {
                 self.kind
             };
             if firing > 0 {
-                parts.push(format!("{} {firing} {}", word.emoji(self.level), word.word()));
+                let rest = match self.notification.truncated_alerts {
+                    0 => String::new(),
+                    more => format!(" of at least {}", more.saturating_add(self.total() as u64)),
+                };
+                parts.push(format!("{} {firing} {}{rest}", word.emoji(self.level), word.word()));
             }
             if resolved > gone {
                 parts.push(format!("✅ {} RESOLVED", resolved - gone));

@@ -1,6 +1,6 @@
 //! Watches the templates folder by looking at it.
 //!
-//! Looking works where notifications do not: network mounts, ConfigMaps whose files are links that are swapped, editors
+//! Looking works where notifications do not: network mounts, Kubernetes' config maps whose files are links that are swapped, editors
 //! that put a new file in the old one's place. A change is taken only if two looks in a row see the same, so a file that
 //! is being written is left alone.
 //!
@@ -132,7 +132,7 @@ fn collect(dir: &Path, prefix: &str, depth: usize, found: &mut Stamps) {
     let Ok(entries) = fs::read_dir(dir) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        // A ConfigMap keeps its versions in hidden folders and links to the current one.
+        // A config map keeps its versions in hidden folders and links to the current one.
         if name.starts_with('.') || found.len() >= MOST_FILES {
             continue;
         }
@@ -140,7 +140,7 @@ fn collect(dir: &Path, prefix: &str, depth: usize, found: &mut Stamps) {
         let Ok(metadata) = fs::metadata(&path) else { continue };
         if metadata.is_dir() && depth < DEEPEST {
             collect(&path, &format!("{prefix}{name}/"), depth + 1, found);
-        } else if metadata.is_file() && name.ends_with(".j2") {
+        } else if metadata.is_file() && is_template(&name) {
             found.insert(format!("{prefix}{name}"), stamp(&path, &metadata));
         }
     }
@@ -157,4 +157,8 @@ fn stamp(path: &Path, metadata: &fs::Metadata) -> Stamp {
         target: fs::canonicalize(path).unwrap_or_default(),
         inode,
     }
+}
+
+fn is_template(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|ending| ending == "j2")
 }

@@ -42,6 +42,8 @@ pub fn embedded() -> impl Iterator<Item = (&'static str, &'static str)> {
 pub(super) struct Library {
     pub(super) engine: Engine,
     pub(super) problems: Vec<TemplateProblem>,
+    /// What the folder held when it was last read, whether it works or not.
+    pub(super) on_disk: Sources,
 }
 
 impl Library {
@@ -51,7 +53,11 @@ impl Library {
             .map(|(file, source)| (file.to_owned(), source.to_owned()))
             .collect();
         let (engine, problems) = Engine::compile(sources);
-        Self { engine, problems }
+        Self {
+            engine,
+            problems,
+            on_disk: Sources::new(),
+        }
     }
 
     /// What the folder holds; in place of what does not work, what `before` holds.
@@ -79,7 +85,12 @@ impl Library {
                 candidates.entry(file.clone()).or_default().push(source);
             }
         }
-        settle(candidates, problems)
+        let (engine, problems) = settle(candidates, problems);
+        Self {
+            engine,
+            problems,
+            on_disk: files.sources.clone(),
+        }
     }
 
     /// Templates that can be chosen: those not in a subfolder.
@@ -101,7 +112,10 @@ impl Candidates {
 }
 
 /// Goes back to older versions, one file at a time, until everything works.
-fn settle(mut candidates: BTreeMap<String, Candidates>, mut problems: Vec<TemplateProblem>) -> Library {
+fn settle(
+    mut candidates: BTreeMap<String, Candidates>,
+    mut problems: Vec<TemplateProblem>,
+) -> (Engine, Vec<TemplateProblem>) {
     loop {
         let newest = candidates
             .iter()
@@ -109,7 +123,7 @@ fn settle(mut candidates: BTreeMap<String, Candidates>, mut problems: Vec<Templa
         let (engine, broken) = Engine::compile(newest.collect());
         let broken = if broken.is_empty() { try_out(&engine) } else { broken };
         if broken.is_empty() {
-            return Library { engine, problems };
+            return (engine, problems);
         }
         let mut went_back = false;
         for problem in broken {
@@ -121,7 +135,7 @@ fn settle(mut candidates: BTreeMap<String, Candidates>, mut problems: Vec<Templa
             }
         }
         if !went_back {
-            return Library { engine, problems };
+            return (engine, problems);
         }
     }
 }
@@ -140,7 +154,8 @@ fn try_out(engine: &Engine) -> Vec<TemplateProblem> {
     let mut problems: Vec<TemplateProblem> = Vec::new();
     for file in engine.sources.keys().filter(|file| entry_name(file).is_some()) {
         for context in &contexts {
-            if let Err(problem) = engine.run(file, context) {
+            if let Err(failure) = engine.run(file, context) {
+                let problem = TemplateProblem::from(failure);
                 if !problems.iter().any(|known| known.file == problem.file) {
                     problems.push(problem);
                 }

@@ -2,7 +2,9 @@
 //!
 //! Guarantees: never an empty address. Whether an address may stand in a message is decided later, for all links alike.
 
-use super::facts::{AlertFacts, Facts};
+use std::fmt::Write;
+
+use super::facts::{AlertFacts, Facts, Kind};
 use super::shield::clean_line;
 use crate::alert::{AlertStatus, Labels, Notification, Source};
 
@@ -31,7 +33,7 @@ pub(crate) fn of_alert(notification: &Notification, facts: &AlertFacts<'_>) -> V
     } else {
         "Rule"
     };
-    let silence = if alert.status == AlertStatus::Resolved {
+    let silence = if alert.status == AlertStatus::Resolved || facts.kind == Kind::Test {
         String::new()
     } else if alert.silence_url.is_empty() && notification.source == Source::Alertmanager {
         alertmanager_silence(&notification.external_url, &alert.labels)
@@ -69,7 +71,7 @@ pub(crate) fn of_group(facts: &Facts<'_>) -> Vec<Link> {
         common.retain(|link| own.contains(link));
     }
     let has_silence = common.iter().any(|link| link.text == "Silence");
-    if facts.total() > 1 && !facts.firing.is_empty() && !has_silence {
+    if facts.total() > 1 && facts.kind != Kind::Test && !facts.firing.is_empty() && !has_silence {
         let url = group_silence(notification, &facts.shared);
         common.extend((!url.is_empty()).then_some(Link {
             text: "Silence all",
@@ -130,7 +132,7 @@ fn encoded(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     out

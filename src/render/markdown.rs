@@ -83,15 +83,14 @@ impl<'a> Reader<'a> {
         match event {
             Event::Start(tag) => self.start(tag),
             Event::End(end) => self.end(end),
-            Event::Text(text) => self.text(&text),
-            Event::Code(code) => self.push_text_event(|text| Event::Code(text), &code),
+            Event::Text(text) | Event::InlineMath(text) | Event::DisplayMath(text) => self.text(&text),
+            Event::Code(code) => self.push_text_event(Event::Code, &code),
             // In a chat, a new line in the template is meant as a new line in the room.
             Event::SoftBreak | Event::HardBreak => self.push(Event::HardBreak),
             Event::Rule => self.push(Event::Rule),
             Event::TaskListMarker(done) => self.push(Event::Text(if done { "☑ " } else { "☐ " }.into())),
             Event::FootnoteReference(label) => self.push(Event::Text(format!("[{}]", restore(&label)).into())),
             Event::InlineHtml(html) | Event::Html(html) => self.html(&html),
-            Event::InlineMath(text) | Event::DisplayMath(text) => self.text(&text),
         }
     }
 

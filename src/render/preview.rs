@@ -2,6 +2,8 @@
 //!
 //! Guarantees: the same code as for real messages; nothing is changed or sent.
 
+use minijinja::{OutputSpan, OutputSpanKind};
+
 use super::context::{Context, Limits};
 use super::engine::Engine;
 use super::facts::Facts;
@@ -66,11 +68,11 @@ pub(super) fn preview(
     remarks.errors(broken.iter().cloned());
     let zone = &renderer.0.settings.time_zone;
     let file = template.file_name();
-    let rendered = match compose::compose(&engine, &file, facts, zone, None) {
-        Ok(rendered) => {
+    let shown = match compose::compose(&engine, &file, facts, zone, None) {
+        Ok(shown) => {
             remarks.unknown_names(&engine, &file);
-            remarks.warnings(&engine, &file, facts, &rendered, zone);
-            rendered
+            remarks.warnings(&engine, &file, facts, &shown, zone);
+            shown
         }
         Err(problem) => {
             let problem = broken.into_iter().find(|broken| broken.file == file).unwrap_or(problem);
@@ -79,7 +81,7 @@ pub(super) fn preview(
         }
     };
     Preview {
-        rendered,
+        rendered: shown,
         diagnostics: remarks.0,
     }
 }
@@ -156,7 +158,7 @@ impl Remarks {
         let document = markdown::parse(&text);
         for note in &document.notes {
             let span = spans.iter().find(|span| span.output_range().contains(&note.at));
-            let (file, line) = span.map_or((file, None), |span| (span.name(), Some(span.line())));
+            let (file, line) = span.map_or((file, None), |span| (span.name(), Some(line_of(span, &text, note.at))));
             warn(file, line, note.message.clone());
         }
         if document.raw_html {
@@ -170,4 +172,16 @@ impl Remarks {
             }
         }
     }
+}
+
+/// The line of the template that wrote this byte of the output.
+fn line_of(span: &OutputSpan, text: &str, at: usize) -> usize {
+    let before = &text[span.output_range().start..at];
+    // The template's own text has the same line breaks as its output; a value's are its own.
+    let breaks = if span.kind() == OutputSpanKind::Raw {
+        before.matches('\n').count()
+    } else {
+        0
+    };
+    span.line() + breaks
 }

@@ -70,8 +70,10 @@ fn suggestion(error: &Error) -> Option<&'static str> {
         ErrorKind::UnknownFilter => &mut reference::filters(),
         _ => return None,
     };
-    let source = error.template_source()?.get(error.range()?)?;
-    let misspelt = source
+    // The engine names the expression in its message; failing that, the source has it.
+    let named = error.detail().and_then(|detail| detail.split('`').nth(1));
+    let expression = named.or_else(|| error.template_source()?.get(error.range()?))?;
+    let misspelt = expression
         .rsplit(|c: char| !(c.is_alphanumeric() || c == '_'))
         .find(|word| !word.is_empty())?;
     nearest(misspelt, known)

@@ -123,7 +123,7 @@ pub(crate) fn restore_as_markdown(text: &str, verbatim: impl Fn(usize) -> bool) 
     while let Some((at, c)) = chars.next() {
         if !is_shielded(c) {
             out.push(c);
-            only_digits = c == '\n' || (only_digits && c.is_ascii_digit());
+            only_digits = c == '\n' || (only_digits && (c.is_ascii_digit() || matches!(c, ' ' | '>')));
             before = c;
             continue;
         }

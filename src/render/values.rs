@@ -37,7 +37,7 @@ impl Object for Fields {
 pub(crate) struct Lookup(pub(crate) BTreeMap<String, Value>);
 
 impl Lookup {
-    pub(crate) fn new<V: Into<Value>>(entries: impl Iterator<Item = (String, V)>) -> Value {
+    pub(crate) fn of<V: Into<Value>>(entries: impl Iterator<Item = (String, V)>) -> Value {
         Value::from_object(Self(entries.map(|(name, value)| (name, value.into())).collect()))
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-const ROOMS: [&str; 18] = [
+const ROOMS: [&str; 19] = [
     "alert",
     "message",
     "intake",
@@ -18,6 +18,7 @@ const ROOMS: [&str; 18] = [
     "standin",
     "web",
     "demo",
+    "workshop",
     "cli",
     "config",
     "startup",
@@ -42,6 +43,14 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
             &["deliver", "intake", "matrix", "message", "outbox", "render"],
         ),
         ("telemetry", &[]),
+        // A second door beside `intake`, for people: it shows what the rooms of the flow know, and so reads them, but
+        // none of them knows it. Of `matrix` it may use the form of an event alone, so that a preview is what is sent.
+        (
+            "workshop",
+            &[
+                "alert", "intake", "matrix", "message", "outbox", "render", "samples", "web",
+            ],
+        ),
         // Outside the flow: they know nothing of it.
         ("samples", &[]),
         ("standin", &[]),

@@ -29,3 +29,7 @@ mod render;
 mod stack;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod workshop;
+#[cfg(test)]
+mod workshop_page;

@@ -7,6 +7,8 @@ mod timeline;
 
 mod crash;
 mod fold;
+mod interleavings;
+mod model;
 mod operator;
 mod order;
 mod record;

@@ -27,16 +27,19 @@ fn render(renderer: &Renderer, template: &str, body: &str) -> Rendered {
 }
 
 /// Everything about a rendering on one page.
-fn page(rendered: &Rendered) -> String {
-    let mut page = String::new();
-    for message in &rendered.messages {
+fn page(seen: &Rendered) -> String {
+    let mut parts = Vec::new();
+    for message in &seen.messages {
         let (msgtype, bytes) = (message.msgtype, content_size(message));
-        page.push_str(&format!("headline: {}\n{msgtype:?}, {bytes} bytes, ", message.headline));
-        page.push_str(&format!("{:?}\n\n--- body\n{}\n", rendered.budget, message.body));
-        page.push_str(&format!("\n--- formatted_body\n{}\n", message.formatted_body));
+        parts.push(format!(
+            "headline: {}\n{msgtype:?}, {bytes} bytes, {:?}\n",
+            message.headline, seen.budget
+        ));
+        parts.push(format!("--- body\n{}\n", message.body));
+        parts.push(format!("--- formatted_body\n{}\n", message.formatted_body));
     }
-    page.push_str(&format!("\n--- markdown\n{}\n", rendered.markdown));
-    page
+    parts.push(format!("--- markdown\n{}\n", seen.markdown));
+    parts.join("\n")
 }
 
 #[test]
@@ -49,9 +52,9 @@ fn every_template_shows_every_sample_as_before() {
     settings.bind(|| {
         for template in ["alert", "compact", "detailed"] {
             for sample in samples::all() {
-                let rendered = render(&renderer, template, &sample.body);
-                assert_eq!(rendered.problem, None, "{template} {}", sample.name);
-                insta::assert_snapshot!(format!("{template}@{}", sample.name), page(&rendered));
+                let seen = render(&renderer, template, &sample.body);
+                assert_eq!(seen.problem, None, "{template} {}", sample.name);
+                insta::assert_snapshot!(format!("{template}@{}", sample.name), page(&seen));
             }
         }
     });

@@ -9,6 +9,7 @@ use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
 use super::enqueue::accept;
+use super::patiently;
 use crate::outbox::store::PreparedAcceptance;
 use crate::outbox::{Enqueued, OutboxError};
 
@@ -55,7 +56,7 @@ fn next_batch(waiting: &mut VecDeque<Request>) -> Vec<Request> {
 async fn accept_together(pool: &PgPool, batch: Vec<Request>, window_ms: i64) {
     let (acceptances, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|r| (r.acceptance, r.answer)).unzip();
     let all: Vec<&PreparedAcceptance> = acceptances.iter().collect();
-    match accept(pool, &all, window_ms).await {
+    match patiently(accept(pool, &all, window_ms)).await {
         Ok(enqueued) => {
             for (answer, enqueued) in answers.into_iter().zip(enqueued) {
                 // Whoever asked may have gone away.
@@ -69,7 +70,7 @@ async fn accept_together(pool: &PgPool, batch: Vec<Request>, window_ms: i64) {
         }
         Err(_) => {
             for (answer, acceptance) in answers.into_iter().zip(&acceptances) {
-                let alone = accept(pool, &[acceptance], window_ms).await;
+                let alone = patiently(accept(pool, &[acceptance], window_ms)).await;
                 let _unheard = answer.send(alone.map(|mut enqueued| enqueued.remove(0)));
             }
         }

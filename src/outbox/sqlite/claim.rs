@@ -171,3 +171,28 @@ pub(super) fn release(connection: &Connection, ids: &[DeliveryId]) -> Result<(),
 fn lease(now: Timestamp) -> i64 {
     millis(now) + i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::sqlite::files;
+
+    /// With 100,000 waiting, a statement that walks over them would cost every claim milliseconds.
+    #[test]
+    fn no_statement_walks_over_what_waits() {
+        let directory = tempfile::tempdir().unwrap();
+        let _lock = files::take_directory(directory.path()).unwrap();
+        let mut connection = files::open_writer(directory.path()).unwrap();
+        files::migrate(&mut connection).unwrap();
+        for statement in [DUE_HEADS, WAITS_BEHIND, RUN, BEGIN_ATTEMPT, INSERT_DIGEST, RENEW] {
+            let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+            let parameters = vec![0; explained.parameter_count()];
+            let plan = explained.query_map(rusqlite::params_from_iter(parameters), |row| row.get("detail"));
+            let plan: Vec<String> = plan.unwrap().map(Result::unwrap).collect();
+            let walks = plan
+                .iter()
+                .any(|step| step.starts_with("SCAN") && step != "SCAN r" && !step.contains("CONSTANT"));
+            assert!(!walks, "{statement}\n{plan:#?}");
+        }
+    }
+}

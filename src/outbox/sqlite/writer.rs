@@ -73,8 +73,8 @@ impl Drop for Writer {
 
 /// Work of any type, between being asked and being answered.
 trait Job: Send {
-    /// Does it; false if it failed and has to be undone.
-    fn run(&mut self, connection: &Connection) -> bool;
+    /// Does it; the reason if it failed and has to be undone.
+    fn run(&mut self, connection: &Connection) -> Option<String>;
     /// Answers: what it came to, or that the commit failed.
     fn settle(self: Box<Self>, commit_failed: Option<&str>);
 }
@@ -86,9 +86,9 @@ struct Task<T, W> {
 }
 
 impl<T: Send, W: FnOnce(&Connection) -> Result<T, OutboxError> + Send> Job for Task<T, W> {
-    fn run(&mut self, connection: &Connection) -> bool {
-        self.result = self.work.take().map(|work| work(connection));
-        matches!(self.result, Some(Ok(_)))
+    fn run(&mut self, connection: &Connection) -> Option<String> {
+        let result = self.result.insert(self.work.take()?(connection));
+        result.as_ref().err().map(ToString::to_string)
     }
 
     fn settle(self: Box<Self>, commit_failed: Option<&str>) {
@@ -103,7 +103,7 @@ impl<T: Send, W: FnOnce(&Connection) -> Result<T, OutboxError> + Send> Job for T
 
 /// One transaction for the whole batch.
 fn commit_together(connection: &Connection, batch: &mut Vec<Box<dyn Job>>) {
-    let failed = transact(connection, batch).err().map(|error| error.to_string());
+    let failed = transact(connection, batch).err();
     if failed.is_some() && !connection.is_autocommit() {
         // If even this fails, the next BEGIN will, and say so.
         let _rolled_back = connection.execute_batch("ROLLBACK");
@@ -113,18 +113,26 @@ fn commit_together(connection: &Connection, batch: &mut Vec<Box<dyn Job>>) {
     }
 }
 
-fn transact(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), rusqlite::Error> {
-    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+fn transact(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), String> {
+    let execute = |sql: &str| {
+        let done = connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute([]));
+        done.map(drop).map_err(|error| error.to_string())
+    };
+    execute("BEGIN IMMEDIATE")?;
     for job in batch {
-        connection.prepare_cached("SAVEPOINT job")?.execute([])?;
-        if !job.run(connection) && !connection.is_autocommit() {
-            connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
+        execute("SAVEPOINT job")?;
+        if let Some(reason) = job.run(connection) {
+            // SQLite undoes the whole transaction by itself where, for instance, the disk is full.
+            if connection.is_autocommit() {
+                return Err(reason);
+            }
+            execute("ROLLBACK TO job")?;
         }
-        // SQLite undoes the whole transaction by itself when the disk is full: then this fails, as it should.
-        connection.prepare_cached("RELEASE job")?.execute([])?;
+        execute("RELEASE job")?;
     }
-    connection.prepare_cached("COMMIT")?.execute([])?;
-    Ok(())
+    execute("COMMIT")
 }
 
 #[cfg(test)]

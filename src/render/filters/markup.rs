@@ -1,5 +1,7 @@
 //! Filters that write Markdown around a value, right in each place: the value is shielded, the signs around it are not.
 
+#![expect(clippy::needless_pass_by_value, reason = "the engine hands arguments over by value")]
+
 use minijinja::value::{Kwargs, Rest};
 use minijinja::{Environment, Error, State, Value};
 
@@ -88,6 +90,7 @@ fn labels(list: &Value, separator: Option<&str>, kwargs: Kwargs) -> Result<Value
     kwargs.assert_all_used()?;
     let parts = name_value_pairs(list)?
         .into_iter()
+        .filter(|(_, value)| !is_empty(value))
         .map(|(name, value)| match text(&value) {
             value if name == "…" => shield(&format!("… {value}")),
             value if names => format!("{} {}", shield(&name), code(&value)),

@@ -1,5 +1,7 @@
 //! Filters for what is measured: durations, times, numbers with units.
 
+#![expect(clippy::needless_pass_by_value, reason = "the engine hands arguments over by value")]
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use minijinja::value::Kwargs;

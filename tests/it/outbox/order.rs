@@ -1,6 +1,6 @@
 //! Order and independence: one queue per room, its head alone can be claimed.
 
-use grafana_matrix_relay::outbox::{Acceptance, DeliveryState, FoldPolicy, NewDelivery};
+use grafana_matrix_relay::outbox::{Acceptance, DeliveryState, Enqueued, FoldPolicy, NewDelivery, OutboxError};
 
 use super::on_every_store;
 use super::place::{Place, accept, acceptance, at, claim, claim_one, delivered, drain, message, record, room, wait};
@@ -12,6 +12,9 @@ on_every_store!(
     least_recently_served_room_comes_first,
     everything_that_was_accepted_is_kept_word_for_word,
     many_callers_at_once_lose_nothing,
+    request_that_the_database_refuses_fails_alone,
+    acceptance_of_several_is_all_or_nothing,
+    worker_hears_of_work_even_if_it_was_not_listening,
 );
 
 async fn room_gets_its_messages_in_order_of_acceptance(place: Place) {
@@ -106,4 +109,53 @@ async fn many_callers_at_once_lose_nothing(place: Place) {
         let own: Vec<_> = texts.iter().filter(|text| text.starts_with(&prefix)).collect();
         assert!(own.is_sorted() && own.len() == 25, "each caller's order holds: {own:?}");
     }
+}
+
+async fn worker_hears_of_work_even_if_it_was_not_listening(place: Place) {
+    let outbox = place.open().await;
+    accept(&outbox, "a", "1", at(0)).await;
+    outbox.work().await;
+    let idle = outbox.work();
+    assert_eq!(
+        futures_util::future::FutureExt::now_or_never(idle),
+        None,
+        "one word for one piece of work"
+    );
+    outbox.set_room_due(&room("a"), None, at(0)).await.unwrap();
+    outbox.work().await;
+}
+
+async fn request_that_the_database_refuses_fails_alone(place: Place) {
+    let outbox = place.open().await;
+    place.refuse("poison").await;
+    let texts = ["1", "2", "poison", "3"];
+    let requests = texts.map(|text| outbox.enqueue(acceptance("a", text, at(0))));
+    let answers = futures_util::future::join_all(requests).await;
+    let refused: Vec<_> = answers
+        .iter()
+        .map(|answer| matches!(answer, Err(OutboxError::Bug(_))))
+        .collect();
+    assert_eq!(refused, [false, false, true, false], "{answers:?}");
+    assert_eq!(drain(&outbox, at(1)).await, ["1", "2", "3"]);
+}
+
+async fn acceptance_of_several_is_all_or_nothing(place: Place) {
+    let outbox = place.open().await;
+    place.refuse("poison").await;
+    let mut request = acceptance("a", "1", at(0));
+    request.deliveries.extend(acceptance("b", "2", at(0)).deliveries);
+    request.deliveries.extend(acceptance("a", "3", at(0)).deliveries);
+    let mut refused = request.clone();
+    refused.deliveries.extend(acceptance("c", "poison", at(0)).deliveries);
+    refused.repeat_key = Some("key".to_owned());
+    request.repeat_key = Some("key".to_owned());
+    outbox.enqueue(refused).await.unwrap_err();
+    let enqueued = outbox.enqueue(request).await.unwrap();
+    let rooms: Vec<_> = enqueued.receipts().iter().map(|receipt| receipt.room.clone()).collect();
+    assert!(
+        matches!(enqueued, Enqueued::Accepted(_)),
+        "what was refused is not remembered"
+    );
+    assert_eq!(rooms, [room("a"), room("b"), room("a")]);
+    assert_eq!(drain(&outbox, at(1)).await, ["1", "2", "3"]);
 }

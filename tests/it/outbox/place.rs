@@ -54,6 +54,25 @@ impl Place {
         Outbox::open(&self.settings()).await.unwrap()
     }
 
+    /// Makes the database refuse any message that holds the word.
+    pub(crate) async fn refuse(&self, word: &str) {
+        if let Some(url) = &self.database_url {
+            let refuse = format!("ALTER TABLE outbox_delivery ADD CHECK (message NOT LIKE '%{word}%')");
+            let mut connection = postgres::connect(url).await;
+            sqlx::raw_sql(sqlx::AssertSqlSafe(refuse))
+                .execute(&mut connection)
+                .await
+                .unwrap();
+        } else {
+            let file = rusqlite::Connection::open(self.directory().join("outbox.db")).unwrap();
+            let refuse = format!(
+                "CREATE TRIGGER refuse BEFORE INSERT ON delivery WHEN new.message LIKE '%{word}%'
+                 BEGIN SELECT raise(ABORT, 'refused'); END"
+            );
+            file.execute_batch(&refuse).unwrap();
+        }
+    }
+
     /// Ends a relay as a crash does, with claims outstanding, and starts the next one when its leases are over.
     pub(crate) async fn reopen(&self, outbox: Outbox) -> Outbox {
         drop(outbox);

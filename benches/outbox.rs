@@ -1,0 +1,213 @@
+//! What the outbox costs, each figure beside its limit in the same run and on the same disk.
+//!
+//! The limit of an acceptance is a file that is appended to and synced in the same way, by one thread that takes all
+//! that waits into one `fdatasync`: no store can be durable for less. `OUTBOX_BENCH_DATABASE_URL` adds a run on an
+//! empty PostgreSQL database, which nothing else may use.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a bench may fail loudly, and it prints"
+)]
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use grafana_matrix_relay::message::{Mentions, MsgType, RenderedMessage};
+use grafana_matrix_relay::outbox::{Acceptance, FoldPolicy, NewDelivery, Outbox, Outcome, Settings};
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+
+const TIME: Duration = Duration::from_secs(3);
+const BACKLOG: usize = 100_000;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let limits = limits(directory.path()).await;
+        println!("\nSQLite");
+        let settings = settings(&directory.path().join("data"), None);
+        acceptance(&Outbox::open(&settings).await.unwrap(), &limits).await;
+        delivery(&settings).await;
+        backlog(&settings).await;
+        if let Ok(url) = std::env::var("OUTBOX_BENCH_DATABASE_URL") {
+            println!("\nPostgreSQL");
+            let settings = self::settings(directory.path(), Some(url));
+            acceptance(&Outbox::open(&settings).await.unwrap(), &limits).await;
+            delivery(&settings).await;
+            backlog(&settings).await;
+        }
+    });
+}
+
+fn settings(directory: &Path, database_url: Option<String>) -> Settings {
+    Settings {
+        data_dir: directory.to_owned(),
+        database_url: database_url.map(Into::into),
+        repeat_window: Duration::from_mins(1),
+        keep_delivered: Duration::from_hours(1),
+    }
+}
+
+/// A notification of ordinary size: 4.5 kB as JSON.
+fn message() -> RenderedMessage {
+    RenderedMessage {
+        body: "x".repeat(1_500),
+        formatted_body: "y".repeat(2_900),
+        msgtype: MsgType::Text,
+        mentions: Mentions::default(),
+        headline: "firing: HighLatency in Production".to_owned(),
+    }
+}
+
+fn request(room: usize) -> Acceptance {
+    Acceptance {
+        deliveries: vec![NewDelivery {
+            room: format!("!room{room}:example.org").parse().unwrap(),
+            message: message(),
+            starts_at: Some(Timestamp::now()),
+        }],
+        repeat_key: Some(format!("{:032x}", rand::random::<u128>())),
+        at: Timestamp::now(),
+    }
+}
+
+/// Calls of so many clients, each of which waits for its answer; calls per second.
+async fn rate<F: Future<Output = ()>>(clients: usize, call: impl Fn(usize) -> F) -> f64 {
+    let start = Instant::now();
+    let client = async |n: usize| {
+        let mut calls = 0_u32;
+        while start.elapsed() < TIME {
+            call(n).await;
+            calls += 1;
+        }
+        calls
+    };
+    let calls: u32 = join_all((0..clients).map(client)).await.into_iter().sum();
+    f64::from(calls) / start.elapsed().as_secs_f64()
+}
+
+const CLIENTS: [usize; 3] = [1, 16, 64];
+
+async fn limits(directory: &Path) -> Vec<f64> {
+    println!("bare file, 4.5 kB per append, one fdatasync for all that wait");
+    let (queue, mut waiting) = mpsc::channel::<oneshot::Sender<()>>(256);
+    let mut file = File::create(directory.join("bare")).unwrap();
+    let writer = std::thread::spawn(move || {
+        let (bytes, mut batch) = (vec![b'x'; 4_500], Vec::new());
+        while waiting.blocking_recv_many(&mut batch, 256) > 0 {
+            file.write_all(&bytes.repeat(batch.len())).unwrap();
+            file.sync_data().unwrap();
+            batch.drain(..).for_each(|answer| answer.send(()).unwrap());
+        }
+    });
+    let mut limits = Vec::new();
+    for clients in CLIENTS {
+        let append = async |_| {
+            let (answer, answered) = oneshot::channel();
+            queue.send(answer).await.unwrap();
+            answered.await.unwrap();
+        };
+        let rate = rate(clients, append).await;
+        println!("  {clients:>3} clients  {rate:>9.0}/s");
+        limits.push(rate);
+    }
+    drop(queue);
+    writer.join().unwrap();
+    limits
+}
+
+async fn acceptance(outbox: &Outbox, limits: &[f64]) {
+    for (clients, limit) in CLIENTS.into_iter().zip(limits) {
+        let before = cpu_seconds();
+        let rate = rate(clients, async |n| drop(outbox.enqueue(request(n % 20)).await.unwrap())).await;
+        let cpu = (cpu_seconds() - before) / (rate * TIME.as_secs_f64()) * 1e6;
+        println!(
+            "  {clients:>3} clients  {rate:>9.0} durable acceptances/s   limit/this {:.2}   {cpu:.0} µs CPU each",
+            limit / rate
+        );
+    }
+}
+
+/// Claims and records as a worker does that sends in no time, until the backlog of the run before is gone.
+async fn delivery(settings: &Settings) {
+    let outbox = Outbox::open(settings).await.unwrap();
+    let (start, mut delivered) = (Instant::now(), 0_u32);
+    while start.elapsed() < TIME {
+        let claimed = outbox
+            .claim_due(Timestamp::now(), 20, &FoldPolicy::never())
+            .await
+            .unwrap();
+        let record = async |id| {
+            let event_id = "$event".to_owned();
+            outbox
+                .record(id, Outcome::Delivered { event_id }, Timestamp::now())
+                .await
+                .unwrap()
+        };
+        delivered += u32::try_from(join_all(claimed.iter().map(|d| record(d.id))).await.len()).unwrap();
+        if claimed.is_empty() {
+            break;
+        }
+    }
+    println!(
+        "   20 rooms    {:>9.0} claimed and recorded/s",
+        f64::from(delivered) / start.elapsed().as_secs_f64()
+    );
+}
+
+async fn backlog(settings: &Settings) {
+    let outbox = Outbox::open(settings).await.unwrap();
+    let waiting = outbox.stats(Timestamp::now()).await.unwrap().pending;
+    let missing = BACKLOG.saturating_sub(usize::try_from(waiting).unwrap());
+    for start in (0..missing).step_by(250) {
+        join_all((start..(start + 250).min(missing)).map(|_| outbox.enqueue(request(0)))).await;
+    }
+    drop(outbox);
+    let before = resident_kb();
+    let start = Instant::now();
+    let outbox = Outbox::open(settings).await.unwrap();
+    let opened = start.elapsed();
+    let start = Instant::now();
+    let claimed = outbox
+        .claim_due(Timestamp::now(), 20, &FoldPolicy::never())
+        .await
+        .unwrap();
+    let claim = start.elapsed();
+    let start = Instant::now();
+    let stats = outbox.stats(Timestamp::now()).await.unwrap();
+    let counted = start.elapsed();
+    assert!(stats.pending + stats.in_flight >= BACKLOG as u64 && !claimed.is_empty());
+    println!(
+        "  {} waiting  open {opened:.1?}   claim {} heads {claim:.1?}   stats {counted:.1?}   +{} kB resident",
+        stats.pending + stats.in_flight,
+        claimed.len(),
+        resident_kb().saturating_sub(before)
+    );
+}
+
+/// Processor time of this process so far.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
+    let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
+    fields
+        .skip(11)
+        .take(2)
+        .map(|ticks| ticks.parse::<f64>().unwrap())
+        .sum::<f64>()
+        / 100.0
+}
+
+fn resident_kb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}

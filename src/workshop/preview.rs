@@ -1,0 +1,318 @@
+//! `POST /preview`: what a draft of a template makes of a notification.
+//!
+//! A draft that does not work is no refusal: the answer then has what the relay would send today, and says what is wrong
+//! with the draft, where.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use poem::http::StatusCode;
+use poem::web::Data;
+use poem_openapi::payload::Json;
+use poem_openapi::types::Any;
+use poem_openapi::{ApiResponse, Object, OpenApi};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Tag, Workshop, store_problem};
+use crate::alert::Notification;
+use crate::intake::{Caller, JsonBody, Problem, ProblemJson, parse};
+use crate::message::{MsgType, RenderedMessage, TemplateName};
+use crate::outbox::RecordingId;
+use crate::render::{self, CONTENT_LIMIT, Draft, Gravity};
+use crate::{matrix, samples};
+
+/// How long a preview may take, waiting for its turn included. Rendering is bounded by itself; this is for the caller.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A longer path is none.
+const LONGEST_PATH: usize = 200;
+
+/// What to render, and with which template.
+#[derive(Debug, Deserialize, Object)]
+struct PreviewRequest {
+    /// The template; the relay's default one if it is left out.
+    template: Option<String>,
+    /// The text of that template, or of `file`, as its author has it now; the one in use if it is left out.
+    source: Option<String>,
+    /// The file that `source` is a draft of, such as `partials/header.md.j2`; that of the template if it is left out.
+    file: Option<String>,
+    /// The name of a built-in sample. Exactly one of `sample`, `recorded` and `payload` is needed.
+    sample: Option<String>,
+    /// The number of a notification that was received lately.
+    recorded: Option<i64>,
+    /// A body as Grafana or Alertmanager would send it.
+    payload: Option<Any<Value>>,
+}
+
+/// What the relay would send.
+#[derive(Debug, Object)]
+struct PreviewAnswer {
+    /// The template's output, with values escaped as a person would.
+    markdown: String,
+    /// The messages in order; more than one only where one cannot hold it all. Empty only if it took too long.
+    messages: Vec<PreviewMessage>,
+    /// The most bytes that one message may have.
+    limit: usize,
+    /// What was needed to keep to it.
+    budget: Budget,
+    /// What the template's author should know, errors first.
+    diagnostics: Vec<Remark>,
+}
+
+/// One message of a preview.
+#[derive(Debug, Object)]
+struct PreviewMessage {
+    /// The plain text.
+    body: String,
+    /// The same in Matrix's HTML subset.
+    formatted_body: String,
+    /// `m.text`, which rings, or `m.notice`, which does not.
+    msgtype: String,
+    /// Who is pinged.
+    mentions: Pings,
+    /// The content of the Matrix event, exactly as it would be sent.
+    event: Any<Value>,
+    /// The size of that content.
+    bytes: usize,
+}
+
+/// Who a message pings.
+#[derive(Debug, Object)]
+struct Pings {
+    /// Full Matrix user IDs.
+    user_ids: Vec<String>,
+    /// Whether everybody in the room is pinged.
+    room: bool,
+}
+
+/// Which steps were needed to fit a message into an event.
+#[derive(Debug, Default, Object)]
+struct Budget {
+    /// Whether long labels and annotations were cut.
+    labels_folded: bool,
+    /// Alerts that were left out and counted instead.
+    alerts_folded: usize,
+    /// Messages beyond the first one.
+    extra_messages: usize,
+    /// Bytes of text that not even several messages could hold.
+    bytes_cut: usize,
+}
+
+/// One remark on a template.
+#[derive(Debug, Object)]
+#[oai(skip_serializing_if_is_none)]
+struct Remark {
+    /// The file, as its path inside the templates folder.
+    file: String,
+    /// Counted from 1, where it is known.
+    line: Option<usize>,
+    /// `error`: the relay would go on with an older version. `warning`: it works, but not all is seen as it was meant.
+    severity: String,
+    /// What is wrong.
+    message: String,
+}
+
+/// What keeps a preview from being made. A template that does not work is not among it.
+#[derive(ApiResponse)]
+#[expect(
+    dead_code,
+    reason = "most are made by the extractors, as `Problem`; here they are documented"
+)]
+enum Refused {
+    /// The body is larger than the relay takes.
+    #[oai(status = 413)]
+    TooLarge(ProblemJson),
+    /// The credential is missing or wrong.
+    #[oai(status = 401)]
+    Unauthorized(ProblemJson),
+    /// The body is not declared as JSON.
+    #[oai(status = 415)]
+    NotDeclaredJson(ProblemJson),
+    /// The body is not JSON.
+    #[oai(status = 400)]
+    NotJson(ProblemJson),
+    /// There is no such template or notification, or the payload is none; `field` names what is missing or wrong.
+    #[oai(status = 422)]
+    NotUsable(ProblemJson),
+    /// The store cannot be read now.
+    #[oai(status = 503)]
+    StoreUnavailable(ProblemJson),
+}
+
+/// What is rendered: everything of the request, found and checked.
+struct Task {
+    template: TemplateName,
+    draft: Option<(String, String)>,
+    notification: Notification,
+    now: Timestamp,
+}
+
+pub(super) struct Previews;
+
+#[OpenApi]
+impl Previews {
+    /// Render without sending
+    ///
+    /// Renders a sample, a notification that was received lately, or a payload, through a template or a draft of it,
+    /// by the same code as real messages. Nothing is sent, stored or changed. A template that does not work is answered
+    /// 200 with its errors in `diagnostics`, and with the messages that the relay would send as it is now.
+    #[oai(path = "/preview", method = "post", tag = "Tag::Workshop", operation_id = "preview")]
+    async fn preview(
+        &self,
+        workshop: Data<&Arc<Workshop>>,
+        _caller: Caller,
+        request: JsonBody<PreviewRequest>,
+    ) -> Result<Json<PreviewAnswer>, Refused> {
+        let task = workshop.task(request.0).await?;
+        Ok(Json(workshop.render(task).await))
+    }
+}
+
+impl Workshop {
+    async fn task(&self, request: PreviewRequest) -> Result<Task, Refused> {
+        let refuse = |field: &str, reason: String| Refused::NotUsable(ProblemJson(Problem::of_field(field, reason)));
+        let template = match &request.template {
+            Some(name) => name.parse().map_err(|error| refuse("template", format!("{error}")))?,
+            None => self.default_template.clone(),
+        };
+        let file = request.file.unwrap_or_else(|| template.file_name());
+        if file.len() > LONGEST_PATH {
+            return Err(refuse("file", format!("longer than {LONGEST_PATH} bytes")));
+        }
+        let draft = request.source.map(|source| (file, source));
+        let drafted = draft.as_ref().is_some_and(|(file, _)| *file == template.file_name());
+        if !drafted && !self.renderer.knows(&template) {
+            return Err(refuse("template", format!("there is no template `{template}`")));
+        }
+        let (notification, now) = match (request.sample, request.recorded, request.payload) {
+            (Some(name), None, None) => sample(&name).ok_or_else(|| refuse("sample", format!("no sample `{name}`")))?,
+            (None, Some(id), None) => self.recorded(RecordingId(id)).await?,
+            (None, None, Some(Any(payload))) => (payload_notification(&payload)?, Timestamp::now()),
+            _ => {
+                let all = "exactly one of `sample`, `recorded` and `payload` is needed";
+                return Err(refuse("sample", all.to_owned()));
+            }
+        };
+        Ok(Task {
+            template,
+            draft,
+            notification,
+            now,
+        })
+    }
+
+    /// A notification that was kept, seen at the moment at which it arrived.
+    async fn recorded(&self, id: RecordingId) -> Result<(Notification, Timestamp), Refused> {
+        let unknown = || Problem::of_field("recorded", format!("there is no notification {} any more", id.0));
+        let found = self.outbox.recording(id).await;
+        let found = found.map_err(|error| Refused::StoreUnavailable(store_problem(&error)))?;
+        let (recording, body) = found.ok_or_else(|| Refused::NotUsable(ProblemJson(unknown())))?;
+        // It was accepted, so it can only fail to parse if a newer relay wrote it.
+        let notification = parse::notification(body.as_bytes());
+        let notification = notification.map_err(|_| Refused::NotUsable(ProblemJson(unknown())))?;
+        Ok((notification, recording.received_at))
+    }
+
+    async fn render(&self, task: Task) -> PreviewAnswer {
+        let (renderer, file) = (self.renderer.clone(), task.template.file_name());
+        let slots = Arc::clone(&self.slots);
+        let rendering = async move {
+            let slot = slots.acquire_owned().await.ok()?;
+            let render = move || {
+                // Held to the end of the work, even if the caller has gone.
+                let _slot = slot;
+                let draft = task.draft.as_ref().map(|(file, source)| Draft { file, source });
+                renderer.preview(draft.as_ref(), &task.template, &task.notification, task.now)
+            };
+            tokio::task::spawn_blocking(render).await.ok()
+        };
+        match tokio::time::timeout(PATIENCE, rendering).await {
+            Ok(Some(preview)) => answer(preview),
+            Ok(None) => failed(file, "the preview failed; the relay's log says why".to_owned()),
+            Err(_) => failed(file, format!("took longer than {} s", PATIENCE.as_secs())),
+        }
+    }
+}
+
+fn sample(name: &str) -> Option<(Notification, Timestamp)> {
+    let sample = samples::find(name)?;
+    Some((
+        parse::notification(sample.body.as_bytes()).ok()?,
+        samples::NOW.parse().ok()?,
+    ))
+}
+
+fn payload_notification(payload: &Value) -> Result<Notification, Refused> {
+    parse::notification(payload.to_string().as_bytes()).map_err(|error| {
+        let problem = match error {
+            parse::ParseError::Field { field, reason } if field == "the body" => Problem::of_field("payload", reason),
+            parse::ParseError::Field { field, reason } => Problem::of_field(&format!("payload.{field}"), reason),
+            parse::ParseError::NotJson(reason) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, reason),
+        };
+        Refused::NotUsable(ProblemJson(problem))
+    })
+}
+
+fn answer(preview: render::Preview) -> PreviewAnswer {
+    let rendered = preview.rendered;
+    PreviewAnswer {
+        markdown: rendered.markdown,
+        messages: rendered.messages.into_iter().map(message).collect(),
+        limit: CONTENT_LIMIT,
+        budget: Budget {
+            labels_folded: rendered.budget.labels_folded,
+            alerts_folded: rendered.budget.alerts_folded,
+            extra_messages: rendered.budget.extra_messages,
+            bytes_cut: rendered.budget.bytes_cut,
+        },
+        diagnostics: preview.diagnostics.into_iter().map(remark).collect(),
+    }
+}
+
+fn failed(file: String, message: String) -> PreviewAnswer {
+    PreviewAnswer {
+        markdown: String::new(),
+        messages: Vec::new(),
+        limit: CONTENT_LIMIT,
+        budget: Budget::default(),
+        diagnostics: vec![Remark {
+            file,
+            line: None,
+            severity: "error".to_owned(),
+            message,
+        }],
+    }
+}
+
+fn message(message: RenderedMessage) -> PreviewMessage {
+    PreviewMessage {
+        event: Any(matrix::event(&message)),
+        bytes: render::content_size(&message),
+        msgtype: match message.msgtype {
+            MsgType::Text => "m.text",
+            MsgType::Notice => "m.notice",
+        }
+        .to_owned(),
+        body: message.body,
+        formatted_body: message.formatted_body,
+        mentions: Pings {
+            user_ids: message.mentions.user_ids,
+            room: message.mentions.room,
+        },
+    }
+}
+
+fn remark(diagnostic: render::Diagnostic) -> Remark {
+    Remark {
+        severity: match diagnostic.gravity {
+            Gravity::Error => "error",
+            Gravity::Warning => "warning",
+        }
+        .to_owned(),
+        file: diagnostic.problem.file,
+        line: diagnostic.problem.line,
+        message: diagnostic.problem.message,
+    }
+}

@@ -1,0 +1,214 @@
+//! What lies on the workshop's shelves: templates as they are on disk, samples, and notifications of late.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use poem::web::Data;
+use poem_openapi::param::Path;
+use poem_openapi::payload::Json;
+use poem_openapi::types::Any;
+use poem_openapi::{Object, OpenApi};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{Refused, Tag, Workshop};
+use crate::intake::Caller;
+use crate::message::TemplateName;
+use crate::outbox::{Recording, RecordingId};
+use crate::render::TemplateProblem;
+use crate::samples;
+
+/// Everything that can be chosen.
+#[derive(Debug, Object)]
+struct WorkshopState {
+    /// Another number whenever a template has changed on disk.
+    version: u64,
+    /// Templates and partials, by file name.
+    templates: Vec<TemplateState>,
+    /// The built-in samples.
+    samples: Vec<SampleState>,
+    /// The last notifications that were accepted, newest first.
+    recorded: Vec<RecordedState>,
+    /// The template that renders a notification where nothing else is chosen.
+    default_template: String,
+}
+
+/// One template or partial.
+#[derive(Debug, Object)]
+struct TemplateState {
+    /// The name by which it is chosen; null for a partial.
+    name: Option<String>,
+    /// Its path inside the templates folder.
+    file: String,
+    /// Whether it comes from the program, because the folder has no file of this name.
+    builtin: bool,
+    /// Its text as it is on disk, whether it works or not.
+    text: String,
+    /// Why it cannot be used as it is; an older version is in use then.
+    problem: Option<TemplateTrouble>,
+}
+
+/// What is wrong with a template.
+#[derive(Debug, Object)]
+struct TemplateTrouble {
+    /// The file, as its path inside the templates folder.
+    file: String,
+    /// Counted from 1, where it is known.
+    line: Option<usize>,
+    /// What is wrong.
+    message: String,
+}
+
+/// A built-in sample.
+#[derive(Debug, Object)]
+struct SampleState {
+    /// Its name.
+    name: String,
+    /// What it shows, in a few words.
+    title: String,
+}
+
+/// A notification that was accepted lately.
+#[derive(Debug, Object)]
+struct RecordedState {
+    /// Its number.
+    id: i64,
+    /// What it was, in a few words.
+    title: String,
+    /// When it was accepted (RFC 3339).
+    received_at: String,
+}
+
+pub(super) struct Shelves;
+
+#[OpenApi]
+impl Shelves {
+    /// Templates, samples and notifications of late
+    #[oai(
+        path = "/workshop/state",
+        method = "get",
+        tag = "Tag::Workshop",
+        operation_id = "workshop_state"
+    )]
+    async fn state(&self, workshop: Data<&Arc<Workshop>>, _caller: Caller) -> Result<Json<WorkshopState>, Refused> {
+        let recorded = workshop.outbox.recordings().await?;
+        let templates = workshop.templates();
+        Ok(Json(WorkshopState {
+            version: version(&templates),
+            templates,
+            samples: samples::all().into_iter().map(sample).collect(),
+            recorded: recorded.into_iter().map(recording).collect(),
+            default_template: workshop.default_template.to_string(),
+        }))
+    }
+
+    /// The body of a notification of late
+    ///
+    /// As it was posted, but for secrets in it, which were masked before it was kept.
+    #[oai(
+        path = "/workshop/recorded/:id",
+        method = "get",
+        tag = "Tag::Workshop",
+        operation_id = "workshop_recorded"
+    )]
+    async fn recorded(
+        &self,
+        workshop: Data<&Arc<Workshop>>,
+        _caller: Caller,
+        /// The number of the notification.
+        id: Path<i64>,
+    ) -> Result<Json<Any<Value>>, Refused> {
+        let found = workshop.outbox.recording(RecordingId(id.0)).await?;
+        let body = found.and_then(|(_, body)| serde_json::from_str(&body).ok());
+        let unknown = "there is no such notification any more: only the last few are kept";
+        body.map(|body| Json(Any(body)))
+            .ok_or_else(|| Refused::unknown(unknown))
+    }
+
+    /// The body of a sample
+    #[oai(
+        path = "/workshop/samples/:name",
+        method = "get",
+        tag = "Tag::Workshop",
+        operation_id = "workshop_sample"
+    )]
+    async fn sample(
+        &self,
+        _caller: Caller,
+        /// The name of the sample.
+        name: Path<String>,
+    ) -> Result<Json<Any<Value>>, Refused> {
+        let body = samples::find(&name.0).and_then(|sample| serde_json::from_str(&sample.body).ok());
+        body.map(|body| Json(Any(body)))
+            .ok_or_else(|| Refused::unknown("there is no such sample"))
+    }
+}
+
+impl Workshop {
+    fn templates(&self) -> Vec<TemplateState> {
+        let on_disk = self.renderer.on_disk();
+        let problems = self.renderer.problems();
+        let files: BTreeSet<String> = self
+            .renderer
+            .files()
+            .into_iter()
+            .chain(on_disk.keys().cloned())
+            .collect();
+        let state = |file: String| {
+            let text = on_disk.get(&file).cloned().or_else(|| self.renderer.source(&file));
+            TemplateState {
+                name: name_of(&file),
+                builtin: !on_disk.contains_key(&file),
+                text: text.unwrap_or_default(),
+                problem: problems.iter().find(|problem| problem.file == file).map(trouble),
+                file,
+            }
+        };
+        files.into_iter().map(state).collect()
+    }
+}
+
+/// The name by which a file is chosen, if it can be.
+fn name_of(file: &str) -> Option<String> {
+    let name: TemplateName = file.strip_suffix(".md.j2")?.parse().ok()?;
+    Some(name.to_string())
+}
+
+/// A digest of all texts, short enough to be exact in any JSON parser. A count would begin anew with each start.
+fn version(templates: &[TemplateState]) -> u64 {
+    let mut hash = Sha256::new();
+    for template in templates {
+        for part in [&template.file, &template.text] {
+            hash.update(part.len().to_le_bytes());
+            hash.update(part.as_bytes());
+        }
+        hash.update([u8::from(template.builtin), u8::from(template.problem.is_some())]);
+    }
+    hash.finalize()
+        .iter()
+        .take(6)
+        .fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+fn trouble(problem: &TemplateProblem) -> TemplateTrouble {
+    TemplateTrouble {
+        file: problem.file.clone(),
+        line: problem.line,
+        message: problem.message.clone(),
+    }
+}
+
+fn sample(sample: samples::Sample) -> SampleState {
+    SampleState {
+        name: sample.name.to_owned(),
+        title: sample.title.to_owned(),
+    }
+}
+
+fn recording(recording: Recording) -> RecordedState {
+    RecordedState {
+        id: recording.id.0,
+        title: recording.title,
+        received_at: recording.received_at.to_string(),
+    }
+}
