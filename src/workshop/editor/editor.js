@@ -30,7 +30,7 @@ export function createEditor({ host, onEdit }) {
     keymap.of([...defaultKeymap, ...historyKeymap, indentWithTab]),
     EditorView.contentAttributes.of({
       'aria-label': `Template text of ${file}. Press Escape, then Tab to leave the editor.`,
-      'aria-describedby': 'editor-hint', spellcheck: 'false', autocapitalize: 'off', autocorrect: 'off',
+      spellcheck: 'false', autocapitalize: 'off', autocorrect: 'off',
     }),
     EditorView.updateListener.of((update) => {
       const own = update.transactions.some((one) => one.docChanged && !one.annotation(fromOutside));

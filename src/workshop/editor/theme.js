@@ -24,9 +24,9 @@ const look = EditorView.theme({
   '.cm-gutters': { backgroundColor: 'var(--surface)', color: 'var(--soft)', border: '0' },
   '.cm-activeLineGutter': { backgroundColor: 'transparent', color: 'var(--text)' },
   '.cm-lineNumbers .cm-gutterElement': { minWidth: '26px', padding: '0 6px 0 0' },
-  '.signs .cm-gutterElement': { width: '20px', padding: '4px 0 0 3px' },
+  '.signs .cm-gutterElement': { width: '20px' },
   '.sign': {
-    display: 'grid', placeItems: 'center', width: '14px', height: '14px', borderRadius: '50%', color: 'var(--surface)',
+    display: 'grid', placeItems: 'center', margin: '3px 0 0 3px', width: '14px', height: '14px', borderRadius: '50%', color: 'var(--surface)',
     fontSize: '9px', fontWeight: '700', lineHeight: '1',
   },
   '.sign-error': { backgroundColor: 'var(--fire)' },

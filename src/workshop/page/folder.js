@@ -13,6 +13,8 @@ export class Folder {
     const before = this.files;
     this.files = new Map(templates.map((entry) => [entry.file, entry]));
     for (const [file, edit] of this.#edits) {
+      // A file that is gone takes no edit with it.
+      if (!this.files.has(file)) this.files.set(file, before.get(file));
       if (this.files.get(file)?.text === edit.text) this.#edits.delete(file);
     }
     return [...this.files.values()].filter((entry) => before.get(entry.file)?.text !== entry.text).map((entry) => entry.file);

@@ -19,6 +19,7 @@ const folder = new Folder();
 const bodies = new Map();
 // The relay's own spelling of a recorded notification's ID, by the option's value, which is always text.
 const ids = new Map();
+const troubles = new Map();
 let part = 'templates';
 
 const editor = createEditor({
@@ -32,11 +33,11 @@ const editor = createEditor({
 
 const renderer = new Renderer({
   show(answer, request) {
-    reachable();
+    trouble('preview', null);
     result.show(answer, bodies.get(notification.value));
     if (openFile(request) === file.value) showRemarks(answer.diagnostics, file.value, editor, goTo);
   },
-  fail: unreachable,
+  fail: (error) => trouble('preview', error),
 });
 
 function preview(wait) {
@@ -128,7 +129,7 @@ async function loadBody() {
 
 async function look() {
   const state = await ask('workshop/state');
-  reachable();
+  trouble('look', null);
   const changed = folder.apply(state.templates);
   const [shownFile, shownNotification] = [file.value, notification.value];
   fillTemplates(state.default_template);
@@ -139,20 +140,19 @@ async function look() {
   else if (changed.includes(file.value) && !folder.edited(file.value)) editor.replace(folder.text(file.value));
   showStanding();
   if (moved || changed.length || notification.value !== shownNotification) preview(0);
-  loadBody().catch(unreachable);
+  loadBody().catch((error) => trouble('preview', error));
 }
 
-function unreachable(error) {
-  const notice = byId('unreachable');
+// What does not work now, by who found out; `null` when it works again. Says whether there is no point in going on.
+function trouble(who, error) {
   const refused = error instanceof Refused;
   const text = refused ? error.message : 'The relay does not answer. This page goes on when it does.';
-  if (notice.textContent !== text) notice.textContent = text;
-  notice.hidden = false;
+  if (error) troubles.set(who, text);
+  else if (troubles.delete(who) && who === 'look') preview(0);
+  const said = [...new Set(troubles.values())].join(' ');
+  if (byId('trouble').textContent !== said) byId('trouble').textContent = said;
+  byId('trouble').hidden = said === '';
   return refused && error.status === 401;
-}
-
-function reachable() {
-  byId('unreachable').hidden = true;
 }
 
 // One look after the other, never two at once; none while nobody sees the page.
@@ -162,7 +162,7 @@ async function watch() {
       await look();
       if (part === 'deliveries') await deliveries.refresh();
     } catch (error) {
-      if (unreachable(error)) return;
+      if (trouble('look', error)) return;
     }
     await new Promise((resolve) => { setTimeout(resolve, POLL_MS); });
     if (document.hidden) await new Promise((resolve) => { document.addEventListener('visibilitychange', resolve, { once: true }); });
@@ -181,7 +181,7 @@ file.addEventListener('change', () => {
 });
 notification.addEventListener('change', () => {
   preview(0);
-  loadBody().catch(unreachable);
+  loadBody().catch((error) => trouble('preview', error));
 });
 
 function toFile() {
@@ -211,7 +211,7 @@ addEventListener('beforeunload', (event) => {
 
 tabs(['templates', 'deliveries'], (name) => {
   part = name;
-  if (name === 'deliveries') deliveries.refresh().then(reachable, unreachable);
+  if (name === 'deliveries') deliveries.refresh().catch((error) => trouble('look', error));
 });
 frameSwitches(result.frames);
 onSwitch('source', 'event', result.source);

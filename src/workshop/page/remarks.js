@@ -8,8 +8,12 @@ const list = document.getElementById('remarks');
 /** Shows the remarks; `open(file, line)` goes to one of them. */
 export function showRemarks(diagnostics, file, editor, open) {
   editor.mark(diagnostics.filter((one) => one.file === file && one.line).map((one) => ({ ...one, severity: severity(one) })));
-  list.replaceChildren(...diagnostics.map((one) => item(one, file, open)));
   say(diagnostics);
+  // A list that says the same stays: it is not read out again, and whoever stands on one of its buttons keeps the focus.
+  const text = JSON.stringify([diagnostics, file]);
+  if (list.dataset.shown === text) return;
+  list.dataset.shown = text;
+  list.replaceChildren(...diagnostics.map((one) => item(one, file, open)));
 }
 
 // Only a change of the words is read out, so that typing on does not repeat them.
