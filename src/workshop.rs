@@ -9,6 +9,7 @@
 mod deliveries;
 pub mod page;
 mod preview;
+mod shape;
 mod state;
 
 use std::sync::Arc;

@@ -42,17 +42,17 @@ pub(super) fn run(flags: &Flags, options: &Options) -> anyhow::Result<ExitCode> 
     let renderer = Renderer::open(&settings);
     let template = material::template(&renderer, options.template.as_ref(), &default)?;
     let (notification, now) = options.material.read()?;
-    let rendered = renderer.render(&template, &notification, now);
+    let written = renderer.render(&template, &notification, now);
     if options.form == Form::Markdown {
-        line(&rendered.markdown)?;
+        line(&written.markdown)?;
     }
-    for message in rendered.messages.iter().filter(|_| options.form != Form::Markdown) {
+    for message in written.messages.iter().filter(|_| options.form != Form::Markdown) {
         line(&printed(message, options.form)?)?;
     }
     // What is printed is what would be sent; that it is not what the template's author meant is worth a failure.
     let file = template.file_name();
     let broken = renderer.problems().into_iter().find(|problem| problem.file == file);
-    match rendered.problem.or(broken) {
+    match written.problem.or(broken) {
         Some(problem) => {
             tracing::error!("{problem}");
             Ok(ExitCode::FAILURE)

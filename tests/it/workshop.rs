@@ -186,6 +186,9 @@ async fn operations_need_the_credential_and_the_page_does_not() {
     for path in ["/", "/workshop/"] {
         assert_eq!(app.get(path).await.status(), StatusCode::OK, "{path}");
     }
+    let foreign = app.post("/workshop/deliveries/1/retry").bearer_auth("s3cr3t");
+    let foreign = foreign.header("sec-fetch-site", "cross-site").send().await.unwrap();
+    assert_eq!(foreign.status(), StatusCode::FORBIDDEN);
     let with = app
         .post("/preview")
         .bearer_auth("s3cr3t")

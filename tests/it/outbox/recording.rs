@@ -20,7 +20,10 @@ fn recording(number: i64) -> NewRecording {
 
 async fn only_the_last_recordings_stay(place: Place) {
     let outbox = place.open().await;
-    outbox.keep_recordings((1..=3).map(recording).collect(), 3).await.unwrap();
+    outbox
+        .keep_recordings((1..=3).map(recording).collect(), 3)
+        .await
+        .unwrap();
     outbox.keep_recordings(vec![recording(4)], 3).await.unwrap();
     let kept = outbox.recordings().await.unwrap();
     let times: Vec<_> = kept.iter().map(|one| one.received_at).collect();
