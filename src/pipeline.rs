@@ -194,8 +194,5 @@ fn repeat_key(notification: &Notification, template: Option<&TemplateName>) -> O
         hash.update(part.as_bytes());
     }
     hash.update(notification.truncated_alerts.to_le_bytes());
-    Some(hash.finalize().iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    }))
+    Some(hex::encode(hash.finalize()))
 }

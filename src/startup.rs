@@ -31,7 +31,7 @@ use crate::{intake, samples, telemetry};
 /// How often the templates folder is looked at: a saved template is in use within a second.
 const TEMPLATE_POLL: Duration = Duration::from_millis(250);
 /// How often old rows are pruned.
-const PRUNE: Duration = Duration::from_secs(600);
+const PRUNE: Duration = Duration::from_mins(10);
 
 /// A relay that runs.
 pub struct Relay {

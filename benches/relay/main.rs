@@ -12,6 +12,7 @@
 mod load;
 mod process;
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
@@ -22,6 +23,7 @@ use grafana_matrix_relay::message::TemplateName;
 use grafana_matrix_relay::render::{Renderer, Settings};
 use grafana_matrix_relay::standin::{Homeserver, NewRoom};
 use jiff::Timestamp;
+use poem::http::StatusCode;
 use poem::listener::{Acceptor as _, Listener as _, TcpListener};
 use poem::{EndpointExt as _, IntoResponse as _, Route, Server, handler, post, web::Data};
 use process::Process;
@@ -38,7 +40,7 @@ async fn main() {
     backlog(&folder.path().join("backlog")).await;
 }
 
-fn row(figure: &str, measured: String, limit: String, ratio: f64) {
+fn row(figure: &str, measured: impl Display, limit: impl Display, ratio: f64) {
     println!("| {figure} | {measured} | {limit} | {ratio:.2} |");
 }
 
@@ -50,7 +52,7 @@ async fn acceptance(data: &Path) {
     row(
         "idle memory",
         format!("{:.1} MiB", relay.resident_mib()),
-        "15 MiB".to_owned(),
+        "15 MiB",
         relay.resident_mib() / 15.0,
     );
     load::post(&relay.address, 16, 2_000, 0).await;
@@ -59,7 +61,7 @@ async fn acceptance(data: &Path) {
         let cpu = relay.cpu();
         let first = 1_000_000 * u64::try_from(connections).unwrap();
         let load = load::post(&relay.address, connections, count, first).await;
-        let cpu = (relay.cpu() - cpu).as_secs_f64() * 1e6 / f64::from(u32::try_from(count).unwrap());
+        let cpu = relay.cpu().saturating_sub(cpu).as_secs_f64() * 1e6 / f64::from(u32::try_from(count).unwrap());
         let name = format!("acceptances at {connections} connection(s)");
         let measured = format!(
             "{:.0}/s, p50 {:.2?}, p99 {:.2?}",
@@ -78,7 +80,7 @@ async fn acceptance(data: &Path) {
         row(
             &format!("processor time of one, {connections} connection(s)"),
             format!("{cpu:.0} µs"),
-            "150 µs".to_owned(),
+            "150 µs",
             cpu / 150.0,
         );
     }
@@ -98,27 +100,28 @@ fn syncs_per_second(folder: &Path) -> f64 {
 
 /// Parses and renders as `/alert` does, and keeps nothing.
 #[handler]
-async fn forgetful(renderer: Data<&Renderer>, body: Vec<u8>) -> poem::Response {
+#[expect(clippy::needless_pass_by_value, reason = "poem's extractors are values")]
+fn forgetful(renderer: Data<&Renderer>, body: Vec<u8>) -> poem::Response {
     let notification = parse::notification(&body).unwrap();
-    let rendered = renderer.render(&TemplateName::default(), &notification, Timestamp::now());
+    let outcome = renderer.render(&TemplateName::default(), &notification, Timestamp::now());
     let answer = format!(
         "{{\"deliveries\":[{{\"id\":{},\"room\":\"!room\"}}]}}",
-        rendered.messages.len()
+        outcome.messages.len()
     );
     answer
         .with_content_type("application/json")
-        .with_status(poem::http::StatusCode::ACCEPTED)
+        .with_status(StatusCode::ACCEPTED)
         .into_response()
 }
 
 async fn bare_handler() -> String {
-    let settings = Settings {
+    let embedded = Settings {
         templates_dir: None,
         time_zone: jiff::tz::TimeZone::UTC,
     };
     let app = Route::new()
         .at("/alert", post(forgetful))
-        .data(Renderer::open(&settings));
+        .data(Renderer::open(&embedded));
     let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.unwrap();
     let address = acceptor.local_addr()[0].as_socket_addr().unwrap().to_string();
     tokio::spawn(Server::new_with_acceptor(acceptor).run(app));
@@ -142,7 +145,7 @@ async fn delivery(data: &Path) {
     row(
         "delivery into one room of a fast stand-in",
         format!("{rate:.0}/s"),
-        "45/s, what Synapse takes".to_owned(),
+        "45/s, what Synapse takes",
         rate / 45.0,
     );
 }
@@ -165,7 +168,7 @@ async fn backlog(data: &Path) {
     row(
         "start to ready with 100,000 waiting",
         format!("{ready:.0?}"),
-        "100 ms".to_owned(),
+        "100 ms",
         ready.as_secs_f64() / 0.1,
     );
 }

@@ -128,8 +128,8 @@ fn sources() -> Vec<(String, String, String)> {
                 folders.push(path);
             } else if path.extension().is_some_and(|end| end == "rs") {
                 let inside = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
-                let room = inside.split(['/', '.']).next().unwrap().to_owned();
-                sources.push((inside, room, fs::read_to_string(&path).unwrap()));
+                let belongs_to = inside.split(['/', '.']).next().unwrap().to_owned();
+                sources.push((inside, belongs_to, fs::read_to_string(&path).unwrap()));
             }
         }
     }

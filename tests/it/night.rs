@@ -29,7 +29,7 @@ pub(crate) struct Night {
     settings: outbox::Settings,
     accepted: BTreeMap<String, Vec<String>>,
     count: usize,
-    _folder: TempDir,
+    data: TempDir,
 }
 
 /// A body with one firing alert of this name.
@@ -68,7 +68,7 @@ impl Night {
             data_dir: folder.path().to_owned(),
             database_url: None,
             repeat_window: Duration::from_secs(90),
-            keep_delivered: Duration::from_secs(7 * 86_400),
+            keep_delivered: Duration::from_hours(7 * 24),
         };
         let outbox = Outbox::open(&settings).await.unwrap();
         let client = matrix::Client::new(&matrix::Settings {
@@ -76,7 +76,7 @@ impl Night {
             access_token: token.clone().into(),
             request_timeout: Duration::from_millis(500),
         });
-        let horizon = Duration::from_secs(86_400);
+        let horizon = Duration::from_hours(24);
         let courier = Arc::new(Courier::new(client.unwrap(), deliver::Settings { horizon }));
         let worker = Worker::new(outbox.clone(), Arc::clone(&courier), fold, Arc::new(Moment::now));
         let (now, accepted) = (Moment::now(), BTreeMap::new());
@@ -90,7 +90,7 @@ impl Night {
             settings,
             accepted,
             count: 0,
-            _folder: folder,
+            data: folder,
         }
     }
 
@@ -198,7 +198,7 @@ impl Night {
             settings,
             accepted,
             count,
-            _folder,
+            data,
         } = self;
         let fold = worker.fold();
         drop((worker, outbox));
@@ -214,7 +214,7 @@ impl Night {
             settings,
             accepted,
             count,
-            _folder,
+            data,
         }
     }
 
