@@ -15,7 +15,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
     target="$(rustc -vV | sed -n 's/^host: //p')" \
     && RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --profile dist --target "$target" \
-    && mkdir -p /image/data /image/tmp /image/etc/ssl/certs \
+    && mkdir -p /empty /image/tmp /image/etc/ssl/certs \
     && cp "target/$target/dist/grafana-matrix-relay" /image/ \
     && cp -r templates /image/templates \
     && cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ \
@@ -27,8 +27,9 @@ LABEL org.opencontainers.image.title="grafana-matrix-relay" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0"
 
 COPY --from=build /image /
-# A volume takes over the owner of the folder it is first mounted on, so the outbox can be written without root.
-COPY --from=build --chown=65532:65532 /image/data /data
+# A volume takes over the owner of the folder it is first mounted on, so the outbox can be written without root. The owner
+# is set only on a folder that COPY makes: /data must not come with the line above.
+COPY --from=build --chown=65532:65532 /empty /data
 
 ENV RELAY_HOST=0.0.0.0 \
     RELAY_PORT=9042 \

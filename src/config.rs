@@ -50,6 +50,8 @@ pub struct ServerSettings {
     pub token: Option<SecretString>,
     /// Largest request body in bytes.
     pub max_body_bytes: usize,
+    /// How many of the last notifications the workshop keeps.
+    pub record_notifications: usize,
     /// How long requests and deliveries in flight may take to finish at shutdown.
     pub grace: Duration,
 }
@@ -109,6 +111,19 @@ impl Settings {
             _ => Err(ConfigError {
                 problems: values.problems,
             }),
+        }
+    }
+
+    /// Only how messages are rendered, and the default template, for the commands that send nothing.
+    pub fn render_only(flags: &Flags) -> Result<(render::Settings, TemplateName), ConfigError> {
+        let mut values = Values::default();
+        let (settings, template) = rendering(flags, &mut values);
+        if values.problems.is_empty() {
+            Ok((settings, template))
+        } else {
+            Err(ConfigError {
+                problems: values.problems,
+            })
         }
     }
 
@@ -174,12 +189,7 @@ fn matrix(flags: &Flags, values: &mut Values) -> Option<matrix::Settings> {
 /// Everything but Matrix, with placeholders there.
 fn shared(flags: &Flags, values: &mut Values) -> Option<Settings> {
     let server = server(flags, values);
-    let template = values.optional(
-        "--default-template",
-        "RELAY_TEMPLATE",
-        flags.default_template.as_deref(),
-    );
-    let time_zone = values.time_zone(flags.timezone.as_deref());
+    let (render, template) = rendering(flags, values);
     let horizon = values.duration(
         "--retry-horizon",
         "RELAY_RETRY_HORIZON",
@@ -200,11 +210,8 @@ fn shared(flags: &Flags, values: &mut Values) -> Option<Settings> {
             request_timeout: Duration::from_secs(30),
         },
         default_room: "!unset".parse().ok()?,
-        template: template.unwrap_or_default(),
-        render: render::Settings {
-            templates_dir: Some(PathBuf::from(flags.templates_dir.as_deref().unwrap_or("templates"))),
-            time_zone,
-        },
+        template,
+        render,
         outbox: outbox(flags, values),
         deliver: deliver::Settings { horizon },
         fold: deliver::FoldSettings {
@@ -215,12 +222,31 @@ fn shared(flags: &Flags, values: &mut Values) -> Option<Settings> {
     })
 }
 
+fn rendering(flags: &Flags, values: &mut Values) -> (render::Settings, TemplateName) {
+    let template = values.optional(
+        "--default-template",
+        "RELAY_TEMPLATE",
+        flags.default_template.as_deref(),
+    );
+    let folder = value::set(flags.templates_dir.as_deref()).unwrap_or("templates");
+    let settings = render::Settings {
+        templates_dir: Some(PathBuf::from(folder)),
+        time_zone: values.time_zone(flags.timezone.as_deref()),
+    };
+    (settings, template.unwrap_or_default())
+}
+
 fn server(flags: &Flags, values: &mut Values) -> ServerSettings {
     let port = values.optional("--port", "RELAY_PORT", flags.port.as_deref());
     let limit = values.optional(
         "--max-body-bytes",
         "RELAY_MAX_BODY_BYTES",
         flags.max_body_bytes.as_deref(),
+    );
+    let recorded = values.optional(
+        "--record-notifications",
+        "RELAY_RECORD_NOTIFICATIONS",
+        flags.record_notifications.as_deref(),
     );
     ServerSettings {
         host: value::set(flags.host.as_deref()).unwrap_or("127.0.0.1").to_owned(),
@@ -231,6 +257,7 @@ fn server(flags: &Flags, values: &mut Values) -> ServerSettings {
             flags.relay_token_file.as_deref(),
         ),
         max_body_bytes: limit.unwrap_or(8 * 1024 * 1024),
+        record_notifications: recorded.unwrap_or(20),
         grace: values.duration(
             "--shutdown-grace",
             "RELAY_SHUTDOWN_GRACE",

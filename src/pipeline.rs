@@ -3,17 +3,18 @@
 //! Guarantees: what [`Pipeline::accept`] returned is on disk, all of it or nothing. It does not know HTTP, and it never
 //! talks to a homeserver.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
-use tokio::sync::Notify;
 
 use crate::alert::{Notification, Source};
+use crate::message::TemplateName;
 use crate::outbox::{Acceptance, Enqueued, NewDelivery, Outbox, OutboxError, Receipt};
-use crate::render::Renderer;
+use crate::render::{Rendered, Renderer, TemplateProblem};
 use crate::route::Router;
 
 /// Notifications of more alerts than this are rendered off the threads that serve requests.
@@ -24,7 +25,7 @@ pub struct Pipeline {
     router: Router,
     renderer: Renderer,
     outbox: Outbox,
-    wake: Arc<Notify>,
+    problems: Arc<Problems>,
 }
 
 /// A notification that will be delivered.
@@ -45,22 +46,37 @@ pub enum AcceptError {
 }
 
 impl Pipeline {
-    /// Puts the rooms of the house together; `wake` is notified when something new waits.
-    pub fn new(router: Router, renderer: Renderer, outbox: Outbox, wake: Arc<Notify>) -> Self {
+    /// Puts the rooms of the house together.
+    pub fn new(router: Router, renderer: Renderer, outbox: Outbox) -> Self {
         Self {
             router,
             renderer,
             outbox,
-            wake,
+            problems: Arc::default(),
         }
+    }
+
+    /// Whether this template can be chosen.
+    pub fn knows(&self, template: &TemplateName) -> bool {
+        self.renderer.knows(template)
     }
 
     /// Routes, renders and stores a notification that arrived at `now`.
     pub async fn accept(&self, notification: Notification, now: Timestamp) -> Result<Accepted, AcceptError> {
-        let repeat_key = repeat_key(&notification);
+        self.accept_with(notification, None, now).await
+    }
+
+    /// The same, through the template that the caller chose instead of the route's.
+    pub async fn accept_with(
+        &self,
+        notification: Notification,
+        template: Option<TemplateName>,
+        now: Timestamp,
+    ) -> Result<Accepted, AcceptError> {
+        let repeat_key = repeat_key(&notification, template.as_ref());
         let (group_key, alerts) = (notification.group_key.clone(), notification.alerts.len());
 
-        let deliveries = self.render(notification, now).await;
+        let deliveries = self.render(notification, template, now).await;
         let enqueued = self
             .outbox
             .enqueue(Acceptance {
@@ -70,7 +86,6 @@ impl Pipeline {
             })
             .await;
 
-        self.wake.notify_one();
         let (receipts, recognised) = match enqueued? {
             Enqueued::Accepted(receipts) => (receipts, false),
             Enqueued::Recognised(receipts) => (receipts, true),
@@ -85,10 +100,30 @@ impl Pipeline {
         Ok(Accepted { receipts, recognised })
     }
 
-    async fn render(&self, notification: Notification, now: Timestamp) -> Vec<NewDelivery> {
-        let (router, renderer) = (self.router.clone(), self.renderer.clone());
+    async fn render(
+        &self,
+        notification: Notification,
+        template: Option<TemplateName>,
+        now: Timestamp,
+    ) -> Vec<NewDelivery> {
+        let (router, renderer, problems) = (self.router.clone(), self.renderer.clone(), Arc::clone(&self.problems));
         let alerts = notification.alerts.len();
-        let work = move || deliveries(&router, &renderer, &notification, now);
+        let work = move || {
+            let started = Instant::now();
+            let mut deliveries = Vec::new();
+            for destination in router.route(&notification) {
+                let template = template.as_ref().unwrap_or(&destination.template);
+                let written = renderer.render(template, &notification, now);
+                problems.note(template, &written);
+                deliveries.extend(written.messages.into_iter().map(|message| NewDelivery {
+                    room: destination.room.clone(),
+                    message,
+                    starts_at: notification.starts_at(),
+                }));
+            }
+            metrics::histogram!("relay_render_seconds").record(started.elapsed());
+            deliveries
+        };
         if alerts <= RENDERED_INLINE {
             return work();
         }
@@ -99,30 +134,41 @@ impl Pipeline {
     }
 }
 
-/// The messages that a notification becomes, room by room.
-fn deliveries(router: &Router, renderer: &Renderer, notification: &Notification, now: Timestamp) -> Vec<NewDelivery> {
-    let started = Instant::now();
-    let deliveries = router.route(notification).into_iter().flat_map(|destination| {
-        let rendered = renderer.render(&destination.template, notification, now);
-        let starts_at = notification.starts_at();
-        let room = destination.room;
-        rendered.messages.into_iter().map(move |message| NewDelivery {
-            room: room.clone(),
-            message,
-            starts_at,
-        })
-    });
-    let deliveries = deliveries.collect();
-    metrics::histogram!("relay_render_seconds").record(started.elapsed());
-    deliveries
+/// What is wrong with which template at present, so that the log says it once and not for every notification.
+#[derive(Default)]
+struct Problems(Mutex<BTreeMap<TemplateName, TemplateProblem>>);
+
+impl Problems {
+    /// Counts what a rendering went through, and logs a problem that is new, another one, or over.
+    fn note(&self, template: &TemplateName, rendered: &Rendered) {
+        for (step, taken) in rendered.budget.taken() {
+            metrics::counter!("relay_budget_steps_total", "step" => step).increment(u64::from(taken));
+        }
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &rendered.problem {
+            Some(problem) => {
+                metrics::counter!("relay_template_errors_total").increment(1);
+                if known.insert(template.clone(), problem.clone()).as_ref() != Some(problem) {
+                    tracing::warn!(
+                        template = %template,
+                        "template {problem}. Notifications are rendered by the built-in one until this is corrected"
+                    );
+                }
+            }
+            None if known.remove(template).is_some() => {
+                tracing::info!(template = %template, "template `{template}` works again");
+            }
+            None => {}
+        }
+    }
 }
 
 /// What makes two requests the same notification: a caller's retry, or a second replica of the sender.
 ///
 /// The group and which alerts fire since when; not the texts and values, in which replicas differ. A genuine repeat
 /// has the same key and is told apart by its time. Legacy bodies carry no times, so nothing tells two episodes apart,
-/// and their sender never retries: they have no key.
-fn repeat_key(notification: &Notification) -> Option<String> {
+/// and their sender never retries: they have no key. A caller that asks for another template wants another message.
+fn repeat_key(notification: &Notification, template: Option<&TemplateName>) -> Option<String> {
     if notification.source == Source::Legacy || notification.alerts.iter().any(|alert| alert.starts_at.is_none()) {
         return None;
     }
@@ -134,17 +180,19 @@ fn repeat_key(notification: &Notification) -> Option<String> {
     alerts.sort_unstable();
     let mut hash = Sha256::new();
     let head = [
-        &notification.group_key.0,
+        notification.group_key.0.as_str(),
         &notification.receiver,
         &notification.notification_reason,
     ];
-    for part in head.into_iter().chain(&alerts) {
+    let template = template.map(TemplateName::as_str);
+    for part in head
+        .into_iter()
+        .chain(alerts.iter().map(String::as_str))
+        .chain(template)
+    {
         hash.update(part.len().to_le_bytes());
         hash.update(part.as_bytes());
     }
     hash.update(notification.truncated_alerts.to_le_bytes());
-    Some(hash.finalize().iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    }))
+    Some(hex::encode(hash.finalize()))
 }

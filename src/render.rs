@@ -17,6 +17,7 @@ mod facts;
 mod filters;
 mod folder;
 mod html;
+mod kind;
 mod library;
 mod links;
 mod markdown;
@@ -39,7 +40,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 pub use budget::{BudgetSteps, CONTENT_LIMIT, content_size};
-pub use library::embedded;
+pub use library::{GUIDE, embedded};
 pub use preview::{Diagnostic, Draft, Gravity, Preview};
 pub use problem::TemplateProblem;
 

@@ -14,25 +14,24 @@ use jiff::Timestamp;
 use poem::endpoint::BoxEndpoint;
 use poem::listener::{Acceptor as _, Listener as _, TcpListener};
 use poem::{EndpointExt as _, Response};
-use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
 use crate::deliver::{Courier, Moment, Worker};
-use crate::intake::{Credentials, Example, Parts};
+use crate::intake::{Credentials, Example, Parts, Recorder};
 use crate::matrix::{Client, Severity};
 use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
-use crate::render::Renderer;
+use crate::render::{ReloadOutcome, Renderer, TemplateProblem};
 use crate::route::Router;
 use crate::workshop::{self, Workshop};
 use crate::{intake, samples, telemetry};
 
 /// How often the templates folder is looked at: a saved template is in use within a second.
-const TEMPLATE_POLL: Duration = Duration::from_millis(500);
+const TEMPLATE_POLL: Duration = Duration::from_millis(250);
 /// How often old rows are pruned.
-const PRUNE: Duration = Duration::from_secs(600);
+const PRUNE: Duration = Duration::from_mins(10);
 
 /// A relay that runs.
 pub struct Relay {
@@ -59,13 +58,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     let template = settings.template.clone();
     let router = Router::to_room(settings.default_room.clone(), template.clone());
     let rooms = router.rooms();
-    let wake = Arc::new(Notify::new());
-    let pipeline = Arc::new(Pipeline::new(
-        router,
-        renderer.clone(),
-        outbox.clone(),
-        Arc::clone(&wake),
-    ));
+    let pipeline = Arc::new(Pipeline::new(router, renderer.clone(), outbox.clone()));
     let courier = Arc::new(Courier::new(client.clone(), settings.deliver));
 
     let checks = checks::Parts::new(
@@ -79,9 +72,11 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     if credentials.open() {
         tracing::warn!("RELAY_TOKEN is not set: anyone who reaches this port can send messages to your room");
     }
+    let recorder = Arc::new(Recorder::new(settings.server.record_notifications));
     let parts = Parts {
         pipeline,
         checks: Arc::new(checks),
+        recorder: Arc::clone(&recorder),
         credentials,
         max_body_bytes: settings.server.max_body_bytes,
         examples: examples(),
@@ -110,10 +105,11 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         stop_accepting.clone().cancelled_owned(),
         Some(grace),
     );
-    let worker = Worker::new(outbox.clone(), courier, settings.fold, Arc::new(Moment::now), wake);
+    let worker = Worker::new(outbox.clone(), courier, settings.fold, Arc::new(Moment::now));
     let keepers = vec![
         tokio::spawn(keep_templates(renderer)),
         tokio::spawn(keep_pruned(outbox.clone())),
+        tokio::spawn(recorder.run(outbox.clone())),
         tokio::spawn(report_matrix(client, rooms)),
     ];
     tracing::info!(url.domain = %address.ip(), url.port = address.port(), "listening on http://{address}");
@@ -175,15 +171,30 @@ pub fn examples() -> Vec<Example> {
         .collect()
 }
 
+/// Takes in edits of the templates, and says once for each change what is broken.
 async fn keep_templates(renderer: Renderer) {
+    let mut known = Vec::new();
+    report_templates(&mut known, renderer.problems());
     loop {
         tokio::time::sleep(TEMPLATE_POLL).await;
         let renderer = renderer.clone();
         // Reading a mounted volume may block.
-        if tokio::task::spawn_blocking(move || renderer.reload()).await.is_err() {
-            tracing::error!("looking for changed templates failed; the ones in use stay");
+        match tokio::task::spawn_blocking(move || renderer.reload()).await {
+            Ok(ReloadOutcome::Reloaded { problems }) => {
+                tracing::info!("templates have changed; what works of them is in use");
+                report_templates(&mut known, problems);
+            }
+            Ok(ReloadOutcome::Unchanged | ReloadOutcome::Settling) => {}
+            Err(_) => tracing::error!("looking for changed templates failed; the ones in use stay"),
         }
     }
+}
+
+fn report_templates(known: &mut Vec<TemplateProblem>, problems: Vec<TemplateProblem>) {
+    for problem in problems.iter().filter(|problem| !known.contains(problem)) {
+        tracing::error!("template {problem}. Its last version that worked, or the built-in one, stays in use");
+    }
+    *known = problems;
 }
 
 async fn keep_pruned(outbox: Outbox) {

@@ -3,6 +3,7 @@
 //! The stand-in is the one that the tests use, and the relay talks to it over HTTP as to any homeserver. Nothing is
 //! kept: the outbox lives in a temporary folder.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -25,8 +26,9 @@ pub struct Options {
     once: bool,
 }
 
-/// The samples that are posted at the start, in this order.
-const PLAYED: [&str; 2] = ["mixed", "resolved"];
+/// What is posted at the start: a sample, and whether its alerts are over by now. One alert fires, then a group, then
+/// the first alert is resolved.
+const PLAYED: [(&str, bool); 3] = [("firing", false), ("mixed", false), ("firing", true)];
 
 pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitCode> {
     let homeserver = Homeserver::new("example.org");
@@ -53,8 +55,8 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     if token {
         tracing::warn!("RELAY_TOKEN is set, so the demo posts no samples by itself, and its page cannot either");
     } else {
-        for name in PLAYED {
-            post(address, name).await?;
+        for (name, over) in PLAYED {
+            post(address, name, over).await?;
         }
         let played = || homeserver.messages(&furnished.room_id).len() >= PLAYED.len();
         while !played() {
@@ -96,20 +98,25 @@ fn settings(flags: &Flags, url: &str, furnished: &demo::Furnished, folder: &Path
 }
 
 /// Posts a sample as Grafana would, as if it had just happened.
-async fn post(address: std::net::SocketAddr, name: &str) -> anyhow::Result<()> {
+async fn post(address: SocketAddr, name: &str, over: bool) -> anyhow::Result<()> {
     let sample = samples::all().into_iter().find(|sample| sample.name == name);
     let mut body: Value = serde_json::from_str(&sample.with_context(|| format!("no sample `{name}`"))?.body)?;
+    if over {
+        body["status"] = "resolved".into();
+        body["state"] = "ok".into();
+    }
     let now = Timestamp::now();
     for (age, alert) in (12..)
         .step_by(3)
         .zip(body["alerts"].as_array_mut().into_iter().flatten())
     {
-        let resolved = alert["status"] == "resolved";
-        alert["startsAt"] = (now - (if resolved { age + 38 } else { age }).minutes())
+        let resolved = over || alert["status"] == "resolved";
+        alert["startsAt"] = (now - (if resolved { age + 26 } else { age }).minutes())
             .to_string()
             .into();
         if resolved {
-            alert["endsAt"] = (now - 1.minutes()).to_string().into();
+            alert["status"] = "resolved".into();
+            alert["endsAt"] = now.to_string().into();
         }
     }
     let client = reqwest::Client::builder()

@@ -15,7 +15,7 @@ fn secret(text: &str) -> Result<SecretString, Infallible> {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Matrix")]
 pub struct Flags {
-    /// Base URL of the homeserver (https://matrix.example.org), or its server name (example.org), which is looked up.
+    /// Base URL of the homeserver (`https://matrix.example.org`), or its server name (`example.org`), which is looked up.
     #[arg(
         long,
         global = true,
@@ -153,6 +153,17 @@ pub struct Flags {
     )]
     pub timezone: Option<String>,
 
+    /// How many of the last notifications are kept, secrets masked, to try templates on; 0 keeps none [default: 20].
+    #[arg(
+        long,
+        global = true,
+        value_name = "COUNT",
+        env = "RELAY_RECORD_NOTIFICATIONS",
+        hide_env_values = true,
+        help_heading = "Messages"
+    )]
+    pub record_notifications: Option<String>,
+
     /// Folder of the outbox [default: data].
     #[arg(
         long,
@@ -234,7 +245,7 @@ pub struct Flags {
     )]
     pub keep_delivered: Option<String>,
 
-    /// Log lines in the Elastic Common Schema (JSON) instead of text. The level is set by RUST_LOG [default: info].
+    /// Log lines in the Elastic Common Schema (JSON) instead of text. The level is set by `RUST_LOG` [default: info].
     #[arg(long, global = true, value_name = "BOOL", env = "ECS_LOGGING", alias = "ecs_logging", num_args = 0..=1, default_missing_value = "true", hide_env_values = true, help_heading = "Logging")]
     pub ecs_logging: Option<String>,
 }

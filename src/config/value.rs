@@ -30,7 +30,7 @@ impl Values {
         text.parse()
             .map_err(|error| {
                 self.problems
-                    .push(format!("{flag} ({variable}) is not usable: {error}"))
+                    .push(format!("{flag} ({variable}) is not usable: {error}"));
             })
             .ok()
     }

@@ -10,19 +10,19 @@ use crate::matrix::{Failure, Verdict};
 /// First wait after a transient failure; doubled each time.
 const TRANSIENT_FIRST: Duration = Duration::from_secs(1);
 /// Longest wait after a transient failure: how late a message may be after the homeserver is back.
-const TRANSIENT_MOST: Duration = Duration::from_secs(60);
+const TRANSIENT_MOST: Duration = Duration::from_mins(1);
 /// First wait of a parked room.
 const ROOM_FIRST: Duration = Duration::from_secs(15);
 /// Longest wait of a parked room.
-const ROOM_MOST: Duration = Duration::from_secs(300);
+const ROOM_MOST: Duration = Duration::from_mins(5);
 /// First wait after the token was refused.
 const TOKEN_FIRST: Duration = Duration::from_secs(5);
 /// Longest wait after the token was refused.
-const TOKEN_MOST: Duration = Duration::from_secs(60);
+const TOKEN_MOST: Duration = Duration::from_mins(1);
 /// The wait after a 429 that does not say how long: one token of Synapse's default limit.
 const RATE_LIMIT_UNTOLD: Duration = Duration::from_secs(5);
 /// No homeserver is believed that asks for more.
-const RATE_LIMIT_MOST: Duration = Duration::from_secs(3600);
+const RATE_LIMIT_MOST: Duration = Duration::from_hours(1);
 
 /// What was tried so far.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
     use crate::matrix::{MessageTrouble, RoomTrouble, TokenTrouble};
 
-    const HORIZON: Duration = Duration::from_secs(86_400);
+    const HORIZON: Duration = Duration::from_hours(24);
 
     fn after(verdict: Verdict, attempts: u32, since_first: Duration, plain: bool) -> Decision {
         let failure = Failure {

@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::task::{Id, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +16,8 @@ use super::digest;
 use super::moment::{Clock, Moment};
 use crate::outbox::{Delivery, DeliveryId, FoldPolicy, Outbox, OutboxError, Outcome};
 
-/// How often the outbox is looked at when nothing woke the worker: finds what waited and what other replicas left.
+/// How often the outbox is looked at when nobody says that there is work: finds what waited its time, and what another
+/// relay accepted or left.
 const POLL: Duration = Duration::from_millis(250);
 /// How often the leases of what is in flight are renewed.
 const RENEWAL: Duration = Duration::from_secs(3);
@@ -39,12 +39,11 @@ pub struct Worker {
     courier: Arc<Courier>,
     fold: FoldPolicy,
     clock: Clock,
-    wake: Arc<Notify>,
 }
 
 impl Worker {
     /// A worker that has not begun.
-    pub fn new(outbox: Outbox, courier: Arc<Courier>, fold: FoldSettings, clock: Clock, wake: Arc<Notify>) -> Self {
+    pub fn new(outbox: Outbox, courier: Arc<Courier>, fold: FoldSettings, clock: Clock) -> Self {
         let fold = FoldPolicy {
             threshold: fold.threshold,
             min_age: fold.min_age,
@@ -55,7 +54,6 @@ impl Worker {
             courier,
             fold,
             clock,
-            wake,
         }
     }
 
@@ -98,7 +96,7 @@ impl Worker {
             self.launch(&mut flight).await;
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = self.wake.notified() => {}
+                () = self.outbox.work() => {}
                 () = tokio::time::sleep(POLL) => {}
                 Some(ended) = flight.attempts.join_next_with_id() => self.landed(&mut flight, ended).await,
                 _ = renewal.tick() => self.renew(&flight).await,

@@ -163,6 +163,9 @@ pub(super) enum Refused {
     /// The credential is missing or wrong.
     #[oai(status = 401)]
     Unauthorized(ProblemJson),
+    /// A web page of another site sent it through a browser.
+    #[oai(status = 403)]
+    Foreign(ProblemJson),
     /// The body is not declared as JSON.
     #[oai(status = 415)]
     NotDeclaredJson(ProblemJson),
@@ -172,7 +175,7 @@ pub(super) enum Refused {
     /// The body is not JSON.
     #[oai(status = 400)]
     NotJson(ProblemJson),
-    /// The body is JSON but not a notification; `field` names what is missing or wrong.
+    /// The body is JSON but not a notification, or there is no such template; `field` names what is missing or wrong.
     #[oai(status = 422)]
     NotANotification(ProblemJson),
     /// The store cannot take it now; the only server error there is. Nothing was accepted: send it again.

@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(parsed.group_key.0, "legacy/1/9223372036854775807");
         assert_eq!(parsed.alerts.len(), 2);
         assert_eq!(parsed.alerts[0].labels["metric"], "a");
-        assert_eq!(parsed.alerts[0].values.as_ref().unwrap()["a"], 1.5);
+        assert!((parsed.alerts[0].values.as_ref().unwrap()["a"] - 1.5).abs() < f64::EPSILON);
         assert_eq!(parsed.alerts[1].labels["i"], "1");
     }
 

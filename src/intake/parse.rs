@@ -201,11 +201,7 @@ pub(super) fn fingerprint(labels: &Labels) -> String {
             hash.update(part.as_bytes());
         }
     }
-    hash.finalize()
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex::encode(&hash.finalize()[..8])
 }
 
 /// Undoes Go's `regexp.QuoteMeta`, which Grafana and Alertmanager put the receiver's name through.

@@ -14,6 +14,7 @@ use super::authenticate::{BodyLimit, Credentials};
 use super::document::{self, Example};
 use super::error::{Problem, ProblemJson};
 use super::health::{self, Checks};
+use super::recorder::Recorder;
 use crate::pipeline::Pipeline;
 
 /// What the HTTP side is made of.
@@ -22,6 +23,8 @@ pub struct Parts {
     pub pipeline: Arc<Pipeline>,
     /// How the relay is.
     pub checks: Arc<dyn Checks>,
+    /// Keeps what was accepted for the workshop.
+    pub recorder: Arc<Recorder>,
     /// Who may post.
     pub credentials: Credentials,
     /// Largest request body in bytes.
@@ -86,6 +89,7 @@ pub fn endpoint(parts: Parts, others: impl OpenApi + 'static) -> BoxEndpoint<'st
     };
     routes
         .data(parts.pipeline)
+        .data(parts.recorder)
         .data(parts.checks)
         .data(parts.credentials)
         .data(BodyLimit(parts.max_body_bytes))

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use poem::http::StatusCode;
 use poem::web::Data;
 use poem::{Request, RequestBody};
+use poem_openapi::param::Query;
 use poem_openapi::payload::Json;
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchemaRef, Registry};
 use poem_openapi::types::Type;
@@ -17,9 +18,12 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOpti
 use super::authenticate::Caller;
 use super::body::NotificationBody;
 use super::error::{Problem, ProblemJson, Refused};
+use super::recorder::Recorder;
 use super::{parse, request};
 use crate::alert::Notification;
-use crate::pipeline::{AcceptError, Pipeline};
+use crate::message::TemplateName;
+use crate::outbox::Receipt;
+use crate::pipeline::{self, AcceptError, Pipeline};
 
 #[derive(Tags)]
 enum Tag {
@@ -28,11 +32,17 @@ enum Tag {
 }
 
 /// A request body that was read in full, within limits, and is a notification.
-struct Body(Notification);
+struct Body {
+    notification: Notification,
+    /// The same as it came.
+    bytes: Vec<u8>,
+}
 
 impl Body {
     async fn read(request: &Request, body: &mut RequestBody) -> Result<Self, Problem> {
-        Ok(Self(parse::notification(&request::bytes(request, body).await?)?))
+        let bytes = request::bytes(request, body).await?;
+        let notification = parse::notification(&bytes)?;
+        Ok(Self { notification, bytes })
     }
 }
 
@@ -108,8 +118,16 @@ impl Webhook {
         tag = "Tag::Notifications",
         operation_id = "post_alert"
     )]
-    async fn post_alert(&self, pipeline: Data<&Arc<Pipeline>>, _caller: Caller, body: Body) -> Result<Answer, Refused> {
-        accept(&pipeline, body.0).await
+    async fn post_alert(
+        &self,
+        pipeline: Data<&Arc<Pipeline>>,
+        recorder: Data<&Arc<Recorder>>,
+        _caller: Caller,
+        body: Body,
+        /// A template by its name, in place of the one that the relay would choose.
+        template: Query<Option<String>>,
+    ) -> Result<Answer, Refused> {
+        accept(&pipeline, &recorder, body, template.0).await
     }
 
     /// Accept a notification (PUT)
@@ -121,24 +139,35 @@ impl Webhook {
         tag = "Tag::Notifications",
         operation_id = "put_alert"
     )]
-    async fn put_alert(&self, pipeline: Data<&Arc<Pipeline>>, _caller: Caller, body: Body) -> Result<Answer, Refused> {
-        accept(&pipeline, body.0).await
+    async fn put_alert(
+        &self,
+        pipeline: Data<&Arc<Pipeline>>,
+        recorder: Data<&Arc<Recorder>>,
+        _caller: Caller,
+        body: Body,
+        /// A template by its name, in place of the one that the relay would choose.
+        template: Query<Option<String>>,
+    ) -> Result<Answer, Refused> {
+        accept(&pipeline, &recorder, body, template.0).await
     }
 }
 
-async fn accept(pipeline: &Pipeline, notification: Notification) -> Result<Answer, Refused> {
-    match pipeline.accept(notification, Timestamp::now()).await {
-        Ok(accepted) => Ok(Answer::Accepted(Json(Accepted {
-            deliveries: accepted
-                .receipts
-                .into_iter()
-                .map(|receipt| AcceptedDelivery {
-                    id: receipt.id.0,
-                    room: receipt.room.to_string(),
-                })
-                .collect(),
-            recognised: accepted.recognised,
-        }))),
+async fn accept(
+    pipeline: &Pipeline,
+    recorder: &Recorder,
+    body: Body,
+    template: Option<String>,
+) -> Result<Answer, Refused> {
+    let template = template.map(|name| known_template(pipeline, &name)).transpose();
+    let template = template.map_err(|problem| Refused::NotANotification(ProblemJson(problem)))?;
+    let now = Timestamp::now();
+    match pipeline.accept_with(body.notification, template, now).await {
+        Ok(accepted) => {
+            if !accepted.recognised {
+                recorder.offer(body.bytes, now);
+            }
+            Ok(Answer::Accepted(Json(answer(accepted))))
+        }
         Err(AcceptError::Store(error)) => {
             tracing::error!(error.message = %error, "a notification could not be stored and was refused");
             Err(Refused::StoreUnavailable(ProblemJson(Problem::new(
@@ -147,4 +176,25 @@ async fn accept(pipeline: &Pipeline, notification: Notification) -> Result<Answe
             ))))
         }
     }
+}
+
+fn answer(accepted: pipeline::Accepted) -> Accepted {
+    let delivery = |receipt: Receipt| AcceptedDelivery {
+        id: receipt.id.0,
+        room: receipt.room.to_string(),
+    };
+    Accepted {
+        deliveries: accepted.receipts.into_iter().map(delivery).collect(),
+        recognised: accepted.recognised,
+    }
+}
+
+/// A name that a caller gave. One that does not exist is refused while the caller listens; later it would fall back.
+fn known_template(pipeline: &Pipeline, name: &str) -> Result<TemplateName, Problem> {
+    let name: TemplateName = name.parse().map_err(|error| Problem::of_field("template", error))?;
+    if pipeline.knows(&name) {
+        return Ok(name);
+    }
+    let unknown = format!("there is no template `{name}`");
+    Err(Problem::of_field("template", unknown))
 }

@@ -1,7 +1,7 @@
 //! The outbox on PostgreSQL: several relays behind a load balancer share one database.
 //!
 //! Each room is worked by one relay at a time. The claim is a lease in the room's row, not a session lock: a lease also
-//! ends when a relay's machine vanishes without closing its connection, and it works behind a connection pooler. It
+//! ends when a relay's machine vanishes without closing its connection, and it occupies no connection. It
 //! lasts ten seconds and is renewed while a delivery is in flight, all by the database's clock, so the relays' clocks do
 //! not matter. A relay that stalls for longer than its lease may send a message that another one sends too: under the
 //! same transaction ID, which the homeserver merges.

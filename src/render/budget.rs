@@ -25,7 +25,7 @@ const COPIES_IN_AN_EDIT: usize = 2;
 pub const CONTENT_LIMIT: usize = (EVENT_LIMIT - HEAD_ROOM) / COPIES_IN_AN_EDIT;
 
 /// No message holds more alerts than this, so no more are ever rendered.
-pub(super) const MOST_ALERTS: usize = 300;
+pub(super) const MOST_ALERTS: usize = 150;
 
 /// A template that writes more than these many messages has a mistake; the rest is counted and cut.
 const MOST_PARTS: usize = 5;
@@ -35,12 +35,24 @@ const MOST_PARTS: usize = 5;
 pub struct BudgetSteps {
     /// Whether long labels and annotations were cut.
     pub labels_folded: bool,
-    /// Alerts that were left out and counted instead.
+    /// Alerts that are counted instead of shown, by the template's choice or for want of room.
     pub alerts_folded: usize,
     /// Messages beyond the first one.
     pub extra_messages: usize,
     /// Bytes of text that not even several messages could hold.
     pub bytes_cut: usize,
+}
+
+impl BudgetSteps {
+    /// The rungs by name, each with whether it was needed.
+    pub fn taken(&self) -> [(&'static str, bool); 4] {
+        [
+            ("labels_folded", self.labels_folded),
+            ("alerts_folded", self.alerts_folded > 0),
+            ("split", self.extra_messages > 0),
+            ("cut", self.bytes_cut > 0),
+        ]
+    }
 }
 
 impl Limits {

@@ -5,7 +5,8 @@ use jiff::tz::TimeZone;
 use super::budget::{self, BudgetSteps, CONTENT_LIMIT, content_size};
 use super::context::{Context, Limits};
 use super::engine::{Engine, Failure, Written};
-use super::facts::{Facts, Kind};
+use super::facts::Facts;
+use super::kind::Kind;
 use super::markdown::{self, Document};
 use super::problem::TemplateProblem;
 use super::shield::{restore_as_markdown, shield};
@@ -42,7 +43,7 @@ pub(super) fn compose(
         let size = content_size(&message);
         let budget = BudgetSteps {
             labels_folded: limits.fold_labels,
-            alerts_folded: facts.total() - limits.alerts,
+            alerts_folded: written.hidden,
             ..BudgetSteps::default()
         };
         let finished = |messages, budget| {
@@ -123,6 +124,7 @@ fn without_template(facts: &Facts<'_>, footer: &str) -> Rendered {
     let written = Written {
         markdown: markdown.clone(),
         directives: super::filters::Directives::default(),
+        hidden: 0,
     };
     let messages = vec![message(facts, &written, &document)];
     Rendered {

@@ -3,15 +3,17 @@
 //! Guarantees: always the same names, whatever the sender left out; work grows with the alerts that are shown and not
 //! with those that exist. `templates/README.md` lists every name, and a test compares the two.
 
-use std::borrow::Cow;
+mod alert;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use minijinja::Value;
 
-use super::facts::{AlertFacts, Facts, Kind};
+use super::facts::{AlertFacts, Facts};
 use super::filters::More;
+use super::kind::Kind;
 use super::links::{self, Link};
 use super::shield::{clean, clean_line};
 use super::values::{AlertList, Fields, Lookup, Moment, Which};
@@ -35,17 +37,11 @@ pub(crate) struct Context<'a> {
     pub(crate) facts: &'a Facts<'a>,
     pub(crate) zone: &'a TimeZone,
     pub(crate) limits: Limits,
-    group_links: Vec<Link>,
 }
 
 impl<'a> Context<'a> {
     pub(crate) fn new(facts: &'a Facts<'a>, zone: &'a TimeZone, limits: Limits) -> Self {
-        Self {
-            facts,
-            zone,
-            limits,
-            group_links: links::of_group(facts),
-        }
+        Self { facts, zone, limits }
     }
 
     /// The root of the context.
@@ -123,7 +119,7 @@ impl<'a> Context<'a> {
                 optional(since.map(|at| (f.now.as_second() - at.as_second()).max(0))),
             ),
             ("shared", self.label_list(f.shared_details())),
-            ("links", link_list(&self.group_links)),
+            ("links", link_list(&self.facts.links)),
             ("overviewURL", links::overview(f.notification).into()),
         ]);
     }
@@ -132,8 +128,15 @@ impl<'a> Context<'a> {
         let shown = |alerts: &[AlertFacts<'_>], room: usize| -> Vec<Value> {
             alerts.iter().take(room).map(|facts| self.alert(facts)).collect()
         };
-        let firing = shown(&self.facts.firing, self.limits.alerts);
-        let resolved = shown(&self.facts.resolved, self.limits.alerts - firing.len());
+        // Those that fire come first, but not so far that no resolved one is left.
+        let (firing_count, resolved_count) = (self.facts.firing.len(), self.facts.resolved.len());
+        let room = self
+            .limits
+            .alerts
+            .saturating_sub(firing_count)
+            .max(self.limits.alerts / 5);
+        let resolved = shown(&self.facts.resolved, room.min(resolved_count));
+        let firing = shown(&self.facts.firing, self.limits.alerts - resolved.len());
         let all = firing.iter().chain(&resolved).cloned().collect();
         let list = |which, alerts, total| Value::from_object(AlertList::new(which, alerts, total));
         let firing = list(Which::Firing, firing, self.facts.firing.len());
@@ -156,79 +159,6 @@ impl<'a> Context<'a> {
             ("alerts", all),
             ("sender", sender.into()),
             ("more", Value::from_object(more)),
-        ]);
-    }
-
-    fn alert(&self, facts: &AlertFacts<'_>) -> Value {
-        let mut fields = BTreeMap::new();
-        self.alert_sent(facts, &mut fields);
-        self.alert_computed(facts, &mut fields);
-        Value::from_object(Fields(fields))
-    }
-
-    fn alert_sent(&self, facts: &AlertFacts<'_>, fields: &mut BTreeMap<&'static str, Value>) {
-        let a = facts.alert;
-        fields.extend([
-            ("status", Value::from(a.status.as_str())),
-            ("labels", self.labels(&a.labels)),
-            ("annotations", self.annotations(&a.annotations)),
-            ("startsAt", self.moment(a.starts_at)),
-            ("endsAt", self.moment(a.ends_at)),
-            ("generatorURL", line(&a.generator_url)),
-            ("fingerprint", line(&a.fingerprint.0)),
-            ("silenceURL", line(&a.silence_url)),
-            ("dashboardURL", line(&a.dashboard_url)),
-            ("panelURL", line(&a.panel_url)),
-            ("imageURL", line(&a.image_url)),
-            ("ruleUID", line(&a.rule_uid)),
-            (
-                "values",
-                Lookup::of(
-                    a.values
-                        .iter()
-                        .flatten()
-                        .map(|(name, value)| (clean_line(name).into_owned(), *value)),
-                ),
-            ),
-            ("valueString", self.long(&a.value_string)),
-            ("orgId", optional(a.org_id)),
-        ]);
-    }
-
-    fn alert_computed(&self, facts: &AlertFacts<'_>, fields: &mut BTreeMap<&'static str, Value>) {
-        let annotation = |names: &[&str]| {
-            let texts = names.iter().filter_map(|name| facts.alert.annotations.get(*name));
-            texts
-                .map(|text| text.trim())
-                .find(|text| !text.is_empty())
-                .unwrap_or_default()
-        };
-        let own_links = links::of_alert(self.facts.notification, facts);
-        let own_links: Vec<_> = own_links
-            .into_iter()
-            .filter(|link| !self.group_links.contains(link))
-            .collect();
-        fields.extend([
-            ("name", Value::from(facts.name.clone())),
-            ("kind", facts.kind.as_str().into()),
-            ("word", facts.kind.word().into()),
-            ("emoji", facts.kind.emoji(facts.level).into()),
-            ("color", facts.kind.color(facts.level).into()),
-            ("severity", facts.severity.clone().into()),
-            ("summary", self.long(annotation(&["summary", "title"]))),
-            ("description", self.long(annotation(&["description", "message"]))),
-            ("error", self.long(annotation(&["Error"]))),
-            (
-                "runbookURL",
-                line(annotation(&["runbook_url", "runbook", "runbookURL"])),
-            ),
-            ("reason", line(facts.reason())),
-            ("note", note(facts).into()),
-            ("since", self.moment(facts.alert.starts_at)),
-            ("duration", optional(facts.seconds(self.facts.now))),
-            ("differing", self.label_list(self.facts.differing(facts.alert))),
-            ("readings", super::readings::of(facts)),
-            ("links", link_list(&own_links)),
         ]);
     }
 
@@ -323,36 +253,4 @@ pub(super) fn truncated(text: &str, length: usize) -> String {
     }
     let kept: String = text.chars().take(length.saturating_sub(1)).collect();
     format!("{}…", kept.trim_end())
-}
-
-/// Why the state is not simply what the query said, in words.
-fn note(facts: &AlertFacts<'_>) -> Cow<'static, str> {
-    let datasource = |name| {
-        facts
-            .alert
-            .labels
-            .get("alertname")
-            .is_some_and(|alertname| alertname == name)
-    };
-    match facts.kind {
-        Kind::Resolved if datasource("DatasourceNoData") => return "data is back".into(),
-        Kind::Resolved if datasource("DatasourceError") => return "the rule can be evaluated again".into(),
-        _ => {}
-    }
-    let words = facts
-        .reason()
-        .split(',')
-        .map(str::trim)
-        .filter(|reason| !reason.is_empty())
-        .map(|reason| match reason {
-            "MissingSeries" => Cow::Borrowed("the series disappeared"),
-            "Paused" => "the rule was paused".into(),
-            "Updated" => "the rule was edited".into(),
-            "RuleDeleted" => "the rule was deleted".into(),
-            "NoData" => "the query returns no data".into(),
-            "Error" => "the query fails".into(),
-            "KeepLast" => "the last state was kept".into(),
-            other => clean_line(other).into_owned().into(),
-        });
-    words.collect::<Vec<_>>().join(", ").into()
 }

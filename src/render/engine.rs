@@ -53,6 +53,8 @@ pub(crate) struct Written {
     /// With shielded values.
     pub(crate) markdown: String,
     pub(crate) directives: Directives,
+    /// Alerts that it counts instead of showing them.
+    pub(crate) hidden: usize,
 }
 
 impl Engine {
@@ -89,8 +91,12 @@ impl Engine {
             .unwrap_or_default();
         drop(captured);
         let mut markdown = String::from_utf8_lossy(&written.0).into_owned();
-        add_hidden_line(&mut markdown, context, &directives);
-        Ok(Written { markdown, directives })
+        let hidden = add_hidden_line(&mut markdown, context, &directives);
+        Ok(Written {
+            markdown,
+            directives,
+            hidden,
+        })
     }
 
     /// Runs a template and keeps which part of the output came from where.
@@ -137,15 +143,17 @@ impl Engine {
 }
 
 /// A template that shows fewer alerts than there are says so; if it does not, the relay does.
-fn add_hidden_line(markdown: &mut String, context: &Value, directives: &Directives) {
+fn add_hidden_line(markdown: &mut String, context: &Value, directives: &Directives) -> usize {
     let more = context.get_attr("more").unwrap_or_default();
-    if let Some(more) = more.downcast_object_ref::<More>().filter(|_| !directives.said_more) {
-        let line = more.line(directives);
-        if !line.is_empty() {
-            markdown.push_str("\n\n");
-            markdown.push_str(&line);
-        }
+    let Some(more) = more.downcast_object_ref::<More>() else {
+        return 0;
+    };
+    let hidden = more.hidden(directives);
+    if hidden.total() > 0 && !directives.said_more {
+        markdown.push_str("\n\n");
+        markdown.push_str(&more.line(&hidden));
     }
+    hidden.total()
 }
 
 fn environment(sources: Vec<String>) -> Environment<'static> {

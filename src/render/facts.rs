@@ -3,93 +3,19 @@
 //! Guarantees: pure, linear in the number of alerts, and silent about templates. It does not decide wording beyond the
 //! few words that templates, headline and digest have to agree on.
 
+mod alert;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::severity::{Level, severity};
+use super::links::{self, Link};
+pub(crate) use alert::AlertFacts;
+
+use super::kind::Kind;
+use super::severity::Level;
 use super::shield::clean_line;
 use crate::alert::{Alert, AlertStatus, Labels, Notification};
-
-/// What is really the matter, beyond firing and resolved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Firing,
-    /// Of a group only: some fire, some do not any more.
-    Mixed,
-    /// The query returns nothing; whether the condition holds is unknown.
-    NoData,
-    /// The rule cannot be evaluated; it is blind.
-    Error,
-    Resolved,
-    /// Resolved in name only: the series went away, or somebody touched the rule.
-    NotRecovered,
-    /// The Test button.
-    Test,
-}
-
-impl Kind {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Firing => "firing",
-            Self::Mixed => "mixed",
-            Self::NoData => "no-data",
-            Self::Error => "error",
-            Self::Resolved => "resolved",
-            Self::NotRecovered => "not-recovered",
-            Self::Test => "test",
-        }
-    }
-
-    /// The word that stands beside the emoji.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Firing | Self::Mixed => "FIRING",
-            Self::NoData => "NO DATA",
-            Self::Error => "CANNOT EVALUATE",
-            Self::Resolved => "RESOLVED",
-            Self::NotRecovered => "NO LONGER REPORTED",
-            Self::Test => "TEST",
-        }
-    }
-
-    pub(crate) fn emoji(self, level: Level) -> &'static str {
-        match self {
-            Self::Firing | Self::Mixed => level.emoji(),
-            Self::NoData => "❔",
-            Self::Error => "⚠️",
-            Self::Resolved => "✅",
-            Self::NotRecovered => "⚪",
-            Self::Test => "🧪",
-        }
-    }
-
-    /// Readable on white and on black.
-    pub(crate) fn color(self, level: Level) -> &'static str {
-        match self {
-            Self::Firing | Self::Mixed => level.color(),
-            Self::NoData | Self::Error => "#c77700",
-            Self::Resolved => "#1f9d55",
-            Self::NotRecovered => "#808791",
-            Self::Test => "#7a5af8",
-        }
-    }
-
-    /// The kind with this name, for filters that take a status as text.
-    pub(crate) fn named(name: &str) -> Option<Self> {
-        [
-            Self::Firing,
-            Self::Mixed,
-            Self::NoData,
-            Self::Error,
-            Self::Resolved,
-            Self::NotRecovered,
-            Self::Test,
-        ]
-        .into_iter()
-        .find(|kind| kind.as_str() == name)
-    }
-}
 
 /// Labels that say how the alert is organised and not what it is about; they have their own place in a message.
 const ORGANISING: [&str; 6] = [
@@ -103,104 +29,6 @@ const ORGANISING: [&str; 6] = [
 
 fn names_severity(label: &str) -> bool {
     matches!(label, "severity" | "priority" | "level")
-}
-
-/// One alert and what is known about it.
-#[derive(Debug, Clone)]
-pub(crate) struct AlertFacts<'a> {
-    pub(crate) alert: &'a Alert,
-    pub(crate) kind: Kind,
-    /// As the sender spells it; empty if there is none.
-    pub(crate) severity: String,
-    pub(crate) level: Level,
-    /// The rule's name, also where Grafana puts `DatasourceError` in its place.
-    pub(crate) name: String,
-}
-
-impl<'a> AlertFacts<'a> {
-    fn new(alert: &'a Alert, is_test: bool) -> Self {
-        let (severity, level) = severity(&alert.labels);
-        let kind = if is_test { Kind::Test } else { kind_of(alert) };
-        Self {
-            alert,
-            kind,
-            severity: clean_line(severity).into_owned(),
-            level,
-            name: name_of(alert),
-        }
-    }
-
-    /// Grafana's own word for why the state is not what the query says.
-    pub(crate) fn reason(&self) -> &'a str {
-        self.alert
-            .annotations
-            .get("grafana_state_reason")
-            .map_or("", |reason| reason.trim())
-    }
-
-    /// Seconds it has been firing, or was firing until it ended.
-    pub(crate) fn seconds(&self, now: Timestamp) -> Option<i64> {
-        let start = self.alert.starts_at?;
-        let end = match self.alert.status {
-            AlertStatus::Firing => now,
-            AlertStatus::Resolved => self.alert.ends_at?,
-        };
-        Some(end.as_second().saturating_sub(start.as_second()).max(0))
-    }
-
-    /// Whether Grafana filled every value with -1, its sign for "no data or error now".
-    pub(crate) fn has_no_values(&self) -> bool {
-        let Some(values) = &self.alert.values else { return true };
-        let all_minus_one = values.values().all(|value| (*value + 1.0).abs() < f64::EPSILON);
-        all_minus_one && (values.len() != 1 || matches!(self.kind, Kind::NoData | Kind::Error))
-    }
-}
-
-fn is_datasource_alert(alert: &Alert) -> bool {
-    matches!(
-        alert.labels.get("alertname").map(String::as_str),
-        Some("DatasourceNoData" | "DatasourceError")
-    )
-}
-
-fn kind_of(alert: &Alert) -> Kind {
-    let reason = alert.annotations.get("grafana_state_reason").map_or("", String::as_str);
-    let has = |word: &str| reason.split(',').any(|part| part.trim() == word);
-    match (alert.status, alert.labels.get("alertname").map(String::as_str)) {
-        (AlertStatus::Firing, Some("DatasourceError")) => Kind::Error,
-        (AlertStatus::Firing, Some("DatasourceNoData")) => Kind::NoData,
-        // `KeepLast` means that the rule goes on with what it last knew, which was firing.
-        (AlertStatus::Firing, _) if has("KeepLast") => Kind::Firing,
-        (AlertStatus::Firing, _) if has("Error") => Kind::Error,
-        (AlertStatus::Firing, _) if has("NoData") => Kind::NoData,
-        (AlertStatus::Firing, _) => Kind::Firing,
-        // When data comes back, Grafana ends the alert about missing data as a series that went away.
-        (AlertStatus::Resolved, _) if has("MissingSeries") && is_datasource_alert(alert) => Kind::Resolved,
-        (AlertStatus::Resolved, _)
-            if ["MissingSeries", "Paused", "Updated", "RuleDeleted"]
-                .into_iter()
-                .any(has) =>
-        {
-            Kind::NotRecovered
-        }
-        (AlertStatus::Resolved, _) => Kind::Resolved,
-    }
-}
-
-fn name_of(alert: &Alert) -> String {
-    let label = |name| {
-        alert
-            .labels
-            .get(name)
-            .map(|value| clean_line(value))
-            .filter(|value| !value.is_empty())
-    };
-    let name = if is_datasource_alert(alert) {
-        label("rulename").or_else(|| label("alertname"))
-    } else {
-        label("alertname")
-    };
-    name.map_or_else(|| "unnamed alert".to_owned(), std::borrow::Cow::into_owned)
 }
 
 /// The whole notification and what is known about it.
@@ -220,6 +48,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) level: Level,
     /// Labels that every alert has with the same value.
     pub(crate) shared: Labels,
+    /// Links that every alert has.
+    pub(crate) links: Vec<Link>,
 }
 
 impl<'a> Facts<'a> {
@@ -251,7 +81,7 @@ impl<'a> Facts<'a> {
         let (severity, level) = worst.map_or((String::new(), Level::Unknown), |w| (w.severity.clone(), w.level));
         let kind = group_kind(is_test, &firing, &resolved);
         let shared = shared_labels(&notification.alerts);
-        Self {
+        let mut facts = Self {
             notification,
             now,
             kind,
@@ -261,7 +91,10 @@ impl<'a> Facts<'a> {
             severity,
             level,
             shared,
-        }
+            links: Vec::new(),
+        };
+        facts.links = links::of_group(&facts);
+        facts
     }
 
     /// What to call the group: its one rule, or the first two of several.
@@ -405,3 +238,6 @@ fn shared_labels(alerts: &[Alert]) -> Labels {
     }
     shared
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,6 +34,9 @@ const EMBEDDED: &[(&str, &str)] = &[
     ),
 ];
 
+/// What every variable, filter and function does, for authors of templates.
+pub const GUIDE: &str = include_str!("../../templates/README.md");
+
 /// The built-in templates by file name, for export.
 pub fn embedded() -> impl Iterator<Item = (&'static str, &'static str)> {
     EMBEDDED.iter().copied()

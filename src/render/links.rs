@@ -4,7 +4,8 @@
 
 use std::fmt::Write;
 
-use super::facts::{AlertFacts, Facts, Kind};
+use super::facts::{AlertFacts, Facts};
+use super::kind::Kind;
 use super::shield::clean_line;
 use crate::alert::{AlertStatus, Labels, Notification, Source};
 

@@ -95,7 +95,7 @@ struct Fields {
 impl Fields {
     fn add(&mut self, field: &Field, value: Value) {
         if field.name() == "message" {
-            self.message = value.as_str().unwrap_or_default().to_owned();
+            value.as_str().unwrap_or_default().clone_into(&mut self.message);
         } else {
             self.others.push((field.name(), value));
         }

@@ -46,6 +46,10 @@ fn describe() {
         "relay_template_errors_total",
         "Renderings that fell back to a built-in template."
     );
+    describe_counter!(
+        "relay_budget_steps_total",
+        "Renderings that needed a step to fit into a message, by step."
+    );
     describe_gauge!("relay_deliveries_waiting", "Deliveries that wait for their room.");
     describe_gauge!(
         "relay_deliveries_dead",

@@ -96,7 +96,7 @@ impl Shelves {
         Ok(Json(WorkshopState {
             version: version(&templates),
             templates,
-            samples: samples::all().into_iter().map(sample).collect(),
+            samples: samples::all().iter().map(sample).collect(),
             recorded: recorded.into_iter().map(recording).collect(),
             default_template: workshop.default_template.to_string(),
         }))
@@ -198,7 +198,7 @@ fn trouble(problem: &TemplateProblem) -> TemplateTrouble {
     }
 }
 
-fn sample(sample: samples::Sample) -> SampleState {
+fn sample(sample: &samples::Sample) -> SampleState {
     SampleState {
         name: sample.name.to_owned(),
         title: sample.title.to_owned(),

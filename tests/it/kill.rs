@@ -85,8 +85,8 @@ async fn killed_at_random_points(seed: u64) {
             let _ = request.await;
             relay = Some(setup.start().await);
         }
-        let taken = insist(&http, std::slice::from_ref(&relay), &name).await;
-        assert!(taken, "seed {seed}: {name} was not accepted");
+        let was_taken = insist(&http, std::slice::from_ref(&relay), &name).await;
+        assert!(was_taken, "seed {seed}: {name} was not accepted");
         accepted.push(name);
     }
     let bodies = until_complete(&homeserver, &room, accepted.len()).await;

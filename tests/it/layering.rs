@@ -35,7 +35,8 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("render", &["alert", "message"]),
         ("outbox", &["message"]),
         ("pipeline", &["alert", "message", "route", "render", "outbox"]),
-        ("intake", &["alert", "pipeline", "outbox"]),
+        // Of `message` only the name of a template that a caller may choose.
+        ("intake", &["alert", "message", "pipeline", "outbox"]),
         ("matrix", &["message"]),
         ("deliver", &["outbox", "matrix", "message"]),
         (
@@ -131,8 +132,8 @@ fn sources() -> Vec<(String, String, String)> {
                 folders.push(path);
             } else if path.extension().is_some_and(|end| end == "rs") {
                 let inside = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
-                let room = inside.split(['/', '.']).next().unwrap().to_owned();
-                sources.push((inside, room, fs::read_to_string(&path).unwrap()));
+                let belongs_to = inside.split(['/', '.']).next().unwrap().to_owned();
+                sources.push((inside, belongs_to, fs::read_to_string(&path).unwrap()));
             }
         }
     }

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod app;
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod demo;

@@ -18,7 +18,6 @@ use grafana_matrix_relay::route::Router;
 use grafana_matrix_relay::standin::{Homeserver, NewRoom, RunningHomeserver};
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::sync::Notify;
 
 pub(crate) struct Night {
     pub(crate) homeserver: RunningHomeserver,
@@ -30,7 +29,7 @@ pub(crate) struct Night {
     settings: outbox::Settings,
     accepted: BTreeMap<String, Vec<String>>,
     count: usize,
-    _folder: TempDir,
+    data: TempDir,
 }
 
 /// A body with one firing alert of this name.
@@ -69,7 +68,7 @@ impl Night {
             data_dir: folder.path().to_owned(),
             database_url: None,
             repeat_window: Duration::from_secs(90),
-            keep_delivered: Duration::from_secs(7 * 86_400),
+            keep_delivered: Duration::from_hours(7 * 24),
         };
         let outbox = Outbox::open(&settings).await.unwrap();
         let client = matrix::Client::new(&matrix::Settings {
@@ -77,10 +76,9 @@ impl Night {
             access_token: token.clone().into(),
             request_timeout: Duration::from_millis(500),
         });
-        let horizon = Duration::from_secs(86_400);
+        let horizon = Duration::from_hours(24);
         let courier = Arc::new(Courier::new(client.unwrap(), deliver::Settings { horizon }));
-        let wake = Arc::new(Notify::new());
-        let worker = Worker::new(outbox.clone(), Arc::clone(&courier), fold, Arc::new(Moment::now), wake);
+        let worker = Worker::new(outbox.clone(), Arc::clone(&courier), fold, Arc::new(Moment::now));
         let (now, accepted) = (Moment::now(), BTreeMap::new());
         Self {
             homeserver: running,
@@ -92,7 +90,7 @@ impl Night {
             settings,
             accepted,
             count: 0,
-            _folder: folder,
+            data: folder,
         }
     }
 
@@ -122,7 +120,7 @@ impl Night {
             time_zone: jiff::tz::TimeZone::UTC,
         });
         let router = Router::to_room(room.clone(), TemplateName::default());
-        let pipeline = Pipeline::new(router, renderer, self.outbox.clone(), Arc::new(Notify::new()));
+        let pipeline = Pipeline::new(router, renderer, self.outbox.clone());
         pipeline
             .accept(parse::notification(body).unwrap(), self.now.wall)
             .await
@@ -142,6 +140,7 @@ impl Night {
 
     pub(crate) fn pass(&mut self, time: Duration) {
         self.now = self.now.after(time);
+        self.homeserver.homeserver.advance(time);
     }
 
     /// Lets the night go on, five seconds at a time, for at most `limit`, until nothing waits.
@@ -199,18 +198,12 @@ impl Night {
             settings,
             accepted,
             count,
-            _folder,
+            data,
         } = self;
         let fold = worker.fold();
         drop((worker, outbox));
         let outbox = Outbox::open(&settings).await.unwrap();
-        let worker = Worker::new(
-            outbox.clone(),
-            Arc::clone(&courier),
-            fold,
-            Arc::new(Moment::now),
-            Arc::new(Notify::new()),
-        );
+        let worker = Worker::new(outbox.clone(), Arc::clone(&courier), fold, Arc::new(Moment::now));
         Self {
             homeserver,
             token,
@@ -221,7 +214,7 @@ impl Night {
             settings,
             accepted,
             count,
-            _folder,
+            data,
         }
     }
 

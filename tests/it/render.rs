@@ -1,12 +1,19 @@
 //! How notifications read: every shipped template over every sample, as people will see it.
 
+use std::fs;
+use std::path::Path;
+
 use grafana_matrix_relay::message::TemplateName;
 use grafana_matrix_relay::render::{Rendered, Renderer, Settings, content_size};
 use grafana_matrix_relay::{intake, samples};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use tempfile::TempDir;
 
 mod escape;
+mod limits;
+mod reference;
+mod reload;
 mod templates;
 
 /// A renderer with nothing but the built-in templates.
@@ -24,6 +31,43 @@ fn now() -> Timestamp {
 fn render(renderer: &Renderer, template: &str, body: &str) -> Rendered {
     let notification = intake::parse::notification(body.as_bytes()).unwrap();
     renderer.render(&template.parse::<TemplateName>().unwrap(), &notification, now())
+}
+
+/// A folder with these templates, and a renderer on it.
+fn folder(files: &[(&str, &str)]) -> (TempDir, Renderer) {
+    let dir = TempDir::new().unwrap();
+    for (name, text) in files {
+        write(dir.path(), name, text);
+    }
+    let time_zone = TimeZone::UTC;
+    let renderer = Renderer::open(&Settings {
+        templates_dir: Some(dir.path().to_owned()),
+        time_zone,
+    });
+    (dir, renderer)
+}
+
+fn write(dir: &Path, name: &str, text: &str) {
+    let path = dir.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn body_of(sample: &str) -> String {
+    samples::find(sample).unwrap().body
+}
+
+/// What the template `t` with this text makes of a sample.
+fn rendered(text: &str, sample: &str) -> Rendered {
+    let (_dir, renderer) = folder(&[("t.md.j2", text)]);
+    render(&renderer, "t", &body_of(sample))
+}
+
+/// The plain text of it, if the template works.
+fn body(text: &str, sample: &str) -> String {
+    let seen = rendered(text, sample);
+    assert_eq!(seen.problem, None, "{text}");
+    seen.messages[0].body.clone()
 }
 
 /// Everything about a rendering on one page.

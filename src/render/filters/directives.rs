@@ -102,6 +102,20 @@ fn top(state: &mut State<'_, '_>, list: &Value, count: usize) -> Result<Value, E
     Ok(Value::from(shown))
 }
 
+/// How many alerts a message counts instead of showing them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hidden {
+    firing: usize,
+    resolved: usize,
+    all: usize,
+}
+
+impl Hidden {
+    pub(crate) fn total(&self) -> usize {
+        (self.firing + self.resolved).max(self.all)
+    }
+}
+
 /// The function `more()`: it knows the lists of this notification.
 #[derive(Debug)]
 pub(crate) struct More {
@@ -120,20 +134,24 @@ impl More {
         }
     }
 
-    /// One line about the alerts that are not in the message, or nothing.
-    pub(crate) fn line(&self, directives: &Directives) -> String {
-        let hidden = |value: &Value| {
-            let list = value.downcast_object_ref::<AlertList>()?;
-            directives.shown(list).map(|shown| list.total.saturating_sub(shown))
-        };
-        let [firing, resolved, all] = &self.lists;
-        let (firing, resolved) = (hidden(firing).unwrap_or(0), hidden(resolved).unwrap_or(0));
-        let what = match (firing, resolved, hidden(all).unwrap_or(0)) {
-            (0, 0, 0) => return String::new(),
-            (0, 0, all) => format!("**{all} more**"),
-            (firing, 0, _) => format!("**{firing} more firing**"),
-            (0, resolved, _) => format!("**{resolved} more resolved**"),
-            (firing, resolved, _) => format!("**{} more** ({firing} firing, {resolved} resolved)", firing + resolved),
+    /// The alerts that are not in the message.
+    pub(crate) fn hidden(&self, directives: &Directives) -> Hidden {
+        let [firing, resolved, all] = self.lists.each_ref().map(|value| {
+            let list = value.downcast_object_ref::<AlertList>();
+            let hidden = list.and_then(|list| Some(list.total.saturating_sub(directives.shown(list)?)));
+            hidden.unwrap_or(0)
+        });
+        Hidden { firing, resolved, all }
+    }
+
+    /// One line about them, or nothing.
+    pub(crate) fn line(&self, hidden: &Hidden) -> String {
+        let what = match (hidden.firing, hidden.resolved) {
+            _ if hidden.total() == 0 => return String::new(),
+            (0, 0) => format!("**{} more**", hidden.all),
+            (firing, 0) => format!("**{firing} more firing**"),
+            (0, resolved) => format!("**{resolved} more resolved**"),
+            (firing, resolved) => format!("**{} more** ({firing} firing, {resolved} resolved)", firing + resolved),
         };
         if self.overview.is_empty() {
             format!("… and {what}")
@@ -147,6 +165,6 @@ impl Object for More {
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, _: &[Value]) -> Result<Value, Error> {
         let directives = Directives::of(state);
         directives.said_more = true;
-        Ok(Value::from_safe_string(self.line(directives)))
+        Ok(Value::from_safe_string(self.line(&self.hidden(directives))))
     }
 }

@@ -7,8 +7,8 @@ use minijinja::{Environment, Error, State, Value};
 
 use super::measures::rounded;
 use super::{invalid, is_empty, text};
-use crate::render::facts::Kind;
 use crate::render::html::is_color;
+use crate::render::kind::Kind;
 use crate::render::severity::level;
 use crate::render::shield::shield;
 

@@ -1,0 +1,120 @@
+//! What a template sees of one alert.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use minijinja::Value;
+
+use super::{Context, line, link_list, optional};
+use crate::render::facts::AlertFacts;
+use crate::render::kind::Kind;
+use crate::render::shield::clean_line;
+use crate::render::values::{Fields, Lookup};
+use crate::render::{links, readings};
+
+impl Context<'_> {
+    pub(super) fn alert(&self, facts: &AlertFacts<'_>) -> Value {
+        let mut fields = BTreeMap::new();
+        self.alert_sent(facts, &mut fields);
+        self.alert_computed(facts, &mut fields);
+        Value::from_object(Fields(fields))
+    }
+
+    fn alert_sent(&self, facts: &AlertFacts<'_>, fields: &mut BTreeMap<&'static str, Value>) {
+        let a = facts.alert;
+        fields.extend([
+            ("status", Value::from(a.status.as_str())),
+            ("labels", self.labels(&a.labels)),
+            ("annotations", self.annotations(&a.annotations)),
+            ("startsAt", self.moment(a.starts_at)),
+            ("endsAt", self.moment(a.ends_at)),
+            ("generatorURL", line(&a.generator_url)),
+            ("fingerprint", line(&a.fingerprint.0)),
+            ("silenceURL", line(&a.silence_url)),
+            ("dashboardURL", line(&a.dashboard_url)),
+            ("panelURL", line(&a.panel_url)),
+            ("imageURL", line(&a.image_url)),
+            ("ruleUID", line(&a.rule_uid)),
+            (
+                "values",
+                Lookup::of(
+                    a.values
+                        .iter()
+                        .flatten()
+                        .map(|(name, value)| (clean_line(name).into_owned(), *value)),
+                ),
+            ),
+            ("valueString", self.long(&a.value_string)),
+            ("orgId", optional(a.org_id)),
+        ]);
+    }
+
+    fn alert_computed(&self, facts: &AlertFacts<'_>, fields: &mut BTreeMap<&'static str, Value>) {
+        let annotation = |names: &[&str]| {
+            let texts = names.iter().filter_map(|name| facts.alert.annotations.get(*name));
+            texts
+                .map(|text| text.trim())
+                .find(|text| !text.is_empty())
+                .unwrap_or_default()
+        };
+        let own_links = links::of_alert(self.facts.notification, facts);
+        let own_links: Vec<_> = own_links
+            .into_iter()
+            .filter(|link| !self.facts.links.contains(link))
+            .collect();
+        fields.extend([
+            ("name", Value::from(facts.name.clone())),
+            ("kind", facts.kind.as_str().into()),
+            ("word", facts.kind.word().into()),
+            ("emoji", facts.kind.emoji(facts.level).into()),
+            ("color", facts.kind.color(facts.level).into()),
+            ("severity", facts.severity.clone().into()),
+            ("summary", self.long(annotation(&["summary", "title"]))),
+            ("description", self.long(annotation(&["description", "message"]))),
+            ("error", self.long(annotation(&["Error"]))),
+            (
+                "runbookURL",
+                line(annotation(&["runbook_url", "runbook", "runbookURL"])),
+            ),
+            ("reason", line(facts.reason())),
+            ("note", note(facts).into()),
+            ("since", self.moment(facts.alert.starts_at)),
+            ("duration", optional(facts.seconds(self.facts.now))),
+            ("differing", self.label_list(self.facts.differing(facts.alert))),
+            ("readings", readings::of(facts)),
+            ("links", link_list(&own_links)),
+        ]);
+    }
+}
+
+/// Why the state is not simply what the query said, in words.
+fn note(facts: &AlertFacts<'_>) -> Cow<'static, str> {
+    let datasource = |name| {
+        facts
+            .alert
+            .labels
+            .get("alertname")
+            .is_some_and(|alertname| alertname == name)
+    };
+    match facts.kind {
+        Kind::Resolved if datasource("DatasourceNoData") => return "data is back".into(),
+        Kind::Resolved if datasource("DatasourceError") => return "the rule can be evaluated again".into(),
+        _ => {}
+    }
+    let words = facts
+        .reason()
+        .split(',')
+        .map(str::trim)
+        .filter(|reason| !reason.is_empty())
+        .map(|reason| match reason {
+            "MissingSeries" => Cow::Borrowed("the series disappeared"),
+            "Paused" => "the rule was paused".into(),
+            "Updated" => "the rule was edited".into(),
+            "RuleDeleted" => "the rule was deleted".into(),
+            "NoData" => "the query returns no data".into(),
+            "Error" => "the query fails".into(),
+            "KeepLast" => "the last state was kept".into(),
+            other => clean_line(other).into_owned().into(),
+        });
+    words.collect::<Vec<_>>().join(", ").into()
+}

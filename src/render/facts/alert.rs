@@ -1,0 +1,106 @@
+//! What is known about one alert.
+
+use jiff::Timestamp;
+
+use crate::alert::{Alert, AlertStatus};
+use crate::render::kind::Kind;
+use crate::render::severity::{Level, severity};
+use crate::render::shield::clean_line;
+
+/// One alert and what is known about it.
+#[derive(Debug, Clone)]
+pub(crate) struct AlertFacts<'a> {
+    pub(crate) alert: &'a Alert,
+    pub(crate) kind: Kind,
+    /// As the sender spells it; empty if there is none.
+    pub(crate) severity: String,
+    pub(crate) level: Level,
+    /// The rule's name, also where Grafana puts `DatasourceError` in its place.
+    pub(crate) name: String,
+}
+
+impl<'a> AlertFacts<'a> {
+    pub(super) fn new(alert: &'a Alert, is_test: bool) -> Self {
+        let (severity, level) = severity(&alert.labels);
+        let kind = if is_test { Kind::Test } else { kind_of(alert) };
+        Self {
+            alert,
+            kind,
+            severity: clean_line(severity).into_owned(),
+            level,
+            name: name_of(alert),
+        }
+    }
+
+    /// Grafana's own word for why the state is not what the query says.
+    pub(crate) fn reason(&self) -> &'a str {
+        self.alert
+            .annotations
+            .get("grafana_state_reason")
+            .map_or("", |reason| reason.trim())
+    }
+
+    /// Seconds it has been firing, or was firing until it ended.
+    pub(crate) fn seconds(&self, now: Timestamp) -> Option<i64> {
+        let start = self.alert.starts_at?;
+        let end = match self.alert.status {
+            AlertStatus::Firing => now,
+            AlertStatus::Resolved => self.alert.ends_at?,
+        };
+        Some(end.as_second().saturating_sub(start.as_second()).max(0))
+    }
+
+    /// Whether Grafana filled every value with -1, its sign for "no data or error now".
+    pub(crate) fn has_no_values(&self) -> bool {
+        let Some(values) = &self.alert.values else { return true };
+        let all_minus_one = values.values().all(|value| (*value + 1.0).abs() < f64::EPSILON);
+        all_minus_one && (values.len() != 1 || matches!(self.kind, Kind::NoData | Kind::Error))
+    }
+}
+
+fn is_datasource_alert(alert: &Alert) -> bool {
+    matches!(
+        alert.labels.get("alertname").map(String::as_str),
+        Some("DatasourceNoData" | "DatasourceError")
+    )
+}
+
+fn kind_of(alert: &Alert) -> Kind {
+    let reason = alert.annotations.get("grafana_state_reason").map_or("", String::as_str);
+    let has = |word: &str| reason.split(',').any(|part| part.trim() == word);
+    match (alert.status, alert.labels.get("alertname").map(String::as_str)) {
+        (AlertStatus::Firing, Some("DatasourceError")) => Kind::Error,
+        (AlertStatus::Firing, Some("DatasourceNoData")) => Kind::NoData,
+        // `KeepLast` means that the rule goes on with what it last knew, which was firing.
+        (AlertStatus::Firing, _) if has("KeepLast") => Kind::Firing,
+        (AlertStatus::Firing, _) if has("Error") => Kind::Error,
+        (AlertStatus::Firing, _) if has("NoData") => Kind::NoData,
+        (AlertStatus::Firing, _) => Kind::Firing,
+        // When data comes back, Grafana ends the alert about missing data as a series that went away.
+        (AlertStatus::Resolved, _) if has("MissingSeries") && is_datasource_alert(alert) => Kind::Resolved,
+        (AlertStatus::Resolved, _)
+            if ["MissingSeries", "Paused", "Updated", "RuleDeleted"]
+                .into_iter()
+                .any(has) =>
+        {
+            Kind::NotRecovered
+        }
+        (AlertStatus::Resolved, _) => Kind::Resolved,
+    }
+}
+
+fn name_of(alert: &Alert) -> String {
+    let label = |name| {
+        alert
+            .labels
+            .get(name)
+            .map(|value| clean_line(value))
+            .filter(|value| !value.is_empty())
+    };
+    let name = if is_datasource_alert(alert) {
+        label("rulename").or_else(|| label("alertname"))
+    } else {
+        label("alertname")
+    };
+    name.map_or_else(|| "unnamed alert".to_owned(), std::borrow::Cow::into_owned)
+}

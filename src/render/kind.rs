@@ -1,0 +1,85 @@
+//! The kinds of states that a reader has to tell apart, and their word, sign and colour.
+//!
+//! Guarantees: the word alone says it; sign and colour only add. One place, so that messages, headlines and digests agree.
+
+use super::severity::Level;
+
+/// What is really the matter, beyond firing and resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Firing,
+    /// Of a group only: some fire, some do not any more.
+    Mixed,
+    /// The query returns nothing; whether the condition holds is unknown.
+    NoData,
+    /// The rule cannot be evaluated; it is blind.
+    Error,
+    Resolved,
+    /// Resolved in name only: the series went away, or somebody touched the rule.
+    NotRecovered,
+    /// The Test button.
+    Test,
+}
+
+impl Kind {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Firing => "firing",
+            Self::Mixed => "mixed",
+            Self::NoData => "no-data",
+            Self::Error => "error",
+            Self::Resolved => "resolved",
+            Self::NotRecovered => "not-recovered",
+            Self::Test => "test",
+        }
+    }
+
+    /// The word that stands beside the emoji.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Firing | Self::Mixed => "FIRING",
+            Self::NoData => "NO DATA",
+            Self::Error => "CANNOT EVALUATE",
+            Self::Resolved => "RESOLVED",
+            Self::NotRecovered => "NO LONGER REPORTED",
+            Self::Test => "TEST",
+        }
+    }
+
+    pub(crate) fn emoji(self, level: Level) -> &'static str {
+        match self {
+            Self::Firing | Self::Mixed => level.emoji(),
+            Self::NoData => "❔",
+            Self::Error => "⚠️",
+            Self::Resolved => "✅",
+            Self::NotRecovered => "⚪",
+            Self::Test => "🧪",
+        }
+    }
+
+    /// Readable on white and on black.
+    pub(crate) fn color(self, level: Level) -> &'static str {
+        match self {
+            Self::Firing | Self::Mixed => level.color(),
+            Self::NoData | Self::Error => "#c77700",
+            Self::Resolved => "#1f9d55",
+            Self::NotRecovered => "#808791",
+            Self::Test => "#7a5af8",
+        }
+    }
+
+    /// The kind with this name, for filters that take a status as text.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [
+            Self::Firing,
+            Self::Mixed,
+            Self::NoData,
+            Self::Error,
+            Self::Resolved,
+            Self::NotRecovered,
+            Self::Test,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == name)
+    }
+}
