@@ -39,12 +39,11 @@ pub fn file(kind: &'static str, text: impl Into<Cow<'static, str>>) -> RouteMeth
     let tag = hash
         .iter()
         .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<String>();
+        .fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
     get(Asset {
         kind,
         text,
-        tag: format!("\"{tag}\""),
+        tag: format!("\"{tag:016x}\""),
     })
 }
 

@@ -29,10 +29,10 @@ pub fn routes_beside_room() -> Route {
         .at("/workshop/", web::html(page("../", room)))
 }
 
-/// `root` leads from the page's address to the relay's.
-fn page(root: &str, room: &str) -> String {
+/// `root` leads from the page's address to the relay's; `link` is one more for the head of the page.
+fn page(root: &str, link: &str) -> String {
     PAGE.replace("{root}", root)
-        .replace("{room}", room)
+        .replace("{room}", link)
         .replace("{version}", env!("CARGO_PKG_VERSION"))
 }
 

@@ -1,11 +1,17 @@
 //! The workshop's page in a real Chromium, before the real relay: what a template's author does and sees.
 
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use grafana_matrix_relay::standin::{Fault, Scope, When};
+use grafana_matrix_relay::workshop::page;
+use poem::Server;
+use poem::listener::TcpAcceptor;
 use reqwest::StatusCode;
 use serde_json::Value;
 use thirtyfour::Key;
+use tokio::net::TcpListener;
 
 use crate::app::{App, firing};
 use crate::support::chromium::Browser;
@@ -265,38 +271,54 @@ async fn keyboard_leaves_the_editor_by_escape_and_tab() {
 }
 
 #[tokio::test]
-async fn page_is_the_same_below_the_demo_and_loads_only_what_is_its_own() {
+async fn page_loads_only_what_is_its_own_and_allows_nothing_inline() {
     let app = App::start().await;
-    let page = app.get("/").await;
-    assert_eq!(page.status(), StatusCode::OK);
-    let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    let policy = app.get("/").await.headers()["content-security-policy"].clone();
+    let policy = policy.to_str().unwrap();
     assert!(
         policy.starts_with("default-src 'none'") && !policy.contains("unsafe"),
         "{policy}"
     );
-    let html = page.text().await.unwrap();
-    for inline in [
-        "onclick", "style=", "<style", "<script>", "http://", "https://", "{root}",
-    ] {
+    assert!(loads(&app.url("/")).await >= 15);
+}
+
+#[tokio::test]
+async fn page_beside_the_room_of_the_demo_finds_the_same_files() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let server = Server::new_with_acceptor(TcpAcceptor::from_tokio(listener).unwrap());
+    tokio::spawn(server.run(page::routes_beside_room()));
+    // Without the slash at the end it leads there as well.
+    assert!(loads(&format!("{origin}/workshop")).await >= 15);
+}
+
+/// Gets a page and everything that it and its scripts name; returns how many files that were.
+async fn loads(page: &str) -> usize {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = http.get(page).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let address = answer.url().clone();
+    let html = answer.text().await.unwrap();
+    for inline in ["onclick", "style=", "<style", "<script>", "http://", "https://", "{"] {
         assert!(!html.contains(inline), "{inline}");
     }
-    let mut files: Vec<String> = html
-        .split('"')
-        .filter(|text| text.starts_with("workshop/static/"))
-        .map(str::to_owned)
-        .collect();
-    assert!(files.len() >= 5, "{files:?}");
-    // Scripts name the others that they need.
-    while let Some(file) = files.pop() {
-        let answer = app.get(&format!("/{file}")).await;
+    let named = html.split('"').filter(|text| text.contains("workshop/static/"));
+    let mut left: Vec<_> = named.map(|name| address.join(name).unwrap()).collect();
+    let mut seen = BTreeSet::new();
+    while let Some(file) = left.pop() {
+        if !seen.insert(file.to_string()) {
+            continue;
+        }
+        let answer = http.get(file.clone()).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK, "{file}");
         let text = answer.text().await.unwrap();
-        if file.ends_with(".js") && !file.ends_with("/editor.js") {
+        if file.path().ends_with(".js") && !file.path().ends_with("/editor.js") {
             assert!(!text.contains("innerHTML"), "{file} inserts markup as it came");
             let imports = text
                 .lines()
                 .filter_map(|line| line.split_once(" from './")?.1.split_once('\''));
-            files.extend(imports.map(|(name, _)| format!("workshop/static/{name}")));
+            left.extend(imports.map(|(name, _)| file.join(name).unwrap()));
         }
     }
+    seen.len()
 }
