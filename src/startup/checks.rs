@@ -28,6 +28,7 @@ pub(super) struct Parts {
     courier: Arc<Courier>,
     metrics: Option<PrometheusHandle>,
     probed: Mutex<Option<(Instant, Option<String>)>>,
+    gauged: Mutex<Vec<String>>,
 }
 
 impl Parts {
@@ -45,6 +46,7 @@ impl Parts {
             courier,
             metrics,
             probed: Mutex::default(),
+            gauged: Mutex::default(),
         }
     }
 
@@ -139,8 +141,14 @@ impl Parts {
             .oldest()
             .map_or(0.0, |oldest| Timestamp::now().duration_since(oldest).as_secs_f64());
         metrics::gauge!("relay_oldest_waiting_seconds").set(age.max(0.0));
+        let mut gauged = self.gauged.lock().await;
+        // A room that has drained is no longer in the figures; its gauge must not stay where it was.
+        for room in std::mem::take(&mut *gauged) {
+            metrics::gauge!("relay_deliveries_waiting", "room" => room).set(0.0);
+        }
         for room in stats.rooms {
             metrics::gauge!("relay_deliveries_waiting", "room" => room.room.to_string()).set(count(room.waiting));
+            gauged.push(room.room.to_string());
         }
     }
 }

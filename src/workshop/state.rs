@@ -132,6 +132,7 @@ impl Shelves {
         tag = "Tag::Workshop",
         operation_id = "workshop_sample"
     )]
+    #[expect(clippy::unused_async, reason = "an operation has to be asynchronous")]
     async fn sample(
         &self,
         _caller: Caller,

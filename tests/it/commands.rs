@@ -218,7 +218,7 @@ fn templates_are_listed_with_their_origin_and_explained() {
     assert!(line("mine").ends_with("templates/mine.md.j2"), "{}", said.out);
     let reference = place.run(&["templates", "reference"]).out;
     assert!(
-        reference.contains("commonLabels") && reference.contains("|"),
+        reference.contains("commonLabels") && reference.contains('|'),
         "{reference}"
     );
 }

@@ -5,10 +5,12 @@ use std::net::TcpStream;
 use std::path::Path;
 
 use grafana_matrix_relay::outbox::DeliveryId;
+use grafana_matrix_relay::standin::{Fault, Scope, When};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::app::{App, firing};
+use crate::night::names;
 
 async fn problem(answer: Response) -> (u16, Value) {
     assert_eq!(answer.headers()["content-type"], "application/problem+json");
@@ -220,6 +222,44 @@ fn find_database(folder: &Path) -> std::path::PathBuf {
         .into_iter()
         .find(|path| path.extension().is_some_and(|end| end == "db"))
         .unwrap()
+}
+
+#[tokio::test]
+async fn under_load_a_homeserver_that_refuses_fails_and_hangs_costs_nothing() {
+    let app = App::with(|flags| {
+        flags.matrix_timeout = Some("300ms".to_owned());
+        flags.fold_threshold = Some("1000".to_owned());
+    })
+    .await;
+    let mut accepted = Vec::new();
+    for number in 0..200 {
+        match number {
+            20 => app.homeserver.refuse().await,
+            60 => {
+                app.homeserver
+                    .homeserver
+                    .plan(Scope::Everything, When::Always, Fault::BadGateway);
+                app.homeserver.accept_again().await;
+            }
+            100 => {
+                app.homeserver.homeserver.heal_all();
+                app.homeserver.homeserver.plan(Scope::Sends, When::Next(2), Fault::Hang);
+            }
+            150 => {
+                let lost = When::Chance {
+                    probability: 0.3,
+                    seed: 5,
+                };
+                app.homeserver.homeserver.plan(Scope::Sends, lost, Fault::DropReply);
+            }
+            _ => {}
+        }
+        let name = format!("Alert{number:05}");
+        app.accept(&firing(&name)).await;
+        accepted.push(name);
+    }
+    app.homeserver.homeserver.heal_all();
+    assert_eq!(names(&app.messages(200).await), accepted);
 }
 
 #[tokio::test]

@@ -362,3 +362,31 @@ async fn rendering_that_falls_back_is_counted() {
     let metrics = app.get("/metrics").await.text().await.unwrap();
     assert!(metrics.contains("relay_template_errors_total 1"), "{metrics}");
 }
+
+#[tokio::test]
+async fn draft_without_end_is_an_error_and_keeps_nothing_waiting() {
+    let app = App::start().await;
+    let endless = "one\n{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}";
+    let answer = preview(&app, &json!({"sample": "firing", "source": endless})).await;
+    assert_eq!(answer["diagnostics"][0]["line"], 2, "{answer}");
+    assert!(!answer["messages"].as_array().unwrap().is_empty());
+    app.accept(&firing("Fine")).await;
+}
+
+#[tokio::test]
+async fn preview_has_the_limits_of_a_notification() {
+    let app = App::with(|flags| flags.max_body_bytes = Some("2000".to_owned())).await;
+    let large = format!("{{\"source\": \"{}\"}}", "x".repeat(3000));
+    for (content_type, body, status) in [
+        ("application/json", large.as_str(), 413),
+        ("text/plain", "{}", 415),
+        ("application/json", "{", 400),
+    ] {
+        let request = app
+            .post("/preview")
+            .header("content-type", content_type)
+            .body(body.to_owned());
+        assert_eq!(request.send().await.unwrap().status().as_u16(), status, "{body:.20}");
+    }
+    assert_eq!(app.get("/preview").await.headers()["allow"], "POST");
+}
