@@ -86,7 +86,7 @@ impl Courier {
     pub(super) async fn attempt(&self, delivery: &Delivery, now: Moment) -> Outcome {
         let began = Instant::now();
         let sent = match self.send(delivery).await {
-            Err(failure) if self.joins(&failure, delivery).await => self.send(delivery).await,
+            Err(failure) if self.joins(&failure, &delivery.room).await => self.send(delivery).await,
             sent => sent,
         };
         match sent {
@@ -101,23 +101,19 @@ impl Courier {
             .await
     }
 
-    /// Whether the failure was that the account is not in the room, and joining it has just helped. Tried once for
-    /// each time that a room falls into trouble: a ban must not become a storm of joins.
-    async fn joins(&self, failure: &Failure, delivery: &Delivery) -> bool {
+    /// Whether the failure was that the account is not in the room, and joining it has just helped. Tried once with
+    /// each attempt, so that an invitation is taken up whenever it comes; a ban is no storm of joins, because a parked
+    /// room is attempted every few minutes only.
+    async fn joins(&self, failure: &Failure, room: &RoomAddress) -> bool {
         let absent = matches!(
             failure.verdict,
             Verdict::Room(RoomTrouble::NotJoined | RoomTrouble::Forbidden)
         );
-        if !absent || self.state().rooms.contains_key(&delivery.room) {
+        if !absent || self.client.join(room).await.is_err() {
             return false;
         }
-        match self.client.join(&delivery.room).await {
-            Ok(()) => {
-                tracing::info!(matrix.room_id = %delivery.room, "joined the room");
-                true
-            }
-            Err(_) => false,
-        }
+        tracing::info!(matrix.room_id = %room, "joined the room");
+        true
     }
 
     fn delivered(&self, delivery: &Delivery, event_id: String, now: Moment, took: Duration) -> Outcome {

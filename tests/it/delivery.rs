@@ -128,6 +128,22 @@ async fn an_invited_room_is_joined_and_then_gets_its_messages() {
 }
 
 #[tokio::test]
+async fn an_invitation_is_taken_up_after_an_outage_and_however_late_it_comes() {
+    let mut night = Night::unfolded().await;
+    let room = night.room(&NewRoom::named("new").invite_only());
+    night.homeserver.refuse().await;
+    night.accept_many(&room, 2).await;
+    night.work_for(Duration::from_mins(2)).await;
+    night.homeserver.accept_again().await;
+    night.work_for(Duration::from_mins(20)).await;
+    assert!(night.troubles().rooms[0].1.contains("not in the room"));
+    let server = &night.homeserver.homeserver;
+    server.set_membership(room.as_str(), "bot", "invite");
+    night.until_delivered(Duration::from_mins(6)).await;
+    night.assert_promise_kept();
+}
+
+#[tokio::test]
 async fn an_encrypted_room_gets_nothing_in_plain_text_and_loses_nothing() {
     let mut night = Night::unfolded().await;
     let room = night.open_room();
