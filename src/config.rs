@@ -179,11 +179,20 @@ fn matrix(flags: &Flags, values: &mut Values) -> Option<matrix::Settings> {
         flags.matrix_timeout.as_deref(),
         30,
     );
-    Some(matrix::Settings {
+    let settings = matrix::Settings {
         home_server: home_server?,
         access_token: access_token?,
         request_timeout,
-    })
+    };
+    let problem = match settings.check() {
+        Ok(()) => return Some(settings),
+        Err(error @ matrix::SetupError::HomeServer(_)) => {
+            format!("--home-server-url (MATRIX_HOME_SERVER_URL) is not usable: {error}")
+        }
+        Err(error) => format!("--access-token (MATRIX_ACCESS_TOKEN) is not usable: {error}"),
+    };
+    values.problems.push(problem);
+    None
 }
 
 /// Everything but Matrix, with placeholders there.

@@ -8,7 +8,8 @@ use grafana_matrix_relay::telemetry;
 
 fn main() -> ExitCode {
     // Before any thread exists, because it sets variables of the process.
-    let dotenv = dotenvy::dotenv();
+    // Only that of the working directory: one further up belongs to something else, and may hold another bot's token.
+    let dotenv = dotenvy::from_path(".env");
     let cli = Cli::parse();
     telemetry::init(cli.flags.ecs());
     match dotenv {

@@ -18,7 +18,7 @@ mod verdict;
 use std::time::Duration;
 
 use ruma::{OwnedDeviceId, OwnedUserId};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 pub use self::answer::Answer;
 pub use self::check::{Finding, Severity};
@@ -37,6 +37,22 @@ pub struct Settings {
     pub access_token: SecretString,
     /// How long one request may take, from connecting to the last byte of the answer.
     pub request_timeout: Duration,
+}
+
+impl Settings {
+    /// Whether a client can be made from them, without the network.
+    pub fn check(&self) -> Result<(), SetupError> {
+        self.address().map(|_| ())
+    }
+
+    fn address(&self) -> Result<discovery::Address, SetupError> {
+        let address = discovery::Address::parse(&self.home_server)?;
+        let token = self.access_token.expose_secret();
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(SetupError::AccessToken);
+        }
+        Ok(address)
+    }
 }
 
 /// Settings that no client can be made from.

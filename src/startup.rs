@@ -126,13 +126,18 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
 }
 
 impl Relay {
-    /// Runs until `signal`, or until the server fails by itself.
+    /// Runs until `signal`, or until server or worker fail by themselves: a relay that only accepts looks well and is
+    /// not, and whoever supervises the process starts a whole one on the same outbox.
     pub async fn run_until(mut self, signal: impl Future<Output = ()>) -> anyhow::Result<()> {
         tokio::select! {
             () = signal => self.stop().await,
             ended = &mut self.server => {
                 ended.context("the server task failed")?.context("the server stopped")?;
                 anyhow::bail!("the server stopped by itself")
+            }
+            ended = &mut self.worker => {
+                ended.context("the worker failed")?;
+                anyhow::bail!("the worker stopped by itself")
             }
         }
     }
@@ -216,5 +221,36 @@ async fn report_matrix(client: Client, rooms: Vec<crate::message::RoomAddress>) 
             Severity::Warn => tracing::warn!("{}", finding.line),
             Severity::Info => tracing::info!("{}", finding.line),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+    use crate::outbox;
+
+    #[tokio::test]
+    async fn a_relay_whose_worker_has_failed_does_not_go_on_accepting() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = outbox::Settings {
+            data_dir: folder.path().to_owned(),
+            database_url: None,
+            repeat_window: Duration::from_secs(1),
+            keep_delivered: Duration::from_secs(1),
+        };
+        let relay = Relay {
+            address: ([127, 0, 0, 1], 1).into(),
+            outbox: Outbox::open(&settings).await.unwrap(),
+            grace: Duration::from_secs(1),
+            stop_accepting: CancellationToken::new(),
+            stop_working: CancellationToken::new(),
+            server: tokio::spawn(pending()),
+            worker: tokio::spawn(async { panic!("a fault of ours") }),
+            keepers: Vec::new(),
+        };
+        let error = relay.run_until(pending()).await.unwrap_err();
+        assert_eq!(error.to_string(), "the worker failed");
     }
 }

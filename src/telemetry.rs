@@ -12,12 +12,12 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+/// SQL statements of the driver and its slow-query warnings help no operator.
+const QUIET: &str = "info,sqlx=warn,poem=warn,hyper=warn,reqwest=warn";
+
 /// Starts logging; the level comes from `RUST_LOG`, `info` if it is unset. Later calls change nothing.
 pub fn init(ecs: bool) {
-    // SQL statements of the driver and its slow-query warnings help no operator.
-    let quiet = "info,sqlx=warn,poem=warn,hyper=warn,reqwest=warn";
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(quiet));
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry().with(filter(std::env::var(EnvFilter::DEFAULT_ENV).ok().as_deref()));
     let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     // A second subscriber in one process can only be a test's.
     let _ = if ecs {
@@ -28,4 +28,26 @@ pub fn init(ecs: bool) {
             .with(layer.with_target(false).with_ansi(io::stderr().is_terminal()))
             .try_init()
     };
+}
+
+/// An empty variable counts as unset; the filter's own reading of it would silence all but errors.
+fn filter(text: Option<&str>) -> EnvFilter {
+    let set = text.map(str::trim).filter(|text| !text.is_empty());
+    set.and_then(|text| EnvFilter::try_new(text).ok())
+        .unwrap_or_else(|| EnvFilter::new(QUIET))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_or_broken_level_is_none() {
+        let usual = filter(None).to_string();
+        assert!(usual.contains("info"), "{usual}");
+        for text in ["", " ", "relay=loud"] {
+            assert_eq!(filter(Some(text)).to_string(), usual, "{text:?}");
+        }
+        assert_eq!(filter(Some("debug")).to_string(), "debug");
+    }
 }

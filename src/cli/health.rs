@@ -1,5 +1,6 @@
 //! `health`: asks a running relay, with the same flags that it was started with.
 
+use std::net::IpAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,12 +18,7 @@ pub struct Options {
 
 pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitCode> {
     let (host, port) = Settings::server_address(flags)?;
-    // A relay that listens everywhere is asked at home.
-    let host = match host.as_str() {
-        "0.0.0.0" => "127.0.0.1",
-        "::" | "[::]" => "[::1]",
-        host => host,
-    };
+    let host = reached_at(&host);
     let path = if options.ready { "ready" } else { "live" };
     let client = reqwest::Client::builder()
         .no_proxy()
@@ -32,4 +28,28 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     let well = answer.status().is_success();
     super::print::line(&answer.text().await?)?;
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The host of a URL under which a relay that listens on `host` answers: one that listens everywhere is asked at home.
+fn reached_at(host: &str) -> String {
+    match host.trim_matches(['[', ']']).parse() {
+        Ok(IpAddr::V4(ip)) if ip.is_unspecified() => "127.0.0.1".to_owned(),
+        Ok(IpAddr::V6(ip)) if ip.is_unspecified() => "[::1]".to_owned(),
+        Ok(IpAddr::V6(ip)) => format!("[{ip}]"),
+        _ => host.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reached_at;
+
+    #[test]
+    fn every_address_to_listen_on_can_be_asked() {
+        let asked = ["0.0.0.0", "::", "[::]", "::1", "[::1]", "10.0.0.7", "relay"].map(reached_at);
+        assert_eq!(
+            asked,
+            ["127.0.0.1", "[::1]", "[::1]", "[::1]", "[::1]", "10.0.0.7", "relay"]
+        );
+    }
 }

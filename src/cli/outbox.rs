@@ -33,7 +33,7 @@ pub enum Command {
 /// Which deliveries to list.
 #[derive(Debug, Clone, Args)]
 pub struct List {
-    /// Only in this state: pending, inflight, delivered, dead or folded (named in a digest).
+    /// Only in this state: pending, in-flight, delivered, dead or folded (named in a digest).
     #[arg(long)]
     state: Option<DeliveryState>,
     /// Only of this room.
@@ -115,7 +115,7 @@ fn story(delivery: &Delivery) -> String {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     format!(
         "delivery     {}\nstate        {}\nroom         {}\ntransaction  {}\naccepted     {}\nattempts     {}\n\
-         first tried  {}\nevent        {}\nlast error   {}\nmsgtype      {:?}\n\n{}",
+         first tried  {}\nevent        {}\nlast error   {}\nnamed in     {}\nmsgtype      {:?}\n\n{}",
         delivery.id,
         delivery.state,
         delivery.room,
@@ -125,6 +125,7 @@ fn story(delivery: &Delivery) -> String {
         or_dash(delivery.first_attempt_at.map(|time| time.to_string())),
         or_dash(delivery.event_id.clone()),
         or_dash(delivery.last_error.clone()),
+        or_dash(delivery.folded_into.map(|digest| format!("digest {digest}"))),
         delivery.message.msgtype,
         delivery.message.body
     )
@@ -134,6 +135,8 @@ async fn again(outbox: &Outbox, retry: Retry) -> anyhow::Result<ExitCode> {
     let now = Timestamp::now();
     if let Some(room) = retry.room {
         let count = outbox.retry_room(&room, now).await?.len();
+        // Also where nothing is dead: what waits in a parked room is not to wait any longer.
+        outbox.set_room_due(&room, None, now).await?;
         line(&format!(
             "{count} deliveries of {room} wait again; the room is tried now"
         ))?;
@@ -147,9 +150,13 @@ async fn again(outbox: &Outbox, retry: Retry) -> anyhow::Result<ExitCode> {
                 "waits again; it was tried over 24 h ago, so the homeserver may not recognise a repetition"
             }
             RetryResult::Queued { .. } => "waits again",
-            RetryResult::NotDead(_) | RetryResult::Unknown => {
+            RetryResult::NotDead(_) => {
                 code = ExitCode::FAILURE;
                 "is not dead, so there is nothing to retry"
+            }
+            RetryResult::Unknown => {
+                code = ExitCode::FAILURE;
+                "does not exist"
             }
         };
         line(&format!("{} {text}", retried.id))?;
@@ -158,7 +165,8 @@ async fn again(outbox: &Outbox, retry: Retry) -> anyhow::Result<ExitCode> {
 }
 
 async fn drop_one(outbox: &Outbox, id: DeliveryId) -> anyhow::Result<ExitCode> {
-    let (text, code) = match outbox.drop(id, Timestamp::now()).await? {
+    let dropped = outbox.drop(id, Timestamp::now()).await?;
+    let (text, code) = match dropped {
         Dropped::GivenUp => (
             "was given up; it can still be read and retried".to_owned(),
             ExitCode::SUCCESS,
@@ -167,7 +175,9 @@ async fn drop_one(outbox: &Outbox, id: DeliveryId) -> anyhow::Result<ExitCode> {
         Dropped::Kept(state) => (format!("is {state} and was left alone"), ExitCode::FAILURE),
         Dropped::Unknown => ("does not exist".to_owned(), ExitCode::FAILURE),
     };
-    tracing::warn!(delivery.id = %id, "the operator dropped delivery {id}: it {text}");
+    if matches!(dropped, Dropped::GivenUp | Dropped::Removed) {
+        tracing::warn!(delivery.id = %id, "the operator dropped delivery {id}: it {text}");
+    }
     line(&format!("{id} {text}"))?;
     Ok(code)
 }

@@ -1,7 +1,6 @@
 //! The command line and its variables, as text; what they mean is decided in the parent module.
 
 use std::convert::Infallible;
-use std::path::PathBuf;
 
 use clap::Args;
 use secrecy::SecretString;
@@ -38,7 +37,7 @@ pub struct Flags {
         env = "MATRIX_ACCESS_TOKEN_FILE",
         hide_env_values = true
     )]
-    pub access_token_file: Option<PathBuf>,
+    pub access_token_file: Option<String>,
 
     /// Room ID (`!…`, with or without a domain) or alias (`#…`) that alerts go to.
     #[arg(
@@ -96,7 +95,7 @@ pub struct Flags {
         hide_env_values = true,
         help_heading = "HTTP"
     )]
-    pub relay_token_file: Option<PathBuf>,
+    pub relay_token_file: Option<String>,
 
     /// Largest request body in bytes [default: 8388608].
     #[arg(
@@ -188,7 +187,7 @@ pub struct Flags {
         hide_env_values = true,
         help_heading = "Delivery"
     )]
-    pub database_url_file: Option<PathBuf>,
+    pub database_url_file: Option<String>,
 
     /// How long a delivery is retried while the homeserver fails, from its first attempt on [default: 24h].
     #[arg(
@@ -246,7 +245,7 @@ pub struct Flags {
     pub keep_delivered: Option<String>,
 
     /// Log lines in the Elastic Common Schema (JSON) instead of text. The level is set by `RUST_LOG` [default: info].
-    #[arg(long, global = true, value_name = "BOOL", env = "ECS_LOGGING", alias = "ecs_logging", num_args = 0..=1, default_missing_value = "true", hide_env_values = true, help_heading = "Logging")]
+    #[arg(long, global = true, value_name = "BOOL", env = "ECS_LOGGING", alias = "ecs_logging", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_env_values = true, help_heading = "Logging")]
     pub ecs_logging: Option<String>,
 }
 

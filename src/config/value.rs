@@ -1,7 +1,6 @@
 //! Single settings: from text to type, collecting every problem instead of stopping at the first.
 
 use std::fmt::Display;
-use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -88,11 +87,10 @@ impl Values {
         &mut self,
         (flag, variable): (&str, &str),
         value: Option<&SecretString>,
-        file: Option<&Path>,
+        file: Option<&str>,
     ) -> Option<SecretString> {
         let given = value.filter(|secret| !secret.expose_secret().trim().is_empty());
-        let file = file.filter(|path| !path.as_os_str().is_empty());
-        match (given, file) {
+        match (given, set(file)) {
             (Some(_), Some(_)) => {
                 self.problems
                     .push(format!("{variable} and {variable}_FILE are both set; keep one"));
@@ -103,12 +101,12 @@ impl Values {
                 Ok(text) if !text.trim().is_empty() => Some(SecretString::from(text.trim())),
                 Ok(_) => {
                     self.problems
-                        .push(format!("{flag}-file ({variable}_FILE): {} is empty", path.display()));
+                        .push(format!("{flag}-file ({variable}_FILE): {path} is empty"));
                     None
                 }
                 Err(error) => {
                     self.problems
-                        .push(format!("{flag}-file ({variable}_FILE): {}: {error}", path.display()));
+                        .push(format!("{flag}-file ({variable}_FILE): {path}: {error}"));
                     None
                 }
             },
@@ -138,10 +136,14 @@ mod tests {
     fn an_empty_secret_is_no_secret_and_two_sources_are_refused() {
         let mut values = Values::default();
         let names = ("--x", "X");
-        assert!(values.secret(names, Some(&SecretString::from(" ")), None).is_none());
+        assert!(
+            values
+                .secret(names, Some(&SecretString::from(" ")), Some(" "))
+                .is_none()
+        );
         assert!(values.problems.is_empty());
-        values.secret(names, Some(&SecretString::from("a")), Some(Path::new("b")));
-        values.secret(names, None, Some(Path::new("/nonexistent/file")));
+        values.secret(names, Some(&SecretString::from("a")), Some("b"));
+        values.secret(names, None, Some("/nonexistent/file"));
         assert_eq!(values.problems.len(), 2);
     }
 }

@@ -158,6 +158,8 @@ impl Courier {
             plain: fallback::is_plain(&delivery.message),
         };
         let error = failure.to_string();
+        // Days without a token or in a parked room are not the message's; the horizon is for transient failures alone.
+        let counts = failure.verdict == Verdict::Transient;
         match policy::decide(failure, tried, self.settings.horizon, rand::random()) {
             Decision::HoldRoom(wait) => {
                 self.hold_room(delivery, failure, wait);
@@ -165,6 +167,7 @@ impl Courier {
                     until: now.wall + wait,
                     reason: failure.verdict.label().to_owned(),
                     error,
+                    counts,
                 }
             }
             Decision::HoldAccount(wait) => {
@@ -174,6 +177,7 @@ impl Courier {
                     until: now.wall,
                     reason: failure.verdict.label().to_owned(),
                     error,
+                    counts,
                 }
             }
             Decision::Simplify => {

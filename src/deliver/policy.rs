@@ -29,7 +29,7 @@ const RATE_LIMIT_MOST: Duration = Duration::from_hours(1);
 pub struct Tried {
     /// Attempts of this delivery, the failed one included.
     pub attempts: u32,
-    /// How long ago the first of them was.
+    /// How long transient failures alone have gone on.
     pub since_first: Duration,
     /// Whether the message is already the plain fallback.
     pub plain: bool,

@@ -67,7 +67,7 @@ impl Worker {
 
     /// One round: claims what is due at `now`, attempts all of it, records the outcomes. Returns how many attempts.
     pub async fn step(&self, now: Moment) -> Result<usize, OutboxError> {
-        let claimed = self.claim(now, 0).await?;
+        let claimed = self.claim(now, self.courier.width(now.tick)).await?;
         let count = claimed.len();
         let mut attempts = JoinSet::new();
         for delivery in claimed {
@@ -105,8 +105,7 @@ impl Worker {
         self.drain(flight, grace).await;
     }
 
-    async fn claim(&self, now: Moment, in_flight: usize) -> Result<Vec<Delivery>, OutboxError> {
-        let free = self.courier.width(now.tick).saturating_sub(in_flight);
+    async fn claim(&self, now: Moment, free: usize) -> Result<Vec<Delivery>, OutboxError> {
         if free == 0 {
             Ok(Vec::new())
         } else {
@@ -115,10 +114,15 @@ impl Worker {
     }
 
     async fn launch(&self, flight: &mut Flight) {
-        let claimed = match self.claim((self.clock)(), flight.ids.len()).await {
+        let now = (self.clock)();
+        let free = self.courier.width(now.tick).saturating_sub(flight.ids.len());
+        let claimed = match self.claim(now, free).await {
             Ok(claimed) => claimed,
-            Err(error) => return tracing::warn!(error.message = %error, "the outbox cannot be read now"),
+            Err(error) => return flight.store_fails(&error),
         };
+        if free > 0 {
+            flight.store_works();
+        }
         for delivery in claimed {
             let (outbox, courier, clock) = (self.outbox.clone(), Arc::clone(&self.courier), Arc::clone(&self.clock));
             let id = delivery.id;
@@ -146,6 +150,7 @@ impl Worker {
                     until,
                     reason: "internal".to_owned(),
                     error: "internal error".to_owned(),
+                    counts: true,
                 };
                 record(&self.outbox, id, outcome, &self.clock).await;
             }
@@ -158,7 +163,7 @@ impl Worker {
         }
         let ids: Vec<DeliveryId> = flight.ids.values().copied().collect();
         if let Err(error) = self.outbox.renew(&ids, (self.clock)().wall).await {
-            tracing::warn!(error.message = %error, "the leases of deliveries in flight could not be renewed");
+            tracing::debug!(error.message = %error, "the leases of deliveries in flight could not be renewed");
         }
     }
 
@@ -181,16 +186,125 @@ impl Worker {
     }
 }
 
+/// What the loop remembers from one round to the next.
 #[derive(Default)]
 struct Flight {
     attempts: JoinSet<()>,
     ids: HashMap<Id, DeliveryId>,
+    /// Whether the store failed the last time that it was asked.
+    stalled: bool,
+}
+
+impl Flight {
+    /// Said once: the loop asks four times a second, and a log must not grow with the length of a fault.
+    fn store_fails(&mut self, error: &OutboxError) {
+        if std::mem::replace(&mut self.stalled, true) {
+            tracing::debug!(error.message = %error, "the outbox still cannot be used");
+        } else {
+            tracing::error!(error.message = %error, "the outbox cannot be used: nothing is delivered until it can");
+        }
+    }
+
+    fn store_works(&mut self) {
+        if std::mem::take(&mut self.stalled) {
+            tracing::info!("the outbox can be used again; delivery goes on");
+        }
+    }
 }
 
 /// Records an outcome, again and again until the store takes it: the message may be in the room already.
 async fn record(outbox: &Outbox, id: DeliveryId, outcome: Outcome, clock: &Clock) {
+    let mut said = false;
     while let Err(error) = outbox.record(id, outcome.clone(), clock().wall).await {
-        tracing::warn!(delivery.id = %id, error.message = %error, "an outcome could not be recorded yet");
+        if !std::mem::replace(&mut said, true) {
+            tracing::warn!(delivery.id = %id, error.message = %error, "an outcome could not be recorded yet");
+        }
         tokio::time::sleep(RECORD_AGAIN).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use secrecy::SecretString;
+    use tracing::field::{Field, Visit};
+    use tracing_subscriber::Layer;
+    use tracing_subscriber::layer::{Context, SubscriberExt as _};
+
+    use super::*;
+    use crate::message::RoomAddress;
+    use crate::{deliver, matrix, outbox};
+
+    #[derive(Clone, Default)]
+    struct Said(Arc<Mutex<Vec<String>>>);
+
+    impl Said {
+        fn count(&self, part: &str) -> usize {
+            self.0.lock().unwrap().iter().filter(|line| line.contains(part)).count()
+        }
+    }
+
+    impl<S: tracing::Subscriber> Layer<S> for Said {
+        fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+            struct Message(String);
+            impl Visit for Message {
+                fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+                    if field.name() == "message" {
+                        self.0 = format!("{value:?}");
+                    }
+                }
+            }
+            let mut message = Message(String::new());
+            event.record(&mut message);
+            self.0.lock().unwrap().push(message.0);
+        }
+    }
+
+    fn worker(outbox: Outbox) -> Worker {
+        let settings = matrix::Settings {
+            home_server: "http://127.0.0.1:1".to_owned(),
+            access_token: SecretString::from("token"),
+            request_timeout: Duration::from_secs(1),
+        };
+        let horizon = Duration::from_hours(24);
+        let courier = Courier::new(matrix::Client::new(&settings).unwrap(), deliver::Settings { horizon });
+        let fold = FoldSettings {
+            threshold: usize::MAX,
+            min_age: Duration::ZERO,
+        };
+        Worker::new(outbox, Arc::new(courier), fold, Arc::new(Moment::now))
+    }
+
+    #[tokio::test]
+    async fn a_store_that_fails_is_said_once_and_so_is_its_recovery() {
+        let said = Said::default();
+        let _logging = tracing::subscriber::set_default(tracing_subscriber::registry().with(said.clone()));
+        let folder = tempfile::tempdir().unwrap();
+        let settings = outbox::Settings {
+            data_dir: folder.path().to_owned(),
+            database_url: None,
+            repeat_window: Duration::from_secs(90),
+            keep_delivered: Duration::from_secs(1),
+        };
+        let outbox = Outbox::open(&settings).await.unwrap();
+        let table = rusqlite::Connection::open(folder.path().join("outbox.db")).unwrap();
+        table.execute_batch("ALTER TABLE delivery RENAME TO away").unwrap();
+
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(worker(outbox.clone()).run(stop.clone(), Duration::from_secs(1)));
+        let room: RoomAddress = "!a:b".parse().unwrap();
+        // Each of these wakes the loop.
+        while said.count("still cannot be used") < 5 {
+            outbox.set_room_due(&room, None, Moment::now().wall).await.unwrap();
+        }
+        table.execute_batch("ALTER TABLE away RENAME TO delivery").unwrap();
+        while said.count("can be used again") == 0 {
+            outbox.set_room_due(&room, None, Moment::now().wall).await.unwrap();
+        }
+        stop.cancel();
+        running.await.unwrap();
+        assert_eq!(said.count("cannot be used: nothing is delivered"), 1);
+        assert_eq!(said.count("can be used again"), 1);
     }
 }

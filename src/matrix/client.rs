@@ -18,7 +18,7 @@ use ruma::api::error::Error;
 use ruma::api::{OutgoingRequest, auth_scheme};
 use ruma::events::StateEventType;
 use ruma::{OwnedRoomId, OwnedRoomOrAliasId, RoomAliasId, RoomId};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use tokio::sync::OnceCell;
 
 use super::discovery::{self, Address};
@@ -43,11 +43,7 @@ struct Inner {
 impl Client {
     /// Makes a client without touching the network.
     pub fn new(settings: &Settings) -> Result<Self, SetupError> {
-        let address = Address::parse(&settings.home_server)?;
-        let token = settings.access_token.expose_secret();
-        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(SetupError::AccessToken);
-        }
+        let address = settings.address()?;
         let transport = Transport::new(settings.request_timeout, Policy::none(), address.is_loopback())
             .map_err(SetupError::Http)?;
         Ok(Self(Arc::new(Inner {

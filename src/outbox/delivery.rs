@@ -139,7 +139,7 @@ pub struct Delivery {
     pub starts_at: Option<Timestamp>,
     /// Attempts begun, this one included.
     pub attempts: u32,
-    /// When the first attempt began, since the last operator's retry.
+    /// When the first attempt began, since the last operator's retry and the last wait that did not count.
     pub first_attempt_at: Option<Timestamp>,
     /// When the last attempt began.
     pub last_attempt_at: Option<Timestamp>,
@@ -173,6 +173,8 @@ pub enum Outcome {
         reason: String,
         /// What was answered.
         error: String,
+        /// Whether the time until then counts towards giving up; if not, `first_attempt_at` begins anew.
+        counts: bool,
     },
     /// Send this instead, at once and under the same transaction ID.
     Rewrite {

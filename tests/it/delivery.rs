@@ -235,6 +235,22 @@ async fn transient_failures_end_at_the_horizon_and_only_for_what_was_tried() {
 }
 
 #[tokio::test]
+async fn days_without_a_token_do_not_count_towards_the_horizon() {
+    let mut night = Night::unfolded().await;
+    let room = night.open_room();
+    night.homeserver.homeserver.revoke(&night.token);
+    night.accept(&room).await;
+    night.work_for(Duration::from_mins(1)).await;
+    night.pass(30 * HOUR);
+    night.work_for(Duration::from_mins(2)).await;
+    night.homeserver.homeserver.restore(&night.token);
+    let server = &night.homeserver.homeserver;
+    server.plan(Scope::Everything, When::Next(1), Fault::BadGateway);
+    night.until_delivered(HOUR).await;
+    night.assert_promise_kept();
+}
+
+#[tokio::test]
 async fn a_clock_that_is_set_back_holds_nothing() {
     let mut night = Night::unfolded().await;
     let room = night.open_room();

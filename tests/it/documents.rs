@@ -84,3 +84,61 @@ fn without_configuration_it_does_not_start_and_says_what_is_missing() {
         assert!(said.contains(word), "{word} is missing in\n{said}");
     }
 }
+
+/// What the program says to these variables, and its exit code.
+fn refusal(variables: &[(&str, &str)], folder: &Path) -> (String, Option<i32>) {
+    let output = Command::new(env!("CARGO_BIN_EXE_grafana-matrix-relay"))
+        .env_clear()
+        .envs(variables.iter().copied())
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    (String::from_utf8(output.stderr).unwrap(), output.status.code())
+}
+
+#[test]
+fn a_setting_that_cannot_be_used_is_named_and_an_empty_one_is_unset() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = [
+        ("MATRIX_HOME_SERVER_URL", "https://matrix.example.org"),
+        ("MATRIX_ACCESS_TOKEN", "s3cr3t"),
+        ("MATRIX_DEFAULT_ROOM", "#alerts:example.org"),
+    ];
+    for (name, value) in [
+        ("MATRIX_HOME_SERVER_URL", "https://user:s3cr3t@matrix.example.org"),
+        ("MATRIX_ACCESS_TOKEN", "s3cr3t and more"),
+        ("MATRIX_DEFAULT_ROOM", "alerts"),
+        ("MATRIX_ACCESS_TOKEN_FILE", "nowhere"),
+    ] {
+        let mut variables = good.to_vec();
+        variables.push((name, value));
+        let (said, code) = refusal(&variables, folder.path());
+        assert!(said.contains(name) && !said.contains("s3cr3t"), "{name}: {said}");
+        assert_eq!(code, Some(2), "{said}");
+    }
+    let empty = ["MATRIX_ACCESS_TOKEN_FILE", "RELAY_TOKEN_FILE", "RUST_LOG", "RELAY_PORT"].map(|name| (name, ""));
+    let (said, code) = refusal(&empty, folder.path());
+    assert!(said.contains("MATRIX_ACCESS_TOKEN) is missing"), "{said}");
+    assert_eq!((code, said.contains("_FILE")), (Some(2), false), "{said}");
+}
+
+#[test]
+fn only_the_env_file_of_the_working_folder_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join(".env"),
+        "MATRIX_DEFAULT_ROOM='#alerts:example.org'\n",
+    )
+    .unwrap();
+    let inner = folder.path().join("inner");
+    fs::create_dir(&inner).unwrap();
+    let missing = |folder: &Path| refusal(&[], folder).0.contains("MATRIX_DEFAULT_ROOM) is missing");
+    assert!(!missing(folder.path()), "it is not read where it is");
+    assert!(missing(&inner), "one further up is read");
+}
+
+#[test]
+fn a_flag_without_a_value_does_not_swallow_the_command() {
+    let printed = relay(&["--ecs-logging", "openapi"]);
+    assert!(printed.stdout.starts_with(b"openapi:"), "{printed:?}");
+}

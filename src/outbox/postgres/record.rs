@@ -20,7 +20,9 @@ const FREE_ROOM: &str = "
 
 const DELIVERED: &str = "
     UPDATE outbox_delivery SET state = 'delivered', finished_at = $2, event_id = $3 WHERE id = $1";
-const FAILED: &str = "UPDATE outbox_delivery SET last_error = $2 WHERE id = $1";
+const FAILED: &str = "
+    UPDATE outbox_delivery SET last_error = $2, first_attempt_at = CASE WHEN $3 THEN first_attempt_at END
+    WHERE id = $1";
 const REWRITTEN: &str = "UPDATE outbox_delivery SET message = $2, last_error = $3 WHERE id = $1";
 const DEAD: &str = "UPDATE outbox_delivery SET state = 'dead', finished_at = $2, last_error = $3 WHERE id = $1";
 
@@ -117,7 +119,7 @@ async fn write(
             .bind(id.0)
             .bind(millis(now))
             .bind(clean(event_id)),
-        Outcome::Wait { error, .. } => sqlx::query(FAILED).bind(id.0).bind(clean(error)),
+        Outcome::Wait { error, counts, .. } => sqlx::query(FAILED).bind(id.0).bind(clean(error)).bind(*counts),
         Outcome::Rewrite { message, error } => sqlx::query(REWRITTEN)
             .bind(id.0)
             .bind(message_text(message)?)

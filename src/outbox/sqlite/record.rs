@@ -13,7 +13,8 @@ const STANDING: &str = "
 const FREE_ROOM: &str = "UPDATE room SET in_flight = NULL, due_at = ?2, waits_since = ?3, reason = ?4 WHERE id = ?1";
 
 const DELIVERED: &str = "UPDATE delivery SET state = 'delivered', finished_at = ?2, event_id = ?3 WHERE id = ?1";
-const FAILED: &str = "UPDATE delivery SET last_error = ?2 WHERE id = ?1";
+const FAILED: &str = "
+    UPDATE delivery SET last_error = ?2, first_attempt_at = CASE WHEN ?3 THEN first_attempt_at END WHERE id = ?1";
 const REWRITTEN: &str = "UPDATE delivery SET message = ?2, last_error = ?3 WHERE id = ?1";
 const DEAD: &str = "UPDATE delivery SET state = 'dead', finished_at = ?2, last_error = ?3 WHERE id = ?1";
 
@@ -52,9 +53,11 @@ pub(super) fn record(
                 .prepare_cached(DELIVERED)?
                 .execute(params![id.0, millis(now), clean(event_id)])?
         }
-        Outcome::Wait { error, .. } => connection
-            .prepare_cached(FAILED)?
-            .execute(params![id.0, clean(error)])?,
+        Outcome::Wait { error, counts, .. } => {
+            connection
+                .prepare_cached(FAILED)?
+                .execute(params![id.0, clean(error), counts])?
+        }
         Outcome::Rewrite { message, error } => {
             connection
                 .prepare_cached(REWRITTEN)?

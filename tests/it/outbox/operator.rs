@@ -1,6 +1,11 @@
 //! What an operator may do, and what the calendar does.
 
-use grafana_matrix_relay::outbox::{DeliveryId, DeliveryState, Dropped, Filter, Outbox, OutboxError, RetryResult};
+use std::process::Command;
+use std::time::Duration;
+
+use grafana_matrix_relay::outbox::{
+    DeliveryId, DeliveryState, Dropped, Filter, Outbox, OutboxError, RetryResult, RoomWait, Settings,
+};
 use jiff::SignedDuration;
 
 use super::on_every_store;
@@ -187,4 +192,32 @@ async fn operator_works_beside_a_running_relay(place: Place) {
     );
     operator.retry(&ids, at(1)).await.unwrap();
     assert_eq!(drain(&relay, at(1)).await, ["1"]);
+}
+
+/// The command, beside a relay whose room is parked and has nothing dead.
+#[tokio::test]
+async fn retry_of_a_room_ends_its_wait_even_if_nothing_is_dead() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        data_dir: folder.path().to_owned(),
+        database_url: None,
+        repeat_window: Duration::from_secs(90),
+        keep_delivered: Duration::from_hours(1),
+    };
+    let outbox = Outbox::open(&settings).await.unwrap();
+    accept(&outbox, "a", "1", at(0)).await;
+    let wait = RoomWait {
+        until: at(3_600),
+        reason: "room".to_owned(),
+    };
+    outbox.set_room_due(&room("a"), Some(wait), at(0)).await.unwrap();
+    assert!(outbox.room_due(&room("a"), at(1)).await.unwrap().is_some());
+    let said = Command::new(env!("CARGO_BIN_EXE_grafana-matrix-relay"))
+        .env_clear()
+        .current_dir(folder.path())
+        .args(["outbox", "retry", "--data-dir", ".", "--room", room("a").as_str()])
+        .output()
+        .unwrap();
+    assert!(said.status.success(), "{said:?}");
+    assert_eq!(outbox.room_due(&room("a"), at(1)).await.unwrap(), None);
 }

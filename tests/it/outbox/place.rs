@@ -174,6 +174,7 @@ pub(crate) fn wait(until: Timestamp) -> Outcome {
         until,
         reason: "limited".to_owned(),
         error: "429 M_LIMIT_EXCEEDED".to_owned(),
+        counts: true,
     }
 }
 
