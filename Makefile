@@ -14,7 +14,7 @@ STACK_PORT ?= 8008
 # nextest runs each test in its own process, which suits tests that start servers, but no examples of the documentation.
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help demo test lint check bench openapi stack setup clean-stack
+.PHONY: help demo test lint check bench openapi editor stack setup clean-stack
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -46,6 +46,9 @@ openapi: ## Write openapi/openapi.yaml anew from the code
 	@mkdir -p openapi $(STACK)
 	cargo run --quiet --locked -- openapi > $(STACK)/openapi.yaml.new
 	mv $(STACK)/openapi.yaml.new openapi/openapi.yaml
+
+editor: ## Build the workshop's editor anew after a change in src/workshop/editor (needs Node; the result is committed)
+	@src/workshop/editor/build.sh
 
 stack: ## Run a real Synapse with a bot, a person and rooms; prints an .env; Ctrl-C ends it
 	@tests/stack/setup.sh synapse

@@ -2,10 +2,15 @@
 //!
 //! Exit codes: 0 all is well, 1 it failed, 2 the configuration or the command line is not usable.
 
+mod check;
 mod demo;
 mod health;
+mod material;
 mod outbox;
 mod print;
+mod render;
+mod send_test;
+mod templates;
 
 use std::process::ExitCode;
 
@@ -42,6 +47,15 @@ pub enum Command {
     Serve,
     /// Try it without a homeserver: an embedded stand-in room, sample alerts, and a page that shows them.
     Demo(demo::Options),
+    /// Print what would be sent for a sample or a payload, without sending it.
+    Render(render::Options),
+    /// Check all templates with every sample and every notification kept; fails on errors, for CI.
+    Check(check::Options),
+    /// Send a sample to the real room, and say how it went.
+    SendTest(send_test::Options),
+    /// List templates, export the built-in ones, or print what can be used in them.
+    #[command(subcommand)]
+    Templates(templates::Command),
     /// Look into the outbox: what waits, what was given up, and send it again.
     #[command(subcommand)]
     Outbox(outbox::Command),
@@ -56,6 +70,10 @@ pub async fn run(cli: Cli) -> ExitCode {
     let result = match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(&cli.flags).await,
         Command::Demo(options) => demo::run(&cli.flags, options).await,
+        Command::Render(options) => render::run(&cli.flags, &options),
+        Command::Check(options) => check::run(&cli.flags, options).await,
+        Command::SendTest(options) => send_test::run(&cli.flags, options).await,
+        Command::Templates(command) => templates::run(&cli.flags, &command),
         Command::Outbox(command) => outbox::run(&cli.flags, command).await,
         Command::Openapi => print::openapi(),
         Command::Health(options) => health::run(&cli.flags, options).await,

@@ -114,6 +114,19 @@ impl Settings {
         }
     }
 
+    /// Only how messages are rendered, and the default template, for the commands that send nothing.
+    pub fn render_only(flags: &Flags) -> Result<(render::Settings, TemplateName), ConfigError> {
+        let mut values = Values::default();
+        let (settings, template) = rendering(flags, &mut values);
+        if values.problems.is_empty() {
+            Ok((settings, template))
+        } else {
+            Err(ConfigError {
+                problems: values.problems,
+            })
+        }
+    }
+
     /// Only the outbox, for the operator's commands.
     pub fn outbox_only(flags: &Flags) -> Result<outbox::Settings, ConfigError> {
         let mut values = Values::default();
@@ -185,12 +198,7 @@ fn matrix(flags: &Flags, values: &mut Values) -> Option<matrix::Settings> {
 /// Everything but Matrix, with placeholders there.
 fn shared(flags: &Flags, values: &mut Values) -> Option<Settings> {
     let server = server(flags, values);
-    let template = values.optional(
-        "--default-template",
-        "RELAY_TEMPLATE",
-        flags.default_template.as_deref(),
-    );
-    let time_zone = values.time_zone(flags.timezone.as_deref());
+    let (render, template) = rendering(flags, values);
     let horizon = values.duration(
         "--retry-horizon",
         "RELAY_RETRY_HORIZON",
@@ -211,13 +219,8 @@ fn shared(flags: &Flags, values: &mut Values) -> Option<Settings> {
             request_timeout: Duration::from_secs(30),
         },
         default_room: "!unset".parse().ok()?,
-        template: template.unwrap_or_default(),
-        render: render::Settings {
-            templates_dir: Some(PathBuf::from(
-                value::set(flags.templates_dir.as_deref()).unwrap_or("templates"),
-            )),
-            time_zone,
-        },
+        template,
+        render,
         outbox: outbox(flags, values),
         deliver: deliver::Settings { horizon },
         fold: deliver::FoldSettings {
@@ -226,6 +229,20 @@ fn shared(flags: &Flags, values: &mut Values) -> Option<Settings> {
         },
         server,
     })
+}
+
+fn rendering(flags: &Flags, values: &mut Values) -> (render::Settings, TemplateName) {
+    let template = values.optional(
+        "--default-template",
+        "RELAY_TEMPLATE",
+        flags.default_template.as_deref(),
+    );
+    let folder = value::set(flags.templates_dir.as_deref()).unwrap_or("templates");
+    let settings = render::Settings {
+        templates_dir: Some(PathBuf::from(folder)),
+        time_zone: values.time_zone(flags.timezone.as_deref()),
+    };
+    (settings, template.unwrap_or_default())
 }
 
 fn server(flags: &Flags, values: &mut Values) -> ServerSettings {

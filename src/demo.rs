@@ -1,24 +1,19 @@
 //! The demo page: the stand-in's room in a browser, as a Matrix client shows it, live.
 //!
-//! Guarantees: everything is embedded, nothing is loaded from elsewhere; a strict Content-Security-Policy allows only
-//! the page's own scripts and styles, so whatever a template or an alert puts into a message cannot run. It only reads
-//! the stand-in: what appears in the room went through `/alert` like any notification.
+//! Guarantees: it is embedded and allowed only what is its own (see [`web`]); it only reads the stand-in: what appears in
+//! the room went through `/alert` like any notification.
 //!
 //! Deliberately not: a Matrix client for real homeservers, and not part of a relay that runs for real.
 
 mod feed;
 
-use poem::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use poem::web::{Data, Json};
-use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route, get, handler};
+use poem::{EndpointExt, IntoResponse, Response, Route, get, handler};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::standin::{Homeserver, NewRoom};
-
-/// What the page may load: itself. Style attributes are not in it: colours of messages are set by script.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+use crate::web;
 
 /// A notification that the page offers to post.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -90,59 +85,17 @@ pub fn routes(homeserver: Homeserver, room_id: String, samples: Vec<Sample>) -> 
         room_id,
         samples,
     };
-    let file = |kind: &'static str, text: &'static str| get(Asset { kind, text });
-    Route::new()
-        .at(
-            "/",
-            file("text/html; charset=utf-8", include_str!("demo/page/index.html")),
-        )
-        .at(
-            "/demo/page.css",
-            file("text/css; charset=utf-8", include_str!("demo/page/page.css")),
-        )
-        .at(
-            "/demo/message.css",
-            file("text/css; charset=utf-8", include_str!("demo/page/message.css")),
-        )
-        .at(
-            "/demo/icon.svg",
-            file("image/svg+xml", include_str!("demo/page/icon.svg")),
-        )
-        .at("/demo/page.js", script(include_str!("demo/page/page.js")))
-        .at("/demo/timeline.js", script(include_str!("demo/page/timeline.js")))
-        .at("/demo/sanitise.js", script(include_str!("demo/page/sanitise.js")))
-        .at("/demo/samples.js", script(include_str!("demo/page/samples.js")))
-        .at("/demo/panel.js", script(include_str!("demo/page/panel.js")))
+    let routes = Route::new()
+        .at("/", web::html(include_str!("demo/page/index.html")))
+        .at("/demo/page.css", web::style(include_str!("demo/page/page.css")))
+        .at("/demo/page.js", web::script(include_str!("demo/page/page.js")))
+        .at("/demo/timeline.js", web::script(include_str!("demo/page/timeline.js")))
+        .at("/demo/samples.js", web::script(include_str!("demo/page/samples.js")))
+        .at("/demo/panel.js", web::script(include_str!("demo/page/panel.js")));
+    web::shared(routes, "/demo")
         .at("/demo/events", get(feed::events).data(demo.clone()))
         .at("/demo/room", get(room).data(demo.clone()))
         .at("/demo/samples", get(samples_list).data(demo))
-}
-
-fn script(text: &'static str) -> poem::RouteMethod {
-    get(Asset {
-        kind: "text/javascript; charset=utf-8",
-        text,
-    })
-}
-
-/// An embedded file. It is not cached, because the next version of the program has another one at the same path.
-struct Asset {
-    kind: &'static str,
-    text: &'static str,
-}
-
-impl Endpoint for Asset {
-    type Output = Response;
-
-    async fn call(&self, _: poem::Request) -> poem::Result<Response> {
-        Ok(Response::builder()
-            .content_type(self.kind)
-            .header(CONTENT_SECURITY_POLICY, POLICY)
-            .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
-            .header(REFERRER_POLICY, "no-referrer")
-            .header(CACHE_CONTROL, "no-cache")
-            .body(self.text))
-    }
 }
 
 /// What the head of the room and the side panel show.

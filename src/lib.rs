@@ -8,6 +8,8 @@
 //! The modules stand in the order of that flow. Two vocabularies, [`alert`] and [`message`], meet only in the
 //! [`pipeline`]; what is accepted ends in the [`outbox`], and delivery starts there.
 //!
+//! Beside that flow, the [`workshop`] shows people what a template makes of a notification, and sends nothing.
+//!
 //! What always holds:
 //!
 //! - a 2xx is answered only after the row is on disk, and a fault of Matrix is never the caller's error;
@@ -27,10 +29,12 @@ pub mod pipeline;
 pub mod render;
 pub mod route;
 
+pub mod workshop;
+
 pub mod demo;
 pub mod samples;
 pub mod standin;
-pub mod workshop;
+pub mod web;
 
 pub mod cli;
 pub mod config;

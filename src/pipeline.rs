@@ -113,9 +113,9 @@ impl Pipeline {
             let mut deliveries = Vec::new();
             for destination in router.route(&notification) {
                 let template = template.as_ref().unwrap_or(&destination.template);
-                let rendered = renderer.render(template, &notification, now);
-                problems.note(template, &rendered);
-                deliveries.extend(rendered.messages.into_iter().map(|message| NewDelivery {
+                let written = renderer.render(template, &notification, now);
+                problems.note(template, &written);
+                deliveries.extend(written.messages.into_iter().map(|message| NewDelivery {
                     room: destination.room.clone(),
                     message,
                     starts_at: notification.starts_at(),

@@ -80,7 +80,10 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         credentials,
         max_body_bytes: settings.server.max_body_bytes,
         examples: examples(),
-        workshop: workshop::page::routes(),
+        workshop: match page {
+            None => workshop::page::routes(),
+            Some(_) => workshop::page::routes_beside_room(),
+        },
         page,
     };
     let workshop = Workshop::new(renderer.clone(), outbox.clone(), template);

@@ -9,6 +9,7 @@
 mod deliveries;
 pub mod page;
 mod preview;
+mod shape;
 mod state;
 
 use std::sync::Arc;
@@ -66,6 +67,9 @@ enum Refused {
     /// The credential is missing or wrong.
     #[oai(status = 401)]
     Unauthorized(ProblemJson),
+    /// A web page of another site sent it through a browser.
+    #[oai(status = 403)]
+    Foreign(ProblemJson),
     /// There is nothing of that name.
     #[oai(status = 404)]
     Unknown(ProblemJson),

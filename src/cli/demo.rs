@@ -65,8 +65,8 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
         tracing::info!("{} sample notifications are in the room", PLAYED.len());
     }
     super::print::line(&format!(
-        "\n  The room:       http://{address}/\n  Try payloads:   http://{address}/docs\n  Templates:      edit them in the \
-         folder `templates` and post again\n\n  Ctrl-C ends it; nothing is kept.\n"
+        "\n  The room:       http://{address}/\n  Templates:      http://{address}/workshop/ shows what an edit does; save \
+         it in the folder `templates`\n  Try payloads:   http://{address}/docs\n\n  Ctrl-C ends it; nothing is kept.\n"
     ))?;
     if options.once {
         running.shutdown().await?;

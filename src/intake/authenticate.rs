@@ -115,6 +115,11 @@ impl<'a> ApiExtractor<'a> for Caller {
                 return Err(limit.refusal().into_error());
             }
         }
+        // Without a credential the browser of whoever can reach the relay must not become somebody else's hand.
+        if request.header("sec-fetch-site") == Some("cross-site") {
+            let detail = "a web page of another site may not call the relay";
+            return Err(Problem::new(StatusCode::FORBIDDEN, detail).into_error());
+        }
         let credentials = request.data::<Credentials>().cloned().unwrap_or_default();
         credentials
             .admit(request)

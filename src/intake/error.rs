@@ -163,6 +163,9 @@ pub(super) enum Refused {
     /// The credential is missing or wrong.
     #[oai(status = 401)]
     Unauthorized(ProblemJson),
+    /// A web page of another site sent it through a browser.
+    #[oai(status = 403)]
+    Foreign(ProblemJson),
     /// The body is not declared as JSON.
     #[oai(status = 415)]
     NotDeclaredJson(ProblemJson),

@@ -72,12 +72,13 @@ fn ends_authority(c: char) -> bool {
 fn assignments(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((at, sign)) = next_sign(rest) {
-        let (before, after) = rest.split_at(at + sign);
+    while let Some(at) = rest.find(['=', '%']) {
+        let sign = sign_length(&rest[at..]);
+        let (before, after) = rest.split_at(at + sign.unwrap_or(1));
         out.push_str(before);
         rest = after;
         let name = before[..at].rsplit(|c: char| !is_name(c)).next().unwrap_or_default();
-        if !has_telling_part(name) && !has_telling_word(name) {
+        if sign.is_none() || !(has_telling_part(name) || has_telling_word(name)) {
             continue;
         }
         let (quote, value) = match after.strip_prefix('"') {
@@ -94,11 +95,13 @@ fn assignments(text: &str) -> String {
     out
 }
 
-/// Where the next sign of an assignment is, and its length.
-fn next_sign(text: &str) -> Option<(usize, usize)> {
-    let encoded = text.find("%3D").or_else(|| text.find("%3d")).map(|at| (at, 3));
-    let plain = text.find('=').map(|at| (at, 1));
-    plain.into_iter().chain(encoded).min()
+/// The length of the sign of an assignment that a text begins with.
+fn sign_length(text: &str) -> Option<usize> {
+    let signs = ["=", "%3D", "%3d"];
+    signs
+        .iter()
+        .find(|sign| text.starts_with(**sign))
+        .map(|sign| sign.len())
 }
 
 fn is_name(c: char) -> bool {
@@ -113,31 +116,24 @@ fn ends_value(c: char) -> bool {
         )
 }
 
-/// `Bearer abc` → `Bearer ***`.
+/// `Bearer abc` → `Bearer ***`. A short word without a digit is not a token but part of a sentence.
 fn bearers(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = find_bearer(rest) {
-        let (before, after) = rest.split_at(at);
-        out.push_str(before);
-        out.push_str(MASK);
-        rest = &after[after.find(ends_value).unwrap_or(after.len())..];
-    }
-    out.push_str(rest);
-    out
-}
-
-/// Where a bearer token begins; one word of it is enough to be a token and not a part of a sentence.
-fn find_bearer(text: &str) -> Option<usize> {
     const WORD: &str = "bearer ";
-    let lower = text.to_ascii_lowercase();
-    let starts = lower.match_indices(WORD).map(|(at, _)| at + WORD.len());
-    let is_token = |at: &usize| {
-        let token = &text[*at..];
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    // ASCII letters keep their places.
+    for (at, _) in text.to_ascii_lowercase().match_indices(WORD) {
+        let start = at + WORD.len();
+        let token = &text[start..];
         let token = &token[..token.find(ends_value).unwrap_or(token.len())];
-        token.len() >= 16 || token.bytes().any(|byte| byte.is_ascii_digit())
-    };
-    starts.into_iter().find(is_token)
+        if token.len() >= 16 || token.bytes().any(|byte| byte.is_ascii_digit()) {
+            out.push_str(&text[done..start]);
+            out.push_str(MASK);
+            done = start + token.len();
+        }
+    }
+    out.push_str(&text[done..]);
+    out
 }
 
 fn has_telling_part(name: &str) -> bool {
@@ -184,6 +180,8 @@ mod tests {
             ("the bearer of bad news", "the bearer of bad news"),
             ("https://e.org/user@host?sig=", "https://e.org/user@host?sig="),
             ("a == b, key", "a == b, key"),
+            ("97.9 % of token%20x=1", "97.9 % of token%20x=1"),
+            ("bearer a1 Bearer b2, token=c", "bearer *** Bearer ***, token=***"),
             ("", ""),
         ] {
             assert_eq!(masked(text), expected);

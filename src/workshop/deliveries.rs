@@ -70,6 +70,9 @@ enum NotRetried {
     /// The credential is missing or wrong.
     #[oai(status = 401)]
     Unauthorized(ProblemJson),
+    /// A web page of another site sent it through a browser.
+    #[oai(status = 403)]
+    Foreign(ProblemJson),
     /// There is no such delivery.
     #[oai(status = 404)]
     Unknown(ProblemJson),

@@ -11,108 +11,23 @@ use poem::http::StatusCode;
 use poem::web::Data;
 use poem_openapi::payload::Json;
 use poem_openapi::types::Any;
-use poem_openapi::{ApiResponse, Object, OpenApi};
-use serde::Deserialize;
+use poem_openapi::{ApiResponse, OpenApi};
 use serde_json::Value;
 
+use super::shape::{PreviewAnswer, PreviewRequest};
 use super::{Tag, Workshop, store_problem};
 use crate::alert::Notification;
 use crate::intake::{Caller, JsonBody, Problem, ProblemJson, parse};
-use crate::message::{MsgType, RenderedMessage, TemplateName};
+use crate::message::TemplateName;
 use crate::outbox::RecordingId;
-use crate::render::{self, CONTENT_LIMIT, Draft, Gravity};
-use crate::{matrix, samples};
+use crate::render::Draft;
+use crate::samples;
 
 /// How long a preview may take, waiting for its turn included. Rendering is bounded by itself; this is for the caller.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A longer path is none.
 const LONGEST_PATH: usize = 200;
-
-/// What to render, and with which template.
-#[derive(Debug, Deserialize, Object)]
-struct PreviewRequest {
-    /// The template; the relay's default one if it is left out.
-    template: Option<String>,
-    /// The text of that template, or of `file`, as its author has it now; the one in use if it is left out.
-    source: Option<String>,
-    /// The file that `source` is a draft of, such as `partials/header.md.j2`; that of the template if it is left out.
-    file: Option<String>,
-    /// The name of a built-in sample. Exactly one of `sample`, `recorded` and `payload` is needed.
-    sample: Option<String>,
-    /// The number of a notification that was received lately.
-    recorded: Option<i64>,
-    /// A body as Grafana or Alertmanager would send it.
-    payload: Option<Any<Value>>,
-}
-
-/// What the relay would send.
-#[derive(Debug, Object)]
-struct PreviewAnswer {
-    /// The template's output, with values escaped as a person would.
-    markdown: String,
-    /// The messages in order; more than one only where one cannot hold it all. Empty only if it took too long.
-    messages: Vec<PreviewMessage>,
-    /// The most bytes that one message may have.
-    limit: usize,
-    /// What was needed to keep to it.
-    budget: Budget,
-    /// What the template's author should know, errors first.
-    diagnostics: Vec<Remark>,
-}
-
-/// One message of a preview.
-#[derive(Debug, Object)]
-struct PreviewMessage {
-    /// The plain text.
-    body: String,
-    /// The same in Matrix's HTML subset.
-    formatted_body: String,
-    /// `m.text`, which rings, or `m.notice`, which does not.
-    msgtype: String,
-    /// Who is pinged.
-    mentions: Pings,
-    /// The content of the Matrix event, exactly as it would be sent.
-    event: Any<Value>,
-    /// The size of that content.
-    bytes: usize,
-}
-
-/// Who a message pings.
-#[derive(Debug, Object)]
-struct Pings {
-    /// Full Matrix user IDs.
-    user_ids: Vec<String>,
-    /// Whether everybody in the room is pinged.
-    room: bool,
-}
-
-/// Which steps were needed to fit a message into an event.
-#[derive(Debug, Default, Object)]
-struct Budget {
-    /// Whether long labels and annotations were cut.
-    labels_folded: bool,
-    /// Alerts that were left out and counted instead.
-    alerts_folded: usize,
-    /// Messages beyond the first one.
-    extra_messages: usize,
-    /// Bytes of text that not even several messages could hold.
-    bytes_cut: usize,
-}
-
-/// One remark on a template.
-#[derive(Debug, Object)]
-#[oai(skip_serializing_if_is_none)]
-struct Remark {
-    /// The file, as its path inside the templates folder.
-    file: String,
-    /// Counted from 1, where it is known.
-    line: Option<usize>,
-    /// `error`: the relay would go on with an older version. `warning`: it works, but not all is seen as it was meant.
-    severity: String,
-    /// What is wrong.
-    message: String,
-}
 
 /// What keeps a preview from being made. A template that does not work is not among it.
 #[derive(ApiResponse)]
@@ -127,6 +42,9 @@ enum Refused {
     /// The credential is missing or wrong.
     #[oai(status = 401)]
     Unauthorized(ProblemJson),
+    /// A web page of another site sent it through a browser.
+    #[oai(status = 403)]
+    Foreign(ProblemJson),
     /// The body is not declared as JSON.
     #[oai(status = 415)]
     NotDeclaredJson(ProblemJson),
@@ -229,9 +147,9 @@ impl Workshop {
             tokio::task::spawn_blocking(render).await.ok()
         };
         match tokio::time::timeout(PATIENCE, rendering).await {
-            Ok(Some(preview)) => answer(preview),
-            Ok(None) => failed(file, "the preview failed; the relay's log says why".to_owned()),
-            Err(_) => failed(file, format!("took longer than {} s", PATIENCE.as_secs())),
+            Ok(Some(preview)) => PreviewAnswer::of(preview),
+            Ok(None) => PreviewAnswer::failed(file, "the preview failed; the relay's log says why".to_owned()),
+            Err(_) => PreviewAnswer::failed(file, format!("took longer than {} s", PATIENCE.as_secs())),
         }
     }
 }
@@ -253,66 +171,4 @@ fn payload_notification(payload: &Value) -> Result<Notification, Refused> {
         };
         Refused::NotUsable(ProblemJson(problem))
     })
-}
-
-fn answer(preview: render::Preview) -> PreviewAnswer {
-    let rendered = preview.rendered;
-    PreviewAnswer {
-        markdown: rendered.markdown,
-        messages: rendered.messages.into_iter().map(message).collect(),
-        limit: CONTENT_LIMIT,
-        budget: Budget {
-            labels_folded: rendered.budget.labels_folded,
-            alerts_folded: rendered.budget.alerts_folded,
-            extra_messages: rendered.budget.extra_messages,
-            bytes_cut: rendered.budget.bytes_cut,
-        },
-        diagnostics: preview.diagnostics.into_iter().map(remark).collect(),
-    }
-}
-
-fn failed(file: String, message: String) -> PreviewAnswer {
-    PreviewAnswer {
-        markdown: String::new(),
-        messages: Vec::new(),
-        limit: CONTENT_LIMIT,
-        budget: Budget::default(),
-        diagnostics: vec![Remark {
-            file,
-            line: None,
-            severity: "error".to_owned(),
-            message,
-        }],
-    }
-}
-
-fn message(message: RenderedMessage) -> PreviewMessage {
-    PreviewMessage {
-        event: Any(matrix::event(&message)),
-        bytes: render::content_size(&message),
-        msgtype: match message.msgtype {
-            MsgType::Text => "m.text",
-            MsgType::Notice => "m.notice",
-        }
-        .to_owned(),
-        body: message.body,
-        formatted_body: message.formatted_body,
-        mentions: Pings {
-            user_ids: message.mentions.user_ids,
-            room: message.mentions.room,
-        },
-    }
-}
-
-fn remark(diagnostic: render::Diagnostic) -> Remark {
-    Remark {
-        severity: match diagnostic.gravity {
-            Gravity::Error => "error",
-            Gravity::Warning => "warning",
-        }
-        .to_owned(),
-        file: diagnostic.problem.file,
-        line: diagnostic.problem.line,
-        message: diagnostic.problem.message,
-    }
 }

@@ -96,7 +96,7 @@ impl Shelves {
         Ok(Json(WorkshopState {
             version: version(&templates),
             templates,
-            samples: samples::all().into_iter().map(sample).collect(),
+            samples: samples::all().iter().map(sample).collect(),
             recorded: recorded.into_iter().map(recording).collect(),
             default_template: workshop.default_template.to_string(),
         }))
@@ -132,6 +132,7 @@ impl Shelves {
         tag = "Tag::Workshop",
         operation_id = "workshop_sample"
     )]
+    #[expect(clippy::unused_async, reason = "an operation has to be asynchronous")]
     async fn sample(
         &self,
         _caller: Caller,
@@ -198,7 +199,7 @@ fn trouble(problem: &TemplateProblem) -> TemplateTrouble {
     }
 }
 
-fn sample(sample: samples::Sample) -> SampleState {
+fn sample(sample: &samples::Sample) -> SampleState {
     SampleState {
         name: sample.name.to_owned(),
         title: sample.title.to_owned(),

@@ -153,7 +153,14 @@ async fn page_loads_only_itself_and_allows_nothing_inline() {
 #[tokio::test]
 async fn scripts_that_the_page_imports_are_served() {
     let stage = Stage::new().await;
-    for file in ["page.js", "timeline.js", "samples.js", "panel.js", "sanitise.js"] {
+    for file in [
+        "page.js",
+        "timeline.js",
+        "samples.js",
+        "panel.js",
+        "message.js",
+        "sanitise.js",
+    ] {
         let answer = stage.get(&format!("demo/{file}")).await;
         assert_eq!(answer.headers()["content-type"], "text/javascript; charset=utf-8");
         let text = answer.text().await.unwrap();

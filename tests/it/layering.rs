@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-const ROOMS: [&str; 18] = [
+const ROOMS: [&str; 19] = [
     "alert",
     "message",
     "intake",
@@ -16,6 +16,7 @@ const ROOMS: [&str; 18] = [
     "matrix",
     "samples",
     "standin",
+    "web",
     "demo",
     "workshop",
     "cli",
@@ -47,12 +48,15 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         // none of them knows it. Of `matrix` it may use the form of an event alone, so that a preview is what is sent.
         (
             "workshop",
-            &["alert", "intake", "matrix", "message", "outbox", "render", "samples"],
+            &[
+                "alert", "intake", "matrix", "message", "outbox", "render", "samples", "web",
+            ],
         ),
         // Outside the flow: they know nothing of it.
         ("samples", &[]),
         ("standin", &[]),
-        ("demo", &["standin"]),
+        ("web", &[]),
+        ("demo", &["standin", "web"]),
     ])
 }
 

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod app;
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod demo;
@@ -31,3 +33,5 @@ mod stack;
 mod support;
 #[cfg(test)]
 mod workshop;
+#[cfg(test)]
+mod workshop_page;

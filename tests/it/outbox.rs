@@ -12,6 +12,7 @@ mod model;
 mod operator;
 mod order;
 mod record;
+mod recording;
 mod repeat;
 mod replicas;
 mod schema;

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use grafana_matrix_relay::outbox::{DeliveryId, Dropped};
 use grafana_matrix_relay::samples;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -185,9 +186,207 @@ async fn operations_need_the_credential_and_the_page_does_not() {
     for path in ["/", "/workshop/"] {
         assert_eq!(app.get(path).await.status(), StatusCode::OK, "{path}");
     }
+    let foreign = app.post("/workshop/deliveries/1/retry").bearer_auth("s3cr3t");
+    let foreign = foreign.header("sec-fetch-site", "cross-site").send().await.unwrap();
+    assert_eq!(foreign.status(), StatusCode::FORBIDDEN);
     let with = app
         .post("/preview")
         .bearer_auth("s3cr3t")
         .json(&json!({"sample": "firing"}));
     assert_eq!(with.send().await.unwrap().status(), StatusCode::OK);
+}
+
+/// Asks until the workshop has kept what `is_done` waits for.
+async fn recorded(app: &App, is_done: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    loop {
+        let (_, mut state) = app.get_json("/workshop/state").await;
+        if let Value::Array(recorded) = state["recorded"].take()
+            && is_done(&recorded)
+        {
+            return recorded;
+        }
+    }
+}
+
+#[tokio::test]
+async fn notifications_are_kept_without_their_secrets() {
+    let app = App::start().await;
+    let mut body = firing("Kept");
+    body["alerts"][0]["generatorURL"] = json!("https://ada:s3cr3t@grafana.example.org/view?token=s3cr3t&tab=1");
+    body["alerts"][0]["annotations"] = json!({"api_key": "s3cr3t", "summary": "Bearer s3cr3t0123456789 was refused"});
+    let posted = app
+        .post("/alert")
+        .bearer_auth("s3cr3t")
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(posted.status(), StatusCode::ACCEPTED);
+
+    let kept = recorded(&app, |kept| kept.len() == 1).await;
+    assert_eq!(kept[0]["title"], "firing: Kept");
+    let id = kept[0]["id"].as_i64().unwrap();
+    let (_, shown) = app.get_json(&format!("/workshop/recorded/{id}")).await;
+    assert_eq!(
+        shown["alerts"][0]["generatorURL"],
+        "https://***@grafana.example.org/view?token=***&tab=1"
+    );
+    assert!(!shown.to_string().contains("s3cr3t"), "{shown}");
+    let answer = preview(&app, &json!({"recorded": id})).await;
+    assert!(
+        answer["messages"][0]["body"].as_str().unwrap().contains("Kept"),
+        "{answer}"
+    );
+    assert_eq!(app.get("/workshop/recorded/999").await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn only_the_last_notifications_are_kept_and_none_that_is_large_or_repeated() {
+    let app = App::with(|flags| flags.record_notifications = Some("2".to_owned())).await;
+    let mut large = firing("Large");
+    large["message"] = json!("x".repeat(300_000));
+    for body in [firing("One"), firing("Two"), large, firing("Two"), firing("Three")] {
+        app.accept(&body).await;
+    }
+    let kept = recorded(&app, |kept| {
+        kept.first().is_some_and(|one| one["title"] == "firing: Three")
+    })
+    .await;
+    let titles: Vec<_> = kept.iter().map(|one| one["title"].as_str().unwrap()).collect();
+    assert_eq!(titles, ["firing: Three", "firing: Two"]);
+}
+
+#[tokio::test]
+async fn caller_chooses_a_template_that_exists() {
+    let app = App::start().await;
+    let answer = app
+        .post("/alert?template=compact")
+        .json(&firing("Chosen"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), StatusCode::ACCEPTED);
+    let chosen = preview(&app, &json!({"template": "compact", "payload": firing("Chosen")})).await;
+    assert_eq!(
+        app.messages(1).await[0],
+        chosen["messages"][0]["body"].as_str().unwrap()
+    );
+    for name in ["missing", "..%2Falert", ""] {
+        let answer = app
+            .post(&format!("/alert?template={name}"))
+            .json(&firing("Refused"))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY, "{name}");
+        assert_eq!(answer.json::<Value>().await.unwrap()["field"], "template");
+    }
+    // The same notification through another template is another message.
+    assert_eq!(app.accept(&firing("Chosen")).await["recognised"], false);
+}
+
+#[tokio::test]
+async fn dead_delivery_is_sent_again_and_no_other() {
+    let app = App::start().await;
+    app.homeserver.refuse().await;
+    let id = app.accept(&firing("Dropped")).await["deliveries"][0]["id"]
+        .as_i64()
+        .unwrap();
+    let now = jiff::Timestamp::now();
+    // The worker may be trying just now; then it cannot be dropped yet.
+    while !matches!(
+        app.relay.outbox.drop(DeliveryId(id), now).await.unwrap(),
+        Dropped::GivenUp
+    ) {}
+    let (_, page) = app.get_json("/workshop/deliveries?state=dead").await;
+    let row = &page["deliveries"][0];
+    assert_eq!(
+        (&row["id"], &row["state"], &row["room"]),
+        (&json!(id), &json!("dead"), &json!(app.room))
+    );
+    assert!(row["headline"].as_str().unwrap().contains("Dropped"), "{row}");
+
+    let retry = async |id: i64| {
+        let answer = app
+            .post(&format!("/workshop/deliveries/{id}/retry"))
+            .send()
+            .await
+            .unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let (status, retried) = retry(id).await;
+    assert_eq!((status, &retried["state"]), (200, &json!("pending")), "{retried}");
+    assert_eq!(retry(id).await.0, 409);
+    assert_eq!(retry(999).await.0, 404);
+    app.homeserver.accept_again().await;
+    assert!(app.messages(1).await[0].contains("Dropped"));
+}
+
+#[tokio::test]
+async fn deliveries_come_in_pages() {
+    let app = App::start().await;
+    for name in ["One", "Two", "Three"] {
+        app.accept(&firing(name)).await;
+    }
+    app.messages(3).await;
+    let (_, first) = app.get_json("/workshop/deliveries?limit=2").await;
+    let names = |page: &Value| page["deliveries"].as_array().unwrap().len();
+    assert_eq!(names(&first), 2);
+    let (_, second) = app
+        .get_json(&format!("/workshop/deliveries?limit=2&before={}", first["next"]))
+        .await;
+    assert_eq!((names(&second), &second["next"]), (1, &Value::Null));
+    for (query, field) in [("state=lost", "state"), ("limit=x", "limit"), ("before=x", "before")] {
+        let (status, problem) = app.get_json(&format!("/workshop/deliveries?{query}")).await;
+        assert_eq!((status.as_u16(), &problem["field"]), (422, &json!(field)), "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn rendering_that_falls_back_is_counted() {
+    let app = App::with(|flags| {
+        let folder = std::path::PathBuf::from(flags.templates_dir.clone().unwrap());
+        fs::create_dir_all(&folder).unwrap();
+        let trap = "{% if alerts[0].labels.alertname == \"Trap\" %}{{ nonsense }}{% endif %}fine";
+        fs::write(folder.join("alert.md.j2"), trap).unwrap();
+    })
+    .await;
+    app.accept(&firing("Trap")).await;
+    app.accept(&firing("Harmless")).await;
+    let messages = app.messages(2).await;
+    assert!(
+        messages[0].contains("Trap") && messages[0].contains("alert.md.j2:1"),
+        "{messages:?}"
+    );
+    assert_eq!(messages[1], "fine");
+    let metrics = app.get("/metrics").await.text().await.unwrap();
+    assert!(metrics.contains("relay_template_errors_total 1"), "{metrics}");
+}
+
+#[tokio::test]
+async fn draft_without_end_is_an_error_and_keeps_nothing_waiting() {
+    let app = App::start().await;
+    let endless = "one\n{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}";
+    let answer = preview(&app, &json!({"sample": "firing", "source": endless})).await;
+    assert_eq!(answer["diagnostics"][0]["line"], 2, "{answer}");
+    assert!(!answer["messages"].as_array().unwrap().is_empty());
+    app.accept(&firing("Fine")).await;
+}
+
+#[tokio::test]
+async fn preview_has_the_limits_of_a_notification() {
+    let app = App::with(|flags| flags.max_body_bytes = Some("2000".to_owned())).await;
+    let large = format!("{{\"source\": \"{}\"}}", "x".repeat(3000));
+    for (content_type, body, status) in [
+        ("application/json", large.as_str(), 413),
+        ("text/plain", "{}", 415),
+        ("application/json", "{", 400),
+    ] {
+        let request = app
+            .post("/preview")
+            .header("content-type", content_type)
+            .body(body.to_owned());
+        assert_eq!(request.send().await.unwrap().status().as_u16(), status, "{body:.20}");
+    }
+    assert_eq!(app.get("/preview").await.headers()["allow"], "POST");
 }

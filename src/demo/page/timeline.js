@@ -1,6 +1,6 @@
 // The room's messages: one list item for each event, found again by its ID (edits and threads will need that).
 
-import { sanitise } from './sanitise.js';
+import { element, messageItem } from './message.js';
 
 const SAME_BREATH_MS = 5 * 60 * 1000;
 const NEAR_BOTTOM_PX = 80;
@@ -42,39 +42,9 @@ function continues(event) {
 }
 
 function message(event, name, continued) {
-  const { content } = event;
-  const mentions = content['m.mentions'] ?? {};
-  const item = element('li', 'message');
-  item.classList.toggle('continued', Boolean(continued));
-  item.classList.toggle('notice', content.msgtype === 'm.notice');
-  item.classList.toggle('mentions', Boolean(mentions.room || mentions.user_ids?.length));
-  if (!continued) item.append(avatar(event.sender, name), element('p', 'sender', name));
-  item.append(time(event), body(content), tools(event));
+  const item = messageItem(event, name, continued);
+  item.append(tools(event));
   return item;
-}
-
-function body(content) {
-  const formatted = content.format === 'org.matrix.custom.html' && typeof content.formatted_body === 'string';
-  const box = element('div', formatted ? 'body' : 'body plain');
-  if (formatted) box.append(sanitise(content.formatted_body));
-  else box.textContent = content.body;
-  return box;
-}
-
-function avatar(sender, name) {
-  const box = element('span', 'avatar', [...name.replace(/^@/, '')][0]?.toUpperCase() ?? '?');
-  const sum = [...sender].reduce((total, char) => total + char.codePointAt(0), 0);
-  box.dataset.tone = sum % 6;
-  box.setAttribute('aria-hidden', 'true');
-  return box;
-}
-
-function time(event) {
-  const date = new Date(event.origin_server_ts);
-  const stamp = element('time', 'stamp', date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }));
-  stamp.dateTime = date.toISOString();
-  stamp.title = date.toLocaleString();
-  return stamp;
 }
 
 function tools(event) {
@@ -98,13 +68,6 @@ function dayOf(event) {
   const date = new Date(event.origin_server_ts);
   if (date.toDateString() === new Date().toDateString()) return 'Today';
   return date.toLocaleDateString([], { weekday: 'long', day: 'numeric', month: 'long' });
-}
-
-function element(tag, className, text) {
-  const made = document.createElement(tag);
-  made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
 }
 
 function toEnd() {

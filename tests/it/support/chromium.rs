@@ -3,7 +3,7 @@
 //! Guarantees: headless, with a profile of its own, gone with its driver.
 
 use serde_json::json;
-use thirtyfour::{ChromiumLikeCapabilities, DesiredCapabilities, WebDriver};
+use thirtyfour::{ChromiumLikeCapabilities, DesiredCapabilities, LoggingPrefsLogLevel, WebDriver};
 
 use super::process::{Process, Program};
 
@@ -35,6 +35,13 @@ const WAIT_FOR_TEXT: &str = "
     look();
 ";
 
+/// The same for a condition. Frames are counted and not changes, because inputs have values that no observer sees.
+const WAIT_UNTIL: &str = "
+    const [done] = arguments;
+    const look = () => (CONDITION) ? done(true) : requestAnimationFrame(look);
+    look();
+";
+
 /// A browser with one window.
 pub(crate) struct Browser {
     /// For everything that the shortcuts do not do.
@@ -60,6 +67,9 @@ impl Browser {
         wishes
             .add_arg(&format!("--window-size={width},{height}"))
             .expect("an argument");
+        wishes
+            .set_logging_prefs("browser", LoggingPrefsLogLevel::All)
+            .expect("a log level");
         let folder = profile.path().join("profile");
         wishes
             .add_arg(&format!("--user-data-dir={}", folder.display()))
@@ -84,6 +94,23 @@ impl Browser {
         let shown = self.driver.execute_async(WAIT_FOR_TEXT, arguments).await;
         let shown = shown.unwrap_or_else(|error| panic!("the page never showed `{text}`: {error}"));
         shown.convert().expect("a text")
+    }
+
+    /// Waits until an expression of JavaScript is true in the page, now or after any change, also inside the editor.
+    pub(crate) async fn wait_until(&self, what: &str) {
+        let script = WAIT_UNTIL.replace("CONDITION", what);
+        let met = self.driver.execute_async(&script, Vec::new()).await;
+        if let Err(error) = met {
+            let text = self.driver.execute("return document.body.innerText", Vec::new()).await;
+            let text = text.map(|text| text.json().to_string()).unwrap_or_default();
+            panic!("never true: `{what}`: {error}; the page shows {text}");
+        }
+    }
+
+    /// What the page wrote to its console since the last call: errors and refusals of its policy among it.
+    pub(crate) async fn console(&self) -> Vec<String> {
+        let entries = self.driver.get_log("browser").await.expect("chromedriver keeps a log");
+        entries.into_iter().map(|entry| entry.message).collect()
     }
 
     /// A picture of the window, as PNG.

@@ -1,0 +1,141 @@
+//! `check`: everything that is not right about the templates, in the form that editors and CI read.
+//!
+//! Each template is rendered for every sample and every notification that was kept. A remark that not all of them lead
+//! to says which does.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::material;
+use super::print::line;
+use crate::alert::Notification;
+use crate::config::{Flags, Settings};
+use crate::intake::parse;
+use crate::outbox::{self, Outbox, OutboxError};
+use crate::render::{Diagnostic, Gravity, Renderer};
+use crate::samples;
+
+/// How strict to be.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Options {
+    /// Fail on warnings too.
+    #[arg(long)]
+    strict: bool,
+}
+
+/// A notification to try, and how to call it.
+struct Trial {
+    name: String,
+    notification: Notification,
+    now: Timestamp,
+}
+
+/// A remark, and the trials that led to it.
+struct Found {
+    diagnostic: Diagnostic,
+    first: String,
+    times: usize,
+}
+
+pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitCode> {
+    let (settings, _) = Settings::render_only(flags)?;
+    let renderer = Renderer::open(&settings);
+    let trials = trials(&Settings::outbox_only(flags)?).await?;
+    let mut found: Vec<Found> = Vec::new();
+    let names = renderer.names();
+    for template in &names {
+        for trial in &trials {
+            let preview = renderer.preview(None, template, &trial.notification, trial.now);
+            for diagnostic in preview.diagnostics {
+                match found.iter_mut().find(|known| known.diagnostic == diagnostic) {
+                    Some(known) => known.times += 1,
+                    None => found.push(Found {
+                        diagnostic,
+                        first: trial.name.clone(),
+                        times: 1,
+                    }),
+                }
+            }
+        }
+    }
+    found.sort_by(|a, b| place(a).cmp(&place(b)));
+    for one in &found {
+        line(&text(one, settings.templates_dir.as_ref(), trials.len()))?;
+    }
+    let errors = found
+        .iter()
+        .filter(|one| one.diagnostic.gravity == Gravity::Error)
+        .count();
+    let warnings = found.len() - errors;
+    line(&format!(
+        "{} templates, {} notifications tried; errors: {errors}, warnings: {warnings}",
+        names.len(),
+        trials.len()
+    ))?;
+    let fails = errors > 0 || (options.strict && warnings > 0);
+    Ok(if fails { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn place(found: &Found) -> (&str, Option<usize>) {
+    let problem = &found.diagnostic.problem;
+    (&problem.file, problem.line)
+}
+
+/// `file:line: error: message`, with a path that an editor can open where the file is the operator's.
+fn text(found: &Found, folder: Option<&PathBuf>, trials: usize) -> String {
+    let mut problem = found.diagnostic.problem.clone();
+    let path = folder
+        .map(|folder| folder.join(&problem.file))
+        .filter(|path| path.is_file());
+    if let Some(path) = path {
+        problem.file = path.display().to_string();
+    }
+    let gravity = match found.diagnostic.gravity {
+        Gravity::Error => "error",
+        Gravity::Warning => "warning",
+    };
+    problem.message = format!("{gravity}: {}", problem.message);
+    match found.times {
+        times if times >= trials => problem.to_string(),
+        1 => format!("{problem} (for {})", found.first),
+        times => format!("{problem} (for {} and {} more)", found.first, times - 1),
+    }
+}
+
+/// All samples, and what a relay has kept; without its outbox, only the samples.
+async fn trials(settings: &outbox::Settings) -> anyhow::Result<Vec<Trial>> {
+    let mut trials = Vec::new();
+    for sample in samples::all() {
+        let (notification, now) = material::sample(sample.name)?;
+        let name = format!("sample {}", sample.name);
+        trials.push(Trial {
+            name,
+            notification,
+            now,
+        });
+    }
+    match kept(settings).await {
+        Ok(kept) => trials.extend(kept),
+        Err(OutboxError::Missing(_)) => {}
+        Err(error) => tracing::warn!("only samples are tried, for {error}"),
+    }
+    Ok(trials)
+}
+
+async fn kept(settings: &outbox::Settings) -> Result<Vec<Trial>, OutboxError> {
+    let outbox = Outbox::open_for_operator(settings).await?;
+    let mut trials = Vec::new();
+    for recording in outbox.recordings().await? {
+        let body = outbox.recording(recording.id).await?.map(|(_, body)| body);
+        let notification = body.and_then(|body| parse::notification(body.as_bytes()).ok());
+        trials.extend(notification.map(|notification| Trial {
+            name: format!("recorded {} ({})", recording.id.0, recording.title),
+            notification,
+            now: recording.received_at,
+        }));
+    }
+    Ok(trials)
+}

@@ -1,0 +1,104 @@
+//! `templates`: which there are, the built-in ones as files to edit, and what can be written in them.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+
+use super::print::line;
+use crate::config::{Flags, Settings};
+use crate::render::{self, Renderer};
+
+/// What to do with templates.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// List the templates that can be chosen, and where each comes from.
+    List,
+    /// Write the built-in templates into a folder, to be edited there. Files that are there are left alone.
+    Export {
+        /// The folder; made if it is missing.
+        dir: PathBuf,
+        /// Overwrite files that are there.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Print what can be used in a template: variables, filters and functions.
+    Reference,
+}
+
+pub(super) fn run(flags: &Flags, command: &Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::List => list(flags),
+        Command::Export { dir, force } => export(dir, *force),
+        Command::Reference => {
+            line(render::GUIDE.trim_end())?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn list(flags: &Flags) -> anyhow::Result<ExitCode> {
+    let (settings, default) = Settings::render_only(flags)?;
+    let renderer = Renderer::open(&settings);
+    let (on_disk, problems) = (renderer.on_disk(), renderer.problems());
+    let folder = settings.templates_dir.unwrap_or_default();
+    for name in renderer.names() {
+        let file = name.file_name();
+        let origin = if on_disk.contains_key(&file) {
+            folder.join(&file).display().to_string()
+        } else {
+            "built in".to_owned()
+        };
+        let mark = if name == default { " (default)" } else { "" };
+        line(&format!("{:<20} {origin}{mark}", name.as_str()))?;
+    }
+    for problem in &problems {
+        line(&format!("not usable as it is: {problem}"))?;
+    }
+    Ok(if problems.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn export(folder: &Path, force: bool) -> anyhow::Result<ExitCode> {
+    let mut kept = 0;
+    for (file, source) in render::embedded() {
+        let path = folder.join(file);
+        let name = path.display();
+        let present = std::fs::read(&path).ok();
+        if present.as_deref() == Some(source.as_bytes()) {
+            line(&format!("{name} is the built-in one already"))?;
+        } else if path.exists() && !force {
+            line(&format!(
+                "{name} is there and differs; it was left alone (--force overwrites it)"
+            ))?;
+            kept += 1;
+        } else {
+            write(&path, source).with_context(|| format!("{name} cannot be written"))?;
+            line(&format!("{name} written"))?;
+        }
+    }
+    Ok(if kept == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Beside it first, then in its place: a relay that watches the folder never sees half a file.
+fn write(path: &Path, source: &str) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut file = tempfile::Builder::new().prefix(".export-").tempfile_in(folder)?;
+    file.write_all(source.as_bytes())?;
+    // A temporary file is private; a template is for whoever runs the relay.
+    #[cfg(unix)]
+    file.as_file()
+        .set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+    file.persist(path)?;
+    Ok(())
+}

@@ -1,0 +1,49 @@
+// Errors and warnings: on their line in the editor if they are about the open file, and all of them in a list below it.
+
+import { element } from './message.js';
+
+const verdict = document.getElementById('verdict');
+const list = document.getElementById('remarks');
+
+/** Shows the remarks; `open(file, line)` goes to one of them. */
+export function showRemarks(diagnostics, file, editor, open) {
+  editor.mark(diagnostics.filter((one) => one.file === file && one.line).map((one) => ({ ...one, severity: severity(one) })));
+  say(diagnostics);
+  // A list that says the same stays: it is not read out again, and whoever stands on one of its buttons keeps the focus.
+  const text = JSON.stringify([diagnostics, file]);
+  if (list.dataset.shown === text) return;
+  list.dataset.shown = text;
+  list.replaceChildren(...diagnostics.map((one) => item(one, file, open)));
+}
+
+// Only a change of the words is read out, so that typing on does not repeat them.
+function say(diagnostics) {
+  const errors = diagnostics.filter((one) => severity(one) === 'error').length;
+  const warnings = diagnostics.length - errors;
+  const count = (number, word) => number && `${number} ${word}${number === 1 ? '' : 's'}`;
+  const counts = [count(errors, 'error'), count(warnings, 'warning')].filter(Boolean).join(', ');
+  const consequence = errors ? ' Shown is what the relay would send without this edit.' : '';
+  const text = counts ? `${counts}.${consequence}` : 'No errors, no warnings.';
+  if (verdict.textContent !== text) verdict.textContent = text;
+  verdict.dataset.state = errors ? 'error' : warnings ? 'warning' : 'good';
+}
+
+function item(one, file, open) {
+  const row = element('li', `remark ${severity(one)}`);
+  const place = [one.file !== file && one.file, one.line && `line ${one.line}`].filter(Boolean).join(', ');
+  const text = [element('b', '', severity(one)), element('span', '', [place, one.message].filter(Boolean).join(': '))];
+  if (one.line || one.file !== file) {
+    const button = element('button', '');
+    button.type = 'button';
+    button.append(...text);
+    button.addEventListener('click', () => open(one.file, one.line ?? 1));
+    row.append(button);
+  } else {
+    row.append(...text);
+  }
+  return row;
+}
+
+function severity(one) {
+  return one.severity === 'warning' ? 'warning' : 'error';
+}

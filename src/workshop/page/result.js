@@ -1,0 +1,107 @@
+// What the relay would send: the messages in their frames, the lock screen, the source, and the bytes that they take.
+
+import { element, messageItem } from './message.js';
+
+const byId = (id) => document.getElementById(id);
+const SENDER = '@grafana:example.org';
+const CAPTIONS = {
+  'wide light': 'Wide, light', 'wide dark': 'Wide, dark', 'phone light': 'Phone, light', 'phone dark': 'Phone, dark',
+};
+let shown = null;
+
+/** Shows an answer of `/preview`, and the notification that it is about. */
+export function show(answer, payload) {
+  shown = { ...answer, payload };
+  byId('result').setAttribute('aria-busy', 'false');
+  frames();
+  push();
+  budget();
+  source();
+}
+
+/** Shows the notification's own text when that is what is looked at. */
+export function setPayload(payload) {
+  if (!shown) return;
+  shown.payload = payload;
+  source();
+}
+
+/** Draws the frames that are chosen: light, dark or both, in a room's width, a phone's or both. */
+export function frames() {
+  if (!shown) return;
+  const widths = choice('width') === 'both' ? ['wide', 'phone'] : [choice('width')];
+  const schemes = choice('scheme') === 'both' ? ['light', 'dark'] : [choice('scheme')];
+  byId('frames').replaceChildren(...widths.flatMap((width) => schemes.map((scheme) => frame(width, scheme))));
+}
+
+function choice(name) {
+  return document.querySelector(`input[name="${name}"]:checked`)?.value ?? 'both';
+}
+
+function frame(width, scheme) {
+  const figure = element('figure', `frame ${width} ${scheme}`);
+  const list = element('ol', 'timeline');
+  const now = Date.now();
+  shown.messages.forEach((message, index) => {
+    const event = { sender: SENDER, origin_server_ts: now, content: content(message) };
+    list.append(messageItem(event, 'Grafana', index > 0));
+  });
+  figure.append(list, element('figcaption', '', CAPTIONS[`${width} ${scheme}`]));
+  return figure;
+}
+
+function content({ body, formatted_body: formatted, msgtype, mentions }) {
+  const made = { msgtype, body, 'm.mentions': mentions };
+  return formatted ? { ...made, format: 'org.matrix.custom.html', formatted_body: formatted } : made;
+}
+
+function push() {
+  const [first, ...others] = shown.messages;
+  const silent = shown.messages.every((message) => message.msgtype === 'm.notice');
+  byId('push').dataset.state = silent ? 'silent' : 'rings';
+  byId('push-body').textContent = first?.body ?? '';
+  const told = silent ? 'Silent: an m.notice never rings a phone.' : 'Rings by the default push rules.';
+  byId('push-hint').textContent = others.length ? `${told} ${others.length} more follow.` : told;
+}
+
+function budget() {
+  const { messages, limit } = shown;
+  const bars = messages.map(({ bytes }, index) => bar(bytes, limit, messages.length > 1 ? `Message ${index + 1} of ${messages.length}: ` : ''));
+  byId('budget').replaceChildren(...bars, ...steps(shown.budget ?? {}).map((text) => element('p', 'step', text)));
+}
+
+function bar(bytes, limit, name) {
+  const text = `${name}${bytes.toLocaleString('en')} of ${limit.toLocaleString('en')} bytes (${Math.round((bytes / limit) * 100)} %)`;
+  const row = element('div', 'bytes');
+  const meter = element('div', 'meter');
+  const fill = element('span', '');
+  const attributes = { role: 'meter', 'aria-valuemin': 0, 'aria-valuemax': limit, 'aria-valuenow': bytes, 'aria-valuetext': text, 'aria-label': 'Bytes used' };
+  for (const [key, value] of Object.entries(attributes)) meter.setAttribute(key, value);
+  fill.style.width = `${Math.min(100, (bytes / limit) * 100)}%`;
+  meter.dataset.full = bytes > limit * 0.8;
+  meter.append(fill);
+  row.append(meter, element('span', '', text));
+  return row;
+}
+
+function steps({ labels_folded: folded, alerts_folded: alerts, extra_messages: extra, bytes_cut: cut }) {
+  return [
+    folded && 'Long labels and texts are cut.',
+    alerts && `${alerts} alerts are counted instead of shown.`,
+    extra && `Split into ${extra + 1} messages.`,
+    cut && `${cut.toLocaleString('en')} bytes fit nowhere and are cut.`,
+  ].filter(Boolean);
+}
+
+/** Shows the text that is chosen: the event, the plain body, the Markdown, or the notification. */
+export function source() {
+  if (!shown) return;
+  const join = (pick) => shown.messages.map(pick).join('\n\n');
+  const texts = {
+    event: () => join((message) => JSON.stringify(message.event ?? content(message), null, 2)),
+    body: () => join((message) => message.body),
+    markdown: () => shown.markdown,
+    payload: () => JSON.stringify(shown.payload, null, 2) ?? '',
+  };
+  byId('source-text').textContent = texts[choice('source')]();
+}

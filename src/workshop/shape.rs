@@ -1,0 +1,161 @@
+//! The form of a preview: what is asked and what is answered, as the document shows it.
+
+use poem_openapi::Object;
+use poem_openapi::types::Any;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::matrix;
+use crate::message::{MsgType, RenderedMessage};
+use crate::render::{self, CONTENT_LIMIT, Gravity};
+
+/// What to render, and with which template.
+#[derive(Debug, Deserialize, Object)]
+pub(super) struct PreviewRequest {
+    /// The template; the relay's default one if it is left out.
+    pub(super) template: Option<String>,
+    /// The text of that template, or of `file`, as its author has it now; the one in use if it is left out.
+    pub(super) source: Option<String>,
+    /// The file that `source` is a draft of, such as `partials/header.md.j2`; that of the template if it is left out.
+    pub(super) file: Option<String>,
+    /// The name of a built-in sample. Exactly one of `sample`, `recorded` and `payload` is needed.
+    pub(super) sample: Option<String>,
+    /// The number of a notification that was received lately.
+    pub(super) recorded: Option<i64>,
+    /// A body as Grafana or Alertmanager would send it.
+    pub(super) payload: Option<Any<Value>>,
+}
+
+/// What the relay would send.
+#[derive(Debug, Object)]
+pub(super) struct PreviewAnswer {
+    /// The template's output, with values escaped as a person would.
+    markdown: String,
+    /// The messages in order; more than one only where one cannot hold it all. Empty only if it took too long.
+    messages: Vec<PreviewMessage>,
+    /// The most bytes that one message may have.
+    limit: usize,
+    /// What was needed to keep to it.
+    budget: Budget,
+    /// What the template's author should know, errors first.
+    diagnostics: Vec<Remark>,
+}
+
+/// One message of a preview.
+#[derive(Debug, Object)]
+pub(super) struct PreviewMessage {
+    /// The plain text.
+    body: String,
+    /// The same in Matrix's HTML subset.
+    formatted_body: String,
+    /// `m.text`, which rings, or `m.notice`, which does not.
+    msgtype: String,
+    /// Who is pinged.
+    mentions: Pings,
+    /// The content of the Matrix event, exactly as it would be sent.
+    event: Any<Value>,
+    /// The size of that content.
+    bytes: usize,
+}
+
+/// Who a message pings.
+#[derive(Debug, Object)]
+pub(super) struct Pings {
+    /// Full Matrix user IDs.
+    user_ids: Vec<String>,
+    /// Whether everybody in the room is pinged.
+    room: bool,
+}
+
+/// Which steps were needed to fit a message into an event.
+#[derive(Debug, Default, Object)]
+pub(super) struct Budget {
+    /// Whether long labels and annotations were cut.
+    labels_folded: bool,
+    /// Alerts that were left out and counted instead.
+    alerts_folded: usize,
+    /// Messages beyond the first one.
+    extra_messages: usize,
+    /// Bytes of text that not even several messages could hold.
+    bytes_cut: usize,
+}
+
+/// One remark on a template.
+#[derive(Debug, Object)]
+#[oai(skip_serializing_if_is_none)]
+pub(super) struct Remark {
+    /// The file, as its path inside the templates folder.
+    file: String,
+    /// Counted from 1, where it is known.
+    line: Option<usize>,
+    /// `error`: the relay would go on with an older version. `warning`: it works, but not all is seen as it was meant.
+    severity: String,
+    /// What is wrong.
+    message: String,
+}
+
+impl PreviewAnswer {
+    /// A finished preview.
+    pub(super) fn of(preview: render::Preview) -> Self {
+        let rendered = preview.rendered;
+        Self {
+            markdown: rendered.markdown,
+            messages: rendered.messages.into_iter().map(message).collect(),
+            limit: CONTENT_LIMIT,
+            budget: Budget {
+                labels_folded: rendered.budget.labels_folded,
+                alerts_folded: rendered.budget.alerts_folded,
+                extra_messages: rendered.budget.extra_messages,
+                bytes_cut: rendered.budget.bytes_cut,
+            },
+            diagnostics: preview.diagnostics.into_iter().map(remark).collect(),
+        }
+    }
+
+    /// No messages, and why.
+    pub(super) fn failed(file: String, message: String) -> Self {
+        Self {
+            markdown: String::new(),
+            messages: Vec::new(),
+            limit: CONTENT_LIMIT,
+            budget: Budget::default(),
+            diagnostics: vec![Remark {
+                file,
+                line: None,
+                severity: "error".to_owned(),
+                message,
+            }],
+        }
+    }
+}
+
+fn message(message: RenderedMessage) -> PreviewMessage {
+    PreviewMessage {
+        event: Any(matrix::event(&message)),
+        bytes: render::content_size(&message),
+        msgtype: match message.msgtype {
+            MsgType::Text => "m.text",
+            MsgType::Notice => "m.notice",
+        }
+        .to_owned(),
+        body: message.body,
+        formatted_body: message.formatted_body,
+        mentions: Pings {
+            user_ids: message.mentions.user_ids,
+            room: message.mentions.room,
+        },
+    }
+}
+
+fn remark(diagnostic: render::Diagnostic) -> Remark {
+    Remark {
+        severity: match diagnostic.gravity {
+            Gravity::Error => "error",
+            Gravity::Warning => "warning",
+        }
+        .to_owned(),
+        file: diagnostic.problem.file,
+        line: diagnostic.problem.line,
+        message: diagnostic.problem.message,
+    }
+}

@@ -1,0 +1,261 @@
+//! The commands for templates, as a person or a CI job runs them.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use grafana_matrix_relay::outbox::{NewRecording, Outbox, Settings};
+use grafana_matrix_relay::{render, samples, standin};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder to run the program in, with nothing of the developer's settings.
+struct Place(TempDir);
+
+/// How it ended and what it printed.
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, file: &str, text: &str) -> &Self {
+        let path = self.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        self
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_grafana-matrix-relay"));
+        command.args(arguments).env_clear().current_dir(self.path());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Said {
+        Said::of(&self.command(arguments).output().unwrap())
+    }
+}
+
+impl Said {
+    fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout.clone()).unwrap(),
+            err: String::from_utf8(output.stderr.clone()).unwrap(),
+        }
+    }
+}
+
+#[test]
+fn every_sample_is_rendered_in_every_form() {
+    let place = Place::new();
+    for sample in samples::all() {
+        for form in ["markdown", "body", "html", "event"] {
+            let said = place.run(&["render", "--sample", sample.name, "--as", form]);
+            assert_eq!(said.code, Some(0), "{} {form}: {}", sample.name, said.err);
+            assert!(!said.out.trim().is_empty(), "{} {form}", sample.name);
+            if form == "event" {
+                let mut events = serde_json::Deserializer::from_str(&said.out).into_iter::<Value>();
+                assert!(events.next().unwrap().unwrap()["m.mentions"].is_object());
+            }
+        }
+    }
+}
+
+#[test]
+fn payload_is_read_from_a_file_or_standard_input() {
+    let place = Place::new();
+    let body = &samples::find("mixed").unwrap().body;
+    place.write("body.json", body);
+    let file = place.run(&["render", "--payload", "body.json", "--as", "body"]);
+    assert!(file.out.contains("DiskFilling"), "{}", file.err);
+
+    let mut command = place.command(&["render", "--payload", "-", "--as", "body"]);
+    let input = fs::File::open(place.path().join("body.json")).unwrap();
+    let piped = Said::of(&command.stdin(Stdio::from(input)).output().unwrap());
+    assert!(piped.out.contains("DiskFilling"), "{}", piped.err);
+
+    place.write("body.json", "{\"alerts\": [{\"status\": \"firing\"}]}");
+    let refused = place.run(&["render", "--payload", "body.json"]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.err.contains("alerts[0].labels"), "{}", refused.err);
+}
+
+#[test]
+fn names_that_do_not_exist_are_answered_with_those_that_do() {
+    let place = Place::new();
+    let template = place.run(&["render", "--template", "missing"]);
+    assert!(
+        template.code == Some(1) && template.err.contains("compact"),
+        "{}",
+        template.err
+    );
+    let sample = place.run(&["render", "--sample", "missing"]);
+    assert!(
+        sample.code == Some(1) && sample.err.contains("not-recovered"),
+        "{}",
+        sample.err
+    );
+    assert_eq!(place.run(&["render", "--template", "../etc"]).code, Some(2));
+}
+
+#[test]
+fn broken_template_renders_what_would_be_sent_and_fails() {
+    let place = Place::new();
+    place.write("templates/mine.md.j2", "one\n{{ sumary }}");
+    let said = place.run(&["render", "--template", "mine", "--as", "body"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.out.contains("CheckoutSlow"), "{}", said.out);
+    assert!(said.err.contains("mine.md.j2:2"), "{}", said.err);
+}
+
+#[test]
+fn check_passes_what_is_shipped_without_any_setting() {
+    let said = Place::new().run(&["check"]);
+    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    assert!(said.out.contains("errors: 0"), "{}", said.out);
+}
+
+#[test]
+fn check_names_file_and_line_of_an_error_and_fails() {
+    let place = Place::new();
+    place.write("templates/mine.md.j2", "one\n\n{{ sumary }}\n");
+    place.write("templates/partials/new.md.j2", "{% if %}\n");
+    let said = place.run(&["check"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.out.contains("templates/mine.md.j2:3: error: "), "{}", said.out);
+    assert!(
+        said.out.contains("templates/partials/new.md.j2:1: error: "),
+        "{}",
+        said.out
+    );
+}
+
+#[test]
+fn check_warns_of_what_would_not_be_seen_as_meant() {
+    let place = Place::new();
+    let source = "one\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n![x](http://example.org/x.png)\n\n<marquee>x</marquee>\n";
+    place.write("templates/mine.md.j2", source);
+    let said = place.run(&["check"]);
+    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    for part in [
+        "mine.md.j2:3: warning: ",
+        "mine.md.j2:7: warning: ",
+        "mine.md.j2: warning: some of the HTML",
+    ] {
+        assert!(said.out.contains(part), "{part} is missing in\n{}", said.out);
+    }
+    assert_eq!(place.run(&["check", "--strict"]).code, Some(1));
+}
+
+#[tokio::test]
+async fn check_tries_what_was_recorded() {
+    let place = Place::new();
+    place.write(
+        "templates/alert.md.j2",
+        "{% if alerts[0].labels.alertname == \"Trap\" %}{{ nonsense }}{% endif %}",
+    );
+    let settings = Settings {
+        data_dir: place.path().join("data"),
+        database_url: None,
+        repeat_window: std::time::Duration::from_secs(90),
+        keep_delivered: std::time::Duration::from_secs(90),
+    };
+    let trap = NewRecording {
+        title: "firing: Trap".to_owned(),
+        body: r#"{"alerts": [{"status": "firing", "labels": {"alertname": "Trap"}}]}"#.to_owned(),
+        received_at: jiff::Timestamp::UNIX_EPOCH,
+    };
+    let outbox = Outbox::open(&settings).await.unwrap();
+    outbox.keep_recordings(vec![trap], 20).await.unwrap();
+    let said = place.run(&["check"]);
+    assert_eq!(said.code, Some(1));
+    assert!(
+        said.out.contains("(for recorded 1 (firing: Trap))"),
+        "{}{}",
+        said.out,
+        said.err
+    );
+}
+
+#[test]
+fn export_overwrites_nothing_unless_told_to() {
+    let place = Place::new();
+    assert_eq!(place.run(&["templates", "export", "mine"]).code, Some(0));
+    for (file, source) in render::embedded() {
+        assert_eq!(
+            fs::read_to_string(place.path().join("mine").join(file)).unwrap(),
+            source
+        );
+    }
+    place.write("mine/alert.md.j2", "edited");
+    let said = place.run(&["templates", "export", "mine"]);
+    assert!(said.code == Some(1) && said.out.contains("left alone"), "{}", said.out);
+    let edited = || fs::read_to_string(place.path().join("mine/alert.md.j2")).unwrap();
+    assert_eq!(edited(), "edited");
+    assert_eq!(place.run(&["templates", "export", "mine", "--force"]).code, Some(0));
+    assert_ne!(edited(), "edited");
+}
+
+#[test]
+fn templates_are_listed_with_their_origin_and_explained() {
+    let place = Place::new();
+    place.write("templates/mine.md.j2", "Mine");
+    let said = place.run(&["templates", "list"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let line = |name: &str| said.out.lines().find(|line| line.starts_with(name)).unwrap();
+    assert!(line("alert").ends_with("built in (default)"), "{}", said.out);
+    assert!(line("mine").ends_with("templates/mine.md.j2"), "{}", said.out);
+    let reference = place.run(&["templates", "reference"]).out;
+    assert!(
+        reference.contains("commonLabels") && reference.contains('|'),
+        "{reference}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn send_test_reaches_the_room_and_says_what_is_wrong() {
+    let homeserver = standin::Homeserver::new("example.org");
+    let token = homeserver.login("bot", "RELAY");
+    let room = homeserver.create_room(&standin::NewRoom::named("ops").member("bot"));
+    let secret = homeserver.create_room(&standin::NewRoom::named("secret").member("bot").encrypted());
+    let running = homeserver.clone().start().await.unwrap();
+    let send = async |room: &str| {
+        let arguments = ["--home-server-url", &running.base_url, "--access-token", &token].map(str::to_owned);
+        let room = room.to_owned();
+        let run = move || {
+            let mut all: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            all.extend(["send-test", "--sample", "firing", "--room", &room]);
+            Place::new().run(&all)
+        };
+        tokio::task::spawn_blocking(run).await.unwrap()
+    };
+    let said = send(&room).await;
+    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    assert!(
+        said.out.contains("@bot:example.org") && said.out.contains("sent `"),
+        "{}",
+        said.out
+    );
+    let messages = homeserver.messages(&room);
+    assert!(messages.len() == 1 && messages[0].body().contains("CheckoutSlow"));
+
+    let said = send(&secret).await;
+    assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
+    assert!(
+        said.out.contains("encrypted") && said.out.contains("nothing was sent"),
+        "{}",
+        said.out
+    );
+    assert!(homeserver.messages(&secret).is_empty());
+}
