@@ -145,10 +145,11 @@ impl Relay {
     /// Stops accepting, then lets deliveries in flight finish within the grace period.
     pub async fn stop(self) -> anyhow::Result<()> {
         tracing::info!("stopping: no more notifications are accepted");
+        // Both at once, so that the grace period is one: what is accepted from now on waits for the next start.
         self.stop_accepting.cancel();
+        self.stop_working.cancel();
         // poem has its own deadline; the second one guards against a connection that ignores it.
         let served = tokio::time::timeout(self.grace + Duration::from_secs(1), self.server).await;
-        self.stop_working.cancel();
         self.worker.await.context("the worker failed")?;
         for keeper in self.keepers {
             keeper.abort();

@@ -13,7 +13,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// SQL statements of the driver and its slow-query warnings help no operator.
-const QUIET: &str = "info,sqlx=warn,poem=warn,hyper=warn,reqwest=warn";
+const QUIET: &str = "sqlx=warn,poem=warn,hyper=warn,reqwest=warn";
 
 /// Starts logging; the level comes from `RUST_LOG`, `info` if it is unset. Later calls change nothing.
 pub fn init(ecs: bool) {
@@ -33,8 +33,9 @@ pub fn init(ecs: bool) {
 /// An empty variable counts as unset; the filter's own reading of it would silence all but errors.
 fn filter(text: Option<&str>) -> EnvFilter {
     let set = text.map(str::trim).filter(|text| !text.is_empty());
-    set.and_then(|text| EnvFilter::try_new(text).ok())
-        .unwrap_or_else(|| EnvFilter::new(QUIET))
+    // What the operator names comes last and so goes before.
+    set.and_then(|text| EnvFilter::try_new(format!("{QUIET},{text}")).ok())
+        .unwrap_or_else(|| EnvFilter::new(format!("{QUIET},info")))
 }
 
 #[cfg(test)]

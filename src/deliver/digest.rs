@@ -21,10 +21,7 @@ pub(super) fn compose(waiting: &[Waiting]) -> Digest {
     let since = lines
         .first
         .map_or_else(String::new, |first| format!(" since {}", clock_time(first)));
-    let title = format!(
-        "📬 {} notifications waited{since} while this room could not be reached",
-        lines.taken
-    );
+    let title = format!("📬 {} notifications waited{since} and are sent together", lines.taken);
     let digest = RenderedMessage {
         body: format!("{title}\n{}", lines.plain),
         formatted_body: format!("<p><strong>{title}</strong></p><ul>{}</ul>", lines.html),

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::{Id, JoinSet};
 use tokio::time::MissedTickBehavior;
@@ -19,6 +19,8 @@ use crate::outbox::{Delivery, DeliveryId, FoldPolicy, Outbox, OutboxError, Outco
 /// How often the outbox is looked at when nobody says that there is work: finds what waited its time, and what another
 /// relay accepted or left.
 const POLL: Duration = Duration::from_millis(250);
+/// Claims for new work are at least so far apart; a lone notification waits for nothing.
+const CALM: Duration = Duration::from_millis(5);
 /// How often the leases of what is in flight are renewed.
 const RENEWAL: Duration = Duration::from_secs(3);
 /// How long to wait before an outcome is recorded again that the store did not take.
@@ -96,13 +98,22 @@ impl Worker {
             self.launch(&mut flight).await;
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = self.outbox.work() => {}
+                () = self.work(flight.claimed_at) => {}
                 () = tokio::time::sleep(POLL) => {}
                 Some(ended) = flight.attempts.join_next_with_id() => self.landed(&mut flight, ended).await,
                 _ = renewal.tick() => self.renew(&flight).await,
             }
         }
         self.drain(flight, grace).await;
+    }
+
+    /// Waits for work, and a moment more where the last claim was only just made: many notifications at once are then
+    /// claimed once. It may be given up at any time, since whatever ends the waiting leads to a claim.
+    async fn work(&self, claimed_at: Option<Instant>) {
+        self.outbox.work().await;
+        if let Some(claimed_at) = claimed_at {
+            tokio::time::sleep_until((claimed_at + CALM).into()).await;
+        }
     }
 
     async fn claim(&self, now: Moment, free: usize) -> Result<Vec<Delivery>, OutboxError> {
@@ -115,6 +126,7 @@ impl Worker {
 
     async fn launch(&self, flight: &mut Flight) {
         let now = (self.clock)();
+        flight.claimed_at = Some(now.tick);
         let free = self.courier.width(now.tick).saturating_sub(flight.ids.len());
         let claimed = match self.claim(now, free).await {
             Ok(claimed) => claimed,
@@ -189,6 +201,7 @@ impl Worker {
 /// What the loop remembers from one round to the next.
 #[derive(Default)]
 struct Flight {
+    claimed_at: Option<Instant>,
     attempts: JoinSet<()>,
     ids: HashMap<Id, DeliveryId>,
     /// Whether the store failed the last time that it was asked.

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -17,6 +18,9 @@ use crate::outbox::{NewRecording, Outbox};
 
 /// A larger body is not kept.
 const LARGEST: usize = 256 * 1024;
+
+/// How long what was offered is gathered, so that a burst costs acceptance no writes of its own.
+const GATHERED: Duration = Duration::from_millis(500);
 
 /// How long a title may be, in characters.
 const LONGEST_TITLE: usize = 100;
@@ -68,6 +72,7 @@ impl Recorder {
                 tracing::debug!(error.message = %error, "notifications could not be kept for the workshop");
             }
             self.offered.notified().await;
+            tokio::time::sleep(GATHERED).await;
         }
     }
 

@@ -71,13 +71,7 @@ impl Night {
             keep_delivered: Duration::from_hours(7 * 24),
         };
         let outbox = Outbox::open(&settings).await.unwrap();
-        let client = matrix::Client::new(&matrix::Settings {
-            home_server: running.base_url.clone(),
-            access_token: token.clone().into(),
-            request_timeout: Duration::from_millis(500),
-        });
-        let horizon = Duration::from_hours(24);
-        let courier = Arc::new(Courier::new(client.unwrap(), deliver::Settings { horizon }));
+        let courier = courier(&running.base_url, &token);
         let worker = Worker::new(outbox.clone(), Arc::clone(&courier), fold, Arc::new(Moment::now));
         let (now, accepted) = (Moment::now(), BTreeMap::new());
         Self {
@@ -194,14 +188,15 @@ impl Night {
             outbox,
             now,
             worker,
-            courier,
             settings,
             accepted,
             count,
             data,
+            ..
         } = self;
         let fold = worker.fold();
         drop((worker, outbox));
+        let courier = courier(&homeserver.base_url, &token);
         let outbox = Outbox::open(&settings).await.unwrap();
         let worker = Worker::new(outbox.clone(), Arc::clone(&courier), fold, Arc::new(Moment::now));
         Self {
@@ -225,6 +220,16 @@ impl Night {
             assert_eq!(&names(&self.bodies(&room)), accepted, "in {room}");
         }
     }
+}
+
+fn courier(base_url: &str, token: &str) -> Arc<Courier> {
+    let client = matrix::Client::new(&matrix::Settings {
+        home_server: base_url.to_owned(),
+        access_token: token.to_owned().into(),
+        request_timeout: Duration::from_millis(500),
+    });
+    let horizon = Duration::from_hours(24);
+    Arc::new(Courier::new(client.unwrap(), deliver::Settings { horizon }))
 }
 
 /// The names of notifications in these messages, each message naming each of its own once.
