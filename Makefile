@@ -8,13 +8,17 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 CARGO_DENY_VERSION := 0.20.2
+CARGO_FUZZ_VERSION := 0.13.2
+# Per target.
+FUZZ_SECONDS ?= 60
+FUZZ := target/fuzz
 STACK := target/stack
 STACK_PORT ?= 8008
 
 # nextest runs each test in its own process, which suits tests that start servers, but no examples of the documentation.
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help demo test lint check bench openapi editor stack setup clean-stack
+.PHONY: help demo test lint check bench fuzz openapi editor stack setup clean-stack
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -39,8 +43,19 @@ check: lint ## lint, and the licences, sources and doubles of all dependencies (
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny@$(CARGO_DENY_VERSION)
 	cargo deny --locked check --hide-inclusion-graph bans licenses sources
 
-bench: ## Measure acceptance, delivery and memory, each beside its limit on this machine
+bench: ## Measure acceptance, delivery, rendering and memory, each beside its limit on this machine
 	cargo bench --locked
+
+# Without a sanitizer: it looks for faults of unsafe code, this crate has none, and it doubles the build. The lock file of the
+# relay is copied, so that what is fuzzed is what is shipped.
+fuzz: ## Look for inputs and templates that break parsing or rendering, FUZZ_SECONDS each (needs g++)
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz@$(CARGO_FUZZ_VERSION)
+	@mkdir -p $(FUZZ)/corpus/parse_render $(FUZZ)/corpus/templates $(FUZZ)/found
+	@cp Cargo.lock fuzz/Cargo.lock
+	cargo fuzz run -s none --target-dir $(FUZZ) parse_render $(FUZZ)/corpus/parse_render fuzz/seeds/parse_render src/samples \
+		-- -max_total_time=$(FUZZ_SECONDS) -timeout=20 -dict=fuzz/words -artifact_prefix=$(FUZZ)/found/
+	cargo fuzz run -s none --target-dir $(FUZZ) templates $(FUZZ)/corpus/templates fuzz/seeds/templates templates \
+		-- -max_total_time=$(FUZZ_SECONDS) -timeout=20 -dict=fuzz/words -artifact_prefix=$(FUZZ)/found/
 
 openapi: ## Write openapi/openapi.yaml anew from the code
 	@mkdir -p openapi $(STACK)

@@ -19,7 +19,36 @@ pub(crate) fn write(events: &[Event<'_>], raw_html: bool) -> String {
 
 /// HTML cut to Matrix's subset.
 pub(crate) fn sanitize(html: &str) -> String {
-    SANITIZER.clean(html).to_string()
+    flattened(SANITIZER.clean(html).to_string())
+}
+
+/// Levels that a client shows: Matrix allows 100, Element shows 50.
+const DEEPEST: usize = 50;
+
+/// Leaves out tags that nest too deep and keeps their content. For a sanitizer's output only: well formed, and no `<`
+/// or `>` that is not a tag's.
+fn flattened(html: String) -> String {
+    if html.matches('<').count() <= DEEPEST {
+        return html;
+    }
+    let mut out = String::with_capacity(html.len());
+    let mut depth = 0_usize;
+    for piece in html.split_inclusive('>') {
+        let (text, tag) = piece.split_at(piece.find('<').unwrap_or(piece.len()));
+        let is_end = tag.starts_with("</");
+        let is_void = ["<br", "<hr", "<img"].iter().any(|void| tag.starts_with(void));
+        let level = if is_end { depth } else { depth + 1 };
+        out.push_str(text);
+        if level <= DEEPEST || is_void {
+            out.push_str(tag);
+        }
+        if is_end {
+            depth = depth.saturating_sub(1);
+        } else if !is_void && !tag.is_empty() {
+            depth += 1;
+        }
+    }
+    out
 }
 
 static SANITIZER: LazyLock<ammonia::Builder<'static>> = LazyLock::new(|| {
@@ -190,5 +219,12 @@ mod tests {
             deep.matches("<blockquote>").count(),
             deep.matches("</blockquote>").count()
         );
+        let deep = html(&format!("{}a<br>{}", "<b>".repeat(200), "</b>".repeat(200)));
+        let (open, close) = ("<b>".repeat(49), "</b>".repeat(49));
+        assert_eq!(deep, format!("<p>{open}a<br>\n{close}</p>"));
+        // Of a picture that is too deep the text stays, and its end ends nothing around it.
+        let deep = html(&format!("{} ![a](https://e.org/a) ![b](mxc://e.org/b)", ">".repeat(39)));
+        let end = format!("<p>a b</p>{}", "\n</blockquote>".repeat(39));
+        assert!(deep.ends_with(&end), "{deep}");
     }
 }

@@ -102,6 +102,10 @@ impl<'a> Reader<'a> {
                 ));
             }
             self.open.push(false);
+            if matches!(tag, Tag::Image { .. }) {
+                // The end of a picture closes two: see `image`.
+                self.open.push(false);
+            }
             return;
         }
         let kept = self.allowed(tag);

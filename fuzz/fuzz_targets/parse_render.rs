@@ -1,0 +1,49 @@
+//! Any bytes at all as a request body, through every shipped template: no panic, and what comes out is a message that
+//! Matrix takes, in its subset of HTML, and that pings nobody.
+#![no_main]
+
+mod html;
+
+use std::sync::LazyLock;
+
+use grafana_matrix_relay::intake::parse;
+use grafana_matrix_relay::message::{Mentions, TemplateName};
+use grafana_matrix_relay::render::{CONTENT_LIMIT, Renderer, Settings, content_size};
+use grafana_matrix_relay::samples;
+use jiff::{Timestamp, tz::TimeZone};
+use libfuzzer_sys::{Corpus, fuzz_target};
+
+static RENDERER: LazyLock<Renderer> = LazyLock::new(|| {
+    Renderer::open(&Settings {
+        templates_dir: None,
+        time_zone: TimeZone::UTC,
+    })
+});
+static TEMPLATES: LazyLock<Vec<TemplateName>> = LazyLock::new(|| RENDERER.names());
+static NOW: LazyLock<Timestamp> = LazyLock::new(|| samples::NOW.parse().expect("a time"));
+
+fuzz_target!(|bytes: &[u8]| -> Corpus {
+    let Ok(mut notification) = parse::notification(bytes) else {
+        return Corpus::Keep;
+    };
+    // Few inputs of a fuzzer's size hold enough alerts for the budget's ladder; one in eight gets there by copying.
+    if bytes.len().is_multiple_of(8) {
+        notification.alerts = notification.alerts.iter().cycle().take(200).cloned().collect();
+    }
+    for template in TEMPLATES.iter() {
+        let rendered = RENDERER.render(template, &notification, *NOW);
+        assert_eq!(rendered.problem, None, "{template} gave way");
+        assert!(!rendered.messages.is_empty());
+        for message in &rendered.messages {
+            html::check(&message.formatted_body);
+            assert!(
+                content_size(message) <= CONTENT_LIMIT,
+                "{} bytes",
+                content_size(message)
+            );
+            assert_eq!(message.mentions, Mentions::default());
+            assert!(!message.body.is_empty() && !message.headline.contains('\n'));
+        }
+    }
+    Corpus::Keep
+});
