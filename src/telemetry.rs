@@ -49,6 +49,12 @@ mod tests {
         for text in ["", " ", "relay=loud"] {
             assert_eq!(filter(Some(text)).to_string(), usual, "{text:?}");
         }
-        assert_eq!(filter(Some("debug")).to_string(), "debug");
+        // The order of a filter's directives is its own.
+        let chosen = filter(Some("debug,sqlx=debug")).to_string();
+        let directives: Vec<&str> = chosen.split(',').collect();
+        for directive in ["debug", "sqlx=debug", "poem=warn"] {
+            assert!(directives.contains(&directive), "{chosen}");
+        }
+        assert!(!directives.contains(&"sqlx=warn"), "{chosen}");
     }
 }
