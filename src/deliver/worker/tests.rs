@@ -1,0 +1,84 @@
+//! What the worker does when a part of the relay fails under it.
+
+use std::sync::Mutex;
+
+use secrecy::SecretString;
+use tracing::field::{Field, Visit};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
+
+use super::*;
+use crate::message::RoomAddress;
+use crate::{deliver, matrix, outbox};
+
+#[derive(Clone, Default)]
+struct Said(Arc<Mutex<Vec<String>>>);
+
+impl Said {
+    fn count(&self, part: &str) -> usize {
+        self.0.lock().unwrap().iter().filter(|line| line.contains(part)).count()
+    }
+}
+
+impl<S: tracing::Subscriber> Layer<S> for Said {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        struct Message(String);
+        impl Visit for Message {
+            fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+                if field.name() == "message" {
+                    self.0 = format!("{value:?}");
+                }
+            }
+        }
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        self.0.lock().unwrap().push(message.0);
+    }
+}
+
+fn worker(outbox: Outbox) -> Worker {
+    let settings = matrix::Settings {
+        home_server: "http://127.0.0.1:1".to_owned(),
+        access_token: SecretString::from("token"),
+        request_timeout: Duration::from_secs(1),
+    };
+    let horizon = Duration::from_hours(24);
+    let courier = Courier::new(matrix::Client::new(&settings).unwrap(), deliver::Settings { horizon });
+    let fold = FoldSettings {
+        threshold: usize::MAX,
+        min_age: Duration::ZERO,
+    };
+    Worker::new(outbox, Arc::new(courier), fold, Arc::new(Moment::now))
+}
+
+#[tokio::test]
+async fn a_store_that_fails_is_said_once_and_so_is_its_recovery() {
+    let said = Said::default();
+    let _logging = tracing::subscriber::set_default(tracing_subscriber::registry().with(said.clone()));
+    let folder = tempfile::tempdir().unwrap();
+    let settings = outbox::Settings {
+        data_dir: folder.path().to_owned(),
+        database_url: None,
+        repeat_window: Duration::from_secs(90),
+        keep_delivered: Duration::from_secs(1),
+    };
+    let outbox = Outbox::open(&settings).await.unwrap();
+    let table = rusqlite::Connection::open(folder.path().join("outbox.db")).unwrap();
+    table.execute_batch("ALTER TABLE delivery RENAME TO away").unwrap();
+
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(worker(outbox.clone()).run(stop.clone(), Duration::from_secs(1)));
+    let room: RoomAddress = "!a:b".parse().unwrap();
+    // Each of these wakes the loop.
+    while said.count("still cannot be used") < 5 {
+        outbox.set_room_due(&room, None, Moment::now().wall).await.unwrap();
+    }
+    table.execute_batch("ALTER TABLE away RENAME TO delivery").unwrap();
+    while said.count("can be used again") == 0 {
+        outbox.set_room_due(&room, None, Moment::now().wall).await.unwrap();
+    }
+    stop.cancel();
+    running.await.unwrap();
+    assert_eq!(said.count("cannot be used: nothing is delivered"), 1);
+    assert_eq!(said.count("can be used again"), 1);
+}
