@@ -24,7 +24,8 @@ impl Process {
             .env("MATRIX_DEFAULT_ROOM", room)
             .env("RELAY_DATA_DIR", data)
             .env("RELAY_PORT", "0")
-            .env("RELAY_FOLD_THRESHOLD", "1000000000")
+            // No digests: every notification counts.
+            .env("RELAY_FOLD_AFTER", "24h")
             .env("RUST_LOG", "grafana_matrix_relay::startup=info,error")
             .stderr(Stdio::piped())
             .spawn()
