@@ -191,7 +191,6 @@ impl Courier {
                 }
             }
             Decision::GiveUp => {
-                metrics::counter!("relay_deliveries_dead_total").increment(1);
                 tracing::error!(
                     delivery.id = %delivery.id, delivery.attempt = delivery.attempts, matrix.room_id = %delivery.room,
                     matrix.errcode = failure.errcode,

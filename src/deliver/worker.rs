@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::attempt::Courier;
 use super::digest;
 use super::moment::{Clock, Moment};
-use crate::outbox::{Delivery, DeliveryId, FoldPolicy, Outbox, OutboxError, Outcome};
+use crate::outbox::{Delivery, DeliveryId, FoldPolicy, Outbox, OutboxError, Outcome, Recorded};
 
 /// How often the outbox is looked at when nobody says that there is work: finds what waited its time, and what another
 /// relay accepted or left.
@@ -76,7 +76,9 @@ impl Worker {
             let (outbox, courier) = (self.outbox.clone(), Arc::clone(&self.courier));
             attempts.spawn(async move {
                 let outcome = courier.attempt(&delivery, now).await;
-                outbox.record(delivery.id, outcome, now.wall).await.map(|_| ())
+                let recorded = outbox.record(delivery.id, outcome.clone(), now.wall).await?;
+                tally(&outcome, recorded);
+                Ok(())
             });
         }
         while let Some(recorded) = attempts.join_next().await {
@@ -228,11 +230,26 @@ impl Flight {
 /// Records an outcome, again and again until the store takes it: the message may be in the room already.
 async fn record(outbox: &Outbox, id: DeliveryId, outcome: Outcome, clock: &Clock) {
     let mut said = false;
-    while let Err(error) = outbox.record(id, outcome.clone(), clock().wall).await {
-        if !std::mem::replace(&mut said, true) {
-            tracing::warn!(delivery.id = %id, error.message = %error, "an outcome could not be recorded yet");
+    loop {
+        match outbox.record(id, outcome.clone(), clock().wall).await {
+            Ok(recorded) => return tally(&outcome, recorded),
+            Err(error) if !std::mem::replace(&mut said, true) => {
+                tracing::warn!(delivery.id = %id, error.message = %error, "an outcome could not be recorded yet");
+            }
+            Err(_) => {}
         }
         tokio::time::sleep(RECORD_AGAIN).await;
+    }
+}
+
+/// Counts what a delivery came to, once: an outcome that came too late is another relay's to count.
+fn tally(outcome: &Outcome, recorded: Recorded) {
+    match (outcome, recorded) {
+        (_, Recorded::Superseded) | (Outcome::Wait { .. } | Outcome::Rewrite { .. }, Recorded::Done) => {}
+        (Outcome::Delivered { .. }, Recorded::Done) => {
+            metrics::counter!("relay_deliveries_delivered_total").increment(1);
+        }
+        (Outcome::Dead { .. }, Recorded::Done) => metrics::counter!("relay_deliveries_dead_total").increment(1),
     }
 }
 

@@ -39,6 +39,10 @@ fn describe() {
     describe_counter!("relay_refused_total", "Requests that were refused, by HTTP status.");
     describe_counter!("relay_attempts_total", "Attempts to send a message, by verdict.");
     describe_counter!(
+        "relay_deliveries_delivered_total",
+        "Deliveries that reached their room since the start."
+    );
+    describe_counter!(
         "relay_deliveries_dead_total",
         "Deliveries given up since the start; they stay in the outbox."
     );

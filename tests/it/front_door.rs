@@ -267,7 +267,11 @@ async fn metrics_count_what_happened() {
     let app = App::start().await;
     app.accept(&firing("Counted")).await;
     app.messages(1).await;
-    let text = app.get("/metrics").await.text().await.unwrap();
+    // The room has it before the outbox knows; the test runner bounds the wait.
+    let mut text = String::new();
+    while !text.contains("relay_deliveries_delivered_total") {
+        text = app.get("/metrics").await.text().await.unwrap();
+    }
     for name in [
         "relay_notifications_total{outcome=\"accepted\"}",
         "relay_render_seconds_bucket",
