@@ -15,6 +15,8 @@ const TRANSIENT_MOST: Duration = Duration::from_mins(1);
 const ROOM_FIRST: Duration = Duration::from_secs(15);
 /// Longest wait of a parked room.
 const ROOM_MOST: Duration = Duration::from_mins(5);
+/// Attempts after which a message that only a proxy refuses goes out plain.
+const PROXY_PATIENCE: u32 = 4;
 /// First wait after the token was refused.
 const TOKEN_FIRST: Duration = Duration::from_secs(5);
 /// Longest wait after the token was refused.
@@ -58,11 +60,19 @@ pub fn decide(failure: &Failure, tried: Tried, horizon: Duration, jitter: f64) -
         }
         Verdict::Transient if tried.since_first >= horizon => Decision::GiveUp,
         Verdict::Transient => Decision::HoldRoom(backoff(TRANSIENT_FIRST, TRANSIENT_MOST, tried.attempts, jitter)),
+        // A 403 without an errcode is a proxy's: it may dislike this one text, and the room must not wait behind it.
+        Verdict::Room(_) if refused_by_proxy(failure) && !tried.plain && tried.attempts >= PROXY_PATIENCE => {
+            Decision::Simplify
+        }
         Verdict::Room(_) => Decision::HoldRoom(backoff(ROOM_FIRST, ROOM_MOST, tried.attempts, jitter)),
         Verdict::Token(_) => Decision::HoldAccount(backoff(TOKEN_FIRST, TOKEN_MOST, tried.attempts, jitter)),
         Verdict::Message(_) if tried.plain => Decision::GiveUp,
         Verdict::Message(_) => Decision::Simplify,
     }
+}
+
+fn refused_by_proxy(failure: &Failure) -> bool {
+    failure.status == Some(403) && failure.errcode.is_none()
 }
 
 /// Exponential backoff with jitter: between half and all of the doubled wait, never over `most`.
@@ -137,6 +147,28 @@ mod tests {
         assert_eq!(room, Decision::HoldRoom(ROOM_MOST));
         let token = after(Verdict::Token(TokenTrouble::Missing), 1000, 10 * HORIZON, false);
         assert_eq!(token, Decision::HoldAccount(TOKEN_MOST));
+    }
+
+    #[test]
+    fn a_text_that_a_proxy_refuses_goes_out_plain_instead_of_parking_its_room() {
+        let refused = |attempts, plain, errcode: Option<&str>| {
+            let failure = Failure {
+                verdict: Verdict::Room(RoomTrouble::Forbidden),
+                status: Some(403),
+                errcode: errcode.map(str::to_owned),
+                detail: String::new(),
+            };
+            let tried = Tried {
+                attempts,
+                since_first: Duration::ZERO,
+                plain,
+            };
+            decide(&failure, tried, HORIZON, 1.0)
+        };
+        assert!(matches!(refused(3, false, None), Decision::HoldRoom(_)));
+        assert_eq!(refused(4, false, None), Decision::Simplify);
+        assert!(matches!(refused(5, true, None), Decision::HoldRoom(_)));
+        assert!(matches!(refused(9, false, Some("M_FORBIDDEN")), Decision::HoldRoom(_)));
     }
 
     #[test]
