@@ -3,14 +3,12 @@
 //! Guarantees: each waiting message that it takes has its line, what it does not take stays waiting, and the event stays
 //! far below the size limit. It rings if any of them would have, and pings whom they would have pinged.
 
-use std::fmt::Write as _;
-
 use jiff::Timestamp;
 
 use crate::message::{Mentions, MsgType, RenderedMessage};
 use crate::outbox::{Digest, Waiting};
 
-/// Bytes of lines in one digest, HTML and plain text together; leaves room for an event of 64 KiB.
+/// Bytes of lines in one digest as JSON, HTML and plain text together; leaves room for an event of 64 KiB.
 const BUDGET: usize = 40 * 1024;
 /// Longest headline that is kept, in characters.
 const HEADLINE: usize = 200;
@@ -39,6 +37,7 @@ pub(super) fn compose(waiting: &[Waiting]) -> Digest {
 struct Lines {
     plain: String,
     html: String,
+    bytes: usize,
     taken: usize,
     loud: bool,
     mentions: Mentions,
@@ -65,11 +64,13 @@ impl Lines {
                 [] => continue,
             };
             let html = format!("<li>{} <em>({times})</em></li>", escape(&headline));
-            let over = lines.html.len() + lines.plain.len() + html.len() + headline.len() + times.len() > BUDGET;
-            if over && lines.taken > 0 {
+            let plain = format!("• {headline} ({times})\n");
+            let bytes = lines.bytes + json_size(&html) + json_size(&plain);
+            if bytes > BUDGET && lines.taken > 0 {
                 break;
             }
-            let _ = writeln!(lines.plain, "• {headline} ({times})");
+            lines.bytes = bytes;
+            lines.plain.push_str(&plain);
             lines.html.push_str(&html);
             lines.taken += run.len();
             for one in run {
@@ -88,6 +89,11 @@ impl Lines {
             }
         }
     }
+}
+
+/// Bytes in the event, where a quote or a backslash takes two: a digest that is refused as too large would lose names.
+fn json_size(text: &str) -> usize {
+    serde_json::Value::from(text).to_string().len()
 }
 
 fn clock_time(time: Timestamp) -> String {
@@ -141,6 +147,17 @@ mod tests {
             ]
         );
         assert!(digest.message.formatted_body.contains("<li>🔥 &lt;A&gt; <em>"));
+    }
+
+    #[test]
+    fn a_digest_of_the_worst_characters_still_fits_into_an_event() {
+        let backlog: Vec<Waiting> = (0..1000)
+            .map(|at| waiting(at, &format!("{at}{}", "\\\"\u{1}".repeat(80))))
+            .collect();
+        let digest = compose(&backlog);
+        assert!(digest.taken > 1);
+        let event = serde_json::to_string(&digest.message).unwrap();
+        assert!(event.len() < 50_000, "{}", event.len());
     }
 
     #[test]
