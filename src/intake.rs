@@ -6,6 +6,7 @@
 
 mod authenticate;
 mod body;
+mod credential;
 mod document;
 mod error;
 mod health;
@@ -19,6 +20,7 @@ mod server;
 mod webhook;
 
 pub use authenticate::{Caller, Credentials};
+pub use credential::{BasicLogin, CredentialSettings, SignatureSettings};
 pub use document::Example;
 pub use error::{Problem, ProblemJson};
 pub use health::{Check, Checks, State};

@@ -3,10 +3,16 @@
 //! Guarantees: a [`RoomAddress`] and a [`TemplateName`] are well formed once they exist, and a [`TxnId`] is born once
 //! and never changes. It does not know alerts, templates' contents or HTTP.
 
+mod conversation;
+mod names;
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+pub use self::conversation::{Mode, ModeError, Relation};
+pub use self::names::{NameError, RouteName, TemplateName};
 
 /// A room as the operator wrote it: a room ID (`!…`, with or without a domain) or an alias (`#name:domain`).
 ///
@@ -67,59 +73,6 @@ impl From<RoomAddress> for String {
 }
 
 impl fmt::Display for RoomAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// The name of a template: the file name in the templates folder without `.md.j2`, so never a path.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct TemplateName(String);
-
-/// A template name that could be something else than a file in the folder.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a template name: letters, digits, `-` and `_`, at most 64 of them")]
-pub struct TemplateNameError(String);
-
-impl TemplateName {
-    /// The name of the template that is used where nothing else was chosen.
-    pub const DEFAULT: &'static str = "alert";
-
-    /// The name without ending.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The file that holds it, inside the templates folder.
-    pub fn file_name(&self) -> String {
-        format!("{}.md.j2", self.0)
-    }
-}
-
-impl Default for TemplateName {
-    fn default() -> Self {
-        Self(Self::DEFAULT.to_owned())
-    }
-}
-
-impl FromStr for TemplateName {
-    type Err = TemplateNameError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let fits = (1..=64).contains(&text.len())
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-        if fits {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(TemplateNameError(text.chars().take(80).collect()))
-        }
-    }
-}
-
-impl fmt::Display for TemplateName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

@@ -111,7 +111,8 @@ impl Pipeline {
         let work = move || {
             let started = Instant::now();
             let mut deliveries = Vec::new();
-            for destination in router.route(&notification) {
+            for routed in router.route(&notification) {
+                let (destination, notification) = (routed.destination, routed.notification);
                 let template = template.as_ref().unwrap_or(&destination.template);
                 let written = renderer.render(template, &notification, now);
                 problems.note(template, &written);

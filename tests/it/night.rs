@@ -14,7 +14,7 @@ use grafana_matrix_relay::message::{RoomAddress, TemplateName};
 use grafana_matrix_relay::outbox::{self, Outbox, Stats};
 use grafana_matrix_relay::pipeline::{Accepted, Pipeline};
 use grafana_matrix_relay::render::{self, Renderer};
-use grafana_matrix_relay::route::Router;
+use grafana_matrix_relay::route::{MessagePolicy, Router};
 use grafana_matrix_relay::standin::{Homeserver, NewRoom, RunningHomeserver};
 use serde_json::json;
 use tempfile::TempDir;
@@ -113,7 +113,7 @@ impl Night {
             templates_dir: None,
             time_zone: jiff::tz::TimeZone::UTC,
         });
-        let router = Router::to_room(room.clone(), TemplateName::default());
+        let router = Router::to_room(room.clone(), TemplateName::default(), MessagePolicy::default());
         let pipeline = Pipeline::new(router, renderer, self.outbox.clone());
         pipeline
             .accept(parse::notification(body).unwrap(), self.now.wall)
