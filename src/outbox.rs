@@ -36,7 +36,7 @@ pub use self::delivery::{
     Recorded,
 };
 pub use self::error::OutboxError;
-pub use self::fold::{Digest, FOLD_AT_MOST, FoldPolicy, Waiting};
+pub use self::fold::{Composer, Digest, FOLD_AT_MOST, FoldPolicy, Waiting};
 use self::postgres::PostgreSql;
 pub use self::recording::{NewRecording, Recording, RecordingId};
 pub use self::report::{Dropped, Filter, Retried, RetryResult, RoomStats, RoomWait, Stats};

@@ -179,14 +179,14 @@ impl Renderer {
         self.0.library.load().on_disk.clone()
     }
 
-    /// Renders with one file replaced by a draft of it, and says everything that its author should know.
+    /// Renders with some files replaced by drafts of them, and says everything that its author should know.
     pub fn preview(
         &self,
-        draft: Option<&Draft<'_>>,
+        drafts: &[Draft<'_>],
         template: &TemplateName,
         notification: &Notification,
         now: Timestamp,
     ) -> Preview {
-        preview::preview(self, draft, template, &Facts::new(notification, now))
+        preview::preview(self, drafts, template, &Facts::new(notification, now))
     }
 }

@@ -105,7 +105,8 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         stop_accepting.clone().cancelled_owned(),
         Some(grace),
     );
-    let worker = Worker::new(outbox.clone(), courier, settings.fold, Arc::new(Moment::now));
+    let worker = Worker::new(outbox.clone(), courier, settings.fold, Arc::new(Moment::now))
+        .in_zone(settings.render.time_zone.clone());
     let keepers = vec![
         tokio::spawn(keep_templates(renderer)),
         tokio::spawn(keep_pruned(outbox.clone())),

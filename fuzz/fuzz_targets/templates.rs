@@ -41,7 +41,7 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
         source,
     };
     for notification in NOTIFICATIONS.iter() {
-        let preview = RENDERER.preview(Some(&draft), &template, notification, *NOW);
+        let preview = RENDERER.preview(&[draft], &template, notification, *NOW);
         let messages = &preview.rendered.messages;
         assert!(
             (1..=MOST_MESSAGES).contains(&messages.len()),

@@ -48,7 +48,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     let names = renderer.names();
     for template in &names {
         for trial in &trials {
-            let preview = renderer.preview(None, template, &trial.notification, trial.now);
+            let preview = renderer.preview(&[], template, &trial.notification, trial.now);
             for diagnostic in preview.diagnostics {
                 match found.iter_mut().find(|known| known.diagnostic == diagnostic) {
                     Some(known) => known.times += 1,

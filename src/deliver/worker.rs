@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::tz::TimeZone;
 use tokio::task::{Id, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::attempt::Courier;
 use super::digest;
 use super::moment::{Clock, Moment};
-use crate::outbox::{Delivery, DeliveryId, FoldPolicy, Outbox, OutboxError, Outcome, Recorded};
+use crate::outbox::{Composer, Delivery, DeliveryId, FoldPolicy, Outbox, OutboxError, Outcome, Recorded};
 
 /// How often the outbox is looked at when nobody says that there is work: finds what waited its time, and what another
 /// relay accepted or left.
@@ -49,7 +50,7 @@ impl Worker {
         let fold = FoldPolicy {
             threshold: fold.threshold,
             min_age: fold.min_age,
-            compose: digest::compose,
+            compose: composer(TimeZone::UTC),
         };
         Self {
             outbox,
@@ -57,6 +58,13 @@ impl Worker {
             fold,
             clock,
         }
+    }
+
+    /// The same, with digests that tell the time in `zone` instead of UTC.
+    #[must_use]
+    pub fn in_zone(mut self, zone: TimeZone) -> Self {
+        self.fold.compose = composer(zone);
+        self
     }
 
     /// When this worker folds a backlog.
@@ -198,6 +206,10 @@ impl Worker {
             tracing::warn!(error.message = %error, "what was in flight could not be given back");
         }
     }
+}
+
+fn composer(zone: TimeZone) -> Composer {
+    Arc::new(move |waiting, now| digest::compose(waiting, &zone, now))
 }
 
 /// What the loop remembers from one round to the next.

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -16,15 +17,18 @@ use crate::message::{Mentions, MsgType, RenderedMessage};
 /// How many waiting deliveries a composer is shown at most, so that memory stays bounded.
 pub const FOLD_AT_MOST: usize = 1_000;
 
+/// Writes a digest of what waits, as it reads at the moment that it is given.
+pub type Composer = Arc<dyn Fn(&[Waiting], Timestamp) -> Digest + Send + Sync>;
+
 /// When a room's backlog is folded, and by whom.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct FoldPolicy {
     /// Fold when more than this many wait. `usize::MAX`: never. More than [`FOLD_AT_MOST`] counts as that.
     pub threshold: usize,
     /// Only when the oldest of them has waited this long.
     pub min_age: Duration,
     /// Writes the digest.
-    pub compose: fn(&[Waiting]) -> Digest,
+    pub compose: Composer,
 }
 
 impl fmt::Debug for FoldPolicy {
@@ -68,7 +72,7 @@ impl FoldPolicy {
         Self {
             threshold: usize::MAX,
             min_age: Duration::ZERO,
-            compose: |_| Digest {
+            compose: Arc::new(|_, _| Digest {
                 message: RenderedMessage {
                     body: String::new(),
                     formatted_body: String::new(),
@@ -77,7 +81,7 @@ impl FoldPolicy {
                     headline: String::new(),
                 },
                 taken: 1,
-            },
+            }),
         }
     }
 
@@ -89,12 +93,12 @@ impl FoldPolicy {
     }
 
     /// The digest of a run of waiting deliveries; `None` if there is nothing to fold after all.
-    pub(super) fn digest(&self, run: &[Waiting]) -> Option<Digest> {
+    pub(super) fn digest(&self, run: &[Waiting], now: Timestamp) -> Option<Digest> {
         if run.len() <= self.threshold.clamp(1, FOLD_AT_MOST - 1) {
             return None;
         }
         // A composer's fault must not stop a room: its deliveries then go out one by one.
-        let digest = catch_unwind(AssertUnwindSafe(|| (self.compose)(run)))
+        let digest = catch_unwind(AssertUnwindSafe(|| (self.compose)(run, now)))
             .inspect_err(|_| tracing::error!("the digest composer panicked; the messages are sent one by one"))
             .ok()?;
         let taken = digest.taken.min(run.len());

@@ -88,7 +88,7 @@ impl Store for Sqlite {
     }
 
     async fn claim_due(&self, now: Timestamp, limit: usize, fold: &FoldPolicy) -> Result<Vec<Delivery>, OutboxError> {
-        let fold = *fold;
+        let fold = fold.clone();
         self.writer.run(move |c| claim::claim_due(c, now, limit, &fold)).await
     }
 

@@ -44,7 +44,7 @@ pub struct Diagnostic {
 /// What a draft would look like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preview {
-    /// What the relay would send with the draft in place.
+    /// What the relay would send with the drafts in place.
     pub rendered: Rendered,
     /// What its author should know, errors first.
     pub diagnostics: Vec<Diagnostic>,
@@ -52,18 +52,18 @@ pub struct Preview {
 
 pub(super) fn preview(
     renderer: &Renderer,
-    draft: Option<&Draft<'_>>,
+    drafts: &[Draft<'_>],
     template: &TemplateName,
     facts: &Facts<'_>,
 ) -> Preview {
     let library = renderer.0.library.load();
     let mut sources = library.engine.sources.clone();
-    if let Some(draft) = draft {
+    for draft in drafts {
         sources.insert(draft.file.to_owned(), draft.source.to_owned());
     }
     let (engine, broken) = Engine::compile(sources);
     let mut remarks = Remarks::default();
-    let replaced = |problem: &&TemplateProblem| draft.is_none_or(|draft| draft.file != problem.file);
+    let replaced = |problem: &&TemplateProblem| drafts.iter().all(|draft| draft.file != problem.file);
     remarks.errors(library.problems.iter().filter(replaced).cloned());
     remarks.errors(broken.iter().cloned());
     let zone = &renderer.0.settings.time_zone;

@@ -1,8 +1,9 @@
-//! `POST /preview`: what a draft of a template makes of a notification.
+//! `POST /preview`: what drafts of templates make of a notification.
 //!
 //! A draft that does not work is no refusal: the answer then has what the relay would send today, and says what is wrong
 //! with the draft, where.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A longer path is none.
 const LONGEST_PATH: usize = 200;
+
+/// Nobody edits more files at once.
+const MOST_DRAFTS: usize = 100;
 
 /// What keeps a preview from being made. A template that does not work is not among it.
 #[derive(ApiResponse)]
@@ -62,7 +66,7 @@ enum Refused {
 /// What is rendered: everything of the request, found and checked.
 struct Task {
     template: TemplateName,
-    draft: Option<(String, String)>,
+    drafts: BTreeMap<String, String>,
     notification: Notification,
     now: Timestamp,
 }
@@ -96,12 +100,17 @@ impl Workshop {
             None => self.default_template.clone(),
         };
         let file = request.file.unwrap_or_else(|| template.file_name());
-        if file.len() > LONGEST_PATH {
-            return Err(refuse("file", format!("longer than {LONGEST_PATH} bytes")));
+        let mut drafts = request.sources.unwrap_or_default();
+        if drafts.len() > MOST_DRAFTS {
+            return Err(refuse("sources", format!("more than {MOST_DRAFTS} files")));
         }
-        let draft = request.source.map(|source| (file, source));
-        let drafted = draft.as_ref().is_some_and(|(file, _)| *file == template.file_name());
-        if !drafted && !self.renderer.knows(&template) {
+        for (field, path) in drafts.keys().map(|path| ("sources", path)).chain([("file", &file)]) {
+            if path.len() > LONGEST_PATH {
+                return Err(refuse(field, format!("a path longer than {LONGEST_PATH} bytes")));
+            }
+        }
+        drafts.extend(request.source.map(|source| (file, source)));
+        if !drafts.contains_key(&template.file_name()) && !self.renderer.knows(&template) {
             return Err(refuse("template", format!("there is no template `{template}`")));
         }
         let (notification, now) = match (request.sample, request.recorded, request.payload) {
@@ -115,7 +124,7 @@ impl Workshop {
         };
         Ok(Task {
             template,
-            draft,
+            drafts,
             notification,
             now,
         })
@@ -141,8 +150,12 @@ impl Workshop {
             let render = move || {
                 // Held to the end of the work, even if the caller has gone.
                 let _slot = slot;
-                let draft = task.draft.as_ref().map(|(file, source)| Draft { file, source });
-                renderer.preview(draft.as_ref(), &task.template, &task.notification, task.now)
+                let drafts: Vec<_> = task
+                    .drafts
+                    .iter()
+                    .map(|(file, source)| Draft { file, source })
+                    .collect();
+                renderer.preview(&drafts, &task.template, &task.notification, task.now)
             };
             tokio::task::spawn_blocking(render).await.ok()
         };

@@ -1,5 +1,7 @@
 //! The form of a preview: what is asked and what is answered, as the document shows it.
 
+use std::collections::BTreeMap;
+
 use poem_openapi::Object;
 use poem_openapi::types::Any;
 use serde::Deserialize;
@@ -18,6 +20,8 @@ pub(super) struct PreviewRequest {
     pub(super) source: Option<String>,
     /// The file that `source` is a draft of, such as `partials/header.md.j2`; that of the template if it is left out.
     pub(super) file: Option<String>,
+    /// Further drafts by their paths inside the templates folder, for what was edited in several files at once.
+    pub(super) sources: Option<BTreeMap<String, String>>,
     /// The name of a built-in sample. Exactly one of `sample`, `recorded` and `payload` is needed.
     pub(super) sample: Option<String>,
     /// The number of a notification that was received lately.

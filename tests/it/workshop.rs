@@ -83,6 +83,37 @@ async fn draft_is_rendered_and_its_errors_are_placed() {
 }
 
 #[tokio::test]
+async fn files_edited_together_are_tried_together() {
+    let app = App::start().await;
+    let request = json!({
+        "sample": "firing",
+        "source": "{% include 'partials/mine.md.j2' %} {{ name }}",
+        "sources": {"partials/mine.md.j2": "From a new partial", "compact.md.j2": "fine"},
+    });
+    let answer = preview(&app, &request).await;
+    assert_eq!(
+        answer["messages"][0]["body"], "From a new partial CheckoutSlow",
+        "{answer}"
+    );
+    assert_eq!(answer["diagnostics"], json!([]), "{answer}");
+
+    let request = json!({
+        "sample": "firing", "template": "new", "sources": {"new.md.j2": "a", "partials/mine.md.j2": "b\n{% nonsense %}"},
+    });
+    let answer = preview(&app, &request).await;
+    let error = &answer["diagnostics"][0];
+    assert_eq!(
+        (&error["file"], &error["line"]),
+        (&json!("partials/mine.md.j2"), &json!(2)),
+        "{answer}"
+    );
+
+    let many: serde_json::Map<String, Value> = (0..101).map(|n| (format!("{n}.md.j2"), json!("x"))).collect();
+    let (status, problem) = refused(&app, &json!({"sample": "firing", "sources": many})).await;
+    assert_eq!((status, &problem["field"]), (422, &json!("sources")));
+}
+
+#[tokio::test]
 async fn new_template_can_be_drafted_before_its_file_exists() {
     let app = App::start().await;
     let request = json!({"sample": "firing", "template": "mine", "source": "Mine"});

@@ -187,7 +187,7 @@ async fn file_on_disk_is_followed_but_never_over_an_edit() {
 }
 
 #[tokio::test]
-async fn partial_can_be_edited_and_a_notification_that_really_came_be_looked_at() {
+async fn partial_and_template_are_edited_together_on_a_notification_that_really_came() {
     let desk = Desk::open().await;
     desk.save("{% include 'partials/header.md.j2' %}\n");
     desk.until("lineOf('include')").await;
@@ -202,6 +202,14 @@ async fn partial_can_be_edited_and_a_notification_that_really_came_be_looked_at(
     desk.until("lineOf('count.total')").await;
     desk.go_to_end_of_text().await;
     desk.keys("from the partial").await;
+    desk.until("shows('from the partial')").await;
+
+    // The edit of the partial goes with what is shown of the template that includes it.
+    desk.run("choose('file', 'alert.md.j2')").await;
+    desk.until("lineOf('include')").await;
+    desk.go_to_end_of_text().await;
+    desk.keys("and from the template").await;
+    desk.until("shows('and from the template')").await;
     desk.until("shows('from the partial')").await;
     desk.leave().await;
 }

@@ -87,7 +87,7 @@ pub(super) async fn claim_due(
     let (mut taken, mut ids) = (Vec::new(), Vec::new());
     for (room, head, attempts, accepted_at) in heads {
         let head = match fold.looks_behind(read::unsigned(attempts), timestamp(accepted_at), now) {
-            Some(behind) => folded(&mut transaction, room, behind, fold).await?.unwrap_or(head),
+            Some(behind) => folded(&mut transaction, room, behind, now, fold).await?.unwrap_or(head),
             None => head,
         };
         taken.push(room);
@@ -111,6 +111,7 @@ async fn folded(
     connection: &mut PgConnection,
     room: i32,
     behind: usize,
+    now: Timestamp,
     fold: &FoldPolicy,
 ) -> Result<Option<i64>, OutboxError> {
     let behind = i64::try_from(behind).unwrap_or(i64::MAX);
@@ -119,7 +120,7 @@ async fn folded(
         return Ok(None);
     }
     let run = untried_run(connection, room).await?;
-    match fold.digest(&run) {
+    match fold.digest(&run, now) {
         Some(digest) => write_digest(connection, &run[..digest.taken], &digest).await.map(Some),
         None => Ok(None),
     }

@@ -104,7 +104,7 @@ fn folded(connection: &Connection, head: &Head, now: Timestamp, fold: &FoldPolic
         return Ok(None);
     }
     let run = untried_run(connection, head.room_id)?;
-    match fold.digest(&run) {
+    match fold.digest(&run, now) {
         Some(digest) => write_digest(connection, &run[..digest.taken], &digest).map(Some),
         None => Ok(None),
     }

@@ -45,11 +45,14 @@ function preview(wait) {
   renderer.soon(request, wait);
 }
 
-// The text in the editor is sent even when it is the file's: then the remarks are about exactly what is seen.
+// The text in the editor is sent even when it is the file's: then the remarks are about exactly what is seen. Edits of
+// other files go with it, so that a template and its partials are tried together.
 function request() {
   const [kind, name] = split(notification.value);
   const body = { template: template.value, source: editor.text, [kind]: ids.get(notification.value) ?? name };
   if (file.value !== ownFile()) body.file = file.value;
+  const others = folder.unsaved.filter((path) => path !== file.value);
+  if (others.length) body.sources = Object.fromEntries(others.map((path) => [path, folder.text(path)]));
   return body;
 }
 
@@ -91,7 +94,7 @@ function showStanding() {
   const entry = folder.files.get(path);
   const others = folder.unsaved.filter((other) => other !== path);
   const standing = edited ? 'Edited, not saved' : entry?.builtin ? 'Built in' : 'As on disk';
-  byId('saved').textContent = others.length ? `${standing} · not shown: your edit of ${others.join(', ')}` : standing;
+  byId('saved').textContent = others.length ? `${standing} · with your edit of ${others.join(', ')}` : standing;
   byId('saved').dataset.edited = edited;
   byId('revert').hidden = !edited;
   byId('changed').hidden = !folder.overtaken(path);

@@ -1,5 +1,6 @@
 //! Storms: a backlog becomes one digest, and everything is its own message or named exactly once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use grafana_matrix_relay::outbox::{Delivery, DeliveryId, DeliveryState, Digest, Filter, FoldPolicy, Outbox};
@@ -122,14 +123,14 @@ async fn composer_that_panics_or_names_one_costs_nothing(place: Place) {
     let outbox = place.open().await;
     let ids = accept_all(&outbox, 1..=9).await;
     let one = FoldPolicy {
-        compose: |waiting| Digest {
+        compose: Arc::new(|waiting, _| Digest {
             message: super::place::message("?"),
             taken: waiting.len().min(1),
-        },
+        }),
         ..folding()
     };
     let broken = FoldPolicy {
-        compose: |_| panic!("a broken composer, on purpose"),
+        compose: Arc::new(|_, _| panic!("a broken composer, on purpose")),
         ..folding()
     };
     for (policy, id) in [(one, ids[0]), (broken, ids[1])] {

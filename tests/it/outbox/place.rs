@@ -1,6 +1,7 @@
 //! A fresh place for an outbox, and short words for what the facts say again and again.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use grafana_matrix_relay::message::{Mentions, MsgType, RenderedMessage, RoomAddress};
@@ -213,6 +214,6 @@ pub(crate) fn folding() -> FoldPolicy {
     FoldPolicy {
         threshold: 3,
         min_age: Duration::from_secs(10),
-        compose,
+        compose: Arc::new(|waiting, _| compose(waiting)),
     }
 }

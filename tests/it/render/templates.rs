@@ -163,7 +163,7 @@ fn a_draft_shows_what_it_would_look_like_and_what_is_wrong() {
             file: "alert.md.j2",
             source,
         };
-        renderer.preview(Some(&draft), &TemplateName::default(), &notification, now())
+        renderer.preview(&[draft], &TemplateName::default(), &notification, now())
     };
     let good = preview("**{{ name }}** {{ \"a_b*\" }}");
     assert_eq!(
