@@ -54,7 +54,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
         return Ok(ExitCode::FAILURE);
     }
     for message in renderer.render(&template, &notification, now).messages {
-        match client.send(&room, &TxnId::generate(), &message).await {
+        match client.send(&room, &TxnId::generate(), &message, None).await {
             Ok(event) => line(&format!("ok       sent `{}` to {room}: {event}", message.headline))?,
             Err(failure) => {
                 line(&format!("error    not sent: {failure}"))?;
