@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::alert::{Notification, Source};
-use crate::message::TemplateName;
+use crate::message::{RouteName, TemplateName};
 use crate::outbox::{Acceptance, Enqueued, NewDelivery, Outbox, OutboxError, Receipt};
 use crate::render::{Rendered, Renderer, TemplateProblem};
 use crate::route::Router;
@@ -43,6 +43,9 @@ pub enum AcceptError {
     /// The store cannot take it; the caller has to send it again.
     #[error(transparent)]
     Store(#[from] OutboxError),
+    /// There is no such route, or not any more.
+    #[error("there is no route `{0}`")]
+    UnknownRoute(RouteName),
 }
 
 impl Pipeline {
@@ -61,22 +64,35 @@ impl Pipeline {
         self.renderer.knows(template)
     }
 
+    /// Whether there is such a route.
+    pub fn has_route(&self, route: &RouteName) -> bool {
+        self.router.knows(route)
+    }
+
     /// Routes, renders and stores a notification that arrived at `now`.
-    pub async fn accept(&self, notification: Notification, now: Timestamp) -> Result<Accepted, AcceptError> {
-        self.accept_with(notification, None, now).await
+    pub async fn accept(
+        &self,
+        route: &RouteName,
+        notification: Notification,
+        now: Timestamp,
+    ) -> Result<Accepted, AcceptError> {
+        self.accept_with(route, notification, None, now).await
     }
 
     /// The same, through the template that the caller chose instead of the route's.
     pub async fn accept_with(
         &self,
+        route: &RouteName,
         notification: Notification,
         template: Option<TemplateName>,
         now: Timestamp,
     ) -> Result<Accepted, AcceptError> {
-        let repeat_key = repeat_key(&notification, template.as_ref());
+        let repeat_key = repeat_key(route, &notification, template.as_ref());
         let (group_key, alerts) = (notification.group_key.clone(), notification.alerts.len());
 
-        let deliveries = self.render(notification, template, now).await;
+        let deliveries = self.render(route.clone(), notification, template, now).await;
+        // The route may have gone from the routes file since the caller was let in: that must not look accepted.
+        let deliveries = deliveries.ok_or_else(|| AcceptError::UnknownRoute(route.clone()))?;
         let enqueued = self
             .outbox
             .enqueue(Acceptance {
@@ -96,22 +112,31 @@ impl Pipeline {
         });
         let outcome = if recognised { "recognised" } else { "accepted" };
         metrics::counter!("relay_notifications_total", "outcome" => outcome).increment(1);
-        tracing::info!(alert.group_key = %group_key, alert.count = alerts, delivery.id = ids, "notification {outcome}");
+        tracing::info!(
+            alert.route = %route, alert.group_key = %group_key, alert.count = alerts, delivery.id = ids,
+            "notification {outcome}"
+        );
         Ok(Accepted { receipts, recognised })
     }
 
+    /// The messages; `None` if there is no such route.
     async fn render(
         &self,
+        route: RouteName,
         notification: Notification,
         template: Option<TemplateName>,
         now: Timestamp,
-    ) -> Vec<NewDelivery> {
+    ) -> Option<Vec<NewDelivery>> {
         let (router, renderer, problems) = (self.router.clone(), self.renderer.clone(), Arc::clone(&self.problems));
         let alerts = notification.alerts.len();
         let work = move || {
             let started = Instant::now();
+            let routed = router.route(&route, &notification);
+            if routed.is_empty() {
+                return None;
+            }
             let mut deliveries = Vec::new();
-            for routed in router.route(&notification) {
+            for routed in routed {
                 let (destination, notification) = (routed.destination, routed.notification);
                 let template = template.as_ref().unwrap_or(&destination.template);
                 let written = renderer.render(template, &notification, now);
@@ -123,7 +148,7 @@ impl Pipeline {
                 }));
             }
             metrics::histogram!("relay_render_seconds").record(started.elapsed());
-            deliveries
+            Some(deliveries)
         };
         if alerts <= RENDERED_INLINE {
             return work();
@@ -168,8 +193,8 @@ impl Problems {
 ///
 /// The group and which alerts fire since when; not the texts and values, in which replicas differ. A genuine repeat
 /// has the same key and is told apart by its time. Legacy bodies carry no times, so nothing tells two episodes apart,
-/// and their sender never retries: they have no key. A caller that asks for another template wants another message.
-fn repeat_key(notification: &Notification, template: Option<&TemplateName>) -> Option<String> {
+/// and their sender never retries: they have no key. A caller that asks for another route or template wants another message.
+fn repeat_key(route: &RouteName, notification: &Notification, template: Option<&TemplateName>) -> Option<String> {
     if notification.source == Source::Legacy || notification.alerts.iter().any(|alert| alert.starts_at.is_none()) {
         return None;
     }
@@ -181,6 +206,7 @@ fn repeat_key(notification: &Notification, template: Option<&TemplateName>) -> O
     alerts.sort_unstable();
     let mut hash = Sha256::new();
     let head = [
+        route.as_str(),
         notification.group_key.0.as_str(),
         &notification.receiver,
         &notification.notification_reason,
