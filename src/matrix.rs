@@ -12,6 +12,7 @@ mod client;
 mod content;
 mod discovery;
 mod failure;
+mod send;
 mod transport;
 mod verdict;
 
@@ -23,7 +24,7 @@ use secrecy::{ExposeSecret, SecretString};
 pub use self::answer::Answer;
 pub use self::check::{Finding, Severity};
 pub use self::client::Client;
-pub use self::content::event;
+pub use self::content::{event, related_event};
 pub use self::failure::Failure;
 pub use self::verdict::{Asked, MessageTrouble, RoomTrouble, TokenTrouble, Verdict, judge};
 

@@ -72,7 +72,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     {
         let template = material::template(&renderer, options.template.as_ref(), &destination.template)?;
         for message in renderer.render(&template, &notification, now).messages {
-            match client.send(&destination.room, &TxnId::generate(), &message).await {
+            match client.send(&destination.room, &TxnId::generate(), &message, None).await {
                 Ok(event) => line(&format!(
                     "ok       sent `{}` to {}: {event}",
                     message.headline, destination.room

@@ -97,7 +97,7 @@ impl Courier {
 
     async fn send(&self, delivery: &Delivery) -> Result<String, Failure> {
         self.client
-            .send(&delivery.room, &delivery.txn_id, &delivery.message)
+            .send(&delivery.room, &delivery.txn_id, &delivery.message, None)
             .await
     }
 
@@ -190,6 +190,10 @@ impl Courier {
                     error,
                 }
             }
+            Decision::Unrelate => Outcome::Rewrite {
+                message: delivery.message.clone(),
+                error,
+            },
             Decision::GiveUp => {
                 tracing::error!(
                     delivery.id = %delivery.id, delivery.attempt = delivery.attempts, matrix.room_id = %delivery.room,

@@ -46,6 +46,8 @@ pub enum Decision {
     HoldAccount(Duration),
     /// The message is replaced by a plain one that says what happened, and sent at once.
     Simplify,
+    /// The same message goes out at once without its relation, and stands by itself.
+    Unrelate,
     /// It becomes `Dead`.
     GiveUp,
 }
@@ -68,6 +70,7 @@ pub fn decide(failure: &Failure, tried: Tried, horizon: Duration, jitter: f64) -
         Verdict::Token(_) => Decision::HoldAccount(backoff(TOKEN_FIRST, TOKEN_MOST, tried.attempts, jitter)),
         Verdict::Message(_) if tried.plain => Decision::GiveUp,
         Verdict::Message(_) => Decision::Simplify,
+        Verdict::Relation => Decision::Unrelate,
     }
 }
 
@@ -169,6 +172,11 @@ mod tests {
         assert_eq!(refused(4, false, None), Decision::Simplify);
         assert!(matches!(refused(5, true, None), Decision::HoldRoom(_)));
         assert!(matches!(refused(9, false, Some("M_FORBIDDEN")), Decision::HoldRoom(_)));
+    }
+
+    #[test]
+    fn a_refused_relation_is_left_out_however_often_it_was_tried() {
+        assert_eq!(after(Verdict::Relation, 9, 2 * HORIZON, true), Decision::Unrelate);
     }
 
     #[test]

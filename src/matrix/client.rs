@@ -1,4 +1,4 @@
-//! The client: one method for each thing that the relay asks of a homeserver.
+//! The client: one method for each thing that the relay asks of a homeserver (sending is in [`send`](super::send)).
 //!
 //! Guarantees: see [`crate::matrix`]. A resolved alias is kept until [`Client::forget`] or until its room gives
 //! trouble, because an alias may move.
@@ -12,20 +12,19 @@ use reqwest::redirect::Policy;
 use ruma::api::client::account::whoami;
 use ruma::api::client::alias::get_alias;
 use ruma::api::client::membership::join_room_by_id_or_alias;
-use ruma::api::client::message::send_message_event;
 use ruma::api::client::state::get_state_event_for_key;
 use ruma::api::error::Error;
 use ruma::api::{OutgoingRequest, auth_scheme};
 use ruma::events::StateEventType;
-use ruma::{OwnedRoomId, OwnedRoomOrAliasId, RoomAliasId, RoomId};
+use ruma::{OwnedRoomId, OwnedRoomOrAliasId, OwnedUserId, RoomAliasId, RoomId};
 use secrecy::SecretString;
 use tokio::sync::OnceCell;
 
 use super::discovery::{self, Address};
 use super::transport::{KnownPath, Transport};
-use super::verdict::{Asked, MessageTrouble, RoomTrouble, Verdict};
-use super::{Failure, Settings, SetupError, WhoAmI, content};
-use crate::message::{RenderedMessage, RoomAddress, TxnId};
+use super::verdict::{Asked, RoomTrouble, Verdict};
+use super::{Failure, Settings, SetupError, WhoAmI};
+use crate::message::RoomAddress;
 
 /// A client of one homeserver with one account; cheap to clone, all clones share connections and caches.
 #[derive(Clone)]
@@ -38,6 +37,7 @@ struct Inner {
     transport: Transport,
     base: OnceCell<String>,
     aliases: Mutex<HashMap<RoomAddress, OwnedRoomId>>,
+    me: OnceCell<OwnedUserId>,
 }
 
 impl Client {
@@ -53,6 +53,7 @@ impl Client {
             transport,
             base: OnceCell::new(),
             aliases: Mutex::default(),
+            me: OnceCell::new(),
         })))
     }
 
@@ -70,6 +71,12 @@ impl Client {
             device_id: answer.device_id,
             is_guest: answer.is_guest,
         })
+    }
+
+    /// The account, asked for at most once: a token never passes to another one.
+    pub(super) async fn me(&self) -> Result<&OwnedUserId, Failure> {
+        let asked = || async { self.whoami().await.map(|me| me.user_id) };
+        self.0.me.get_or_try_init(asked).await
     }
 
     /// The room ID that an address stands for; asks the homeserver only for an alias that is not cached.
@@ -110,31 +117,6 @@ impl Client {
     pub async fn is_encrypted(&self, room: &RoomAddress) -> Result<bool, Failure> {
         let id = self.resolve(room).await?;
         self.encrypted(&id).await
-    }
-
-    /// Sends a message and returns the ID of its event. With the same `txn` in the same room the homeserver sends
-    /// once, however often this is called. Looks at the room's encryption before each send: into an encrypted room
-    /// nothing goes ([`RoomTrouble::Encrypted`]).
-    pub async fn send(&self, room: &RoomAddress, txn: &TxnId, message: &RenderedMessage) -> Result<String, Failure> {
-        let sent = self.send_to(room, txn, message).await;
-        if let Err(Failure {
-            verdict: Verdict::Room(_),
-            ..
-        }) = &sent
-        {
-            self.forget(room);
-        }
-        sent
-    }
-
-    async fn send_to(&self, room: &RoomAddress, txn: &TxnId, message: &RenderedMessage) -> Result<String, Failure> {
-        let id = self.resolve(room).await?;
-        if self.encrypted(&id).await? {
-            return Err(Failure::room(RoomTrouble::Encrypted, "m.room.encryption is set"));
-        }
-        let request = send_message_event::v3::Request::new(id, txn.as_str().into(), &content::content(message))
-            .map_err(|_| Failure::without_answer(Verdict::Message(MessageTrouble::Rejected), "it is not JSON"))?;
-        Ok(self.call(Asked::Send, request).await?.event_id.to_string())
     }
 
     /// Only the homeserver's own "not found" counts as unencrypted: a proxy's 404 must not let plain text out.

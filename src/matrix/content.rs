@@ -1,16 +1,30 @@
-//! A rendered message as the content of an `m.room.message` event.
+//! A rendered message as the content of an `m.room.message` event, alone or in relation to another one.
 //!
 //! Guarantees: `m.mentions` is always there, empty if nobody is pinged, so that no client falls back to searching the
 //! text for names; `format` and `formatted_body` are there together or not at all; there is no number in it, so none
-//! that canonical JSON refuses. Relations (edits, threads) are not built yet; they would be added here.
+//! that canonical JSON refuses. An edit pings nobody, so the mentions in its new text are for display only.
+//! A message within the renderer's limit of size is within Matrix's as an edit too, which carries its text twice.
 
 use ruma::events::Mentions;
+use ruma::events::reaction::ReactionEventContent;
+use ruma::events::relation::{Annotation, Reply, Thread};
 use ruma::events::room::message::{
-    MessageType, NoticeMessageEventContent, RoomMessageEventContent, TextMessageEventContent,
+    self, MessageType, NoticeMessageEventContent, ReplacementMetadata, RoomMessageEventContent, TextMessageEventContent,
 };
-use ruma::{OwnedUserId, UserId};
+use ruma::{EventId, OwnedEventId, OwnedUserId, UserId};
 
-use crate::message::{MsgType, RenderedMessage};
+use crate::message::{MsgType, Relation, RenderedMessage};
+
+/// A relation that no event can have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadRelation {
+    /// What it refers to has no event ID.
+    #[error("what it refers to is no event ID")]
+    EventId,
+    /// A reaction is not a message.
+    #[error("a reaction has no text")]
+    NoText,
+}
 
 /// The event content for a message.
 pub(super) fn content(message: &RenderedMessage) -> RoomMessageEventContent {
@@ -26,10 +40,46 @@ pub(super) fn content(message: &RenderedMessage) -> RoomMessageEventContent {
     content
 }
 
+/// The event content for a message that refers to another event; a reaction is none (see [`reaction`]).
+pub(super) fn related(message: &RenderedMessage, relation: &Relation) -> Result<RoomMessageEventContent, BadRelation> {
+    let mut content = content(message);
+    content.relates_to = Some(match relation {
+        Relation::Edit { of } => {
+            // Everybody in the new text counts as mentioned before, so that nobody is mentioned anew.
+            let known = content.mentions.clone();
+            return Ok(content.make_replacement(ReplacementMetadata::new(event_id(of)?, known)));
+        }
+        Relation::Thread { root, latest } => {
+            message::Relation::Thread(Thread::plain(event_id(root)?, event_id(latest)?))
+        }
+        Relation::Reply { to } => message::Relation::Reply(Reply::with_event_id(event_id(to)?)),
+        Relation::Reaction { .. } => return Err(BadRelation::NoText),
+    });
+    Ok(content)
+}
+
+/// The content of an `m.reaction` event.
+pub(super) fn reaction(to: OwnedEventId, key: &str) -> ReactionEventContent {
+    ReactionEventContent::new(Annotation::new(to, key.to_owned()))
+}
+
+pub(super) fn event_id(text: &str) -> Result<OwnedEventId, BadRelation> {
+    EventId::parse(text).map_err(|_| BadRelation::EventId)
+}
+
 /// The content as JSON, exactly as [`Client::send`](super::Client::send) sends it.
 pub fn event(message: &RenderedMessage) -> serde_json::Value {
     // There is nothing in it that JSON could refuse.
     serde_json::to_value(content(message)).unwrap_or_default()
+}
+
+/// The content in relation to another event as JSON, exactly as [`Client::send`](super::Client::send) sends it.
+pub fn related_event(message: &RenderedMessage, relation: &Relation) -> Result<serde_json::Value, BadRelation> {
+    let json = match relation {
+        Relation::Reaction { to, key } => serde_json::to_value(reaction(event_id(to)?, key)),
+        _ => serde_json::to_value(related(message, relation)?),
+    };
+    Ok(json.unwrap_or_default())
 }
 
 fn mentions(message: &RenderedMessage) -> Mentions {
@@ -95,5 +145,78 @@ mod tests {
             event(&loud)["m.mentions"],
             json!({"user_ids": ["@ada:example.org"], "room": true})
         );
+    }
+
+    fn related(relation: &Relation) -> serde_json::Value {
+        let mut loud = message();
+        loud.mentions.user_ids = vec!["@ada:example.org".into()];
+        loud.mentions.room = true;
+        related_event(&loud, relation).unwrap()
+    }
+
+    #[test]
+    fn an_edit_carries_its_text_twice_and_pings_nobody() {
+        assert_eq!(
+            related(&Relation::Edit { of: "$head".into() }),
+            json!({
+                "msgtype": "m.text", "body": "* FIRING",
+                "format": "org.matrix.custom.html", "formatted_body": "* <b>FIRING</b>",
+                "m.mentions": {},
+                "m.new_content": {
+                    "msgtype": "m.text", "body": "FIRING",
+                    "format": "org.matrix.custom.html", "formatted_body": "<b>FIRING</b>",
+                    "m.mentions": {"user_ids": ["@ada:example.org"], "room": true},
+                },
+                "m.relates_to": {"rel_type": "m.replace", "event_id": "$head"},
+            })
+        );
+    }
+
+    #[test]
+    fn a_thread_line_and_a_reply_keep_their_mentions_and_have_no_quote() {
+        let thread = related(&Relation::Thread {
+            root: "$head".into(),
+            latest: "$line".into(),
+        });
+        assert_eq!(
+            thread["m.relates_to"],
+            json!({
+                "rel_type": "m.thread", "event_id": "$head", "is_falling_back": true,
+                "m.in_reply_to": {"event_id": "$line"},
+            })
+        );
+        let reply = related(&Relation::Reply { to: "$head".into() });
+        assert_eq!(reply["m.relates_to"], json!({"m.in_reply_to": {"event_id": "$head"}}));
+        for content in [thread, reply] {
+            assert_eq!(content["body"], "FIRING");
+            assert_eq!(
+                content["m.mentions"],
+                json!({"user_ids": ["@ada:example.org"], "room": true})
+            );
+        }
+    }
+
+    #[test]
+    fn a_reaction_is_its_key_alone() {
+        let relation = Relation::Reaction {
+            to: "$head".into(),
+            key: "✅".into(),
+        };
+        assert_eq!(
+            related(&relation),
+            json!({"m.relates_to": {"rel_type": "m.annotation", "event_id": "$head", "key": "✅"}})
+        );
+    }
+
+    #[test]
+    fn what_is_no_event_id_cannot_be_related_to() {
+        for text in ["", "head", "!room:example.org"] {
+            let relation = Relation::Edit { of: text.into() };
+            assert_eq!(
+                related_event(&message(), &relation),
+                Err(BadRelation::EventId),
+                "{text}"
+            );
+        }
     }
 }

@@ -67,6 +67,11 @@ impl Failure {
         Self::without_answer(Verdict::Room(trouble), detail)
     }
 
+    /// A relation that this client found out by itself to lead nowhere.
+    pub(super) fn relation(detail: impl Into<String>) -> Self {
+        Self::without_answer(Verdict::Relation, detail)
+    }
+
     pub(super) fn without_answer(verdict: Verdict, detail: impl Into<String>) -> Self {
         Self {
             verdict,

@@ -7,7 +7,8 @@
 //! The errcode goes before the HTTP status, but for `M_UNKNOWN`, which says nothing by itself
 //! (client-server API, "Standard error response").
 
-use std::fmt;
+mod words;
+
 use std::time::Duration;
 
 use super::answer::Answer;
@@ -30,6 +31,9 @@ pub enum Verdict {
     Token(TokenTrouble),
     /// This very message is refused and will be refused again: change it, or give it up visibly.
     Message(MessageTrouble),
+    /// The message is good, but what it refers to is gone, is not what it was taken for, or takes no such relation:
+    /// send the same message without the relation.
+    Relation,
 }
 
 /// Why a room does not take messages.
@@ -80,7 +84,7 @@ pub enum TokenTrouble {
 pub enum MessageTrouble {
     /// The event is larger than 65,536 bytes or than a proxy lets through: shorten it.
     TooLarge,
-    /// The homeserver refuses the content or a relation in it: send it plainer, once.
+    /// The homeserver refuses the content: send it plainer, once.
     Rejected,
 }
 
@@ -93,6 +97,12 @@ pub enum Asked {
     Room,
     /// To send a message into a room.
     Send,
+    /// To send a message that refers to an event of the room.
+    Related,
+    /// To send a reaction to an event of the room.
+    Reaction,
+    /// To see an event that a message is to refer to.
+    Event,
 }
 
 impl Verdict {
@@ -104,6 +114,7 @@ impl Verdict {
             Self::Room(_) => "room",
             Self::Token(_) => "token",
             Self::Message(_) => "message",
+            Self::Relation => "relation",
         }
     }
 }
@@ -114,7 +125,10 @@ pub fn judge(asked: Asked, answer: &Answer) -> Verdict {
         Some("M_LIMIT_EXCEEDED") => rate_limited(answer),
         // A failing server may attach any errcode to its 5xx; only the limit and the token are believed then.
         Some(errcode) => token(errcode, answer)
-            .or_else(|| (answer.status < 500).then(|| by_errcode(asked, errcode, answer))?)
+            .or_else(|| {
+                let known = || relation(asked, errcode, answer).or_else(|| by_errcode(asked, errcode, answer));
+                (answer.status < 500).then(known)?
+            })
             .unwrap_or_else(|| by_status(asked, answer)),
         None => without_errcode(answer),
     }
@@ -144,6 +158,24 @@ fn token(errcode: &str, answer: &Answer) -> Option<Verdict> {
     Some(Verdict::Token(trouble))
 }
 
+/// Errcodes that refuse a relation, not the message. There is no code for that alone; if something else was meant, the
+/// same message without the relation will be told so.
+fn relation(asked: Asked, errcode: &str, answer: &Answer) -> Option<Verdict> {
+    let refused = match asked {
+        // Who may not see the event, or may not react, may still send; so may who meets a homeserver without single events.
+        Asked::Event if errcode == "M_FORBIDDEN" => forbidden(&answer.text) == RoomTrouble::Forbidden,
+        Asked::Reaction if errcode == "M_FORBIDDEN" => forbidden(&answer.text) == RoomTrouble::NoPower,
+        Asked::Event => matches!(errcode, "M_NOT_FOUND" | "M_INVALID_PARAM" | "M_UNRECOGNIZED"),
+        Asked::Reaction => matches!(
+            errcode,
+            "M_NOT_FOUND" | "M_INVALID_PARAM" | "M_BAD_JSON" | "M_NOT_JSON" | "M_MISSING_PARAM" | "M_TOO_LARGE"
+        ),
+        Asked::Related => matches!(errcode, "M_NOT_FOUND" | "M_INVALID_PARAM"),
+        Asked::Account | Asked::Room | Asked::Send => false,
+    };
+    (refused && answer.status != 401).then_some(Verdict::Relation)
+}
+
 /// Errcodes that mean the same at every status below 500; `None` where the status has to decide.
 fn by_errcode(asked: Asked, errcode: &str, answer: &Answer) -> Option<Verdict> {
     let verdict = match (errcode, asked) {
@@ -167,10 +199,10 @@ fn by_errcode(asked: Asked, errcode: &str, answer: &Answer) -> Option<Verdict> {
         ("M_NOT_FOUND", Asked::Room | Asked::Send) | ("M_INVALID_PARAM", Asked::Room) => {
             Verdict::Room(RoomTrouble::Unknown)
         }
-        ("M_TOO_LARGE", Asked::Send) => Verdict::Message(MessageTrouble::TooLarge),
+        ("M_TOO_LARGE", Asked::Send | Asked::Related) => Verdict::Message(MessageTrouble::TooLarge),
         (
             "M_BAD_JSON" | "M_NOT_JSON" | "M_INVALID_PARAM" | "M_MISSING_PARAM" | "M_DUPLICATE_ANNOTATION",
-            Asked::Send,
+            Asked::Send | Asked::Related,
         ) => Verdict::Message(MessageTrouble::Rejected),
         _ => return None,
     };
@@ -182,10 +214,14 @@ fn by_status(asked: Asked, answer: &Answer) -> Verdict {
     match (answer.status, asked) {
         (429, _) => rate_limited(answer),
         (401, _) => Verdict::Token(TokenTrouble::Unknown { soft_logout: false }),
-        (403, Asked::Room | Asked::Send) => Verdict::Room(RoomTrouble::Forbidden),
+        (403, Asked::Event) => Verdict::Relation,
+        (403, Asked::Room | Asked::Send | Asked::Related | Asked::Reaction) => Verdict::Room(RoomTrouble::Forbidden),
         (404, Asked::Room | Asked::Send) | (400, Asked::Room) => Verdict::Room(RoomTrouble::Unknown),
+        (400 | 404 | 409 | 422, Asked::Related | Asked::Reaction | Asked::Event) | (413, Asked::Reaction) => {
+            Verdict::Relation
+        }
         (404 | 405, _) => Verdict::Token(TokenTrouble::WrongAddress),
-        (413, Asked::Send) => Verdict::Message(MessageTrouble::TooLarge),
+        (413, Asked::Send | Asked::Related) => Verdict::Message(MessageTrouble::TooLarge),
         (400 | 409 | 422, Asked::Send) => Verdict::Message(MessageTrouble::Rejected),
         _ => Verdict::Transient,
     }
@@ -213,58 +249,6 @@ fn forbidden(text: &str) -> RoomTrouble {
         RoomTrouble::NoPower
     } else {
         RoomTrouble::Forbidden
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::RateLimited {
-                retry_after: Some(wait),
-            } => write!(f, "rate limited for {:.1} s", wait.as_secs_f64()),
-            Self::RateLimited { retry_after: None } => f.write_str("rate limited"),
-            Self::Transient => f.write_str("homeserver unavailable"),
-            Self::Room(trouble) => trouble.fmt(f),
-            Self::Token(trouble) => trouble.fmt(f),
-            Self::Message(trouble) => trouble.fmt(f),
-        }
-    }
-}
-
-impl fmt::Display for RoomTrouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotJoined => "the account is not in the room",
-            Self::NoPower => "the account lacks the power to send in the room",
-            Self::Forbidden => "the room is closed to the account",
-            Self::Unknown => "there is no such room or alias",
-            Self::Encrypted => "the room is encrypted, so plain text was not sent",
-        })
-    }
-}
-
-impl fmt::Display for TokenTrouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unknown { .. } => "the homeserver does not accept the access token",
-            Self::Missing => "the access token did not reach the homeserver",
-            Self::Locked => "the account is locked",
-            Self::Suspended => "the account is suspended",
-            Self::Deactivated => "the account is deactivated",
-            Self::Consent => "the account has not agreed to the homeserver's terms",
-            Self::ServerLimit => "the homeserver reached a limit",
-            Self::UserLimit => "the account reached a limit",
-            Self::WrongAddress => "no Matrix homeserver answers at the homeserver URL",
-        })
-    }
-}
-
-impl fmt::Display for MessageTrouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::TooLarge => "the message is too large",
-            Self::Rejected => "the homeserver rejects the message",
-        })
     }
 }
 

@@ -68,7 +68,8 @@ impl Stage {
             headline: String::new(),
         };
         let room = self.room.room_id.parse().unwrap();
-        self.client.send(&room, &TxnId::generate(), &message).await.unwrap();
+        let txn = TxnId::generate();
+        self.client.send(&room, &txn, &message, None).await.unwrap();
     }
 
     async fn feed(&self, last: Option<&str>) -> Feed {

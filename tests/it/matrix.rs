@@ -1,6 +1,8 @@
 //! The Matrix client against the stand-in homeserver, over HTTP.
 
 mod check;
+mod home;
+mod relations;
 mod stage;
 
 use std::time::Duration;
@@ -49,9 +51,13 @@ async fn repeated_transaction_after_a_lost_reply_is_one_event() {
     stage
         .homeserver()
         .plan(Scope::SendsTo(id.clone()), When::Next(1), Fault::DropReply);
-    let lost = stage.client.send(&room, &txn, &message("hello")).await.unwrap_err();
+    let lost = stage
+        .client
+        .send(&room, &txn, &message("hello"), None)
+        .await
+        .unwrap_err();
     assert_eq!(lost.verdict, Verdict::Transient);
-    let event_id = stage.client.send(&room, &txn, &message("hello")).await.unwrap();
+    let event_id = stage.client.send(&room, &txn, &message("hello"), None).await.unwrap();
     let messages = stage.homeserver().messages(&id);
     assert_eq!(
         messages.iter().map(|event| &event.event_id).collect::<Vec<_>>(),
@@ -200,7 +206,7 @@ async fn too_large_message_is_message_trouble_by_its_real_size() {
     let (_, room) = stage.room(&NewRoom::named("ops").member("bot"));
     let sent = stage
         .client
-        .send(&room, &TxnId::generate(), &message(&"ä".repeat(20_000)))
+        .send(&room, &TxnId::generate(), &message(&"ä".repeat(20_000)), None)
         .await;
     assert_eq!(sent.unwrap_err().verdict, Verdict::Message(MessageTrouble::TooLarge));
 }

@@ -109,6 +109,62 @@ fn message_that_is_refused_for_its_content_is_message_trouble_only_when_one_was_
 }
 
 #[test]
+fn a_relation_that_is_refused_is_no_trouble_of_message_or_room() {
+    // As Synapse says it, and as others may.
+    let refused = [
+        (400, "M_UNKNOWN", "Can't send relation to unknown event"),
+        (400, "M_UNKNOWN", "Relations must be in the same room"),
+        (400, "M_UNKNOWN", "Cannot start threads from an event with a relation"),
+        (400, "M_INVALID_PARAM", "Invalid relation"),
+        (404, "M_NOT_FOUND", "Event not found."),
+    ];
+    for asked in [Asked::Related, Asked::Reaction, Asked::Event] {
+        for (status, errcode, text) in refused {
+            assert_eq!(
+                said(asked, status, errcode, text),
+                Verdict::Relation,
+                "{asked:?} {errcode} {text}"
+            );
+        }
+    }
+    let hidden = "You don't have permission to access that event.";
+    assert_eq!(said(Asked::Event, 403, "M_FORBIDDEN", hidden), Verdict::Relation);
+    assert_eq!(of(Asked::Event, 404, "M_UNRECOGNIZED"), Verdict::Relation);
+    let level = "You don't have permission to post that to the room. user_level (0) < send_level (50)";
+    assert_eq!(said(Asked::Reaction, 403, "M_FORBIDDEN", level), Verdict::Relation);
+}
+
+#[test]
+fn other_trouble_of_a_message_with_a_relation_is_what_it_is_without() {
+    for asked in [Asked::Related, Asked::Reaction, Asked::Event] {
+        assert_eq!(of(asked, 401, "M_UNKNOWN_TOKEN"), UNKNOWN);
+        assert_eq!(
+            of(asked, 429, "M_LIMIT_EXCEEDED"),
+            Verdict::RateLimited { retry_after: None }
+        );
+        assert_eq!(of(asked, 500, "M_UNKNOWN"), Verdict::Transient);
+        assert_eq!(page(asked, 404), Verdict::Transient);
+        assert_eq!(
+            said(asked, 403, "M_FORBIDDEN", "User @bot:hs not in room !r (None)"),
+            Verdict::Room(RoomTrouble::NotJoined)
+        );
+    }
+    let level = "You don't have permission to post that to the room. user_level (0) < send_level (50)";
+    assert_eq!(
+        said(Asked::Related, 403, "M_FORBIDDEN", level),
+        Verdict::Room(RoomTrouble::NoPower)
+    );
+    assert_eq!(
+        of(Asked::Related, 413, "M_TOO_LARGE"),
+        Verdict::Message(MessageTrouble::TooLarge)
+    );
+    assert_eq!(
+        of(Asked::Related, 400, "M_BAD_JSON"),
+        Verdict::Message(MessageTrouble::Rejected)
+    );
+}
+
+#[test]
 fn unknown_room_alias_and_endpoint_are_told_apart() {
     for asked in [Asked::Room, Asked::Send] {
         assert_eq!(of(asked, 404, "M_NOT_FOUND"), Verdict::Room(RoomTrouble::Unknown));
@@ -225,6 +281,7 @@ fn labels_are_the_words_of_the_metrics() {
         (Verdict::Room(RoomTrouble::NotJoined), "room"),
         (UNKNOWN, "token"),
         (Verdict::Message(MessageTrouble::TooLarge), "message"),
+        (Verdict::Relation, "relation"),
     ];
     for (verdict, label) in labels {
         assert_eq!(verdict.label(), label);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use grafana_matrix_relay::matrix::{Client, Failure, Settings, Severity, Verdict};
-use grafana_matrix_relay::message::{Mentions, MsgType, RenderedMessage, RoomAddress, TxnId};
+use grafana_matrix_relay::message::{Mentions, MsgType, Relation, RenderedMessage, RoomAddress, TxnId};
 use grafana_matrix_relay::standin::{Fault, Homeserver, NewRoom, RunningHomeserver, Scope, When};
 
 /// A homeserver with a bot that has a device, and a client of that bot.
@@ -37,7 +37,17 @@ impl Stage {
     }
 
     pub(crate) async fn send(&self, room: &RoomAddress) -> Result<String, Failure> {
-        self.client.send(room, &TxnId::generate(), &message("hello")).await
+        self.relate(room, "hello", None).await
+    }
+
+    pub(crate) async fn relate(
+        &self,
+        room: &RoomAddress,
+        text: &str,
+        relation: Option<&Relation>,
+    ) -> Result<String, Failure> {
+        let txn = TxnId::generate();
+        self.client.send(room, &txn, &message(text), relation).await
     }
 
     pub(crate) async fn verdict_with(&self, fault: Fault) -> Verdict {

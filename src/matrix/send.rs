@@ -1,0 +1,172 @@
+//! Sending, alone or in relation to an event that is in the room already.
+//!
+//! Guarantees: looks at the room's encryption before each send, and at the event that a message refers to. Homeservers
+//! take an edit of a redacted event or of somebody else's, and a reply to nothing, without a word, and no client shows
+//! it; here that is [`Verdict::Relation`], as a relation that the homeserver refuses is. What happens to the event between the look
+//! and the send goes unseen until the next look.
+
+use ruma::api::client::message::send_message_event;
+use ruma::api::client::room::get_room_event;
+use ruma::events::MessageLikeEventContent;
+use ruma::{EventId, OwnedEventId, OwnedTransactionId, OwnedUserId, RoomId};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::content::{self, BadRelation};
+use super::verdict::{Asked, MessageTrouble, RoomTrouble, Verdict};
+use super::{Client, Failure};
+use crate::message::{Relation, RenderedMessage, RoomAddress, TxnId};
+
+impl Client {
+    /// Sends a message and returns the ID of its event. With the same `txn` in the same room and the same kind of
+    /// relation the homeserver sends once, however often this is called. Into an encrypted room nothing goes
+    /// ([`RoomTrouble::Encrypted`]).
+    ///
+    /// An edit has a transaction of its own beside `txn`: where its original is gone, the message that takes its place
+    /// must not be taken for a repeat of the edit. A reaction has no text but its key, so nothing of the message is
+    /// sent with it; where the account has reacted so before, that is a success, and the ID is that of the event
+    /// that bears the reaction.
+    pub async fn send(
+        &self,
+        room: &RoomAddress,
+        txn: &TxnId,
+        message: &RenderedMessage,
+        relation: Option<&Relation>,
+    ) -> Result<String, Failure> {
+        let sent = self.send_to(room, txn, message, relation).await;
+        if let Err(Failure {
+            verdict: Verdict::Room(_),
+            ..
+        }) = &sent
+        {
+            self.forget(room);
+        }
+        sent
+    }
+
+    async fn send_to(
+        &self,
+        room: &RoomAddress,
+        txn: &TxnId,
+        message: &RenderedMessage,
+        relation: Option<&Relation>,
+    ) -> Result<String, Failure> {
+        let id = self.resolve(room).await?;
+        if self.encrypted(&id).await? {
+            return Err(Failure::room(RoomTrouble::Encrypted, "m.room.encryption is set"));
+        }
+        let Some(relation) = relation else {
+            return self
+                .put(Asked::Send, &id, txn.as_str(), &content::content(message))
+                .await;
+        };
+        let target = target(relation)?;
+        self.must_bear(&id, &target, relation).await?;
+        match relation {
+            Relation::Reaction { key, .. } => {
+                let reaction = content::reaction(target.clone(), key);
+                let sent = self.put(Asked::Reaction, &id, txn.as_str(), &reaction).await;
+                match sent {
+                    Err(failure) if failure.errcode.as_deref() == Some("M_DUPLICATE_ANNOTATION") => Ok(target.into()),
+                    sent => sent,
+                }
+            }
+            Relation::Edit { .. } => {
+                let content = content::related(message, relation)?;
+                self.put(Asked::Related, &id, &format!("{txn}-edit"), &content).await
+            }
+            Relation::Thread { .. } | Relation::Reply { .. } => {
+                let content = content::related(message, relation)?;
+                self.put(Asked::Related, &id, txn.as_str(), &content).await
+            }
+        }
+    }
+
+    async fn put<C: MessageLikeEventContent>(
+        &self,
+        asked: Asked,
+        room: &RoomId,
+        txn: &str,
+        content: &C,
+    ) -> Result<String, Failure> {
+        let request = send_message_event::v3::Request::new(room.to_owned(), OwnedTransactionId::from(txn), content)
+            .map_err(|_| Failure::without_answer(Verdict::Message(MessageTrouble::Rejected), "it is not JSON"))?;
+        Ok(self.call(asked, request).await?.event_id.to_string())
+    }
+
+    /// Whether people will see something that refers to this event.
+    async fn must_bear(&self, room: &RoomId, target: &EventId, relation: &Relation) -> Result<(), Failure> {
+        let request = get_room_event::v3::Request::new(room.to_owned(), target.to_owned());
+        let event = self.call(Asked::Event, request).await?.event;
+        let Ok(event) = event.deserialize_as_unchecked::<Target>() else {
+            return Err(Failure::unreadable(200, "not an event"));
+        };
+        if event.is_redacted() {
+            return Err(Failure::relation("the event that it refers to was deleted"));
+        }
+        if matches!(relation, Relation::Edit { .. }) {
+            if event.is_edit() {
+                return Err(Failure::relation("the event to be edited is an edit itself"));
+            }
+            if event.sender != *self.me().await? {
+                return Err(Failure::relation("the event to be edited is from another account"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl From<BadRelation> for Failure {
+    fn from(bad: BadRelation) -> Self {
+        Self::relation(bad.to_string())
+    }
+}
+
+/// The event that decides whether the relation can be seen.
+fn target(relation: &Relation) -> Result<OwnedEventId, BadRelation> {
+    let id = match relation {
+        Relation::Edit { of } => of,
+        Relation::Thread { root, .. } => root,
+        Relation::Reply { to } | Relation::Reaction { to, .. } => to,
+    };
+    content::event_id(id)
+}
+
+/// What is looked at of an event before something refers to it.
+#[derive(Deserialize)]
+struct Target {
+    sender: OwnedUserId,
+    #[serde(default)]
+    content: Content,
+    #[serde(default)]
+    unsigned: Unsigned,
+}
+
+#[derive(Deserialize, Default)]
+struct Content {
+    body: Option<IgnoredAny>,
+    #[serde(rename = "m.relates_to")]
+    relates_to: Option<RelatesTo>,
+}
+
+#[derive(Deserialize)]
+struct RelatesTo {
+    rel_type: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+struct Unsigned {
+    redacted_because: Option<IgnoredAny>,
+}
+
+impl Target {
+    /// A redaction leaves no `body`, whether or not the homeserver says who did it.
+    fn is_redacted(&self) -> bool {
+        self.unsigned.redacted_because.is_some() || self.content.body.is_none()
+    }
+
+    fn is_edit(&self) -> bool {
+        let relates_to = self.content.relates_to.as_ref();
+        relates_to.is_some_and(|relates_to| relates_to.rel_type.as_deref() == Some("m.replace"))
+    }
+}
