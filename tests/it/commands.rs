@@ -300,7 +300,9 @@ fn check_prints_the_routing_table() {
 #[test]
 fn check_names_every_problem_of_the_routes_with_its_line() {
     let place = Place::new();
-    let broken = ROUTES.replace("rooms = [\"#ops", "roms = [\"#ops").replace("mode = \"new\"", "mode = \"nwe\"");
+    let broken = ROUTES
+        .replace("rooms = [\"#ops", "roms = [\"#ops")
+        .replace("mode = \"new\"", "mode = \"nwe\"");
     place.write("routes.toml", &broken);
     let said = place.run(&["check", "--routes-file", "routes.toml"]);
     assert_eq!(said.code, Some(1), "{}", said.out);
@@ -317,7 +319,9 @@ fn check_names_every_problem_of_the_routes_with_its_line() {
     let line = "routes.toml:7: error: there is no template `compct`; did you mean `compact`?";
     assert!(said.out.contains(line), "{}", said.out);
 
-    let never = ROUTES.replace("matchers = ['severity=", "continue = false\nmatchers = []\n#").replace("continue = true", "");
+    let never = ROUTES
+        .replace("matchers = ['severity=", "continue = false\nmatchers = []\n#")
+        .replace("continue = true", "");
     place.write("routes.toml", &never);
     assert_eq!(place.run(&["check", "--routes-file", "routes.toml"]).code, Some(0));
     let said = place.run(&["check", "--strict", "--routes-file", "routes.toml"]);
@@ -325,7 +329,11 @@ fn check_names_every_problem_of_the_routes_with_its_line() {
     assert!(said.out.contains("warning: no alert reaches this rule"), "{}", said.out);
 
     let said = place.run(&["check", "--routes-file", "nowhere.toml"]);
-    assert!(said.code == Some(1) && said.out.contains("nowhere.toml: error: cannot be read"), "{}", said.out);
+    assert!(
+        said.code == Some(1) && said.out.contains("nowhere.toml: error: cannot be read"),
+        "{}",
+        said.out
+    );
 }
 
 #[tokio::test]
@@ -341,7 +349,12 @@ async fn check_asks_the_homeserver_about_the_rooms_of_the_routes() {
     command
         .env("MATRIX_HOME_SERVER_URL", &running.base_url)
         .env("MATRIX_ACCESS_TOKEN", token);
-    let said = Said::of(&tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap());
+    let said = Said::of(
+        &tokio::task::spawn_blocking(move || command.output())
+            .await
+            .unwrap()
+            .unwrap(),
+    );
     assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
     for part in [
         "#ops:example.org is ready",
@@ -362,7 +375,7 @@ fn route_explains_where_each_alert_goes_and_why() {
     place.write("body.json", body);
     let said = place.run(&["route", "--payload", "body.json", "--routes-file", "routes.toml"]);
     assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
-    let wanted = r##"alert 1 of 2: firing {alertname="A", service="checkout", severity="critical"}
+    let wanted = r#"alert 1 of 2: firing {alertname="A", service="checkout", severity="critical"}
   routes.toml:4 takes it: severity="critical", service=~"check.*", and goes on (`continue`)
   routes.toml:11 does not: severity!="critical" fails, it is "critical"
   → #oncall:example.org, template compact, live, pings @room
@@ -371,7 +384,7 @@ alert 2 of 2: firing {alertname="B", severity="critical"}
   routes.toml:11 does not: severity!="critical" fails, it is "critical"
   no rule takes it, so it stays with the route
   → #ops:example.org, template alert, live
-"##;
+"#;
     assert_eq!(said.out, wanted);
     let said = place.run(&["route", "--route", "storge", "--routes-file", "routes.toml"]);
     assert_eq!(said.code, Some(1));

@@ -18,10 +18,18 @@ fn policy(text: &str) -> MentionPolicy {
 }
 
 fn alert(labels: &[(&str, &str)], annotations: &[(&str, &str)]) -> Alert {
-    let object = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), json!(v))).collect::<serde_json::Map<_, _>>();
+    let object = |pairs: &[(&str, &str)]| {
+        pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), json!(v)))
+            .collect::<serde_json::Map<_, _>>()
+    };
     let body = json!({"version": "1", "alerts": [
         {"status": "firing", "labels": object(labels), "annotations": object(annotations)}]});
-    parse::notification(body.to_string().as_bytes()).unwrap().alerts.remove(0)
+    parse::notification(body.to_string().as_bytes())
+        .unwrap()
+        .alerts
+        .remove(0)
 }
 
 fn pinged(policy: &MentionPolicy, alerts: &[Alert]) -> (Vec<String>, bool) {
@@ -33,7 +41,7 @@ fn users(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| format!("@{name}:x.org")).collect()
 }
 
-const POLICY: &str = r##"
+const POLICY: &str = r#"
 [[routes.default.mentions]]
 severity = ["critical", "page"]
 room = true
@@ -48,7 +56,7 @@ users = ["@boss:x.org", "@alice:x.org"]
 from.team.db = ["@dora:x.org"]
 from.team."in fra" = "@ian:x.org"
 from_annotation.owner.Eve = ["@eve:x.org"]
-"##;
+"#;
 
 #[test]
 fn mentions_add_up_over_entries_and_alerts() {
@@ -62,11 +70,23 @@ fn mentions_add_up_over_entries_and_alerts() {
         (&[("team", "in fra")], &[("owner", " Eve ")], &["ian", "eve"], false),
         (&[("owner", "Eve")], &[("team", "db")], &[], false),
         // Text of an alert is never a user.
-        (&[("team", "@mallory:x.org")], &[("owner", "@mallory:x.org")], &[], false),
+        (
+            &[("team", "@mallory:x.org")],
+            &[("owner", "@mallory:x.org")],
+            &[],
+            false,
+        ),
     ] {
-        assert_eq!(pinged(&policy, &[alert(labels, annotations)]), (users(wanted), room), "{labels:?}");
+        assert_eq!(
+            pinged(&policy, &[alert(labels, annotations)]),
+            (users(wanted), room),
+            "{labels:?}"
+        );
     }
-    let both = [alert(&[("team", "db")], &[]), alert(&[("priority", "p1"), ("severity", "page")], &[])];
+    let both = [
+        alert(&[("team", "db")], &[]),
+        alert(&[("priority", "p1"), ("severity", "page")], &[]),
+    ];
     assert_eq!(pinged(&policy, &both), (users(&["alice", "dora", "boss"]), true));
     assert_eq!(pinged(&policy, &[]), (Vec::new(), false));
     assert!(policy.can_ping_room());
@@ -77,13 +97,21 @@ fn what_is_over_pings_nobody() {
     let mut over = alert(&[("severity", "critical"), ("team", "db")], &[]);
     over.status = AlertStatus::Resolved;
     assert_eq!(pinged(&policy(POLICY), &[over]), (Vec::new(), false));
-    assert_eq!(pinged(&MentionPolicy::default(), &[alert(&[], &[])]), (Vec::new(), false));
+    assert_eq!(
+        pinged(&MentionPolicy::default(), &[alert(&[], &[])]),
+        (Vec::new(), false)
+    );
 }
 
 #[test]
 fn one_entry_may_be_written_as_a_table() {
-    let policy = policy("[routes.default.mentions]\nusers = '@alice:x.org'\n[routes.default.mentions.from.team]\ndb = ['@bob:x.org']\n");
-    assert_eq!(pinged(&policy, &[alert(&[("team", "db")], &[])]), (users(&["alice", "bob"]), false));
+    let policy = policy(
+        "[routes.default.mentions]\nusers = '@alice:x.org'\n[routes.default.mentions.from.team]\ndb = ['@bob:x.org']\n",
+    );
+    assert_eq!(
+        pinged(&policy, &[alert(&[("team", "db")], &[])]),
+        (users(&["alice", "bob"]), false)
+    );
     assert!(!policy.can_ping_room());
 }
 
