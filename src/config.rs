@@ -15,7 +15,7 @@ use secrecy::SecretString;
 
 pub use self::flags::Flags;
 use self::value::Values;
-use crate::message::{RoomAddress, TemplateName};
+use crate::message::{Mode, RoomAddress, TemplateName};
 use crate::{deliver, matrix, outbox, render};
 
 /// Everything that the relay is told from outside.
@@ -29,6 +29,10 @@ pub struct Settings {
     pub default_room: RoomAddress,
     /// The template of the default route.
     pub template: TemplateName,
+    /// How an alert group appears in its room over time.
+    pub mode: Mode,
+    /// Whether a notification that brings nothing new is a quiet line.
+    pub reminders: bool,
     /// How messages are rendered.
     pub render: render::Settings,
     /// Where accepted messages wait.
@@ -211,6 +215,8 @@ fn shared(flags: &Flags, values: &mut Values) -> Option<Settings> {
         flags.fold_threshold.as_deref(),
     );
     let min_age = values.duration("--fold-after", "RELAY_FOLD_AFTER", flags.fold_after.as_deref(), 3);
+    let mode = values.optional("--message-mode", "RELAY_MESSAGE_MODE", flags.message_mode.as_deref());
+    let reminders = values.optional("--reminders", "RELAY_REMINDERS", flags.reminders.as_deref());
     let placeholder = SecretString::default();
     Some(Settings {
         matrix: matrix::Settings {
@@ -220,6 +226,8 @@ fn shared(flags: &Flags, values: &mut Values) -> Option<Settings> {
         },
         default_room: "!unset".parse().ok()?,
         template,
+        mode: mode.unwrap_or_default(),
+        reminders: reminders.unwrap_or_default(),
         render,
         outbox: outbox(flags, values),
         deliver: deliver::Settings { horizon },
@@ -297,6 +305,12 @@ fn outbox(flags: &Flags, values: &mut Values) -> outbox::Settings {
             "RELAY_KEEP_DELIVERED",
             flags.keep_delivered.as_deref(),
             week,
+        ),
+        keep_groups: values.duration(
+            "--keep-groups",
+            "RELAY_KEEP_GROUPS",
+            flags.keep_groups.as_deref(),
+            30 * 24 * 3600,
         ),
     }
 }

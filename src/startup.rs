@@ -59,7 +59,11 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     let router = Router::to_room(
         settings.default_room.clone(),
         template.clone(),
-        MessagePolicy::default(),
+        MessagePolicy {
+            mode: settings.mode,
+            reminders: settings.reminders,
+            ..MessagePolicy::default()
+        },
     );
     let rooms = router.rooms();
     let pipeline = Arc::new(Pipeline::new(router, renderer.clone(), outbox.clone()));
@@ -244,6 +248,7 @@ mod tests {
             database_url: None,
             repeat_window: Duration::from_secs(1),
             keep_delivered: Duration::from_secs(1),
+            keep_groups: Duration::from_hours(30 * 24),
         };
         let relay = Relay {
             address: ([127, 0, 0, 1], 1).into(),
