@@ -23,7 +23,7 @@ use self::story::Teller;
 use self::turns::Turns;
 use crate::alert::{Notification, Source};
 use crate::group;
-use crate::message::{Mode, RoomAddress, TemplateName};
+use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
 use crate::outbox::{Acceptance, Enqueued, GroupChange, KnownGroup, Outbox, OutboxError, Receipt};
 use crate::render::Renderer;
 use crate::route::{Destination, MentionPolicy, Router};
@@ -64,6 +64,9 @@ pub enum AcceptError {
     /// The store cannot take it; the caller has to send it again.
     #[error(transparent)]
     Store(#[from] OutboxError),
+    /// There is no such route, or not any more.
+    #[error("there is no route `{0}`")]
+    UnknownRoute(RouteName),
 }
 
 /// What goes to one destination.
@@ -92,22 +95,37 @@ impl Pipeline {
         self.tools.renderer.knows(template)
     }
 
+    /// Whether there is such a route.
+    pub fn has_route(&self, route: &RouteName) -> bool {
+        self.router.knows(route)
+    }
+
     /// Routes, renders and stores a notification that arrived at `now`.
-    pub async fn accept(&self, notification: Notification, now: Timestamp) -> Result<Accepted, AcceptError> {
-        self.accept_with(notification, None, now).await
+    pub async fn accept(
+        &self,
+        route: &RouteName,
+        notification: Notification,
+        now: Timestamp,
+    ) -> Result<Accepted, AcceptError> {
+        self.accept_with(route, notification, None, now).await
     }
 
     /// The same, through the template that the caller chose instead of the route's.
     pub async fn accept_with(
         &self,
+        route: &RouteName,
         notification: Notification,
         template: Option<TemplateName>,
         now: Timestamp,
     ) -> Result<Accepted, AcceptError> {
-        let repeat_key = repeat::key(&notification, template.as_ref());
+        let repeat_key = repeat::key(route, &notification, template.as_ref());
         let (group_key, alerts) = (notification.group_key.clone(), notification.alerts.len());
 
-        let targets = self.targets(&notification, template.as_ref());
+        let targets = self.targets(route, &notification, template.as_ref());
+        if targets.is_empty() {
+            // It may have gone from the routes file since the caller was let in: that must not look accepted.
+            return Err(AcceptError::UnknownRoute(route.clone()));
+        }
         let enqueued = self.enqueue(targets, repeat_key, alerts, now).await?;
 
         let recognised = matches!(enqueued, Enqueued::Recognised(_));
@@ -118,19 +136,22 @@ impl Pipeline {
         });
         let outcome = if recognised { "recognised" } else { "accepted" };
         metrics::counter!("relay_notifications_total", "outcome" => outcome).increment(1);
-        tracing::info!(alert.group_key = %group_key, alert.count = alerts, delivery.id = ids, "notification {outcome}");
+        tracing::info!(
+            alert.route = %route, alert.group_key = %group_key, alert.count = alerts, delivery.id = ids,
+            "notification {outcome}"
+        );
         Ok(Accepted { receipts, recognised })
     }
 
-    fn targets(&self, notification: &Notification, template: Option<&TemplateName>) -> Vec<Target> {
+    fn targets(&self, route: &RouteName, notification: &Notification, template: Option<&TemplateName>) -> Vec<Target> {
         let mut targets: Vec<Target> = Vec::new();
-        for routed in self.router.route(notification) {
+        for routed in self.router.route(route, notification) {
             let template = template.unwrap_or(&routed.destination.template).clone();
             let is_same =
                 |other: &&Target| other.destination.room == routed.destination.room && other.template == template;
             let occurrence = targets.iter().filter(is_same).count();
             let group = follows_group(&routed.destination, &routed.notification)
-                .then(|| group_id(&routed.notification, &template, occurrence));
+                .then(|| group_id(route, &routed.notification, &template, occurrence));
             targets.push(Target {
                 destination: routed.destination,
                 notification: routed.notification,
@@ -259,10 +280,11 @@ fn follows_group(destination: &Destination, notification: &Notification) -> bool
     is_told && notification.source != Source::Legacy && notification.group_key.0 != "{}"
 }
 
-/// A group for one receiver and one template: two contact points that post the same group tell two stories.
-fn group_id(notification: &Notification, template: &TemplateName, occurrence: usize) -> String {
+/// A group for one route, receiver and template: two contact points that post the same group tell two stories.
+fn group_id(route: &RouteName, notification: &Notification, template: &TemplateName, occurrence: usize) -> String {
     let mut hash = Sha256::new();
-    for part in [&notification.group_key.0, &notification.receiver, template.as_str()] {
+    let (group_key, receiver) = (&notification.group_key.0, &notification.receiver);
+    for part in [route.as_str(), group_key, receiver, template.as_str()] {
         hash.update(part.len().to_le_bytes());
         hash.update(part);
     }

@@ -1,8 +1,8 @@
 //! A stand-in homeserver: stateful, in memory, reached over HTTP by the same client code as a real one.
 //!
 //! Used by the demo, the tests and the pictures in the documentation. Guarantees: it remembers events per room in
-//! order, merges a repeated transaction ID of a device as the specification says, keeps the rules of membership, power
-//! and size that a bot meets, and fails exactly as it is told to. It listens on loopback only.
+//! order, merges a repeated transaction ID of a device as the specification says, keeps the rules of membership, power,
+//! size and relations that a bot meets, and fails exactly as it is told to. It listens on loopback only.
 //!
 //! Deliberately not: a homeserver. No federation, no sync, no media, no encryption, nothing on disk.
 
@@ -10,9 +10,11 @@ mod answer;
 mod api;
 mod fault;
 mod limit;
+mod relations;
 mod room;
 mod running;
 mod serve;
+mod visible;
 mod wire;
 mod world;
 
@@ -26,6 +28,7 @@ pub use self::fault::{Fault, FaultId, Scope, When};
 pub use self::limit::Limit;
 pub use self::room::{Event, NewRoom};
 pub use self::running::RunningHomeserver;
+pub use self::visible::{Shown, visible};
 use self::wire::Switchboard;
 use self::world::World;
 
@@ -127,6 +130,24 @@ impl Homeserver {
                 .map(|room| room.timeline.clone())
                 .unwrap_or_default()
         })
+    }
+
+    /// A room as a person's client shows it.
+    pub fn visible(&self, room: &str) -> Vec<Shown> {
+        visible(&self.events(room))
+    }
+
+    /// Deletes an event's content, as a moderator does.
+    pub fn redact(&self, room: &str, event_id: &str) {
+        self.change(|world| {
+            let admin = world.full('@', "admin");
+            world.redact(room, event_id, &admin);
+        });
+    }
+
+    /// Forgets all events of a room before this one, as retention does; the room's state stays.
+    pub fn purge_before(&self, room: &str, event_id: &str) {
+        self.change(|world| world.purge_before(room, event_id));
     }
 
     /// The messages of a room, in order.

@@ -24,7 +24,7 @@ use crate::matrix::{Client, Severity};
 use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
 use crate::render::{ReloadOutcome, Renderer, TemplateProblem};
-use crate::route::{MessagePolicy, Router};
+use crate::route::Router;
 use crate::workshop::{self, Workshop};
 use crate::{intake, samples, telemetry};
 
@@ -56,15 +56,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         .context("the outbox cannot be opened")?;
     let renderer = Renderer::open(&settings.render);
     let template = settings.template.clone();
-    let router = Router::to_room(
-        settings.default_room.clone(),
-        template.clone(),
-        MessagePolicy {
-            mode: settings.mode,
-            reminders: settings.reminders,
-            ..MessagePolicy::default()
-        },
-    );
+    let router = Router::new(settings.routes.table.clone());
     let rooms = router.rooms();
     let pipeline = Arc::new(Pipeline::new(router, renderer.clone(), outbox.clone()));
     let courier = Arc::new(Courier::new(client.clone(), settings.deliver));

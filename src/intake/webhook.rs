@@ -1,6 +1,6 @@
-//! `/alert`: one notification in, a durable promise out.
+//! `/alert` and `/alert/{route}`: one notification in, a durable promise out.
 //!
-//! The order of refusals is fixed: size → credential → content type → JSON → schema → store. A 202 means that the
+//! The order of refusals is fixed: size → credential → content type → JSON → schema → route → store. A 202 means that the
 //! notification is on disk; nothing that Matrix does can make this answer an error.
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use poem::http::StatusCode;
 use poem::web::Data;
 use poem::{Request, RequestBody};
-use poem_openapi::param::Query;
+use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchemaRef, Registry};
 use poem_openapi::types::Type;
@@ -21,7 +21,7 @@ use super::error::{Problem, ProblemJson, Refused};
 use super::recorder::Recorder;
 use super::{parse, request};
 use crate::alert::Notification;
-use crate::message::TemplateName;
+use crate::message::{RouteName, TemplateName};
 use crate::outbox::Receipt;
 use crate::pipeline::{self, AcceptError, Pipeline};
 
@@ -127,7 +127,7 @@ impl Webhook {
         /// A template by its name, in place of the one that the relay would choose.
         template: Query<Option<String>>,
     ) -> Result<Answer, Refused> {
-        accept(&pipeline, &recorder, body, template.0).await
+        accept(&pipeline, &recorder, RouteName::DEFAULT, body, template.0).await
     }
 
     /// Accept a notification (PUT)
@@ -148,26 +148,76 @@ impl Webhook {
         /// A template by its name, in place of the one that the relay would choose.
         template: Query<Option<String>>,
     ) -> Result<Answer, Refused> {
-        accept(&pipeline, &recorder, body, template.0).await
+        accept(&pipeline, &recorder, RouteName::DEFAULT, body, template.0).await
+    }
+
+    /// Accept a notification for a route
+    ///
+    /// The same as `/alert`, for one of the routes that the operator has named in the routes file, under that route's own
+    /// credentials. Which rooms it leads to is for the operator to say; a sender cannot name a room.
+    #[oai(
+        path = "/alert/:route",
+        method = "post",
+        tag = "Tag::Notifications",
+        operation_id = "post_alert_to_route"
+    )]
+    async fn post_alert_to_route(
+        &self,
+        pipeline: Data<&Arc<Pipeline>>,
+        recorder: Data<&Arc<Recorder>>,
+        _caller: Caller,
+        body: Body,
+        /// The name of the route.
+        route: Path<String>,
+        /// A template by its name, in place of the one that the relay would choose.
+        template: Query<Option<String>>,
+    ) -> Result<Answer, Refused> {
+        accept(&pipeline, &recorder, &route.0, body, template.0).await
+    }
+
+    /// Accept a notification for a route (PUT)
+    ///
+    /// The same as POST, for senders that use PUT.
+    #[oai(
+        path = "/alert/:route",
+        method = "put",
+        tag = "Tag::Notifications",
+        operation_id = "put_alert_to_route"
+    )]
+    async fn put_alert_to_route(
+        &self,
+        pipeline: Data<&Arc<Pipeline>>,
+        recorder: Data<&Arc<Recorder>>,
+        _caller: Caller,
+        body: Body,
+        /// The name of the route.
+        route: Path<String>,
+        /// A template by its name, in place of the one that the relay would choose.
+        template: Query<Option<String>>,
+    ) -> Result<Answer, Refused> {
+        accept(&pipeline, &recorder, &route.0, body, template.0).await
     }
 }
 
 async fn accept(
     pipeline: &Pipeline,
     recorder: &Recorder,
+    route: &str,
     body: Body,
     template: Option<String>,
 ) -> Result<Answer, Refused> {
+    let route = known_route(pipeline, route).map_err(|problem| Refused::NoSuchRoute(ProblemJson(problem)))?;
     let template = template.map(|name| known_template(pipeline, &name)).transpose();
     let template = template.map_err(|problem| Refused::NotANotification(ProblemJson(problem)))?;
     let now = Timestamp::now();
-    match pipeline.accept_with(body.notification, template, now).await {
+    match pipeline.accept_with(&route, body.notification, template, now).await {
         Ok(accepted) => {
             if !accepted.recognised {
                 recorder.offer(body.bytes, now);
             }
             Ok(Answer::Accepted(Json(answer(accepted))))
         }
+        Err(AcceptError::UnknownRoute(route)) => Err(Refused::NoSuchRoute(ProblemJson(no_such_route(route.as_str())))),
         Err(AcceptError::Store(error)) => {
             tracing::error!(error.message = %error, "a notification could not be stored and was refused");
             Err(Refused::StoreUnavailable(ProblemJson(Problem::new(
@@ -187,6 +237,21 @@ fn answer(accepted: pipeline::Accepted) -> Accepted {
         deliveries: accepted.receipts.into_iter().map(delivery).collect(),
         recognised: accepted.recognised,
     }
+}
+
+/// The route in the path. That it does not exist is said last of all, and only to who was let in.
+fn known_route(pipeline: &Pipeline, name: &str) -> Result<RouteName, Problem> {
+    let route = name.parse().ok();
+    route
+        .filter(|route| pipeline.has_route(route))
+        .ok_or_else(|| no_such_route(name))
+}
+
+fn no_such_route(name: &str) -> Problem {
+    let name: String = name.chars().take(64).collect();
+    let detail =
+        format!("the relay has no route `{name}`; check the URL's path, or the routes file (RELAY_ROUTES_FILE)");
+    Problem::new(StatusCode::NOT_FOUND, detail).with_field("route")
 }
 
 /// A name that a caller gave. One that does not exist is refused while the caller listens; later it would fall back.

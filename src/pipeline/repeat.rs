@@ -3,12 +3,13 @@
 use sha2::{Digest, Sha256};
 
 use crate::alert::{Notification, Source};
-use crate::message::TemplateName;
+use crate::message::{RouteName, TemplateName};
 
 /// The group and which alerts fire since when; not the texts and values, in which replicas differ. A genuine repeat
 /// has the same key and is told apart by its time. Legacy bodies carry no times, so nothing tells two episodes apart,
-/// and their sender never retries: they have no key. A caller that asks for another template wants another message.
-pub(super) fn key(notification: &Notification, template: Option<&TemplateName>) -> Option<String> {
+/// and their sender never retries: they have no key. A caller that asks for another
+/// route or template wants another message.
+pub(super) fn key(route: &RouteName, notification: &Notification, template: Option<&TemplateName>) -> Option<String> {
     if notification.source == Source::Legacy || notification.alerts.iter().any(|alert| alert.starts_at.is_none()) {
         return None;
     }
@@ -20,6 +21,7 @@ pub(super) fn key(notification: &Notification, template: Option<&TemplateName>) 
     alerts.sort_unstable();
     let mut hash = Sha256::new();
     let head = [
+        route.as_str(),
         notification.group_key.0.as_str(),
         &notification.receiver,
         &notification.notification_reason,

@@ -28,10 +28,15 @@ pub(super) fn routes(homeserver: Homeserver) -> impl Endpoint {
         .at("/rooms/:room/send/:kind/:txn", put(send))
         .at("/rooms/:room/event/:event", get(event))
         .at("/rooms/:room/messages", get(messages));
+    let v1 = Route::new()
+        .at("/rooms/:room/relations/:event", get(relations))
+        .at("/rooms/:room/relations/:event/:rel_type", get(relations))
+        .at("/rooms/:room/relations/:event/:rel_type/:kind", get(relations));
     Route::new()
         .at("/_matrix/client/versions", get(versions))
         .at("/.well-known/matrix/client", get(well_known))
         .nest("/_matrix/client/v3", v3)
+        .nest("/_matrix/client/v1", v1)
         .catch_all_error(|_| async { Refusal::new(404, "M_UNRECOGNIZED", "Unrecognized request") })
         .data(homeserver)
 }
@@ -152,32 +157,67 @@ async fn send(
     body: Body,
 ) -> Response {
     let body = body.into_bytes_limit(BODY_LIMIT).await;
-    serve(
-        &homeserver,
-        request,
-        Call {
-            room: Some(&room),
-            send: true,
-        },
-        |world, session| {
-            let body = body.map_err(|_| Refusal::new(413, "M_TOO_LARGE", "request body too large"))?;
-            let content =
-                serde_json::from_slice(&body).map_err(|_| Refusal::new(400, "M_NOT_JSON", "Content not JSON."))?;
-            Ok(json!({"event_id": world.send(&room, &kind, &txn, content, session)?}))
-        },
-    )
+    serve(&homeserver, request, Call::send(&room), |world, session| {
+        let body = body.map_err(|_| Refusal::new(413, "M_TOO_LARGE", "request body too large"))?;
+        let content =
+            serde_json::from_slice(&body).map_err(|_| Refusal::new(400, "M_NOT_JSON", "Content not JSON."))?;
+        Ok(json!({"event_id": world.send(&room, &kind, &txn, content, session)?}))
+    })
     .await
 }
 
 #[handler]
 async fn event(request: &Request, homeserver: Data<&Homeserver>, Path((room, id)): Path<(String, String)>) -> Response {
-    serve(&homeserver, request, Call::room(&room), |world, session| {
-        let found = world
-            .look(&room, session)?
-            .timeline
+    serve(&homeserver, request, Call::look(&room), |world, session| {
+        let room = world.look(&room, session)?;
+        let found = room.event(&id).ok_or_else(|| Refusal::not_found("Event not found."))?;
+        Ok(room.bundled(found, &session.user))
+    })
+    .await
+}
+
+#[derive(Deserialize)]
+struct RelationsPath {
+    room: String,
+    event: String,
+    rel_type: Option<String>,
+    kind: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RelationsQuery {
+    #[serde(default)]
+    dir: String,
+    limit: Option<usize>,
+}
+
+/// One page of what refers to an event, newest first unless told otherwise.
+#[handler]
+async fn relations(
+    request: &Request,
+    homeserver: Data<&Homeserver>,
+    Path(path): Path<RelationsPath>,
+    query: Query<RelationsQuery>,
+) -> Response {
+    serve(&homeserver, request, Call::room(&path.room), |world, session| {
+        let room = world.look(&path.room, session)?;
+        if room.event(&path.event).is_none() {
+            return Err(Refusal::not_found("Unknown parent event."));
+        }
+        let kinds = ["m.replace", "m.thread", "m.annotation", "m.reference"];
+        let wanted = kinds
             .iter()
-            .find(|event| event.event_id == id);
-        Ok(json!(found.ok_or_else(|| Refusal::not_found("Event not found."))?))
+            .filter(|kind| path.rel_type.as_deref().is_none_or(|rel_type| rel_type == **kind));
+        let mut found: Vec<_> = wanted
+            .flat_map(|rel_type| room.related(&path.event, rel_type))
+            .collect();
+        found.retain(|one| path.kind.as_deref().is_none_or(|kind| kind == one.kind));
+        found.sort_by_key(|one| one.origin_server_ts);
+        if query.dir != "f" {
+            found.reverse();
+        }
+        found.truncate(query.limit.unwrap_or(5).min(1000));
+        Ok(json!({"chunk": found}))
     })
     .await
 }

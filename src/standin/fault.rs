@@ -55,6 +55,19 @@ pub enum Scope {
     Sends,
     /// Sending to one room, by its ID.
     SendsTo(String),
+    /// Looking at single events of one room, by its ID.
+    LooksInto(String),
+}
+
+/// What a request does, as far as faults tell requests apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Act {
+    /// Sends an event.
+    Send,
+    /// Looks at a single event.
+    Look,
+    /// Anything else.
+    Other,
 }
 
 /// How long it lasts.
@@ -123,14 +136,14 @@ impl Plan {
     }
 
     /// The faults for a request about `room` (if it is about one); the first that applies, and all latencies.
-    pub(super) fn pick(&mut self, room: Option<&str>, send: bool) -> Picked {
+    pub(super) fn pick(&mut self, room: Option<&str>, act: Act) -> Picked {
         let mut picked = Picked::default();
         for entry in &mut self.entries {
             let latency = matches!(entry.fault, Fault::Latency(_));
             if !latency && picked.fault.is_some() {
                 continue;
             }
-            if entry.scope.covers(room, send) && entry.strikes() {
+            if entry.scope.covers(room, act) && entry.strikes() {
                 match &entry.fault {
                     Fault::Latency(delay) => picked.latency += *delay,
                     fault => picked.fault = Some(fault.clone()),
@@ -143,12 +156,13 @@ impl Plan {
 }
 
 impl Scope {
-    fn covers(&self, room: Option<&str>, send: bool) -> bool {
+    fn covers(&self, room: Option<&str>, act: Act) -> bool {
         match self {
             Self::Everything => true,
             Self::Room(id) => room == Some(id.as_str()),
-            Self::Sends => send,
-            Self::SendsTo(id) => send && room == Some(id.as_str()),
+            Self::Sends => act == Act::Send,
+            Self::SendsTo(id) => act == Act::Send && room == Some(id.as_str()),
+            Self::LooksInto(id) => act == Act::Look && room == Some(id.as_str()),
         }
     }
 }
@@ -194,11 +208,11 @@ mod tests {
     fn next_n_strikes_n_times_and_only_in_its_room() {
         let mut plan = Plan::default();
         plan.add(Scope::SendsTo("!a".into()), When::Next(2), Fault::Hang);
-        assert_eq!(plan.pick(Some("!b"), true).fault, None);
-        assert_eq!(plan.pick(Some("!a"), false).fault, None);
-        assert_eq!(plan.pick(Some("!a"), true).fault, Some(Fault::Hang));
-        assert_eq!(plan.pick(Some("!a"), true).fault, Some(Fault::Hang));
-        assert_eq!(plan.pick(Some("!a"), true).fault, None);
+        assert_eq!(plan.pick(Some("!b"), Act::Send).fault, None);
+        assert_eq!(plan.pick(Some("!a"), Act::Other).fault, None);
+        assert_eq!(plan.pick(Some("!a"), Act::Send).fault, Some(Fault::Hang));
+        assert_eq!(plan.pick(Some("!a"), Act::Send).fault, Some(Fault::Hang));
+        assert_eq!(plan.pick(Some("!a"), Act::Send).fault, None);
     }
 
     #[test]
@@ -214,7 +228,7 @@ mod tests {
                 Fault::DropReply,
             );
             (0..100)
-                .map(|_| plan.pick(None, true).fault.is_some())
+                .map(|_| plan.pick(None, Act::Send).fault.is_some())
                 .collect::<Vec<_>>()
         };
         assert_eq!(strikes(), strikes());
@@ -226,14 +240,14 @@ mod tests {
         let mut plan = Plan::default();
         let slow = plan.add(Scope::Everything, When::Always, Fault::Latency(Duration::from_secs(1)));
         plan.add(Scope::Everything, When::Always, Fault::BadGateway);
-        let picked = plan.pick(None, false);
+        let picked = plan.pick(None, Act::Other);
         assert_eq!(
             (picked.latency, picked.fault),
             (Duration::from_secs(1), Some(Fault::BadGateway))
         );
         plan.heal(slow);
-        assert_eq!(plan.pick(None, false).latency, Duration::ZERO);
+        assert_eq!(plan.pick(None, Act::Other).latency, Duration::ZERO);
         plan.heal_all();
-        assert_eq!(plan.pick(None, false), Picked::default());
+        assert_eq!(plan.pick(None, Act::Other), Picked::default());
     }
 }

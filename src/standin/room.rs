@@ -5,13 +5,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::answer::Refusal;
 
 /// An event as clients get it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// Its ID.
     pub event_id: String,
@@ -23,12 +23,15 @@ pub struct Event {
     #[serde(rename = "type")]
     pub kind: String,
     /// For state events.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_key: Option<String>,
     /// Its content, as it was sent.
     pub content: Value,
     /// When it was stored, in milliseconds since 1970.
     pub origin_server_ts: u64,
+    /// What the homeserver adds: who redacted it, and what refers to it.
+    #[serde(default)]
+    pub unsigned: Value,
     /// The transaction that it came in; not shown to clients.
     #[serde(skip)]
     pub txn: Option<String>,

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Homeserver;
 use super::answer::{Refusal, html_response, json_response};
-use super::fault::Fault;
+use super::fault::{Act, Fault};
 use super::world::{Session, World};
 
 /// What a request comes to.
@@ -16,19 +16,33 @@ type Outcome = Result<Value, Refusal>;
 /// What a request is about; decides which faults concern it.
 pub(super) struct Call<'a> {
     pub(super) room: Option<&'a str>,
-    pub(super) send: bool,
+    pub(super) act: Act,
 }
 
 impl Call<'_> {
     pub(super) const ACCOUNT: Call<'static> = Call {
         room: None,
-        send: false,
+        act: Act::Other,
     };
 
     pub(super) fn room(room: &str) -> Call<'_> {
         Call {
             room: Some(room),
-            send: false,
+            act: Act::Other,
+        }
+    }
+
+    pub(super) fn send(room: &str) -> Call<'_> {
+        Call {
+            room: Some(room),
+            act: Act::Send,
+        }
+    }
+
+    pub(super) fn look(room: &str) -> Call<'_> {
+        Call {
+            room: Some(room),
+            act: Act::Look,
         }
     }
 }
@@ -56,12 +70,12 @@ where
     let picked = homeserver.change(|world| {
         if let Some(room) = call
             .room
-            .filter(|_| call.send)
+            .filter(|_| call.act == Act::Send)
             .and_then(|room| world.rooms.get_mut(room))
         {
             room.sends_seen += 1;
         }
-        world.plan.pick(call.room, call.send)
+        world.plan.pick(call.room, call.act)
     });
     if !picked.latency.is_zero() {
         tokio::time::sleep(picked.latency).await;

@@ -189,6 +189,7 @@ impl World {
         self.look(room, session)?.must_be_allowed(&session.user, kind)?;
         self.charge(&session.user)?;
         check(&content)?;
+        self.check_relation(room, kind, &content, &session.user)?;
         let mut event = self.event(room, &session.user, kind, None, content);
         event.txn = Some(txn.to_owned());
         if serde_json::to_vec(&event).map_or(0, |bytes| bytes.len()) + ENVELOPE > EVENT_LIMIT {
@@ -221,7 +222,14 @@ impl World {
         self.buckets.clear();
     }
 
-    fn event(&mut self, room: &str, sender: &str, kind: &str, state_key: Option<&str>, content: Value) -> Event {
+    pub(super) fn event(
+        &mut self,
+        room: &str,
+        sender: &str,
+        kind: &str,
+        state_key: Option<&str>,
+        content: Value,
+    ) -> Event {
         let now = self.born.0 + self.born.1.elapsed() + self.ahead;
         let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Event {
@@ -232,6 +240,7 @@ impl World {
             state_key: state_key.map(ToOwned::to_owned),
             content,
             origin_server_ts: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
+            unsigned: json!({}),
             txn: None,
         }
     }

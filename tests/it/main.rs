@@ -18,6 +18,8 @@ mod kill;
 #[cfg(test)]
 mod layering;
 #[cfg(test)]
+mod live;
+#[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod night;
@@ -27,6 +29,8 @@ mod outbox;
 mod real;
 #[cfg(test)]
 mod render;
+#[cfg(test)]
+mod route;
 #[cfg(test)]
 mod stack;
 #[cfg(test)]

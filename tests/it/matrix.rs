@@ -1,6 +1,8 @@
 //! The Matrix client against the stand-in homeserver, over HTTP.
 
 mod check;
+mod home;
+mod relations;
 mod stage;
 
 use std::time::Duration;

@@ -5,8 +5,10 @@
 
 use std::time::Duration;
 
+use grafana_matrix_relay::standin::{self, Shown, visible};
 use reqwest::Method;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use url::Url;
@@ -60,6 +62,18 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// The parsed body.
     pub(crate) body: Value,
+}
+
+impl Account {
+    /// One that was made by other means.
+    pub(crate) fn new(user_id: String, access_token: String, device_id: &str) -> Self {
+        Self {
+            user_id,
+            access_token,
+            device_id: device_id.to_owned(),
+            password: String::new(),
+        }
+    }
 }
 
 impl Event {
@@ -186,14 +200,14 @@ impl User {
     }
 
     /// All events of a room, oldest first.
-    pub(crate) async fn timeline(&self, room: &str) -> Vec<Event> {
+    pub(crate) async fn timeline<E: DeserializeOwned>(&self, room: &str) -> Vec<E> {
         let mut events = Vec::new();
         let mut from: Option<String> = None;
         loop {
             let mut query = vec![("dir", "f"), ("limit", "100")];
             query.extend(from.as_deref().map(|token| ("from", token)));
             let page = self.get(&["rooms", room, "messages"], &query).await.ok();
-            let chunk: Vec<Event> = serde_json::from_value(page["chunk"].clone()).expect("a list of events");
+            let chunk: Vec<E> = serde_json::from_value(page["chunk"].clone()).expect("a list of events");
             events.extend(chunk);
             match page["end"].as_str() {
                 Some(end) if from.as_deref() != Some(end) => from = Some(end.to_owned()),
@@ -204,9 +218,32 @@ impl User {
 
     /// The messages of a room, oldest first.
     pub(crate) async fn messages(&self, room: &str) -> Vec<Event> {
-        let mut events = self.timeline(room).await;
+        let mut events: Vec<Event> = self.timeline(room).await;
         events.retain(|event| event.kind == "m.room.message");
         events
+    }
+
+    /// The room as this person's client shows it.
+    pub(crate) async fn visible(&self, room: &str) -> Vec<Shown> {
+        visible(&self.timeline::<standin::Event>(room).await)
+    }
+
+    /// Deletes the content of an event, which needs the power for it.
+    pub(crate) async fn redact(&self, room: &str, event_id: &str) {
+        let path = ["_matrix", "client", "v3", "rooms", room, "redact", event_id, event_id];
+        self.call(Method::PUT, &path, &[], Some(&json!({}))).await.ok();
+    }
+
+    /// Makes the homeserver forget all events of a room before this one, which only its administrator may.
+    pub(crate) async fn purge_before(&self, room: &str, event_id: &str) {
+        let path = ["_synapse", "admin", "v1", "purge_history", room, event_id];
+        let all = json!({"delete_local_events": true});
+        let begun = self.call(Method::POST, &path, &[], Some(&all)).await.ok();
+        let id = begun["purge_id"].as_str().expect("a purge has an ID").to_owned();
+        let path = ["_synapse", "admin", "v1", "purge_history_status", &id];
+        while self.call(Method::GET, &path, &[], None).await.ok()["status"] == "active" {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// A single event.
