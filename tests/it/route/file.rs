@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use grafana_matrix_relay::config::routes::{RouteProblem, Routes, RoutesSource};
+use grafana_matrix_relay::config::routes::{RouteProblem, Routes, RoutesSource, Watch, Watched};
 use grafana_matrix_relay::message::{Mode, RouteName, TemplateName};
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 
 pub(super) fn parse(source: &RoutesSource, text: &str) -> Result<Routes, Vec<String>> {
     let variable = |name: &str| (name.starts_with("SET")).then(|| format!("value-of-{name}"));
@@ -40,7 +40,7 @@ fn the_example_can_be_used_and_shows_every_key() {
         "what the default route's rules take over"
     );
     let storage = &routes.credentials[&name("storage")];
-    let tokens: Vec<_> = storage.bearer.iter().map(|token| token.expose_secret()).collect();
+    let tokens: Vec<_> = storage.bearer.iter().map(ExposeSecret::expose_secret).collect();
     assert_eq!(tokens, ["x", "from-a-file"]);
     // An unknown key lists or suggests the known ones, so that misspelling each key finds those that the example lacks.
     for key in [
@@ -118,7 +118,7 @@ fn rules_take_over_what_they_do_not_say() {
 #[test]
 fn every_problem_is_said_at_once_with_its_line_and_the_nearest_key() {
     let problems = read(
-        r##"[routes.default]
+        r#"[routes.default]
 rooms = ["alerts"]
 tmplate = "alert"
 mode = "alive"
@@ -134,7 +134,7 @@ rooms = ["!r:x.org"]
 [routes.mute]
 mentions = { room = true, users = ["alice"], severity_label = "x" }
 [route.typo]
-"##,
+"#,
     )
     .unwrap_err();
     let wanted = [
@@ -166,13 +166,13 @@ mentions = { room = true, users = ["alice"], severity_label = "x" }
 #[test]
 fn no_problem_shows_a_secret() {
     let problems = read(
-        r##"[routes.default]
+        r#"[routes.default]
 rooms = "!r:x.org"
 [routes.default.credentials]
 bearer = ["${hunter2 and more}", "${SET_ONE}${UNSET}", 42, "", { file = "/nowhere" }]
 basic = [{ user = "a:b", password = "hunter2${" }, { user = "c" }]
 signature = { header = "not a header", tolerance = "soon" }
-"##,
+"#,
     )
     .unwrap_err();
     assert_eq!(problems.len(), 11, "{problems:#?}");
@@ -193,7 +193,7 @@ fn something_that_is_no_toml_is_refused_with_the_line() {
 #[test]
 fn a_rule_that_nothing_reaches_is_a_warning() {
     let routes = read(
-        r##"[routes.default]
+        r#"[routes.default]
 rooms = "!r:x.org"
 [[routes.default.rules]]
 matchers = 'a=b'
@@ -204,7 +204,7 @@ continue = true
 [[routes.default.rules]]
 [[routes.default.rules]]
 matchers = 'e=f'
-"##,
+"#,
     )
     .unwrap();
     let lines: Vec<_> = routes.warnings.iter().map(|warning| warning.line).collect();
@@ -264,24 +264,24 @@ credentials.bearer = "own-token"
 #[test]
 fn credentials_are_read_with_their_defaults() {
     let routes = read(
-        r##"[routes.default]
+        r#"[routes.default]
 rooms = "!r:x.org"
 [routes.default.credentials]
 bearer = ["pre-${SET_A}-post", "$${literal}"]
 basic = { user = "grafana", password = "${SET_B}" }
 signature.secrets = "s3cr3t"
-"##,
+"#,
     )
     .unwrap();
     let read = &routes.credentials[&name("default")];
-    let tokens: Vec<_> = read.bearer.iter().map(|token| token.expose_secret()).collect();
+    let tokens: Vec<_> = read.bearer.iter().map(ExposeSecret::expose_secret).collect();
     assert_eq!(tokens, ["pre-value-of-SET_A-post", "${literal}"]);
     assert_eq!(read.basic[0].password.expose_secret(), "value-of-SET_B");
     let signature = read.signature.as_ref().unwrap();
     assert_eq!(signature.header, "X-Grafana-Alerting-Signature");
     assert_eq!(
         (&signature.timestamp_header, signature.tolerance),
-        (&None, Duration::from_secs(300))
+        (&None, Duration::from_secs(45))
     );
     assert!(!format!("{routes:?}").contains("value-of"));
 }
@@ -298,5 +298,49 @@ fn a_template_that_is_not_there_is_named_with_its_line() {
     assert_eq!(
         problems,
         ["routes.toml:3: there is no template `compct`; did you mean `compact`?"]
+    );
+}
+
+#[test]
+fn a_secret_that_is_replaced_or_comes_later_is_a_change_of_the_routes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, token) = (folder.path().join("routes.toml"), folder.path().join("token"));
+    std::fs::write(
+        &file,
+        "[routes.default]\nrooms = '!r:x.org'\ncredentials.bearer.file = 'token'\n",
+    )
+    .unwrap();
+    std::fs::write(&token, "first").unwrap();
+    let source = RoutesSource {
+        file: Some(file),
+        ..RoutesSource::default()
+    };
+    let shown = |routes: &Routes| {
+        routes.credentials[&name("default")].bearer[0]
+            .expose_secret()
+            .to_owned()
+    };
+    let routes = source.load().unwrap();
+    assert_eq!(shown(&routes), "first");
+
+    let mut watch = Watch::new(source, &routes);
+    assert!(matches!(watch.look(), Watched::Unchanged));
+    std::fs::write(&token, "second one").unwrap();
+    assert!(matches!(watch.look(), Watched::Unchanged), "it may not be finished");
+    let Watched::Changed(Ok(routes)) = watch.look() else {
+        panic!("the new secret is not seen")
+    };
+    assert_eq!(shown(&routes), "second one");
+
+    std::fs::remove_file(&token).unwrap();
+    watch.look();
+    assert!(matches!(watch.look(), Watched::Changed(Err(_))));
+    assert!(matches!(watch.look(), Watched::Unchanged), "a problem is said once");
+    std::fs::write(&token, "third").unwrap();
+    watch.look();
+    assert!(matches!(watch.look(), Watched::Changed(Ok(_))));
+    assert!(
+        matches!(watch.reload(), Watched::Changed(Ok(_))),
+        "also unchanged, if asked"
     );
 }
