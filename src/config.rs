@@ -262,6 +262,8 @@ fn routes_source(flags: &Flags, values: &mut Values) -> RoutesSource {
             "RELAY_TEMPLATE",
             flags.default_template.as_deref(),
         ),
+        mode: values.optional("--message-mode", "RELAY_MESSAGE_MODE", flags.message_mode.as_deref()),
+        reminders: values.optional("--reminders", "RELAY_REMINDERS", flags.reminders.as_deref()),
         token: relay_token(flags, values),
     }
 }
@@ -346,6 +348,12 @@ fn outbox(flags: &Flags, values: &mut Values) -> outbox::Settings {
             "RELAY_KEEP_DELIVERED",
             flags.keep_delivered.as_deref(),
             week,
+        ),
+        keep_groups: values.duration(
+            "--keep-groups",
+            "RELAY_KEEP_GROUPS",
+            flags.keep_groups.as_deref(),
+            30 * 24 * 3600,
         ),
     }
 }

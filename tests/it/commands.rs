@@ -170,6 +170,7 @@ async fn check_tries_what_was_recorded() {
         database_url: None,
         repeat_window: std::time::Duration::from_secs(90),
         keep_delivered: std::time::Duration::from_secs(90),
+        keep_groups: std::time::Duration::from_hours(24),
     };
     let trap = NewRecording {
         title: "firing: Trap".to_owned(),

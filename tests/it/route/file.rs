@@ -217,17 +217,22 @@ fn what_flags_say_of_the_default_route_beats_the_file() {
         file: None,
         room: Some("#flag:x.org".parse().unwrap()),
         template: Some("compact".parse().unwrap()),
+        mode: Some(Mode::Thread),
+        reminders: Some(true),
         token: Some("flag-token".into()),
     };
     let text = r##"[routes.default]
 rooms = ["#file:x.org"]
 template = "detailed"
+mode = "reply"
 credentials.bearer = "file-token"
 [routes.other]
 rooms = ["#other:x.org"]
 [routes.own]
 rooms = ["#own:x.org"]
 template = "detailed"
+mode = "new"
+reminders = false
 credentials.bearer = "own-token"
 "##;
     let routes = parse(&source, text).unwrap();
@@ -236,12 +241,19 @@ credentials.bearer = "own-token"
         let token = routes.credentials[&name(route)].bearer[0].expose_secret().to_owned();
         (to.room.to_string(), to.template.to_string(), token)
     };
+    let told = |route: &str| {
+        let policy = &routes.table.routes()[&name(route)].destinations[0].policy;
+        (policy.mode, policy.reminders)
+    };
+    assert_eq!(told("default"), (Mode::Thread, true));
+    assert_eq!(told("other"), (Mode::Thread, true));
+    assert_eq!(told("own"), (Mode::New, false));
     let texts = |a: &str, b: &str, c: &str| (a.to_owned(), b.to_owned(), c.to_owned());
     assert_eq!(seen("default"), texts("#flag:x.org", "compact", "flag-token"));
     assert_eq!(seen("other"), texts("#other:x.org", "compact", "flag-token"));
     assert_eq!(seen("own"), texts("#own:x.org", "detailed", "own-token"));
     let lines: Vec<_> = routes.warnings.iter().map(|warning| warning.line).collect();
-    assert_eq!(lines, [Some(2), Some(3), Some(4)]);
+    assert_eq!(lines, [Some(2), Some(3), Some(4), Some(5)]);
 
     let routes = parse(&source, "[routes.other]\nrooms = '#other:x.org'\n").unwrap();
     assert_eq!(routes.table.routes().len(), 2, "MATRIX_DEFAULT_ROOM is a default route");
