@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Settings;
 use crate::deliver::{Courier, Moment, Worker};
 use crate::intake::{Credentials, Example, Parts, Recorder};
-use crate::matrix::{Client, Severity};
+use crate::matrix::{Carrier, Severity};
 use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
 use crate::render::{ReloadOutcome, Renderer, TemplateProblem};
@@ -50,7 +50,7 @@ pub struct Relay {
 /// Starts a relay; it runs until [`Relay::stop`]. `page` is served at `/`.
 pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Response>>) -> anyhow::Result<Relay> {
     let metrics = telemetry::metrics::install();
-    let client = Client::new(&settings.matrix)?;
+    let carrier = Carrier::new(&settings.matrix)?;
     let outbox = Outbox::open(&settings.outbox)
         .await
         .context("the outbox cannot be opened")?;
@@ -59,11 +59,11 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     let router = Router::new(settings.routes.table.clone());
     let rooms = router.rooms();
     let pipeline = Arc::new(Pipeline::new(router, renderer.clone(), outbox.clone()));
-    let courier = Arc::new(Courier::new(client.clone(), settings.deliver));
+    let courier = Arc::new(Courier::new(carrier.clone(), settings.deliver));
 
     let checks = checks::Parts::new(
         outbox.clone(),
-        client.clone(),
+        carrier.clone(),
         renderer.clone(),
         Arc::clone(&courier),
         metrics,
@@ -110,7 +110,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         tokio::spawn(keep_templates(renderer)),
         tokio::spawn(keep_pruned(outbox.clone())),
         tokio::spawn(recorder.run(outbox.clone())),
-        tokio::spawn(report_matrix(client, rooms)),
+        tokio::spawn(report_matrix(carrier, rooms)),
     ];
     tracing::info!(url.domain = %address.ip(), url.port = address.port(), "listening on http://{address}");
     Ok(Relay {
@@ -215,8 +215,8 @@ async fn keep_pruned(outbox: Outbox) {
 }
 
 /// Says at the start what an operator has to do about homeserver, token and rooms.
-async fn report_matrix(client: Client, rooms: Vec<crate::message::RoomAddress>) {
-    for finding in client.check(&rooms).await {
+async fn report_matrix(carrier: Carrier, rooms: Vec<crate::message::RoomAddress>) {
+    for finding in carrier.check(&rooms).await {
         match finding.severity {
             Severity::Error => tracing::error!("{}", finding.line),
             Severity::Warn => tracing::warn!("{}", finding.line),

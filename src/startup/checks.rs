@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::deliver::Courier;
 use crate::intake::{Check, Checks, State};
-use crate::matrix::Client;
+use crate::matrix::Carrier;
 use crate::outbox::Outbox;
 use crate::render::Renderer;
 
@@ -23,7 +23,7 @@ const LATE_SECONDS: i64 = 60;
 
 pub(super) struct Parts {
     outbox: Outbox,
-    client: Client,
+    carrier: Carrier,
     renderer: Renderer,
     courier: Arc<Courier>,
     metrics: Option<PrometheusHandle>,
@@ -34,14 +34,14 @@ pub(super) struct Parts {
 impl Parts {
     pub(super) fn new(
         outbox: Outbox,
-        client: Client,
+        carrier: Carrier,
         renderer: Renderer,
         courier: Arc<Courier>,
         metrics: Option<PrometheusHandle>,
     ) -> Self {
         Self {
             outbox,
-            client,
+            carrier,
             renderer,
             courier,
             metrics,
@@ -70,8 +70,8 @@ impl Parts {
         let reason = if let Some((_, reason)) = fresh {
             reason.clone()
         } else {
-            let reason = match tokio::time::timeout(PROBE, self.client.whoami()).await {
-                Ok(Ok(_)) => None,
+            let reason = match tokio::time::timeout(PROBE, self.carrier.probe()).await {
+                Ok(Ok(())) => None,
                 Ok(Err(failure)) => Some(failure.to_string()),
                 Err(_) => Some(format!("no answer within {} s", PROBE.as_secs())),
             };
