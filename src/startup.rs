@@ -4,6 +4,7 @@
 //! starting, and at shutdown it first stops accepting, then finishes what is in flight within the grace period.
 
 mod checks;
+mod routes;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,10 +18,13 @@ use poem::{EndpointExt as _, Response};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use self::routes::InUse;
 use crate::config::Settings;
+use crate::config::routes::Watch;
 use crate::deliver::{Courier, Moment, Worker};
 use crate::intake::{Credentials, Example, Parts, Recorder};
 use crate::matrix::{Carrier, Severity};
+use crate::message::RoomAddress;
 use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
 use crate::render::{ReloadOutcome, Renderer, TemplateProblem};
@@ -57,7 +61,13 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     let renderer = Renderer::open(&settings.render);
     let template = settings.template.clone();
     let router = Router::new(settings.routes.table.clone());
-    let rooms = router.rooms();
+    let (rooms, pinged) = (router.rooms(), router.pinged_rooms());
+    let routes = routes::Keeper {
+        watch: Watch::new(settings.routes_source, &settings.routes),
+        in_use: Arc::new(InUse::new(settings.routes)),
+        router: router.clone(),
+        carrier: carrier.clone(),
+    };
     let pipeline = Arc::new(Pipeline::new(router, renderer.clone(), outbox.clone()));
     let courier = Arc::new(Courier::new(carrier.clone(), settings.deliver));
 
@@ -66,6 +76,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         carrier.clone(),
         renderer.clone(),
         Arc::clone(&courier),
+        Arc::clone(&routes.in_use),
         metrics,
     );
     let credentials = Credentials::new(settings.server.token.as_ref());
@@ -110,7 +121,8 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         tokio::spawn(keep_templates(renderer)),
         tokio::spawn(keep_pruned(outbox.clone())),
         tokio::spawn(recorder.run(outbox.clone())),
-        tokio::spawn(report_matrix(carrier, rooms)),
+        tokio::spawn(routes.run()),
+        tokio::spawn(report_matrix(carrier, rooms, pinged)),
     ];
     tracing::info!(url.domain = %address.ip(), url.port = address.port(), "listening on http://{address}");
     Ok(Relay {
@@ -215,8 +227,8 @@ async fn keep_pruned(outbox: Outbox) {
 }
 
 /// Says at the start what an operator has to do about homeserver, token and rooms.
-async fn report_matrix(carrier: Carrier, rooms: Vec<crate::message::RoomAddress>) {
-    for finding in carrier.check(&rooms).await {
+async fn report_matrix(carrier: Carrier, rooms: Vec<RoomAddress>, pinged: Vec<RoomAddress>) {
+    for finding in carrier.check(&rooms, &pinged).await {
         match finding.severity {
             Severity::Error => tracing::error!("{}", finding.line),
             Severity::Warn => tracing::warn!("{}", finding.line),

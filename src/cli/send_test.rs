@@ -52,7 +52,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     let carrier = Carrier::new(&settings.matrix)?;
     let rooms: Vec<RoomAddress> = routed.iter().map(|routed| routed.destination.room.clone()).collect();
     let mut ready = true;
-    for finding in carrier.check(&rooms).await {
+    for finding in carrier.check(&rooms, &[]).await {
         let mark = match finding.severity {
             Severity::Info => "ok",
             Severity::Warn => "warning",

@@ -72,9 +72,9 @@ impl Carrier {
     }
 
     /// See [`Client::check`].
-    pub async fn check(&self, rooms: &[RoomAddress]) -> Vec<Finding> {
+    pub async fn check(&self, rooms: &[RoomAddress], pinged: &[RoomAddress]) -> Vec<Finding> {
         match self {
-            Self::HomeServer(client) => client.check(rooms).await,
+            Self::HomeServer(client) => client.check(rooms, pinged).await,
             Self::Hook(hook) => hook.check().await,
         }
     }

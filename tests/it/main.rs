@@ -31,6 +31,8 @@ mod render;
 #[cfg(test)]
 mod route;
 #[cfg(test)]
+mod routes;
+#[cfg(test)]
 mod stack;
 #[cfg(test)]
 mod support;
