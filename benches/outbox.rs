@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use grafana_matrix_relay::message::{Mentions, MsgType, RenderedMessage};
-use grafana_matrix_relay::outbox::{Acceptance, FoldPolicy, NewDelivery, Outbox, Outcome, Settings};
+use grafana_matrix_relay::outbox::{Acceptance, FoldPolicy, NewDelivery, Outbox, Outcome, Part, Settings};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
@@ -58,6 +58,7 @@ fn settings(directory: &Path, database_url: Option<String>) -> Settings {
         database_url: database_url.map(Into::into),
         repeat_window: Duration::from_mins(1),
         keep_delivered: Duration::from_hours(1),
+        keep_groups: Duration::from_hours(30 * 24),
     }
 }
 
@@ -78,7 +79,10 @@ fn request(room: usize) -> Acceptance {
             room: format!("!room{room}:example.org").parse().unwrap(),
             message: message(),
             starts_at: Some(Timestamp::now()),
+            part: Part::Message,
+            group: None,
         }],
+        groups: Vec::new(),
         repeat_key: Some(format!("{:032x}", rand::random::<u128>())),
         at: Timestamp::now(),
     }

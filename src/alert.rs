@@ -150,6 +150,9 @@ pub struct Alert {
     pub rule_uid: String,
     /// Query results by refID; `None` where the sender did not know them.
     pub values: Option<BTreeMap<String, f64>>,
+    /// What a resolved alert last fired with, as far as the relay has seen it; never sent.
+    #[serde(skip)]
+    pub last_values: Option<BTreeMap<String, f64>>,
     /// Grafana's text form of the values.
     pub value_string: String,
     /// A screenshot; written by whoever may write alerts, so never fetched.
@@ -157,6 +160,46 @@ pub struct Alert {
     pub image_url: String,
     /// Grafana's organisation.
     pub org_id: Option<i64>,
+}
+
+impl Alert {
+    /// One of which nothing is known but its identity.
+    pub fn unknown(fingerprint: Fingerprint) -> Self {
+        Self {
+            status: AlertStatus::Firing,
+            labels: Labels::new(),
+            annotations: Labels::new(),
+            starts_at: None,
+            ends_at: None,
+            generator_url: String::new(),
+            fingerprint,
+            silence_url: String::new(),
+            dashboard_url: String::new(),
+            panel_url: String::new(),
+            rule_uid: String::new(),
+            values: None,
+            last_values: None,
+            value_string: String::new(),
+            image_url: String::new(),
+            org_id: None,
+        }
+    }
+
+    /// Whether Grafana says of the resolved alert that it has not simply gone away: its series is still there, and
+    /// nobody has touched the rule.
+    pub fn recovered(&self) -> bool {
+        let reason = self.annotations.get("grafana_state_reason").map_or("", String::as_str);
+        let has = |word: &str| reason.split(',').any(|part| part.trim() == word);
+        // When data comes back, Grafana ends the alert about missing data as a series that went away.
+        let data_is_back = || {
+            let name = self.labels.get("alertname").map(String::as_str);
+            has("MissingSeries") && matches!(name, Some("DatasourceNoData" | "DatasourceError"))
+        };
+        let went_away = ["MissingSeries", "Paused", "Updated", "RuleDeleted"]
+            .into_iter()
+            .any(has);
+        !went_away || data_is_back()
+    }
 }
 
 impl Notification {

@@ -102,12 +102,17 @@ impl Settings {
         }
         let mut routes = loaded(&source, &mut values);
         if let (Some(Access::Hook(_)), Some(routes)) = (&matrix, &mut routes) {
+            if let Some(mode) = source.mode.filter(|mode| *mode != Mode::New) {
+                values.problems.push(format!(
+                    "--message-mode (RELAY_MESSAGE_MODE) is `{mode}`, and through a webhook (MATRIX_HOOK_URL) only `new` works"
+                ));
+            }
             // A webhook tells no event IDs, so nothing can refer to what went before.
             routes.table.set_mode(Mode::New);
         }
         let shared = shared(flags, &mut values);
-        match (matrix, routes, shared) {
-            (Some(matrix), Some(routes), Some(shared)) if values.problems.is_empty() => Ok(Self {
+        match (matrix, routes) {
+            (Some(matrix), Some(routes)) if values.problems.is_empty() => Ok(Self {
                 matrix,
                 routes,
                 routes_source: source,
@@ -127,8 +132,9 @@ impl Settings {
             ..routes_source(flags, &mut values)
         };
         let routes = loaded(&source, &mut values);
-        match (routes, shared(flags, &mut values)) {
-            (Some(routes), Some(shared)) if values.problems.is_empty() => Ok(Self {
+        let shared = shared(flags, &mut values);
+        match routes {
+            Some(routes) if values.problems.is_empty() => Ok(Self {
                 matrix: Access::HomeServer(matrix),
                 routes,
                 routes_source: source,
@@ -271,7 +277,7 @@ fn matrix(flags: &Flags, values: &mut Values) -> Option<matrix::Settings> {
 }
 
 /// Everything but Matrix, with placeholders there.
-fn shared(flags: &Flags, values: &mut Values) -> Option<Settings> {
+fn shared(flags: &Flags, values: &mut Values) -> Settings {
     let server = server(flags, values);
     let (render, template) = rendering(flags, values);
     let horizon = values.duration(
@@ -287,7 +293,7 @@ fn shared(flags: &Flags, values: &mut Values) -> Option<Settings> {
     );
     let min_age = values.duration("--fold-after", "RELAY_FOLD_AFTER", flags.fold_after.as_deref(), 3);
     let placeholder = SecretString::default();
-    Some(Settings {
+    Settings {
         matrix: Access::HomeServer(matrix::Settings {
             home_server: String::new(),
             access_token: placeholder,
@@ -304,7 +310,7 @@ fn shared(flags: &Flags, values: &mut Values) -> Option<Settings> {
             min_age,
         },
         server,
-    })
+    }
 }
 
 /// What is known of the routes without reading their file.
@@ -317,6 +323,8 @@ fn routes_source(flags: &Flags, values: &mut Values) -> RoutesSource {
             "RELAY_TEMPLATE",
             flags.default_template.as_deref(),
         ),
+        mode: values.optional("--message-mode", "RELAY_MESSAGE_MODE", flags.message_mode.as_deref()),
+        reminders: values.optional("--reminders", "RELAY_REMINDERS", flags.reminders.as_deref()),
         token: relay_token(flags, values),
     }
 }
@@ -401,6 +409,12 @@ fn outbox(flags: &Flags, values: &mut Values) -> outbox::Settings {
             "RELAY_KEEP_DELIVERED",
             flags.keep_delivered.as_deref(),
             week,
+        ),
+        keep_groups: values.duration(
+            "--keep-groups",
+            "RELAY_KEEP_GROUPS",
+            flags.keep_groups.as_deref(),
+            30 * 24 * 3600,
         ),
     }
 }

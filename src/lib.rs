@@ -22,6 +22,7 @@ pub mod alert;
 pub mod message;
 
 pub mod deliver;
+pub mod group;
 pub mod intake;
 pub mod matrix;
 pub mod outbox;

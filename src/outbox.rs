@@ -10,12 +10,19 @@
 //! exactly one digest, or an operator drops it; a room's deliveries are claimed one at a time and in order of
 //! acceptance; a delivery keeps its transaction ID. Nothing is loaded whole: memory does not grow with the backlog.
 //!
+//! A delivery may refer to one before it (an edit of a *head*, a line in its thread; see `part`): it is claimed with the
+//! event ID that the head got. What waits and was never tried is rewritten rather than added to (see `plan`), so what is
+//! owed for a group stays bounded however often it changes.
+//!
 //! It does not know Matrix, alerts or templates, it sends nothing and decides no retry, and it never reads a clock:
 //! `now` is a parameter everywhere. (PostgreSQL's leases are the exception; they go by the database's own clock.)
 
 mod delivery;
 mod error;
 mod fold;
+mod merge;
+mod part;
+mod plan;
 mod postgres;
 mod recording;
 mod report;
@@ -37,11 +44,12 @@ pub use self::delivery::{
 };
 pub use self::error::OutboxError;
 pub use self::fold::{Digest, FOLD_AT_MOST, FoldPolicy, Waiting};
+pub use self::part::{GroupChange, KnownGroup, Part};
 use self::postgres::PostgreSql;
 pub use self::recording::{NewRecording, Recording, RecordingId};
 pub use self::report::{Dropped, Filter, Retried, RetryResult, RoomStats, RoomWait, Stats};
 use self::sqlite::Sqlite;
-use self::store::Store;
+use self::store::{Store, group_key};
 use crate::message::RoomAddress;
 
 /// Where the outbox lives and how long it remembers.
@@ -55,6 +63,8 @@ pub struct Settings {
     pub repeat_window: Duration,
     /// How long delivered rows stay readable.
     pub keep_delivered: Duration,
+    /// How long it is remembered what is known of a group, after its last notification.
+    pub keep_groups: Duration,
 }
 
 /// A handle on the outbox; cheap to clone. The last one to go waits for what is being written.
@@ -102,6 +112,16 @@ impl Outbox {
     /// claim before its next poll. What other processes do, and waits that end, only a poll finds.
     pub async fn work(&self) {
         self.work.notified().await;
+    }
+
+    /// What is known of these groups, in their order.
+    pub async fn groups(&self, groups: &[(RoomAddress, String)]) -> Result<Vec<Option<KnownGroup>>, OutboxError> {
+        if groups.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys: Vec<String> = groups.iter().map(|(room, key)| group_key(room, key)).collect();
+        let known = self.store.groups(keys.clone()).await?;
+        Ok(keys.iter().map(|key| known.get(key).cloned()).collect())
     }
 
     /// Accepts deliveries. When it returns they are on disk; concurrent calls share one fsync. If the caller goes away
@@ -173,7 +193,7 @@ impl Outbox {
     }
 
     /// Removes what was delivered, or named in a digest that was, too long ago, and repeat keys past the window; says
-    /// how many rows. What is dead stays.
+    /// how many rows. What is dead stays. A group that is forgotten begins anew with its next notification.
     pub async fn prune(&self, now: Timestamp) -> Result<u64, OutboxError> {
         self.store.prune(now).await
     }

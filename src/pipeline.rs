@@ -1,37 +1,58 @@
-//! The sentence that this program is: a notification is routed, rendered and put into the outbox.
+//! The sentence that this program is: a notification is routed, compared with what its rooms know, rendered and put into
+//! the outbox.
 //!
-//! Guarantees: what [`Pipeline::accept`] returned is on disk, all of it or nothing. It does not know HTTP, and it never
-//! talks to a homeserver.
+//! Guarantees: what [`Pipeline::accept`] returned is on disk, all of it or nothing, together with what the rooms know of
+//! the group from then on. It does not know HTTP, and it never talks to a homeserver.
 
-use std::collections::BTreeMap;
+mod memo;
+mod problems;
+mod repeat;
+mod story;
+mod turns;
+
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use self::memo::Memo;
+use self::problems::Problems;
+use self::story::Teller;
+use self::turns::Turns;
 use crate::alert::{Notification, Source};
-use crate::message::{RouteName, TemplateName};
-use crate::outbox::{Acceptance, Enqueued, NewDelivery, Outbox, OutboxError, Receipt};
-use crate::render::{Rendered, Renderer, TemplateProblem};
-use crate::route::Router;
+use crate::group;
+use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
+use crate::outbox::{Acceptance, Enqueued, GroupChange, KnownGroup, Outbox, OutboxError, Receipt};
+use crate::render::Renderer;
+use crate::route::{Destination, MentionPolicy, Router};
 
 /// Notifications of more alerts than this are rendered off the threads that serve requests.
 const RENDERED_INLINE: usize = 50;
 
+/// How often a notification is compared anew because another relay accepted one of its group meanwhile.
+const TRIES: usize = 8;
+
 /// Everything that acceptance needs.
 pub struct Pipeline {
     router: Router,
-    renderer: Renderer,
     outbox: Outbox,
+    tools: Tools,
+    turns: Turns,
+}
+
+/// What rendering needs.
+#[derive(Clone)]
+struct Tools {
+    renderer: Renderer,
     problems: Arc<Problems>,
 }
 
 /// A notification that will be delivered.
 #[derive(Debug)]
 pub struct Accepted {
-    /// One receipt for each message.
+    /// One receipt for each row that carries a message of it; none where a room knows all of it already.
     pub receipts: Vec<Receipt>,
     /// Whether it is a repetition that was accepted before.
     pub recognised: bool,
@@ -48,20 +69,30 @@ pub enum AcceptError {
     UnknownRoute(RouteName),
 }
 
+/// What goes to one destination.
+struct Target {
+    destination: Destination,
+    template: TemplateName,
+    notification: Notification,
+    /// The group whose story it continues; `None`: a message of its own.
+    group: Option<String>,
+}
+
 impl Pipeline {
     /// Puts the rooms of the house together.
     pub fn new(router: Router, renderer: Renderer, outbox: Outbox) -> Self {
+        let problems = Arc::default();
         Self {
             router,
-            renderer,
             outbox,
-            problems: Arc::default(),
+            tools: Tools { renderer, problems },
+            turns: Turns::default(),
         }
     }
 
     /// Whether this template can be chosen.
     pub fn knows(&self, template: &TemplateName) -> bool {
-        self.renderer.knows(template)
+        self.tools.renderer.knows(template)
     }
 
     /// Whether there is such a route.
@@ -87,25 +118,18 @@ impl Pipeline {
         template: Option<TemplateName>,
         now: Timestamp,
     ) -> Result<Accepted, AcceptError> {
-        let repeat_key = repeat_key(route, &notification, template.as_ref());
+        let repeat_key = repeat::key(route, &notification, template.as_ref());
         let (group_key, alerts) = (notification.group_key.clone(), notification.alerts.len());
 
-        let deliveries = self.render(route.clone(), notification, template, now).await;
-        // The route may have gone from the routes file since the caller was let in: that must not look accepted.
-        let deliveries = deliveries.ok_or_else(|| AcceptError::UnknownRoute(route.clone()))?;
-        let enqueued = self
-            .outbox
-            .enqueue(Acceptance {
-                deliveries,
-                repeat_key,
-                at: now,
-            })
-            .await;
+        let targets = self.targets(route, &notification, template.as_ref());
+        if targets.is_empty() {
+            // It may have gone from the routes file since the caller was let in: that must not look accepted.
+            return Err(AcceptError::UnknownRoute(route.clone()));
+        }
+        let enqueued = self.enqueue(targets, repeat_key, alerts, now).await?;
 
-        let (receipts, recognised) = match enqueued? {
-            Enqueued::Accepted(receipts) => (receipts, false),
-            Enqueued::Recognised(receipts) => (receipts, true),
-        };
+        let recognised = matches!(enqueued, Enqueued::Recognised(_));
+        let receipts = enqueued.receipts().to_vec();
         let ids = receipts.iter().fold(String::new(), |mut ids, receipt| {
             let _ = write!(ids, "{}{}", if ids.is_empty() { "" } else { "," }, receipt.id);
             ids
@@ -119,107 +143,160 @@ impl Pipeline {
         Ok(Accepted { receipts, recognised })
     }
 
-    /// The messages; `None` if there is no such route.
-    async fn render(
+    fn targets(&self, route: &RouteName, notification: &Notification, template: Option<&TemplateName>) -> Vec<Target> {
+        let mut targets: Vec<Target> = Vec::new();
+        for routed in self.router.route(route, notification) {
+            let template = template.unwrap_or(&routed.destination.template).clone();
+            let is_same =
+                |other: &&Target| other.destination.room == routed.destination.room && other.template == template;
+            let occurrence = targets.iter().filter(is_same).count();
+            let group = follows_group(&routed.destination, &routed.notification)
+                .then(|| group_id(route, &routed.notification, &template, occurrence));
+            targets.push(Target {
+                destination: routed.destination,
+                notification: routed.notification,
+                template,
+                group,
+            });
+        }
+        targets
+    }
+
+    /// Compares, renders and stores, anew where another relay has accepted something of the group meanwhile.
+    async fn enqueue(
         &self,
-        route: RouteName,
-        notification: Notification,
-        template: Option<TemplateName>,
+        targets: Vec<Target>,
+        repeat_key: Option<String>,
+        alerts: usize,
         now: Timestamp,
-    ) -> Option<Vec<NewDelivery>> {
-        let (router, renderer, problems) = (self.router.clone(), self.renderer.clone(), Arc::clone(&self.problems));
-        let alerts = notification.alerts.len();
-        let work = move || {
-            let started = Instant::now();
-            let routed = router.route(&route, &notification);
-            if routed.is_empty() {
-                return None;
-            }
-            let mut deliveries = Vec::new();
-            for routed in routed {
-                let (destination, notification) = (routed.destination, routed.notification);
-                let template = template.as_ref().unwrap_or(&destination.template);
-                let written = renderer.render(template, &notification, now);
-                problems.note(template, &written);
-                deliveries.extend(written.messages.into_iter().map(|message| NewDelivery {
-                    room: destination.room.clone(),
-                    message,
-                    starts_at: notification.starts_at(),
-                }));
-            }
-            metrics::histogram!("relay_render_seconds").record(started.elapsed());
-            Some(deliveries)
-        };
-        if alerts <= RENDERED_INLINE {
-            return work();
-        }
-        match tokio::task::spawn_blocking(work).await {
-            Ok(deliveries) => deliveries,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
-    }
-}
-
-/// What is wrong with which template at present, so that the log says it once and not for every notification.
-#[derive(Default)]
-struct Problems(Mutex<BTreeMap<TemplateName, TemplateProblem>>);
-
-impl Problems {
-    /// Counts what a rendering went through, and logs a problem that is new, another one, or over.
-    fn note(&self, template: &TemplateName, rendered: &Rendered) {
-        for (step, taken) in rendered.budget.taken() {
-            metrics::counter!("relay_budget_steps_total", "step" => step).increment(u64::from(taken));
-        }
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match &rendered.problem {
-            Some(problem) => {
-                metrics::counter!("relay_template_errors_total").increment(1);
-                if known.insert(template.clone(), problem.clone()).as_ref() != Some(problem) {
-                    tracing::warn!(
-                        template = %template,
-                        "template {problem}. Notifications are rendered by the built-in one until this is corrected"
-                    );
+    ) -> Result<Enqueued, OutboxError> {
+        let groups: Vec<(RoomAddress, String)> = targets
+            .iter()
+            .filter_map(|target| Some((target.destination.room.clone(), target.group.clone()?)))
+            .collect();
+        let _turn = self.turns.take(&groups).await;
+        let targets = Arc::new(targets);
+        for attempt in 0..=TRIES {
+            // Rather messages of its own than none.
+            let known = if attempt < TRIES {
+                Some(self.outbox.groups(&groups).await?)
+            } else {
+                None
+            };
+            let (tools, targets, repeat_key) = (self.tools.clone(), Arc::clone(&targets), repeat_key.clone());
+            let compose = move || tools.compose(&targets, known, repeat_key.as_deref(), now);
+            let acceptance = if alerts <= RENDERED_INLINE {
+                compose()
+            } else {
+                match tokio::task::spawn_blocking(compose).await {
+                    Ok(acceptance) => acceptance,
+                    Err(error) => std::panic::resume_unwind(error.into_panic()),
                 }
+            };
+            match self.outbox.enqueue(acceptance).await? {
+                Enqueued::Outdated => tracing::debug!("another relay accepted a notification of the group meanwhile"),
+                done => return Ok(done),
             }
-            None if known.remove(template).is_some() => {
-                tracing::info!(template = %template, "template `{template}` works again");
-            }
-            None => {}
+        }
+        // Not reached: what is about no group is never out of date.
+        Err(OutboxError::Unavailable {
+            reason: "a group changed again and again".to_owned(),
+        })
+    }
+}
+
+impl Tools {
+    /// Everything that is to be stored, given what is `known` of the groups of `targets`; `None`: nothing may be asked
+    /// of them, and each target gets a message of its own.
+    fn compose(
+        &self,
+        targets: &[Target],
+        known: Option<Vec<Option<KnownGroup>>>,
+        repeat_key: Option<&str>,
+        now: Timestamp,
+    ) -> Acceptance {
+        let started = Instant::now();
+        let has_groups = known.is_some();
+        let mut known = known.into_iter().flatten();
+        let (mut deliveries, mut groups, mut generations) = (Vec::new(), Vec::new(), Vec::new());
+        for target in targets {
+            let teller = Teller {
+                renderer: &self.renderer,
+                problems: &self.problems,
+                destination: &target.destination,
+                template: &target.template,
+                now,
+            };
+            let Some(key) = target.group.as_ref().filter(|_| has_groups) else {
+                deliveries.extend(teller.alone(&target.notification));
+                continue;
+            };
+            let known = known.next().flatten();
+            let before = known.as_ref().and_then(Memo::read);
+            let compared = group::compare(
+                before.as_ref().map(|memo| &memo.state),
+                target.notification.clone(),
+                now,
+            );
+            let told = teller.next(&compared, before.as_ref());
+            count(compared.change.news);
+            deliveries.extend(told.deliveries.into_iter().map(|mut delivery| {
+                delivery.group = Some(key.clone());
+                delivery
+            }));
+            let last_key = repeat_key.unwrap_or_default().to_owned();
+            let generation = Memo::generation_of(before.as_ref(), &last_key);
+            generations.push(generation);
+            let memo = Memo {
+                state: compared.state,
+                at: now,
+                last_key,
+                generation,
+                head: told.head,
+                head_at: told.head_at,
+            };
+            groups.push(GroupChange {
+                room: target.destination.room.clone(),
+                key: key.clone(),
+                expected: known.map_or(0, |known| known.version),
+                state: memo.text(),
+            });
+        }
+        metrics::histogram!("relay_render_seconds").record(started.elapsed());
+        Acceptance {
+            deliveries,
+            groups,
+            repeat_key: repeat_key.map(|key| repeat::in_course(key, &generations)),
+            at: now,
         }
     }
 }
 
-/// What makes two requests the same notification: a caller's retry, or a second replica of the sender.
-///
-/// The group and which alerts fire since when; not the texts and values, in which replicas differ. A genuine repeat
-/// has the same key and is told apart by its time. Legacy bodies carry no times, so nothing tells two episodes apart,
-/// and their sender never retries: they have no key. A caller that asks for another route or template wants another message.
-fn repeat_key(route: &RouteName, notification: &Notification, template: Option<&TemplateName>) -> Option<String> {
-    if notification.source == Source::Legacy || notification.alerts.iter().any(|alert| alert.starts_at.is_none()) {
-        return None;
-    }
-    let mut alerts: Vec<String> = notification
-        .alerts
-        .iter()
-        .map(|alert| format!("{} {} {:?}", alert.fingerprint, alert.status, alert.starts_at))
-        .collect();
-    alerts.sort_unstable();
+/// Whether it matters there what came before.
+fn follows_group(destination: &Destination, notification: &Notification) -> bool {
+    let policy = &destination.policy;
+    let is_told = policy.mode != Mode::New || policy.mentions != MentionPolicy::default();
+    // A dashboard alert has no times and no group; a body without a group key and labels to group by has none either.
+    is_told && notification.source != Source::Legacy && notification.group_key.0 != "{}"
+}
+
+/// A group for one route, receiver and template: two contact points that post the same group tell two stories.
+fn group_id(route: &RouteName, notification: &Notification, template: &TemplateName, occurrence: usize) -> String {
     let mut hash = Sha256::new();
-    let head = [
-        route.as_str(),
-        notification.group_key.0.as_str(),
-        &notification.receiver,
-        &notification.notification_reason,
-    ];
-    let template = template.map(TemplateName::as_str);
-    for part in head
-        .into_iter()
-        .chain(alerts.iter().map(String::as_str))
-        .chain(template)
-    {
+    let (group_key, receiver) = (&notification.group_key.0, &notification.receiver);
+    for part in [route.as_str(), group_key, receiver, template.as_str()] {
         hash.update(part.len().to_le_bytes());
-        hash.update(part.as_bytes());
+        hash.update(part);
     }
-    hash.update(notification.truncated_alerts.to_le_bytes());
-    Some(hex::encode(hash.finalize()))
+    hash.update(occurrence.to_le_bytes());
+    hex::encode(hash.finalize())
+}
+
+fn count(news: group::News) {
+    let news = match news {
+        group::News::Begins => "begins",
+        group::News::Changed => "changed",
+        group::News::Nothing => "nothing",
+    };
+    metrics::counter!("relay_group_news_total", "news" => news).increment(1);
 }

@@ -47,6 +47,7 @@ pub use problem::TemplateProblem;
 pub(crate) use problem::nearest;
 
 use crate::alert::Notification;
+use crate::group::Change;
 use crate::message::{RenderedMessage, TemplateName};
 use facts::Facts;
 use library::Library;
@@ -121,6 +122,16 @@ impl Renderer {
         })
     }
 
+    /// What a change in a group looks like, as a line beside the message that shows the whole. It always looks like
+    /// something, as everything that is rendered.
+    pub fn render_change(&self, notification: &Notification, change: &Change, now: Timestamp) -> Rendered {
+        let template = TemplateName::update();
+        last_resort::unless_it_panics(&template, notification, || {
+            let facts = Facts::of_change(notification, change, now);
+            self.render_with(&self.0.library.load(), &template, &facts)
+        })
+    }
+
     fn render_with(&self, library: &Library, template: &TemplateName, facts: &Facts<'_>) -> Rendered {
         let zone = &self.0.settings.time_zone;
         match compose::compose(&library.engine, &template.file_name(), facts, zone, None) {
@@ -188,5 +199,17 @@ impl Renderer {
         now: Timestamp,
     ) -> Preview {
         preview::preview(self, draft, template, &Facts::new(notification, now))
+    }
+
+    /// The same for a change in a group.
+    pub fn preview_change(
+        &self,
+        draft: Option<&Draft<'_>>,
+        notification: &Notification,
+        change: &Change,
+        now: Timestamp,
+    ) -> Preview {
+        let facts = Facts::of_change(notification, change, now);
+        preview::preview(self, draft, &TemplateName::update(), &facts)
     }
 }

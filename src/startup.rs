@@ -252,6 +252,7 @@ mod tests {
             database_url: None,
             repeat_window: Duration::from_secs(1),
             keep_delivered: Duration::from_secs(1),
+            keep_groups: Duration::from_hours(30 * 24),
         };
         let relay = Relay {
             address: ([127, 0, 0, 1], 1).into(),

@@ -86,9 +86,10 @@ async fn show_list(outbox: &Outbox, list: List) -> anyhow::Result<ExitCode> {
             .as_deref()
             .map_or_else(String::new, |error| format!("  [{error}]"));
         line(&format!(
-            "{:>8}  {:<9}  {}  {}  {}{error}",
+            "{:>8}  {:<9}  {:<8}  {}  {}  {}{error}",
             delivery.id,
             delivery.state.to_string(),
+            delivery.part.as_str(),
             delivery.accepted_at.strftime("%Y-%m-%d %H:%M:%S"),
             delivery.room,
             delivery.message.headline
@@ -114,10 +115,17 @@ async fn show(outbox: &Outbox, id: DeliveryId) -> anyhow::Result<ExitCode> {
 fn story(delivery: &Delivery) -> String {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     format!(
-        "delivery     {}\nstate        {}\nroom         {}\ntransaction  {}\naccepted     {}\nattempts     {}\n\
+        "delivery     {}\nstate        {}\npart         {}\nrefers to    {}\nroom         {}\ntransaction  {}\naccepted     {}\nattempts     {}\n\
          last tried   {}\nevent        {}\nlast error   {}\nnamed in     {}\nmsgtype      {:?}\n\n{}",
         delivery.id,
         delivery.state,
+        delivery.part.as_str(),
+        or_dash(
+            delivery
+                .relation
+                .as_ref()
+                .map(|relation| relation.event_id().to_owned())
+        ),
         delivery.room,
         delivery.txn_id,
         delivery.accepted_at,

@@ -166,6 +166,23 @@ pub struct Flags {
     )]
     pub default_template: Option<String>,
 
+    /// What later notifications of an alert group do to the message of the first: `live` edits it and adds a line to its
+    /// thread, `thread` only adds the line, `reply` answers it, `reaction` marks it when all is over, `new` sends a
+    /// message each time [default: live].
+    #[arg(
+        long,
+        global = true,
+        value_name = "MODE",
+        env = "RELAY_MESSAGE_MODE",
+        hide_env_values = true,
+        help_heading = "Messages"
+    )]
+    pub message_mode: Option<String>,
+
+    /// Whether a notification that brings nothing new is a quiet line in the thread [default: false].
+    #[arg(long, global = true, value_name = "BOOL", env = "RELAY_REMINDERS", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_env_values = true, help_heading = "Messages")]
+    pub reminders: Option<String>,
+
     /// Time zone of the times in messages, such as Europe/Berlin [default: UTC].
     #[arg(
         long,
@@ -268,6 +285,17 @@ pub struct Flags {
         help_heading = "Delivery"
     )]
     pub keep_delivered: Option<String>,
+
+    /// How long an alert group is remembered after its last notification [default: 30d].
+    #[arg(
+        long,
+        global = true,
+        value_name = "DURATION",
+        env = "RELAY_KEEP_GROUPS",
+        hide_env_values = true,
+        help_heading = "Delivery"
+    )]
+    pub keep_groups: Option<String>,
 
     /// Log lines in the Elastic Common Schema (JSON) instead of text. The level is set by `RUST_LOG` [default: info].
     #[arg(long, global = true, value_name = "BOOL", env = "ECS_LOGGING", alias = "ecs_logging", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_env_values = true, help_heading = "Logging")]

@@ -26,7 +26,7 @@ use self::source::{Section, Source};
 use self::watch::Seen;
 pub use self::watch::{Watch, Watched};
 use crate::intake::CredentialSettings;
-use crate::message::{RoomAddress, RouteName, TemplateName};
+use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
 use crate::route::{Destination, MessagePolicy, Rule, Table};
 
 /// Larger files are no routes.
@@ -41,6 +41,10 @@ pub struct RoutesSource {
     pub room: Option<RoomAddress>,
     /// The template of flags and variables; other routes use it where they name none.
     pub template: Option<TemplateName>,
+    /// The mode of flags and variables; other routes use it where they name none.
+    pub mode: Option<Mode>,
+    /// The reminders of flags and variables; the same.
+    pub reminders: Option<bool>,
     /// The token of flags and variables; other routes ask for it where they ask for nothing of their own.
     pub token: Option<SecretString>,
 }
@@ -149,7 +153,7 @@ impl RoutesSource {
         let above = Inherited {
             rooms: Vec::new(),
             template: self.template.clone().unwrap_or_default(),
-            policy: MessagePolicy::default(),
+            policy: self.policy(),
         };
         let mut own = above.refined(section, &mut routes.templates);
         if let Some(room) = self.room.as_ref().filter(|_| is_default) {
@@ -161,6 +165,14 @@ impl RoutesSource {
         if let Some(template) = self.template.as_ref().filter(|_| is_default) {
             given("template", "RELAY_TEMPLATE");
             own.template = template.clone();
+        }
+        if let Some(mode) = self.mode.filter(|_| is_default) {
+            given("mode", "RELAY_MESSAGE_MODE");
+            own.policy.mode = mode;
+        }
+        if let Some(reminders) = self.reminders.filter(|_| is_default) {
+            given("reminders", "RELAY_REMINDERS");
+            own.policy.reminders = reminders;
         }
         let credentials = match section.section("credentials") {
             Some(credentials) => {
@@ -202,10 +214,18 @@ impl RoutesSource {
             destinations: vec![Destination {
                 room: room.clone(),
                 template: self.template.clone().unwrap_or_default(),
-                policy: MessagePolicy::default(),
+                policy: self.policy(),
             }],
             continues: false,
             rules: Vec::new(),
+        }
+    }
+
+    fn policy(&self) -> MessagePolicy {
+        MessagePolicy {
+            mode: self.mode.unwrap_or_default(),
+            reminders: self.reminders.unwrap_or_default(),
+            ..MessagePolicy::default()
         }
     }
 

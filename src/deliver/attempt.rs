@@ -97,7 +97,12 @@ impl Courier {
 
     async fn send(&self, delivery: &Delivery) -> Result<String, Failure> {
         self.carrier
-            .send(&delivery.room, &delivery.txn_id, &delivery.message, None)
+            .send(
+                &delivery.room,
+                &delivery.txn_id,
+                &delivery.outgoing(),
+                delivery.relation.as_ref(),
+            )
             .await
     }
 
@@ -190,10 +195,13 @@ impl Courier {
                     error,
                 }
             }
-            Decision::Unrelate => Outcome::Rewrite {
-                message: delivery.message.clone(),
-                error,
-            },
+            Decision::Unrelate => {
+                tracing::warn!(
+                    delivery.id = %delivery.id, matrix.room_id = %delivery.room, matrix.errcode = failure.errcode,
+                    "the message that this one refers to is gone ({failure}); it goes out by itself and takes its place"
+                );
+                Outcome::Detached { error }
+            }
             Decision::GiveUp => {
                 tracing::error!(
                     delivery.id = %delivery.id, delivery.attempt = delivery.attempts, matrix.room_id = %delivery.room,

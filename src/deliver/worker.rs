@@ -245,7 +245,8 @@ async fn record(outbox: &Outbox, id: DeliveryId, outcome: Outcome, clock: &Clock
 /// Counts what a delivery came to, once: an outcome that came too late is another relay's to count.
 fn tally(outcome: &Outcome, recorded: Recorded) {
     match (outcome, recorded) {
-        (_, Recorded::Superseded) | (Outcome::Wait { .. } | Outcome::Rewrite { .. }, Recorded::Done) => {}
+        (_, Recorded::Superseded)
+        | (Outcome::Wait { .. } | Outcome::Rewrite { .. } | Outcome::Detached { .. }, Recorded::Done) => {}
         (Outcome::Delivered { .. }, Recorded::Done) => {
             metrics::counter!("relay_deliveries_delivered_total").increment(1);
         }

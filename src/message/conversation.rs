@@ -89,3 +89,15 @@ pub enum Relation {
         key: String,
     },
 }
+
+impl Relation {
+    /// The event that it refers to; of a thread, where it began.
+    pub fn event_id(&self) -> &str {
+        match self {
+            Self::Edit { of: id }
+            | Self::Thread { root: id, .. }
+            | Self::Reply { to: id }
+            | Self::Reaction { to: id, .. } => id,
+        }
+    }
+}

@@ -45,6 +45,13 @@ impl TemplateName {
     }
 }
 
+impl TemplateName {
+    /// The template of what changes in a group: lines of a thread, and replies.
+    pub fn update() -> Self {
+        Self("update".to_owned())
+    }
+}
+
 impl Default for TemplateName {
     fn default() -> Self {
         Self(Self::DEFAULT.to_owned())

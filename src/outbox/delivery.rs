@@ -3,12 +3,14 @@
 //! A delivery is one message owed to one room. It is `Pending` until it is claimed, `InFlight` while somebody sends it,
 //! and ends `Delivered`, `Dead` or `Folded`. Nothing here touches a database or a clock.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
 
-use crate::message::{RenderedMessage, RoomAddress, TxnId};
+use super::part::{GroupChange, Part};
+use crate::message::{Mentions, MsgType, Relation, RenderedMessage, RoomAddress, TxnId};
 
 /// Names a delivery for its whole life; grows with acceptance, but does not order a room (a retried row keeps its id).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +31,23 @@ pub struct NewDelivery {
     pub message: RenderedMessage,
     /// When the alerts began, for the age at delivery.
     pub starts_at: Option<Timestamp>,
+    /// What it is to its group.
+    pub part: Part,
+    /// The group's key, for everything that refers to a head or is one.
+    pub group: Option<String>,
+}
+
+impl NewDelivery {
+    /// A message that belongs to no group.
+    pub fn message(room: RoomAddress, message: RenderedMessage) -> Self {
+        Self {
+            room,
+            message,
+            starts_at: None,
+            part: Part::Message,
+            group: None,
+        }
+    }
 }
 
 /// All deliveries of one request: either all of them are accepted, or none.
@@ -36,6 +55,8 @@ pub struct NewDelivery {
 pub struct Acceptance {
     /// In the order in which they shall appear.
     pub deliveries: Vec<NewDelivery>,
+    /// What is known of the groups from now on. If one of them was changed since it was read, nothing is accepted.
+    pub groups: Vec<GroupChange>,
     /// Two requests with the same key within the repeat window are one. `None`: never a repeat.
     pub repeat_key: Option<String>,
     /// Now.
@@ -49,6 +70,8 @@ pub enum Enqueued {
     Accepted(Vec<Receipt>),
     /// It had been accepted before, within the window: the receipts of that time. Nothing was added.
     Recognised(Vec<Receipt>),
+    /// A group has changed since it was read: nothing was added. Read it again and decide anew.
+    Outdated,
 }
 
 impl Enqueued {
@@ -56,11 +79,12 @@ impl Enqueued {
     pub fn receipts(&self) -> &[Receipt] {
         match self {
             Self::Accepted(receipts) | Self::Recognised(receipts) => receipts,
+            Self::Outdated => &[],
         }
     }
 }
 
-/// The proof that a message is owed.
+/// The proof that a message is owed: by a row of its own, or by one that waited and now says this too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
     /// Which row.
@@ -155,6 +179,26 @@ pub struct Delivery {
     pub folded_into: Option<DeliveryId>,
     /// How many deliveries this digest names; 0 for an ordinary message.
     pub members: u32,
+    /// What it is to its group.
+    pub part: Part,
+    /// The event that it refers to, as far as there is one now. Without, it stands for itself, and becomes the head.
+    pub relation: Option<Relation>,
+    /// Whether the head that it refers to has rung already.
+    pub head_rang: bool,
+}
+
+impl Delivery {
+    /// What is to be sent. An edit that has to stand for a head which is gone rings nobody a second time.
+    pub fn outgoing(&self) -> Cow<'_, RenderedMessage> {
+        if self.part == Part::Edit && self.relation.is_none() && self.head_rang {
+            return Cow::Owned(RenderedMessage {
+                msgtype: MsgType::Notice,
+                mentions: Mentions::default(),
+                ..self.message.clone()
+            });
+        }
+        Cow::Borrowed(&self.message)
+    }
 }
 
 /// How an attempt ended.
@@ -181,6 +225,13 @@ pub enum Outcome {
         /// The new content.
         message: RenderedMessage,
         /// Why the old one could not be sent.
+        error: String,
+    },
+    /// The event that it refers to is gone, or takes no such relation. Send it again at once, as a message of its own that
+    /// becomes the head, and under the same transaction ID: it is not in the room, or if an earlier attempt did get
+    /// there, the homeserver answers with the event of then, and there is still one.
+    Detached {
+        /// What was answered.
         error: String,
     },
     /// Given up: it stays readable, and the room goes on without it.

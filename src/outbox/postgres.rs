@@ -13,11 +13,13 @@ mod batch;
 mod claim;
 mod database;
 mod enqueue;
+mod group;
 mod operator;
 mod read;
 mod record;
 mod recording;
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
@@ -29,8 +31,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::store::{PreparedAcceptance, Store};
 use super::{
-    Acceptance, Delivery, DeliveryId, Dropped, Enqueued, Filter, FoldPolicy, NewRecording, OutboxError, Outcome,
-    Recorded, Recording, RecordingId, Retried, RoomWait, Settings, Stats,
+    Acceptance, Delivery, DeliveryId, Dropped, Enqueued, Filter, FoldPolicy, KnownGroup, NewRecording, OutboxError,
+    Outcome, Recorded, Recording, RecordingId, Retried, RoomWait, Settings, Stats,
 };
 use crate::message::RoomAddress;
 
@@ -45,8 +47,7 @@ pub(super) struct PostgreSql {
     accepting: mpsc::Sender<batch::Request>,
     /// This process, for the claims that it holds.
     owner: String,
-    window_ms: i64,
-    keep_ms: i64,
+    keep: operator::Keep,
 }
 
 impl PostgreSql {
@@ -71,8 +72,11 @@ impl PostgreSql {
             accepting: batch::start(pool.clone(), window_ms),
             pool,
             owner: uuid::Uuid::now_v7().simple().to_string(),
-            window_ms,
-            keep_ms: in_millis(settings.keep_delivered),
+            keep: operator::Keep {
+                delivered: in_millis(settings.keep_delivered),
+                keys: window_ms,
+                groups: in_millis(settings.keep_groups),
+            },
         }
     }
 }
@@ -85,6 +89,10 @@ async fn patiently<T>(call: impl Future<Output = Result<T, OutboxError>> + Send)
 
 #[async_trait]
 impl Store for PostgreSql {
+    async fn groups(&self, keys: Vec<String>) -> Result<HashMap<String, KnownGroup>, OutboxError> {
+        patiently(group::known(&self.pool, &keys)).await
+    }
+
     async fn enqueue(&self, acceptance: Acceptance) -> Result<Enqueued, OutboxError> {
         let gone = || OutboxError::unavailable("its writer has stopped");
         let (answer, answered) = oneshot::channel();
@@ -141,7 +149,7 @@ impl Store for PostgreSql {
     async fn prune(&self, now: Timestamp) -> Result<u64, OutboxError> {
         let mut removed = 0;
         loop {
-            match patiently(operator::prune_step(&self.pool, now, self.keep_ms, self.window_ms)).await? {
+            match patiently(operator::prune_step(&self.pool, now, self.keep)).await? {
                 0 => return Ok(removed),
                 step => removed += step,
             }

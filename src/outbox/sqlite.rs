@@ -7,12 +7,14 @@
 mod claim;
 mod enqueue;
 mod files;
+mod group;
 mod operator;
 mod read;
 mod record;
 mod recording;
 mod writer;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,8 +25,8 @@ use rusqlite::{Connection, ErrorCode};
 use self::writer::Writer;
 use super::store::{PreparedAcceptance, Store};
 use super::{
-    Acceptance, Delivery, DeliveryId, Dropped, Enqueued, Filter, FoldPolicy, NewRecording, OutboxError, Outcome,
-    Recorded, Recording, RecordingId, Retried, RoomWait, Settings, Stats,
+    Acceptance, Delivery, DeliveryId, Dropped, Enqueued, Filter, FoldPolicy, KnownGroup, NewRecording, OutboxError,
+    Outcome, Recorded, Recording, RecordingId, Retried, RoomWait, Settings, Stats,
 };
 use crate::message::RoomAddress;
 
@@ -37,6 +39,7 @@ pub(super) struct Sqlite {
     reader: Arc<Mutex<Connection>>,
     repeat_window: Duration,
     keep_delivered: Duration,
+    keep_groups: Duration,
 }
 
 impl Sqlite {
@@ -66,6 +69,7 @@ impl Sqlite {
             writer: Writer::start(connection, guard)?,
             repeat_window: settings.repeat_window,
             keep_delivered: settings.keep_delivered,
+            keep_groups: settings.keep_groups,
         })
     }
 
@@ -81,6 +85,10 @@ impl Sqlite {
 
 #[async_trait]
 impl Store for Sqlite {
+    async fn groups(&self, keys: Vec<String>) -> Result<HashMap<String, KnownGroup>, OutboxError> {
+        self.read(move |c| group::known(c, &keys)).await
+    }
+
     async fn enqueue(&self, acceptance: Acceptance) -> Result<Enqueued, OutboxError> {
         let acceptance = PreparedAcceptance::new(acceptance)?;
         let window = self.repeat_window;
@@ -138,14 +146,14 @@ impl Store for Sqlite {
     }
 
     async fn prune(&self, now: Timestamp) -> Result<u64, OutboxError> {
-        let (delivered, keys) = (self.keep_delivered, self.repeat_window);
+        let keep = operator::Keep {
+            delivered: self.keep_delivered,
+            keys: self.repeat_window,
+            groups: self.keep_groups,
+        };
         let mut removed = 0;
         loop {
-            match self
-                .writer
-                .run(move |c| operator::prune_step(c, now, delivered, keys))
-                .await?
-            {
+            match self.writer.run(move |c| operator::prune_step(c, now, keep)).await? {
                 0 => return Ok(removed),
                 step => removed += step,
             }

@@ -3,6 +3,8 @@
 //! [`Store`] is what a database has to do; `tests/it/outbox` is one suite that runs against both. The rulings here are
 //! pure, so that the two cannot come to differ.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -11,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::delivery::{Acceptance, Delivery, DeliveryId, DeliveryState, Enqueued, Outcome, Receipt, Recorded};
 use super::error::OutboxError;
 use super::fold::FoldPolicy;
+use super::part::{KnownGroup, Part};
 use super::recording::{NewRecording, Recording, RecordingId};
 use super::report::{Dropped, Filter, Retried, RoomWait, Stats};
 use crate::message::{Mentions, MsgType, RenderedMessage, RoomAddress, TxnId};
@@ -27,6 +30,7 @@ pub(super) const DROPPED: &str = "dropped by the operator";
 /// One database.
 #[async_trait]
 pub(super) trait Store: Send + Sync {
+    async fn groups(&self, keys: Vec<String>) -> Result<HashMap<String, KnownGroup>, OutboxError>;
     async fn enqueue(&self, acceptance: Acceptance) -> Result<Enqueued, OutboxError>;
     async fn claim_due(&self, now: Timestamp, limit: usize, fold: &FoldPolicy) -> Result<Vec<Delivery>, OutboxError>;
     async fn renew(&self, ids: &[DeliveryId], now: Timestamp) -> Result<(), OutboxError>;
@@ -53,13 +57,26 @@ pub(super) trait Store: Send + Sync {
 pub(super) struct Prepared {
     pub(super) room: RoomAddress,
     pub(super) txn_id: TxnId,
-    pub(super) message: String,
+    pub(super) message: RenderedMessage,
+    pub(super) text: String,
     pub(super) starts_at: Option<i64>,
+    pub(super) part: Part,
+    /// The stored key of its group.
+    pub(super) group: Option<String>,
+}
+
+/// What is to be known of a group, under its stored key.
+pub(super) struct PreparedGroup {
+    pub(super) room: RoomAddress,
+    pub(super) key: String,
+    pub(super) expected: i64,
+    pub(super) state: String,
 }
 
 /// An acceptance as it goes into the tables.
 pub(super) struct PreparedAcceptance {
     pub(super) deliveries: Vec<Prepared>,
+    pub(super) groups: Vec<PreparedGroup>,
     pub(super) repeat_key: Option<String>,
     pub(super) at: i64,
 }
@@ -68,11 +85,20 @@ impl PreparedAcceptance {
     pub(super) fn new(acceptance: Acceptance) -> Result<Self, OutboxError> {
         let prepare = |new: super::NewDelivery| {
             Ok(Prepared {
-                message: message_text(&new.message)?,
-                room: new.room,
+                text: message_text(&new.message)?,
+                message: new.message,
                 txn_id: TxnId::generate(),
                 starts_at: new.starts_at.map(millis),
+                part: new.part,
+                group: new.group.map(|group| group_key(&new.room, &group)),
+                room: new.room,
             })
+        };
+        let group = |group: super::GroupChange| PreparedGroup {
+            key: group_key(&group.room, &group.key),
+            room: group.room,
+            expected: group.expected,
+            state: group.state,
         };
         Ok(Self {
             deliveries: acceptance
@@ -80,9 +106,26 @@ impl PreparedAcceptance {
                 .into_iter()
                 .map(prepare)
                 .collect::<Result<_, OutboxError>>()?,
+            groups: acceptance.groups.into_iter().map(group).collect(),
             repeat_key: acceptance.repeat_key.map(|key| fixed_length(&key)),
             at: millis(acceptance.at),
         })
+    }
+}
+
+impl PreparedAcceptance {
+    /// The stored keys of the groups that it is about, each once and sorted.
+    pub(super) fn group_keys(&self) -> Vec<&str> {
+        let named = self.deliveries.iter().filter_map(|delivery| delivery.group.as_deref());
+        let mut keys: Vec<&str> = self
+            .groups
+            .iter()
+            .map(|group| group.key.as_str())
+            .chain(named)
+            .collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
     }
 }
 
@@ -168,6 +211,11 @@ fn fixed_length(key: &str) -> String {
     digest
         .iter()
         .fold(String::with_capacity(64), |hex, byte| hex + &format!("{byte:02x}"))
+}
+
+/// A group as it is stored: the same in two rooms is two.
+pub(super) fn group_key(room: &RoomAddress, key: &str) -> String {
+    fixed_length(&format!("{room}\n{key}"))
 }
 
 /// The message as JSON, where NUL is escaped.

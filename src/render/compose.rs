@@ -22,7 +22,7 @@ pub(super) fn compose(
     footer: Option<&str>,
 ) -> Result<Rendered, TemplateProblem> {
     let mut limits = Limits {
-        alerts: facts.total().min(Limits::NONE.alerts),
+        alerts: facts.most().min(Limits::NONE.alerts),
         ..Limits::NONE
     };
     loop {
@@ -74,7 +74,10 @@ pub(super) fn compose(
 
 fn message(facts: &Facts<'_>, written: &Written, document: &Document<'_>) -> RenderedMessage {
     let headline = facts.headline();
-    let quiet = matches!(facts.kind, Kind::Resolved | Kind::NotRecovered);
+    let quiet = match &facts.change {
+        Some(change) => !change.rings(),
+        None => matches!(facts.kind, Kind::Resolved | Kind::NotRecovered),
+    };
     let body = plain::write(&document.events);
     RenderedMessage {
         // A template may come out empty; an empty message would be refused, and would be silence.

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use minijinja::Value;
 
-use super::facts::{AlertFacts, Facts};
+use super::facts::{AlertFacts, ChangeFacts, Facts};
 use super::filters::More;
 use super::kind::Kind;
 use super::links::{self, Link};
@@ -50,6 +50,7 @@ impl<'a> Context<'a> {
         self.sent(&mut fields);
         self.computed(&mut fields);
         self.lists(&mut fields);
+        fields.insert("change", self.change());
         Value::from_object(Fields(fields))
     }
 
@@ -160,6 +161,33 @@ impl<'a> Context<'a> {
             ("sender", sender.into()),
             ("more", Value::from_object(more)),
         ]);
+    }
+
+    /// What is new in the group; empty lists where a notification is told as a whole.
+    fn change(&self) -> Value {
+        let change = self.facts.change.as_ref();
+        let of = |alerts: Option<&Vec<AlertFacts<'_>>>| -> (Value, Value) {
+            let shown = alerts.into_iter().flatten().take(self.limits.alerts);
+            let shown: Vec<_> = shown.map(|facts| self.alert(facts)).collect();
+            (shown.into(), alerts.map_or(0, Vec::len).into())
+        };
+        let (starting, starting_count) = of(change.map(|change| &change.starting));
+        let (ended, ended_count) = of(change.map(|change| &change.ended));
+        let (gone, gone_count) = of(change.map(|change| &change.gone));
+        let count = [
+            ("starting", starting_count),
+            ("ended", ended_count),
+            ("gone", gone_count),
+        ];
+        record([
+            ("kind", change.map_or("", ChangeFacts::kind).into()),
+            ("starting", starting),
+            ("ended", ended),
+            ("gone", gone),
+            ("count", record(count)),
+            ("over", change.is_some_and(|change| change.change.over).into()),
+            ("recovered", change.is_some_and(|change| change.change.recovered).into()),
+        ])
     }
 
     /// Text of several lines, such as an annotation.

@@ -4,6 +4,7 @@
 //! few words that templates, headline and digest have to agree on.
 
 mod alert;
+mod change;
 
 use std::collections::BTreeMap;
 
@@ -11,11 +12,13 @@ use jiff::Timestamp;
 
 use super::links::{self, Link};
 pub(crate) use alert::AlertFacts;
+pub(crate) use change::ChangeFacts;
 
 use super::kind::Kind;
 use super::severity::Level;
 use super::shield::clean_line;
 use crate::alert::{Alert, AlertStatus, Labels, Notification};
+use crate::group::Change;
 
 /// Labels that say how the alert is organised and not what it is about; they have their own place in a message.
 const ORGANISING: [&str; 6] = [
@@ -50,6 +53,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) shared: Labels,
     /// Links that every alert has.
     pub(crate) links: Vec<Link>,
+    /// What is new, where that is what is told.
+    pub(crate) change: Option<ChangeFacts<'a>>,
 }
 
 impl<'a> Facts<'a> {
@@ -92,8 +97,16 @@ impl<'a> Facts<'a> {
             level,
             shared,
             links: Vec::new(),
+            change: None,
         };
         facts.links = links::of_group(&facts);
+        facts
+    }
+
+    /// The same for what a notification changes in its group.
+    pub(crate) fn of_change(notification: &'a Notification, change: &'a Change, now: Timestamp) -> Self {
+        let mut facts = Self::new(notification, now);
+        facts.change = Some(ChangeFacts::new(change));
         facts
     }
 
@@ -132,6 +145,14 @@ impl<'a> Facts<'a> {
         self.firing.len() + self.resolved.len()
     }
 
+    /// How long the longest list is that a template may see.
+    pub(crate) fn most(&self) -> usize {
+        let change = self.change.as_ref();
+        change
+            .map_or(0, |c| c.starting.len().max(c.ended.len()).max(c.gone.len()))
+            .max(self.total())
+    }
+
     pub(crate) fn not_recovered(&self) -> usize {
         self.resolved
             .iter()
@@ -153,6 +174,9 @@ impl<'a> Facts<'a> {
 
     /// One plain line that names the notification.
     pub(crate) fn headline(&self) -> String {
+        if let Some(change) = &self.change {
+            return change.headline(&self.name(), &self.folder());
+        }
         let mut parts = Vec::new();
         let (firing, resolved, gone) = (self.firing.len(), self.resolved.len(), self.not_recovered());
         if self.total() == 1 || self.kind == Kind::Test {

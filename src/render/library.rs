@@ -20,6 +20,7 @@ const EMBEDDED: &[(&str, &str)] = &[
     ("alert.md.j2", include_str!("../../templates/alert.md.j2")),
     ("compact.md.j2", include_str!("../../templates/compact.md.j2")),
     ("detailed.md.j2", include_str!("../../templates/detailed.md.j2")),
+    ("update.md.j2", include_str!("../../templates/update.md.j2")),
     (
         "partials/header.md.j2",
         include_str!("../../templates/partials/header.md.j2"),
@@ -150,7 +151,14 @@ fn try_out(engine: &Engine) -> Vec<TemplateProblem> {
         .iter()
         .map(|notification| Facts::new(notification, trial::now()))
         .collect();
+    let changes = trial::changes();
+    let of_changes = changes
+        .iter()
+        .map(|(notification, change)| Facts::of_change(notification, change, trial::now()));
     let contexts: Vec<Value> = facts
+        .into_iter()
+        .chain(of_changes)
+        .collect::<Vec<_>>()
         .iter()
         .map(|facts| Context::new(facts, &TimeZone::UTC, Limits::NONE).build())
         .collect();

@@ -2,6 +2,8 @@
 //!
 //! Guarantees: nothing but the choice and its order; `values` in a template still holds all of them.
 
+use std::collections::BTreeMap;
+
 use minijinja::Value;
 
 use super::context::record;
@@ -12,9 +14,19 @@ use crate::alert::AlertStatus;
 /// A list of names and values; empty where nothing is known.
 pub(crate) fn of(facts: &AlertFacts<'_>) -> Value {
     let values = facts.alert.values.as_ref().filter(|_| !facts.has_no_values());
+    list(values, facts.alert.status)
+}
+
+/// The same for what a resolved alert last fired with.
+pub(crate) fn of_last(facts: &AlertFacts<'_>) -> Value {
+    let meant = |values: &&BTreeMap<String, f64>| values.values().any(|value| (*value + 1.0).abs() >= f64::EPSILON);
+    list(facts.alert.last_values.as_ref().filter(meant), AlertStatus::Firing)
+}
+
+fn list(values: Option<&BTreeMap<String, f64>>, status: AlertStatus) -> Value {
     let entries: Vec<_> = values.into_iter().flatten().collect();
     let shown = match entries.split_last() {
-        Some((last, rest)) if !rest.is_empty() && is_verdict(*last.1, facts.alert.status) => rest,
+        Some((last, rest)) if !rest.is_empty() && is_verdict(*last.1, status) => rest,
         _ => &entries,
     };
     let is_new = |at: usize| {

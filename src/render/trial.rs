@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::alert::{Alert, AlertStatus, Fingerprint, GroupKey, Labels, Notification, Source};
+use crate::group::{Change, News};
 
 /// The moment at which the trials take place.
 pub(crate) fn now() -> Timestamp {
@@ -48,6 +49,44 @@ pub(crate) fn notifications() -> Vec<Notification> {
     truncated.source = Source::Alertmanager;
     all.push(truncated);
     all
+}
+
+/// What may change in a group: something of each kind at once, nothing at all, everything over.
+pub(crate) fn changes() -> Vec<(Notification, Change)> {
+    let all = notifications();
+    let of = |status: AlertStatus| -> Vec<Alert> {
+        let alerts = all.iter().flat_map(|notification| &notification.alerts);
+        let mut alerts: Vec<Alert> = alerts
+            .filter(|alert| alert.status == status)
+            .take(20)
+            .cloned()
+            .collect();
+        for alert in &mut alerts {
+            alert.last_values.clone_from(&alert.values);
+        }
+        alerts
+    };
+    let every = Change {
+        news: News::Changed,
+        starting: of(AlertStatus::Firing),
+        ended: of(AlertStatus::Resolved),
+        gone: of(AlertStatus::Resolved),
+        ..Change::default()
+    };
+    let over = Change {
+        starting: Vec::new(),
+        over: true,
+        recovered: true,
+        ..every.clone()
+    };
+    let mixed = all.get(7).cloned();
+    let resolved = all.get(2).cloned();
+    let single = all.first().cloned();
+    let pairs = [(mixed, every), (resolved, over), (single, Change::default())];
+    pairs
+        .into_iter()
+        .filter_map(|(notification, change)| Some((notification?, change)))
+        .collect()
 }
 
 fn notification(alerts: Vec<Alert>) -> Notification {
@@ -111,6 +150,7 @@ fn alert(status: AlertStatus, name: &str, annotations: &[(&str, &str)]) -> Alert
         } else {
             Some(BTreeMap::from([("A".to_owned(), 96.4), ("C".to_owned(), 1.0)]))
         },
+        last_values: None,
         value_string: String::new(),
         image_url: String::new(),
         org_id: None,

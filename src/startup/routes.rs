@@ -145,5 +145,5 @@ async fn received(hangup: &mut Option<Signal>) {
         return;
     }
     // No more of them will come.
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

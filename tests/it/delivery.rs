@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use grafana_matrix_relay::message::Mode;
 use grafana_matrix_relay::outbox::DeliveryState;
 use grafana_matrix_relay::outbox::Filter;
 use grafana_matrix_relay::standin::{Fault, Limit, NewRoom, Scope, When};
@@ -290,6 +291,7 @@ async fn a_crash_between_sending_and_recording_doubles_nothing() {
 #[tokio::test]
 async fn a_repetition_is_recognised_and_a_genuine_repeat_comes_through() {
     let mut night = Night::unfolded().await;
+    night.policy.mode = Mode::New;
     let room = night.open_room();
     let same = body("Alert00001");
     assert!(!night.accept_body(&room, &same).await.recognised);

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-const ROOMS: [&str; 19] = [
+const ROOMS: [&str; 20] = [
     "alert",
     "message",
+    "group",
     "intake",
     "pipeline",
     "route",
@@ -32,9 +33,11 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("alert", &[][..]),
         ("message", &[]),
         ("route", &["alert", "message"]),
-        ("render", &["alert", "message"]),
+        // What changes in a group is said by a template, too.
+        ("render", &["alert", "message", "group"]),
+        ("group", &["alert"]),
         ("outbox", &["message"]),
-        ("pipeline", &["alert", "message", "route", "render", "outbox"]),
+        ("pipeline", &["alert", "message", "group", "route", "render", "outbox"]),
         // Of `message` only the name of a template that a caller may choose.
         ("intake", &["alert", "message", "pipeline", "outbox"]),
         ("matrix", &["message"]),

@@ -19,6 +19,8 @@ mod kill;
 #[cfg(test)]
 mod layering;
 #[cfg(test)]
+mod live;
+#[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod night;

@@ -24,6 +24,8 @@ pub(crate) struct Night {
     pub(crate) token: String,
     pub(crate) outbox: Outbox,
     pub(crate) now: Moment,
+    /// How groups appear in the rooms from now on.
+    pub(crate) policy: MessagePolicy,
     worker: Worker,
     courier: Arc<Courier>,
     settings: outbox::Settings,
@@ -69,6 +71,7 @@ impl Night {
             database_url: None,
             repeat_window: Duration::from_secs(90),
             keep_delivered: Duration::from_hours(7 * 24),
+            keep_groups: Duration::from_hours(30 * 24),
         };
         let outbox = Outbox::open(&settings).await.unwrap();
         let courier = courier(&running.base_url, &token);
@@ -79,6 +82,7 @@ impl Night {
             token,
             outbox,
             now,
+            policy: MessagePolicy::default(),
             worker,
             courier,
             settings,
@@ -113,7 +117,7 @@ impl Night {
             templates_dir: None,
             time_zone: jiff::tz::TimeZone::UTC,
         });
-        let router = Router::to_room(room.clone(), TemplateName::default(), MessagePolicy::default());
+        let router = Router::to_room(room.clone(), TemplateName::default(), self.policy.clone());
         let pipeline = Pipeline::new(router, renderer, self.outbox.clone());
         pipeline
             .accept(&RouteName::default(), parse::notification(body).unwrap(), self.now.wall)
@@ -187,6 +191,7 @@ impl Night {
             token,
             outbox,
             now,
+            policy,
             worker,
             settings,
             accepted,
@@ -204,6 +209,7 @@ impl Night {
             token,
             outbox,
             now,
+            policy,
             worker,
             courier,
             settings,

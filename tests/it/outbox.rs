@@ -7,6 +7,7 @@ mod timeline;
 
 mod crash;
 mod fold;
+mod group;
 mod interleavings;
 mod model;
 mod operator;

@@ -61,6 +61,7 @@ async fn a_store_that_fails_is_said_once_and_so_is_its_recovery() {
         database_url: None,
         repeat_window: Duration::from_secs(90),
         keep_delivered: Duration::from_secs(1),
+        keep_groups: Duration::from_hours(30 * 24),
     };
     let outbox = Outbox::open(&settings).await.unwrap();
     let table = rusqlite::Connection::open(folder.path().join("outbox.db")).unwrap();

@@ -34,17 +34,27 @@ const HEADS: &str = "
 
 const WAITS_BEHIND: &str = "
     SELECT EXISTS (
-        SELECT 1 FROM outbox_delivery WHERE room_id = $1 AND state = 'waiting' ORDER BY position LIMIT 1 OFFSET $2)";
+        SELECT 1 FROM outbox_delivery WHERE room_id = $1 AND state = 'waiting' AND part NOT IN ('edit', 'reaction')
+        ORDER BY position LIMIT 1 OFFSET $2)";
 
+/// Locked, so that no acceptance rewrites a row after the digest has named it.
 const RUN: &str = "
     SELECT id, attempts, accepted_at, starts_at, message FROM outbox_delivery
-    WHERE room_id = $1 AND state = 'waiting' ORDER BY position LIMIT $2";
+    WHERE room_id = $1 AND state = 'waiting' AND part NOT IN ('edit', 'reaction')
+    ORDER BY position LIMIT $2 FOR NO KEY UPDATE";
 
-/// The digest takes the place of its first member, which leaves the queue just before.
 const FOLD: &str = "UPDATE outbox_delivery SET state = 'folded' WHERE id = ANY($1)";
+/// The digest rings for the heads that it names.
+const RING: &str = "
+    UPDATE outbox_head SET rang = true WHERE id IN (SELECT head_id FROM outbox_delivery WHERE id = ANY($1))";
+/// The digest takes the place of its first member, which leaves the queue just before; or, where an edit that is not
+/// folded stands in front of that, the place in front of the edit.
 const INSERT_DIGEST: &str = "
     INSERT INTO outbox_delivery (room_id, position, txn_id, message, accepted_at, starts_at, members)
-    SELECT room_id, position, $2, $3, $4, $5, $6 FROM outbox_delivery WHERE id = $1
+    SELECT room_id, least(position, (
+            SELECT w.position - 1 FROM outbox_delivery w WHERE w.room_id = d.room_id AND w.state = 'waiting'
+            ORDER BY w.position LIMIT 1)),
+        $2, $3, $4, $5, $6 FROM outbox_delivery d WHERE id = $1
     RETURNING id";
 const NAME_DIGEST: &str = "UPDATE outbox_delivery SET folded_into = $2 WHERE id = ANY($1)";
 
@@ -56,7 +66,10 @@ const BEGIN_ATTEMPT: &str = "
     UPDATE outbox_delivery d SET attempts = d.attempts + 1, last_attempt_at = $2,
         first_attempt_at = coalesce(d.first_attempt_at, $2)
     FROM outbox_room r WHERE d.id = ANY($1) AND r.id = d.room_id
-    RETURNING d.*, r.address, true AS is_in_flight";
+    RETURNING d.*, r.address, true AS is_in_flight,
+        (SELECT event_id FROM outbox_head WHERE id = d.head_id) AS head_event,
+        (SELECT latest FROM outbox_head WHERE id = d.head_id) AS latest,
+        (SELECT rang FROM outbox_head WHERE id = d.head_id) AS rang";
 
 const RENEW: &str = "
     UPDATE outbox_room SET lease_until = clock_timestamp() + interval '10 s' WHERE id IN (
@@ -156,6 +169,7 @@ async fn untried_run(connection: &mut PgConnection, room: i32) -> Result<Vec<Wai
 async fn write_digest(connection: &mut PgConnection, members: &[Waiting], digest: &Digest) -> Result<i64, OutboxError> {
     let ids: Vec<i64> = members.iter().map(|member| member.id.0).collect();
     sqlx::query(FOLD).bind(&ids).execute(&mut *connection).await?;
+    sqlx::query(RING).bind(&ids).execute(&mut *connection).await?;
     let id: i64 = sqlx::query_scalar(INSERT_DIGEST)
         .bind(ids.first())
         .bind(TxnId::generate().as_str())

@@ -13,7 +13,11 @@ use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Postgres, Transacti
 use crate::outbox::OutboxError;
 
 /// The steps from an empty database to the present schema. Only ever add to the end.
-const MIGRATIONS: &[&str] = &[include_str!("001.sql"), include_str!("002.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("001.sql"),
+    include_str!("002.sql"),
+    include_str!("003.sql"),
+];
 
 /// Connections of one relay: one that accepts, the others for claims, records and readers.
 const CONNECTIONS: u32 = 8;

@@ -1,15 +1,17 @@
 //! Acceptance in PostgreSQL: a batch in one transaction, by a fixed number of statements.
 //!
 //! Guarantees: positions of a room follow the order of the commits, over all replicas, because each batch holds a lock
-//! per room from before it draws them until it has committed. Keys and rooms are locked in sorted order, keys first,
-//! so two replicas never wait for each other.
+//! per room from before it draws them until it has committed. Keys, rooms and groups are locked in sorted order, keys
+//! first and groups last, so two replicas never wait for each other.
 
 use std::collections::{HashMap, HashSet};
 
 use sqlx::{PgConnection, PgPool};
 
 use super::database::{LOCKS, begin};
-use crate::outbox::store::{Prepared, PreparedAcceptance, receipts_from, receipts_text};
+use super::group;
+use crate::outbox::plan::{NewRow, receipts};
+use crate::outbox::store::{PreparedAcceptance, receipts_from, receipts_text};
 use crate::outbox::{DeliveryId, Enqueued, OutboxError, Receipt};
 
 const ROOM_IDS: &str = "SELECT address, id FROM outbox_room WHERE address = ANY($1)";
@@ -27,12 +29,14 @@ const REMEMBER: &str = "
     UPDATE outbox_repeat SET receipts = new.receipts
     FROM unnest($1::text[], $2::text[]) AS new (key, receipts) WHERE outbox_repeat.key = new.key";
 
+const FORGET: &str = "DELETE FROM outbox_repeat WHERE key = ANY($1)";
+
 const LOCK_ROOMS: &str = "SELECT pg_advisory_xact_lock($1, room) FROM unnest($2::integer[]) AS room";
 const INSERT: &str = "
-    INSERT INTO outbox_delivery (room_id, txn_id, message, accepted_at, starts_at)
-    SELECT room_id, txn_id, message, accepted_at, starts_at
-    FROM unnest($1::integer[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])
-        WITH ORDINALITY AS new (room_id, txn_id, message, accepted_at, starts_at, n)
+    INSERT INTO outbox_delivery (room_id, txn_id, message, accepted_at, starts_at, part, reaction, head_id)
+    SELECT room_id, txn_id, message, accepted_at, starts_at, part, reaction, head_id
+    FROM unnest($1::integer[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[])
+        WITH ORDINALITY AS new (room_id, txn_id, message, accepted_at, starts_at, part, reaction, head_id, n)
     ORDER BY n
     RETURNING txn_id, id";
 
@@ -45,28 +49,29 @@ pub(super) async fn accept(
     let rooms = room_ids(pool, acceptances).await?;
     let mut transaction = begin(pool).await?;
     let repeats = recognise(&mut transaction, acceptances, window_ms).await?;
-    let is_new = |a: &&&PreparedAcceptance| a.repeat_key.as_ref().is_none_or(|key| !repeats.contains_key(key));
-    let new: Vec<_> = acceptances.iter().filter(is_new).copied().collect();
-    let ids = insert(&mut transaction, &new, &rooms).await?;
-    let receipt = |delivery: &Prepared| {
-        let id = ids.get(delivery.txn_id.as_str()).copied();
-        Ok(Receipt {
-            id: id.ok_or_else(|| OutboxError::bug("a row was not inserted"))?,
-            room: delivery.room.clone(),
-        })
-    };
+    let repeat = |acceptance: &PreparedAcceptance| acceptance.repeat_key.as_ref().and_then(|key| repeats.get(key));
+    let new: Vec<_> = acceptances
+        .iter()
+        .copied()
+        .filter(|one| repeat(one).is_none())
+        .collect();
+    lock_rooms(&mut transaction, &new, &rooms).await?;
+    let mut plan = group::plan(&mut transaction, &new).await?;
+    let mut carried = Vec::with_capacity(new.len());
+    for acceptance in &new {
+        carried.push(plan.accept(acceptance)?);
+    }
+    group::write(&mut transaction, &plan).await?;
+    let added = insert(&mut transaction, &plan.rows, &rooms).await?;
+    let mut carried = carried.into_iter();
     let mut answers = Vec::with_capacity(acceptances.len());
     for acceptance in acceptances {
-        let repeat = acceptance.repeat_key.as_ref().and_then(|key| repeats.get(key));
-        answers.push(match repeat {
+        answers.push(match repeat(acceptance) {
             Some(receipts) => Enqueued::Recognised(receipts.clone()),
-            None => Enqueued::Accepted(
-                acceptance
-                    .deliveries
-                    .iter()
-                    .map(receipt)
-                    .collect::<Result<_, OutboxError>>()?,
-            ),
+            None => match carried.next().flatten() {
+                Some(carriers) => Enqueued::Accepted(receipts(&carriers, &added)?),
+                None => Enqueued::Outdated,
+            },
         });
     }
     remember(&mut transaction, acceptances, &answers).await?;
@@ -76,8 +81,10 @@ pub(super) async fn accept(
 
 /// The rooms' numbers; new rooms are made at once, outside the transaction, for they are never taken back.
 async fn room_ids(pool: &PgPool, acceptances: &[&PreparedAcceptance]) -> Result<HashMap<String, i32>, OutboxError> {
-    let deliveries = acceptances.iter().flat_map(|acceptance| &acceptance.deliveries);
-    let addresses: HashSet<&str> = deliveries.map(|delivery| delivery.room.as_str()).collect();
+    let addresses: HashSet<&str> = acceptances
+        .iter()
+        .flat_map(|acceptance| addresses(acceptance))
+        .collect();
     let mut addresses: Vec<&str> = addresses.into_iter().collect();
     addresses.sort_unstable();
     let known = sqlx::query_as(ROOM_IDS).bind(&addresses).fetch_all(pool).await?;
@@ -122,65 +129,92 @@ async fn recognise(
         .collect()
 }
 
-/// Adds the rows, and returns their ids by transaction ID.
-async fn insert(
+/// Every room that an acceptance has to do with.
+fn addresses(acceptance: &PreparedAcceptance) -> impl Iterator<Item = &str> {
+    let deliveries = acceptance.deliveries.iter().map(|delivery| delivery.room.as_str());
+    deliveries.chain(acceptance.groups.iter().map(|group| group.room.as_str()))
+}
+
+fn room_id(rooms: &HashMap<String, i32>, address: &str) -> Result<i32, OutboxError> {
+    let room = rooms.get(address).copied();
+    room.ok_or_else(|| OutboxError::bug("a room was not made"))
+}
+
+async fn lock_rooms(
     connection: &mut PgConnection,
     acceptances: &[&PreparedAcceptance],
     rooms: &HashMap<String, i32>,
-) -> Result<HashMap<String, DeliveryId>, OutboxError> {
-    let (mut room_ids, mut txn_ids, mut messages) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut accepted, mut starts) = (Vec::new(), Vec::new());
-    for acceptance in acceptances {
-        for delivery in &acceptance.deliveries {
-            let room = rooms.get(delivery.room.as_str()).copied();
-            room_ids.push(room.ok_or_else(|| OutboxError::bug("a room was not made"))?);
-            txn_ids.push(delivery.txn_id.as_str());
-            messages.push(delivery.message.as_str());
-            accepted.push(acceptance.at);
-            starts.push(delivery.starts_at);
-        }
-    }
-    if room_ids.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let mut locks = room_ids.clone();
+) -> Result<(), OutboxError> {
+    let addresses = acceptances.iter().flat_map(|acceptance| addresses(acceptance));
+    let mut locks = addresses
+        .map(|address| room_id(rooms, address))
+        .collect::<Result<Vec<_>, _>>()?;
     locks.sort_unstable();
     locks.dedup();
-    sqlx::query(LOCK_ROOMS)
-        .bind(LOCKS)
-        .bind(&locks)
-        .execute(&mut *connection)
-        .await?;
-    let rows: Vec<(String, i64)> = sqlx::query_as(INSERT)
-        .bind(&room_ids)
-        .bind(&txn_ids)
-        .bind(&messages)
-        .bind(&accepted)
-        .bind(&starts)
-        .fetch_all(connection)
-        .await?;
-    Ok(rows.into_iter().map(|(txn_id, id)| (txn_id, DeliveryId(id))).collect())
+    if !locks.is_empty() {
+        let lock = sqlx::query(LOCK_ROOMS).bind(LOCKS).bind(&locks);
+        lock.execute(connection).await?;
+    }
+    Ok(())
 }
 
-/// Writes the receipts beside the keys that were taken.
+/// Adds the rows, and returns their ids in their order.
+async fn insert(
+    connection: &mut PgConnection,
+    rows: &[NewRow],
+    rooms: &HashMap<String, i32>,
+) -> Result<Vec<DeliveryId>, OutboxError> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let room_ids = rows
+        .iter()
+        .map(|row| room_id(rooms, row.room.as_str()))
+        .collect::<Result<Vec<_>, _>>()?;
+    let ids: Vec<(String, i64)> = sqlx::query_as(INSERT)
+        .bind(&room_ids)
+        .bind(rows.iter().map(|row| row.txn_id.as_str()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.text.as_str()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.accepted_at).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.starts_at).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.part.as_str()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.part.key()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.head.as_deref()).collect::<Vec<_>>())
+        .fetch_all(connection)
+        .await?;
+    let ids: HashMap<String, i64> = ids.into_iter().collect();
+    let id = |row: &NewRow| {
+        let id = ids.get(row.txn_id.as_str()).copied();
+        Ok(DeliveryId(
+            id.ok_or_else(|| OutboxError::bug("a row was not inserted"))?,
+        ))
+    };
+    rows.iter().map(id).collect()
+}
+
+/// Writes the receipts beside the keys that were taken, and gives those back whose acceptance was out of date.
 async fn remember(
     connection: &mut PgConnection,
     acceptances: &[&PreparedAcceptance],
     answers: &[Enqueued],
 ) -> Result<(), OutboxError> {
-    let (mut keys, mut receipts) = (Vec::new(), Vec::new());
+    let (mut keys, mut receipts, mut outdated) = (Vec::new(), Vec::new(), Vec::new());
     for (acceptance, answer) in acceptances.iter().zip(answers) {
-        if let (Some(key), Enqueued::Accepted(accepted)) = (&acceptance.repeat_key, answer) {
-            keys.push(key.as_str());
-            receipts.push(receipts_text(accepted)?);
+        match (&acceptance.repeat_key, answer) {
+            (Some(key), Enqueued::Accepted(accepted)) => {
+                keys.push(key.as_str());
+                receipts.push(receipts_text(accepted)?);
+            }
+            (Some(key), Enqueued::Outdated) => outdated.push(key.as_str()),
+            _ => {}
         }
     }
     if !keys.is_empty() {
-        sqlx::query(REMEMBER)
-            .bind(&keys)
-            .bind(&receipts)
-            .execute(connection)
-            .await?;
+        let remember = sqlx::query(REMEMBER).bind(&keys).bind(&receipts);
+        remember.execute(&mut *connection).await?;
+    }
+    if !outdated.is_empty() {
+        sqlx::query(FORGET).bind(&outdated).execute(connection).await?;
     }
     Ok(())
 }

@@ -41,6 +41,23 @@ const PRUNE_REPEATS: &str = "
     DELETE FROM outbox_repeat WHERE key IN (
         SELECT key FROM outbox_repeat WHERE accepted_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)";
 
+const PRUNE_GROUPS: &str = "
+    DELETE FROM outbox_group WHERE key IN (
+        SELECT key FROM outbox_group WHERE changed_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)";
+const PRUNE_HEADS: &str = "
+    DELETE FROM outbox_head WHERE id IN (
+        SELECT h.id FROM outbox_head h WHERE NOT EXISTS (SELECT 1 FROM outbox_group g WHERE g.head_id = h.id)
+            AND NOT EXISTS (SELECT 1 FROM outbox_delivery d WHERE d.head_id = h.id) LIMIT $1
+        FOR UPDATE OF h SKIP LOCKED)";
+
+/// How long what is kept, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keep {
+    pub(super) delivered: i64,
+    pub(super) keys: i64,
+    pub(super) groups: i64,
+}
+
 /// Puts dead deliveries at the tail of their rooms, in the order given.
 pub(super) async fn retry(pool: &PgPool, ids: &[DeliveryId], now: Timestamp) -> Result<Vec<Retried>, OutboxError> {
     let mut retried = Vec::with_capacity(ids.len());
@@ -110,22 +127,19 @@ pub(super) async fn discard(pool: &PgPool, id: DeliveryId, now: Timestamp) -> Re
 }
 
 /// Removes one step's worth of what is old; 0 when there is no more.
-pub(super) async fn prune_step(
-    pool: &PgPool,
-    now: Timestamp,
-    keep_delivered_ms: i64,
-    keep_keys_ms: i64,
-) -> Result<u64, OutboxError> {
+pub(super) async fn prune_step(pool: &PgPool, now: Timestamp, keep: Keep) -> Result<u64, OutboxError> {
     let mut removed = 0;
     for (statement, keep) in [
-        (PRUNE_FOLDED, keep_delivered_ms),
-        (PRUNE_DELIVERED, keep_delivered_ms),
-        (PRUNE_REPEATS, keep_keys_ms),
+        (PRUNE_FOLDED, keep.delivered),
+        (PRUNE_DELIVERED, keep.delivered),
+        (PRUNE_REPEATS, keep.keys),
+        (PRUNE_GROUPS, keep.groups),
     ] {
         let prune = sqlx::query(statement)
             .bind(millis(now).saturating_sub(keep))
             .bind(PRUNE_STEP);
         removed += prune.execute(pool).await?.rows_affected();
     }
-    Ok(removed)
+    let heads = sqlx::query(PRUNE_HEADS).bind(PRUNE_STEP).execute(pool).await?;
+    Ok(removed + heads.rows_affected())
 }

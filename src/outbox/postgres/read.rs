@@ -7,15 +7,17 @@ use sqlx::{FromRow, PgPool, Row as _};
 
 use crate::message::{RoomAddress, TxnId};
 use crate::outbox::store::{Stored, timestamp, wait_of};
-use crate::outbox::{Delivery, DeliveryId, DeliveryState, Filter, OutboxError, RoomStats, RoomWait, Stats};
+use crate::outbox::{Delivery, DeliveryId, DeliveryState, Filter, OutboxError, Part, RoomStats, RoomWait, Stats};
 
 const SHOW: &str = "
-    SELECT d.*, r.address, r.in_flight IS NOT DISTINCT FROM d.id AS is_in_flight
-    FROM outbox_delivery d JOIN outbox_room r ON r.id = d.room_id WHERE d.id = $1";
+    SELECT d.*, r.address, r.in_flight IS NOT DISTINCT FROM d.id AS is_in_flight, h.event_id AS head_event, h.latest,
+        h.rang
+    FROM outbox_delivery d JOIN outbox_room r ON r.id = d.room_id LEFT JOIN outbox_head h ON h.id = d.head_id WHERE d.id = $1";
 
 const LIST: &str = "
-    SELECT d.*, r.address, r.in_flight IS NOT DISTINCT FROM d.id AS is_in_flight
-    FROM outbox_delivery d JOIN outbox_room r ON r.id = d.room_id
+    SELECT d.*, r.address, r.in_flight IS NOT DISTINCT FROM d.id AS is_in_flight, h.event_id AS head_event, h.latest,
+        h.rang
+    FROM outbox_delivery d JOIN outbox_room r ON r.id = d.room_id LEFT JOIN outbox_head h ON h.id = d.head_id
     WHERE ($1::text IS NULL OR CASE WHEN r.in_flight IS NOT DISTINCT FROM d.id THEN 'in-flight'
             WHEN d.state = 'waiting' THEN 'pending' ELSE d.state END = $1)
         AND ($2::text IS NULL OR r.address = $2)
@@ -48,6 +50,7 @@ impl FromRow<'_, PgRow> for Row {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
         let time = |name: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(name)?.map(timestamp));
         let stored = Stored::parse(row.try_get("state")?).map_err(unreadable)?;
+        let part = Part::stored(row.try_get("part")?, row.try_get("reaction")?);
         Ok(Self(Delivery {
             id: DeliveryId(row.try_get("id")?),
             room: row.try_get::<&str, _>("address")?.parse().map_err(unreadable)?,
@@ -64,6 +67,9 @@ impl FromRow<'_, PgRow> for Row {
             event_id: row.try_get("event_id")?,
             folded_into: row.try_get::<Option<i64>, _>("folded_into")?.map(DeliveryId),
             members: unsigned(row.try_get::<i32, _>("members")?),
+            relation: part.relation(row.try_get("head_event")?, row.try_get("latest")?),
+            part,
+            head_rang: row.try_get::<Option<bool>, _>("rang")?.unwrap_or_default(),
         }))
     }
 }

@@ -20,6 +20,16 @@ const FREE_ROOM: &str = "
 
 const DELIVERED: &str = "
     UPDATE outbox_delivery SET state = 'delivered', finished_at = $2, event_id = $3 WHERE id = $1";
+/// Whatever goes out while there is no head becomes it.
+const HEAD_DELIVERED: &str = "
+    UPDATE outbox_head h SET rang = true,
+        latest = CASE WHEN h.event_id IS NOT NULL AND d.part = 'line' THEN $2 ELSE h.latest END,
+        event_id = coalesce(h.event_id, $2)
+    FROM outbox_delivery d WHERE d.id = $1 AND h.id = d.head_id";
+const HEAD_GONE: &str = "
+    UPDATE outbox_head SET event_id = NULL, latest = NULL
+    WHERE id = (SELECT head_id FROM outbox_delivery WHERE id = $1)";
+const REFUSED: &str = "UPDATE outbox_delivery SET last_error = $2 WHERE id = $1";
 const FAILED: &str = "
     UPDATE outbox_delivery SET last_error = $2, first_attempt_at = CASE WHEN $3 THEN first_attempt_at END
     WHERE id = $1";
@@ -97,7 +107,9 @@ async fn free_room(
 ) -> Result<(), OutboxError> {
     let (due_at, waits_since, reason) = match outcome {
         Outcome::Wait { until, reason, .. } => (millis(*until), millis(now), Some(clean(reason))),
-        Outcome::Delivered { .. } | Outcome::Rewrite { .. } | Outcome::Dead { .. } => (0, 0, None),
+        Outcome::Delivered { .. } | Outcome::Rewrite { .. } | Outcome::Detached { .. } | Outcome::Dead { .. } => {
+            (0, 0, None)
+        }
     };
     let free = sqlx::query(FREE_ROOM)
         .bind(room_id)
@@ -114,6 +126,14 @@ async fn write(
     outcome: &Outcome,
     now: Timestamp,
 ) -> Result<(), OutboxError> {
+    let head = match outcome {
+        Outcome::Delivered { event_id } => Some(sqlx::query(HEAD_DELIVERED).bind(id.0).bind(clean(event_id))),
+        Outcome::Detached { .. } => Some(sqlx::query(HEAD_GONE).bind(id.0)),
+        Outcome::Wait { .. } | Outcome::Rewrite { .. } | Outcome::Dead { .. } => None,
+    };
+    if let Some(head) = head {
+        head.execute(&mut *connection).await?;
+    }
     let query = match outcome {
         Outcome::Delivered { event_id } => sqlx::query(DELIVERED)
             .bind(id.0)
@@ -124,6 +144,7 @@ async fn write(
             .bind(id.0)
             .bind(message_text(message)?)
             .bind(clean(error)),
+        Outcome::Detached { error } => sqlx::query(REFUSED).bind(id.0).bind(clean(error)),
         Outcome::Dead { error } => sqlx::query(DEAD).bind(id.0).bind(millis(now)).bind(clean(error)),
     };
     query.execute(connection).await?;

@@ -27,17 +27,25 @@ const DUE_HEADS: &str = "
     ORDER BY r.lease_until, d.id LIMIT ?3";
 
 const WAITS_BEHIND: &str = "
-    SELECT EXISTS (SELECT 1 FROM delivery WHERE room_id = ?1 AND state = 'waiting' ORDER BY position LIMIT 1 OFFSET ?2)";
+    SELECT EXISTS (
+        SELECT 1 FROM delivery WHERE room_id = ?1 AND state = 'waiting' AND part NOT IN ('edit', 'reaction')
+        ORDER BY position LIMIT 1 OFFSET ?2)";
 
 const RUN: &str = "
     SELECT id, attempts, accepted_at, starts_at, message FROM delivery
-    WHERE room_id = ?1 AND state = 'waiting' ORDER BY position LIMIT ?2";
+    WHERE room_id = ?1 AND state = 'waiting' AND part NOT IN ('edit', 'reaction') ORDER BY position LIMIT ?2";
 
-/// The digest takes the place of its first member, which leaves the queue just before.
 const FOLD: &str = "UPDATE delivery SET state = 'folded' WHERE id = ?1";
+/// The digest rings for the heads that it names.
+const RING: &str = "UPDATE head SET rang = 1 WHERE id = (SELECT head_id FROM delivery WHERE id = ?1)";
+/// The digest takes the place of its first member, which leaves the queue just before; or, where an edit that is not
+/// folded stands in front of that, the place in front of the edit.
 const INSERT_DIGEST: &str = "
     INSERT INTO delivery (room_id, position, txn_id, message, accepted_at, starts_at, members)
-    SELECT room_id, position, ?2, ?3, ?4, ?5, ?6 FROM delivery WHERE id = ?1";
+    SELECT room_id, min(position, coalesce((
+            SELECT w.position - 1 FROM delivery w WHERE w.room_id = d.room_id AND w.state = 'waiting'
+            ORDER BY w.position LIMIT 1), position)),
+        ?2, ?3, ?4, ?5, ?6 FROM delivery d WHERE id = ?1";
 const NAME_DIGEST: &str = "UPDATE delivery SET folded_into = ?2 WHERE id = ?1";
 
 const BEGIN_ATTEMPT: &str = "
@@ -136,6 +144,7 @@ fn untried_run(connection: &Connection, room_id: i64) -> Result<Vec<Waiting>, Ou
 fn write_digest(connection: &Connection, members: &[Waiting], digest: &Digest) -> Result<i64, OutboxError> {
     for member in members {
         connection.prepare_cached(FOLD)?.execute([member.id.0])?;
+        connection.prepare_cached(RING)?.execute([member.id.0])?;
     }
     connection.prepare_cached(INSERT_DIGEST)?.execute(params![
         members.first().map(|first| first.id.0),

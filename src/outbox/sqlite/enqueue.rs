@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::outbox::store::{Prepared, PreparedAcceptance, receipts_from, receipts_text};
-use crate::outbox::{DeliveryId, Enqueued, OutboxError, Receipt};
+use super::group;
+use crate::outbox::plan::{NewRow, Plan, receipts};
+use crate::outbox::store::{PreparedAcceptance, receipts_from, receipts_text};
+use crate::outbox::{DeliveryId, Enqueued, OutboxError};
 
 const REMEMBERED: &str = "SELECT receipts FROM repeat WHERE key = ?1 AND abs(?2 - accepted_at) < ?3";
 
@@ -19,10 +21,10 @@ const TAKE_POSITION: &str = "
     RETURNING id, tail";
 
 const INSERT: &str = "
-    INSERT INTO delivery (room_id, position, txn_id, message, accepted_at, starts_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    INSERT INTO delivery (room_id, position, txn_id, message, accepted_at, starts_at, part, reaction, head_id)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
-/// Adds all deliveries of one acceptance, unless it is a repeat.
+/// Adds all deliveries of one acceptance, unless it is a repeat or out of date.
 pub(super) fn enqueue(
     connection: &Connection,
     acceptance: &PreparedAcceptance,
@@ -38,11 +40,12 @@ pub(super) fn enqueue(
             return Ok(Enqueued::Recognised(receipts_from(&receipts)?));
         }
     }
-    let receipts: Vec<Receipt> = acceptance
-        .deliveries
-        .iter()
-        .map(|delivery| insert(connection, delivery, acceptance.at))
-        .collect::<Result<_, _>>()?;
+    let mut plan = group::plan(connection, acceptance)?;
+    let Some(carriers) = plan.accept(acceptance)? else {
+        return Ok(Enqueued::Outdated);
+    };
+    let added = write(connection, &plan)?;
+    let receipts = receipts(&carriers, &added)?;
     if let Some(key) = &acceptance.repeat_key {
         let values = params![key, acceptance.at, receipts_text(&receipts)?];
         connection.prepare_cached(REMEMBER)?.execute(values)?;
@@ -50,14 +53,35 @@ pub(super) fn enqueue(
     Ok(Enqueued::Accepted(receipts))
 }
 
-fn insert(connection: &Connection, new: &Prepared, at: i64) -> Result<Receipt, OutboxError> {
+/// Carries a plan out, and returns the ids of the rows that were added.
+fn write(connection: &Connection, plan: &Plan) -> Result<Vec<DeliveryId>, OutboxError> {
+    for head in &plan.heads {
+        group::new_head(connection, head)?;
+    }
+    for (id, text) in &plan.rewritten {
+        group::rewrite(connection, *id, text)?;
+    }
+    for (key, written) in &plan.groups {
+        group::write(connection, key, written)?;
+    }
+    plan.rows.iter().map(|row| insert(connection, row)).collect()
+}
+
+fn insert(connection: &Connection, new: &NewRow) -> Result<DeliveryId, OutboxError> {
     let (room_id, position) = take_position(connection, new.room.as_str())?;
-    let values = params![room_id, position, new.txn_id.as_str(), new.message, at, new.starts_at];
+    let values = params![
+        room_id,
+        position,
+        new.txn_id.as_str(),
+        new.text,
+        new.accepted_at,
+        new.starts_at,
+        new.part.as_str(),
+        new.part.key(),
+        new.head,
+    ];
     connection.prepare_cached(INSERT)?.execute(values)?;
-    Ok(Receipt {
-        id: DeliveryId(connection.last_insert_rowid()),
-        room: new.room.clone(),
-    })
+    Ok(DeliveryId(connection.last_insert_rowid()))
 }
 
 /// The room, made if it is new, and the next position at its tail.

@@ -13,7 +13,11 @@ use rusqlite::{Connection, OpenFlags};
 use crate::outbox::OutboxError;
 
 /// The steps from an empty file to the present schema. Only ever add to the end.
-const MIGRATIONS: &[&str] = &[include_str!("001.sql"), include_str!("002.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("001.sql"),
+    include_str!("002.sql"),
+    include_str!("003.sql"),
+];
 
 /// How long a statement waits for another process, such as an operator's command.
 const BUSY: Duration = Duration::from_secs(5);

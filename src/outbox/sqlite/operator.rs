@@ -39,6 +39,21 @@ const PRUNE_DELIVERED: &str = "
 const PRUNE_REPEATS: &str = "
     DELETE FROM repeat WHERE key IN (SELECT key FROM repeat WHERE accepted_at < ?1 LIMIT ?2)";
 
+const PRUNE_GROUPS: &str = "
+    DELETE FROM alert_group WHERE key IN (SELECT key FROM alert_group WHERE changed_at < ?1 LIMIT ?2)";
+const PRUNE_HEADS: &str = "
+    DELETE FROM head WHERE id IN (
+        SELECT h.id FROM head h WHERE NOT EXISTS (SELECT 1 FROM alert_group g WHERE g.head_id = h.id)
+            AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.head_id = h.id) LIMIT ?1)";
+
+/// How long what is kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keep {
+    pub(super) delivered: Duration,
+    pub(super) keys: Duration,
+    pub(super) groups: Duration,
+}
+
 /// Puts dead deliveries at the tail of their rooms, in the order given.
 pub(super) fn retry(connection: &Connection, ids: &[DeliveryId], now: Timestamp) -> Result<Vec<Retried>, OutboxError> {
     ids.iter()
@@ -94,19 +109,18 @@ pub(super) fn discard(connection: &Connection, id: DeliveryId, now: Timestamp) -
 }
 
 /// Removes one step's worth of what is old; 0 when there is no more.
-pub(super) fn prune_step(
-    connection: &Connection,
-    now: Timestamp,
-    keep_delivered: Duration,
-    keep_keys: Duration,
-) -> Result<u64, OutboxError> {
+pub(super) fn prune_step(connection: &Connection, now: Timestamp, keep: Keep) -> Result<u64, OutboxError> {
     let before = |keep: Duration| millis(now).saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
-    let rows = [before(keep_delivered), PRUNE_STEP];
+    let rows = [before(keep.delivered), PRUNE_STEP];
     let mut removed = connection.prepare_cached(PRUNE_FOLDED)?.execute(rows)?;
     removed += connection.prepare_cached(PRUNE_DELIVERED)?.execute(rows)?;
     removed += connection
         .prepare_cached(PRUNE_REPEATS)?
-        .execute([before(keep_keys), PRUNE_STEP])?;
+        .execute([before(keep.keys), PRUNE_STEP])?;
+    removed += connection
+        .prepare_cached(PRUNE_GROUPS)?
+        .execute([before(keep.groups), PRUNE_STEP])?;
+    removed += connection.prepare_cached(PRUNE_HEADS)?.execute([PRUNE_STEP])?;
     Ok(removed as u64)
 }
 

@@ -6,15 +6,15 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use crate::message::{RoomAddress, TxnId};
 use crate::outbox::store::{Stored, timestamp, wait_of};
-use crate::outbox::{Delivery, DeliveryId, DeliveryState, Filter, OutboxError, RoomStats, RoomWait, Stats};
+use crate::outbox::{Delivery, DeliveryId, DeliveryState, Filter, OutboxError, Part, RoomStats, RoomWait, Stats};
 
 const SHOW: &str = "
-    SELECT d.*, r.address, r.in_flight IS d.id AS is_in_flight
-    FROM delivery d JOIN room r ON r.id = d.room_id WHERE d.id = ?1";
+    SELECT d.*, r.address, r.in_flight IS d.id AS is_in_flight, h.event_id AS head_event, h.latest, h.rang
+    FROM delivery d JOIN room r ON r.id = d.room_id LEFT JOIN head h ON h.id = d.head_id WHERE d.id = ?1";
 
 const LIST: &str = "
-    SELECT d.*, r.address, r.in_flight IS d.id AS is_in_flight
-    FROM delivery d JOIN room r ON r.id = d.room_id
+    SELECT d.*, r.address, r.in_flight IS d.id AS is_in_flight, h.event_id AS head_event, h.latest, h.rang
+    FROM delivery d JOIN room r ON r.id = d.room_id LEFT JOIN head h ON h.id = d.head_id
     WHERE (:state IS NULL OR CASE WHEN r.in_flight IS d.id THEN 'in-flight' WHEN d.state = 'waiting' THEN 'pending'
             ELSE d.state END = :state)
         AND (:room IS NULL OR r.address = :room)
@@ -102,6 +102,7 @@ pub(super) fn room_due(
 fn delivery(row: &Row<'_>) -> Result<Delivery, rusqlite::Error> {
     let time = |name: &str| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(name)?.map(timestamp));
     let stored = Stored::parse(row.get_ref("state")?.as_str()?).map_err(|error| unreadable("state", error))?;
+    let part = Part::stored(row.get_ref("part")?.as_str()?, row.get("reaction")?);
     Ok(Delivery {
         id: DeliveryId(row.get("id")?),
         room: room(row, "address")?,
@@ -119,6 +120,9 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, rusqlite::Error> {
         event_id: row.get("event_id")?,
         folded_into: row.get::<_, Option<i64>>("folded_into")?.map(DeliveryId),
         members: row.get("members")?,
+        relation: part.relation(row.get("head_event")?, row.get("latest")?),
+        part,
+        head_rang: row.get::<_, Option<bool>>("rang")?.unwrap_or_default(),
     })
 }
 

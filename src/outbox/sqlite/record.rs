@@ -8,11 +8,19 @@ use crate::outbox::store::{Stored, clean, counts, message_text, millis};
 use crate::outbox::{DeliveryId, OutboxError, Outcome, Recorded, RoomWait};
 
 const STANDING: &str = "
-    SELECT d.room_id, d.state, r.in_flight IS d.id FROM delivery d JOIN room r ON r.id = d.room_id WHERE d.id = ?1";
+    SELECT d.room_id, d.state, r.in_flight IS d.id, d.part = 'line' FROM delivery d JOIN room r ON r.id = d.room_id WHERE d.id = ?1";
 
 const FREE_ROOM: &str = "UPDATE room SET in_flight = NULL, due_at = ?2, waits_since = ?3, reason = ?4 WHERE id = ?1";
 
 const DELIVERED: &str = "UPDATE delivery SET state = 'delivered', finished_at = ?2, event_id = ?3 WHERE id = ?1";
+/// Whatever goes out while there is no head becomes it.
+const HEAD_DELIVERED: &str = "
+    UPDATE head SET rang = 1, latest = CASE WHEN event_id IS NOT NULL AND ?3 THEN ?2 ELSE latest END,
+        event_id = coalesce(event_id, ?2)
+    WHERE id = (SELECT head_id FROM delivery WHERE id = ?1)";
+const HEAD_GONE: &str = "
+    UPDATE head SET event_id = NULL, latest = NULL WHERE id = (SELECT head_id FROM delivery WHERE id = ?1)";
+const REFUSED: &str = "UPDATE delivery SET last_error = ?2 WHERE id = ?1";
 const FAILED: &str = "
     UPDATE delivery SET last_error = ?2, first_attempt_at = CASE WHEN ?3 THEN first_attempt_at END WHERE id = ?1";
 const REWRITTEN: &str = "UPDATE delivery SET message = ?2, last_error = ?3 WHERE id = ?1";
@@ -28,17 +36,19 @@ pub(super) fn record(
     outcome: &Outcome,
     now: Timestamp,
 ) -> Result<Recorded, OutboxError> {
-    let standing: Option<(i64, String, bool)> = connection
+    let standing: Option<(i64, String, bool, bool)> = connection
         .prepare_cached(STANDING)?
-        .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
         .optional()?;
-    let Some((room_id, state, held)) = standing else {
+    let Some((room_id, state, held, is_line)) = standing else {
         return Ok(Recorded::Superseded);
     };
     if held {
         let (due_at, waits_since, reason) = match outcome {
             Outcome::Wait { until, reason, .. } => (millis(*until), millis(now), Some(clean(reason))),
-            Outcome::Delivered { .. } | Outcome::Rewrite { .. } | Outcome::Dead { .. } => (0, 0, None),
+            Outcome::Delivered { .. } | Outcome::Rewrite { .. } | Outcome::Detached { .. } | Outcome::Dead { .. } => {
+                (0, 0, None)
+            }
         };
         connection
             .prepare_cached(FREE_ROOM)?
@@ -49,9 +59,13 @@ pub(super) fn record(
     }
     match outcome {
         Outcome::Delivered { event_id } => {
+            let event_id = clean(event_id);
+            connection
+                .prepare_cached(HEAD_DELIVERED)?
+                .execute(params![id.0, event_id, is_line])?;
             connection
                 .prepare_cached(DELIVERED)?
-                .execute(params![id.0, millis(now), clean(event_id)])?
+                .execute(params![id.0, millis(now), event_id])?
         }
         Outcome::Wait { error, counts, .. } => {
             connection
@@ -62,6 +76,12 @@ pub(super) fn record(
             connection
                 .prepare_cached(REWRITTEN)?
                 .execute(params![id.0, message_text(message)?, clean(error)])?
+        }
+        Outcome::Detached { error } => {
+            connection.prepare_cached(HEAD_GONE)?.execute([id.0])?;
+            connection
+                .prepare_cached(REFUSED)?
+                .execute(params![id.0, clean(error)])?
         }
         Outcome::Dead { error } => {
             connection

@@ -35,15 +35,7 @@ impl Context<'_> {
             ("panelURL", line(&a.panel_url)),
             ("imageURL", line(&a.image_url)),
             ("ruleUID", line(&a.rule_uid)),
-            (
-                "values",
-                Lookup::of(
-                    a.values
-                        .iter()
-                        .flatten()
-                        .map(|(name, value)| (clean_line(name).into_owned(), *value)),
-                ),
-            ),
+            ("values", lookup(a.values.as_ref())),
             ("valueString", self.long(&a.value_string)),
             ("orgId", optional(a.org_id)),
         ]);
@@ -82,9 +74,16 @@ impl Context<'_> {
             ("duration", optional(facts.seconds(self.facts.now))),
             ("differing", self.label_list(self.facts.differing(facts.alert))),
             ("readings", readings::of(facts)),
+            ("last_values", lookup(facts.alert.last_values.as_ref())),
+            ("last_readings", readings::of_last(facts)),
             ("links", link_list(&own_links)),
         ]);
     }
+}
+
+fn lookup(values: Option<&BTreeMap<String, f64>>) -> Value {
+    let values = values.into_iter().flatten();
+    Lookup::of(values.map(|(name, value)| (clean_line(name).into_owned(), *value)))
 }
 
 /// Why the state is not simply what the query said, in words.

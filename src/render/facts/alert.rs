@@ -76,15 +76,7 @@ fn kind_of(alert: &Alert) -> Kind {
         (AlertStatus::Firing, _) if has("Error") => Kind::Error,
         (AlertStatus::Firing, _) if has("NoData") => Kind::NoData,
         (AlertStatus::Firing, _) => Kind::Firing,
-        // When data comes back, Grafana ends the alert about missing data as a series that went away.
-        (AlertStatus::Resolved, _) if has("MissingSeries") && is_datasource_alert(alert) => Kind::Resolved,
-        (AlertStatus::Resolved, _)
-            if ["MissingSeries", "Paused", "Updated", "RuleDeleted"]
-                .into_iter()
-                .any(has) =>
-        {
-            Kind::NotRecovered
-        }
+        (AlertStatus::Resolved, _) if !alert.recovered() => Kind::NotRecovered,
         (AlertStatus::Resolved, _) => Kind::Resolved,
     }
 }

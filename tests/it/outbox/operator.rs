@@ -203,6 +203,7 @@ async fn retry_of_a_room_ends_its_wait_even_if_nothing_is_dead() {
         database_url: None,
         repeat_window: Duration::from_secs(90),
         keep_delivered: Duration::from_hours(1),
+        keep_groups: Duration::from_hours(30 * 24),
     };
     let outbox = Outbox::open(&settings).await.unwrap();
     accept(&outbox, "a", "1", at(0)).await;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use grafana_matrix_relay::message::{Mentions, MsgType, RenderedMessage, RoomAddress};
 use grafana_matrix_relay::outbox::{
-    Acceptance, Delivery, DeliveryId, Digest, Enqueued, FoldPolicy, NewDelivery, Outbox, Outcome, Recorded, Settings,
-    Waiting,
+    Acceptance, Delivery, DeliveryId, Digest, Enqueued, FoldPolicy, NewDelivery, Outbox, Outcome, Part, Recorded,
+    Settings, Waiting,
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -96,6 +96,7 @@ pub(crate) fn settings(directory: &Path, database_url: Option<String>) -> Settin
         database_url: database_url.map(SecretString::from),
         repeat_window: WINDOW,
         keep_delivered: KEEP,
+        keep_groups: Duration::from_hours(30 * 24),
     }
 }
 
@@ -124,7 +125,10 @@ pub(crate) fn acceptance(name: &str, text: &str, now: Timestamp) -> Acceptance {
             room: room(name),
             message: message(text),
             starts_at: None,
+            part: Part::Message,
+            group: None,
         }],
+        groups: Vec::new(),
         repeat_key: None,
         at: now,
     }
@@ -141,7 +145,7 @@ pub(crate) fn keyed(name: &str, text: &str, key: &str, now: Timestamp) -> Accept
 pub(crate) async fn accept(outbox: &Outbox, name: &str, text: &str, now: Timestamp) -> DeliveryId {
     match outbox.enqueue(acceptance(name, text, now)).await.unwrap() {
         Enqueued::Accepted(receipts) => receipts[0].id,
-        Enqueued::Recognised(_) => panic!("no key was given"),
+        Enqueued::Recognised(_) | Enqueued::Outdated => panic!("no key was given"),
     }
 }
 

@@ -89,6 +89,7 @@ prop_compose! {
             panel_url: url,
             rule_uid: String::new(),
             values: Some([("A".to_owned(), value)].into()),
+            last_values: None,
             value_string: String::new(),
             image_url: String::new(),
             org_id: None,

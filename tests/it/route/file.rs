@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use grafana_matrix_relay::config::routes::{RouteProblem, Routes, RoutesSource, Watch, Watched};
 use grafana_matrix_relay::message::{Mode, RouteName, TemplateName};
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 
 pub(super) fn parse(source: &RoutesSource, text: &str) -> Result<Routes, Vec<String>> {
     let variable = |name: &str| (name.starts_with("SET")).then(|| format!("value-of-{name}"));
@@ -40,7 +40,7 @@ fn the_example_can_be_used_and_shows_every_key() {
         "what the default route's rules take over"
     );
     let storage = &routes.credentials[&name("storage")];
-    let tokens: Vec<_> = storage.bearer.iter().map(|token| token.expose_secret()).collect();
+    let tokens: Vec<_> = storage.bearer.iter().map(ExposeSecret::expose_secret).collect();
     assert_eq!(tokens, ["x", "from-a-file"]);
     // An unknown key lists or suggests the known ones, so that misspelling each key finds those that the example lacks.
     for key in [
@@ -118,7 +118,7 @@ fn rules_take_over_what_they_do_not_say() {
 #[test]
 fn every_problem_is_said_at_once_with_its_line_and_the_nearest_key() {
     let problems = read(
-        r##"[routes.default]
+        r#"[routes.default]
 rooms = ["alerts"]
 tmplate = "alert"
 mode = "alive"
@@ -134,7 +134,7 @@ rooms = ["!r:x.org"]
 [routes.mute]
 mentions = { room = true, users = ["alice"], severity_label = "x" }
 [route.typo]
-"##,
+"#,
     )
     .unwrap_err();
     let wanted = [
@@ -166,13 +166,13 @@ mentions = { room = true, users = ["alice"], severity_label = "x" }
 #[test]
 fn no_problem_shows_a_secret() {
     let problems = read(
-        r##"[routes.default]
+        r#"[routes.default]
 rooms = "!r:x.org"
 [routes.default.credentials]
 bearer = ["${hunter2 and more}", "${SET_ONE}${UNSET}", 42, "", { file = "/nowhere" }]
 basic = [{ user = "a:b", password = "hunter2${" }, { user = "c" }]
 signature = { header = "not a header", tolerance = "soon" }
-"##,
+"#,
     )
     .unwrap_err();
     assert_eq!(problems.len(), 11, "{problems:#?}");
@@ -193,7 +193,7 @@ fn something_that_is_no_toml_is_refused_with_the_line() {
 #[test]
 fn a_rule_that_nothing_reaches_is_a_warning() {
     let routes = read(
-        r##"[routes.default]
+        r#"[routes.default]
 rooms = "!r:x.org"
 [[routes.default.rules]]
 matchers = 'a=b'
@@ -204,7 +204,7 @@ continue = true
 [[routes.default.rules]]
 [[routes.default.rules]]
 matchers = 'e=f'
-"##,
+"#,
     )
     .unwrap();
     let lines: Vec<_> = routes.warnings.iter().map(|warning| warning.line).collect();
@@ -217,17 +217,22 @@ fn what_flags_say_of_the_default_route_beats_the_file() {
         file: None,
         room: Some("#flag:x.org".parse().unwrap()),
         template: Some("compact".parse().unwrap()),
+        mode: Some(Mode::Thread),
+        reminders: Some(true),
         token: Some("flag-token".into()),
     };
     let text = r##"[routes.default]
 rooms = ["#file:x.org"]
 template = "detailed"
+mode = "reply"
 credentials.bearer = "file-token"
 [routes.other]
 rooms = ["#other:x.org"]
 [routes.own]
 rooms = ["#own:x.org"]
 template = "detailed"
+mode = "new"
+reminders = false
 credentials.bearer = "own-token"
 "##;
     let routes = parse(&source, text).unwrap();
@@ -236,12 +241,19 @@ credentials.bearer = "own-token"
         let token = routes.credentials[&name(route)].bearer[0].expose_secret().to_owned();
         (to.room.to_string(), to.template.to_string(), token)
     };
+    let told = |route: &str| {
+        let policy = &routes.table.routes()[&name(route)].destinations[0].policy;
+        (policy.mode, policy.reminders)
+    };
+    assert_eq!(told("default"), (Mode::Thread, true));
+    assert_eq!(told("other"), (Mode::Thread, true));
+    assert_eq!(told("own"), (Mode::New, false));
     let texts = |a: &str, b: &str, c: &str| (a.to_owned(), b.to_owned(), c.to_owned());
     assert_eq!(seen("default"), texts("#flag:x.org", "compact", "flag-token"));
     assert_eq!(seen("other"), texts("#other:x.org", "compact", "flag-token"));
     assert_eq!(seen("own"), texts("#own:x.org", "detailed", "own-token"));
     let lines: Vec<_> = routes.warnings.iter().map(|warning| warning.line).collect();
-    assert_eq!(lines, [Some(2), Some(3), Some(4)]);
+    assert_eq!(lines, [Some(2), Some(3), Some(4), Some(5)]);
 
     let routes = parse(&source, "[routes.other]\nrooms = '#other:x.org'\n").unwrap();
     assert_eq!(routes.table.routes().len(), 2, "MATRIX_DEFAULT_ROOM is a default route");
@@ -252,17 +264,17 @@ credentials.bearer = "own-token"
 #[test]
 fn credentials_are_read_with_their_defaults() {
     let routes = read(
-        r##"[routes.default]
+        r#"[routes.default]
 rooms = "!r:x.org"
 [routes.default.credentials]
 bearer = ["pre-${SET_A}-post", "$${literal}"]
 basic = { user = "grafana", password = "${SET_B}" }
 signature.secrets = "s3cr3t"
-"##,
+"#,
     )
     .unwrap();
     let read = &routes.credentials[&name("default")];
-    let tokens: Vec<_> = read.bearer.iter().map(|token| token.expose_secret()).collect();
+    let tokens: Vec<_> = read.bearer.iter().map(ExposeSecret::expose_secret).collect();
     assert_eq!(tokens, ["pre-value-of-SET_A-post", "${literal}"]);
     assert_eq!(read.basic[0].password.expose_secret(), "value-of-SET_B");
     let signature = read.signature.as_ref().unwrap();

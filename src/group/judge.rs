@@ -1,0 +1,58 @@
+//! What a notification says of one alert, in the light of what was known of it: the table of [`super`], row by row.
+
+use jiff::Timestamp;
+
+use super::LATE;
+use super::state::Known;
+use crate::alert::{Alert, AlertStatus};
+
+/// See the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Starts,
+    GoesOn,
+    Ends,
+    /// It is resolved, and that was known.
+    Known,
+    /// What is known is newer.
+    Late,
+}
+
+/// `overflow`: when there were too many alerts to remember all; what began before that is not new.
+pub(super) fn judge(known: Option<&Known>, overflow: Option<Timestamp>, alert: &Alert, now: Timestamp) -> Verdict {
+    match (known, alert.status) {
+        (None, AlertStatus::Firing) => {
+            let was_there = |since: Timestamp| alert.starts_at.is_none_or(|start| start <= since);
+            if overflow.is_some_and(was_there) {
+                Verdict::GoesOn
+            } else {
+                Verdict::Starts
+            }
+        }
+        (None, AlertStatus::Resolved) => Verdict::Ends,
+        (Some(known), AlertStatus::Firing) if known.firing => match (known.starts_at, alert.starts_at) {
+            (Some(before), Some(start)) if start.duration_since(before) > LATE => Verdict::Starts,
+            _ => Verdict::GoesOn,
+        },
+        (Some(known), AlertStatus::Firing) => {
+            let just_now = now.duration_since(known.changed_at).abs() < LATE;
+            match (alert.starts_at, known.ended_at) {
+                // Without times, firing after resolved is all that there is to go by.
+                (None, _) => Verdict::Starts,
+                (Some(start), Some(end)) if start > end => Verdict::Starts,
+                _ if just_now => Verdict::Late,
+                _ => Verdict::Starts,
+            }
+        }
+        (Some(known), AlertStatus::Resolved) if known.firing => match (known.starts_at, alert.ends_at) {
+            (Some(start), Some(end)) if end < start => Verdict::Late,
+            _ => Verdict::Ends,
+        },
+        (Some(known), AlertStatus::Resolved) => match (known.ended_at, alert.starts_at) {
+            // It was not listed any more, and now somebody says that it is over.
+            (None, _) if known.gone => Verdict::Ends,
+            (Some(end), Some(start)) if start > end => Verdict::Ends,
+            _ => Verdict::Known,
+        },
+    }
+}

@@ -1,0 +1,202 @@
+//! What is remembered of a group: small, serialisable, bounded.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::alert::{Alert, AlertStatus, Fingerprint, Labels};
+
+/// The most alerts that are remembered of one group.
+pub(super) const MOST: usize = 1_000;
+/// How long a resolved alert is remembered, because senders list one again while another receiver of theirs fails.
+const RESOLVED: SignedDuration = SignedDuration::from_hours(24);
+/// How many labels of an alert are remembered, for the line that says that it is not reported any more.
+const LABELS: usize = 20;
+/// And how much of each, and of its summary, in characters.
+const TEXT: usize = 120;
+
+/// What a room knows of a group. At most 1,000 alerts are remembered one by one, resolved ones for a day; where more
+/// fire, those that are not remembered count as known and go without a line of their own.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct State {
+    /// Whether nothing fires any more.
+    #[serde(default)]
+    pub(super) over: bool,
+    /// Whether something ended in this episode without having recovered.
+    #[serde(default)]
+    pub(super) unrecovered: bool,
+    /// When there were too many to remember all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) overflow: Option<Timestamp>,
+    pub(super) alerts: BTreeMap<String, Known>,
+}
+
+/// One alert.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Known {
+    pub(super) firing: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) gone: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) starts_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ended_at: Option<Timestamp>,
+    /// When it was last listed.
+    seen_at: Timestamp,
+    /// When it last began or ended, by the relay's clock.
+    pub(super) changed_at: Timestamp,
+    /// What it last fired with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    values: Option<BTreeMap<String, f64>>,
+    labels: Labels,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    summary: String,
+}
+
+impl Known {
+    pub(super) fn seen_before(&self, at: Timestamp) -> bool {
+        self.seen_at <= at
+    }
+}
+
+impl State {
+    /// Whether nothing fires any more.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// The alert fires, as before or from now on.
+    pub(super) fn firing(&mut self, alert: &Alert, now: Timestamp) {
+        let before = self.alerts.remove(&alert.fingerprint.0);
+        let went_on = before.filter(|known| known.firing);
+        let begin = match (went_on.as_ref().and_then(|known| known.starts_at), alert.starts_at) {
+            // Alertmanager may move a start back; a replica's later one is the same episode.
+            (Some(known), Some(start)) if start.duration_since(known) <= super::LATE => Some(known.min(start)),
+            (known, start) => start.or(known),
+        };
+        let known = Known {
+            firing: true,
+            gone: false,
+            starts_at: begin,
+            ended_at: None,
+            seen_at: now,
+            changed_at: went_on.as_ref().map_or(now, |known| known.changed_at),
+            values: alert.values.clone().or_else(|| went_on.and_then(|known| known.values)),
+            labels: remembered(&alert.labels),
+            summary: summary(alert),
+        };
+        self.alerts.insert(alert.fingerprint.0.clone(), known);
+    }
+
+    /// The alert is resolved from now on; it learns what it last fired with.
+    pub(super) fn resolved(&mut self, alert: &mut Alert, now: Timestamp) {
+        let before = self
+            .alerts
+            .remove(&alert.fingerprint.0)
+            .filter(|known| known.firing || known.gone);
+        let values = before.and_then(|known| known.values);
+        alert.last_values.clone_from(&values);
+        let known = Known {
+            firing: false,
+            gone: false,
+            starts_at: alert.starts_at,
+            ended_at: alert.ends_at,
+            seen_at: now,
+            changed_at: now,
+            values,
+            labels: Labels::new(),
+            summary: String::new(),
+        };
+        self.alerts.insert(alert.fingerprint.0.clone(), known);
+    }
+
+    /// The alert is known to be resolved.
+    pub(super) fn seen_resolved(&self, alert: &mut Alert) {
+        if let Some(known) = self.alerts.get(&alert.fingerprint.0) {
+            alert.last_values.clone_from(&known.values);
+        }
+    }
+
+    /// Gives an alert that comes too late the state that it is known to be in.
+    pub(super) fn put_right(&mut self, alert: &mut Alert, now: Timestamp) {
+        let Some(known) = self.alerts.get_mut(&alert.fingerprint.0) else {
+            return;
+        };
+        known.seen_at = now;
+        alert.starts_at = known.starts_at.or(alert.starts_at);
+        if known.firing {
+            alert.status = AlertStatus::Firing;
+            alert.ends_at = None;
+            alert.values.clone_from(&known.values);
+        } else {
+            alert.status = AlertStatus::Resolved;
+            alert.ends_at = known.ended_at;
+            alert.last_values.clone_from(&known.values);
+        }
+    }
+
+    /// The alert is not listed any more: what is to be said of it.
+    pub(super) fn gone(&mut self, fingerprint: &str, now: Timestamp) -> Option<Alert> {
+        let known = self.alerts.get_mut(fingerprint)?;
+        known.firing = false;
+        known.gone = true;
+        known.changed_at = now;
+        let text = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+        let summary = std::mem::take(&mut known.summary);
+        Some(Alert {
+            status: AlertStatus::Resolved,
+            labels: std::mem::take(&mut known.labels),
+            annotations: Labels::from_iter((!summary.is_empty()).then(|| text("summary", &summary))),
+            starts_at: known.starts_at,
+            last_values: known.values.clone(),
+            ..Alert::unknown(Fingerprint(fingerprint.to_owned()))
+        })
+    }
+
+    /// Keeps within the bounds: what was resolved longest ago goes first.
+    pub(super) fn forget(&mut self, now: Timestamp) {
+        self.alerts
+            .retain(|_, known| known.firing || now.duration_since(known.changed_at) < RESOLVED);
+        self.overflow = None;
+        if self.alerts.len() <= MOST {
+            return;
+        }
+        let mut order: Vec<(bool, Timestamp, String)> = self
+            .alerts
+            .iter()
+            .map(|(fingerprint, known)| (!known.firing, known.changed_at, fingerprint.clone()))
+            .collect();
+        // Firing before resolved, and of these the newest first; of those that fire the oldest stay.
+        order.sort_by(|a, b| {
+            let by_age = if a.0 { b.1.cmp(&a.1) } else { a.1.cmp(&b.1) };
+            a.0.cmp(&b.0).then(by_age).then_with(|| a.2.cmp(&b.2))
+        });
+        for (resolved, _, fingerprint) in order.split_off(MOST) {
+            self.alerts.remove(&fingerprint);
+            if !resolved {
+                self.overflow = Some(now);
+            }
+        }
+    }
+}
+
+fn remembered(labels: &Labels) -> Labels {
+    labels
+        .iter()
+        .filter(|(name, _)| name.len() <= TEXT)
+        .take(LABELS)
+        .map(|(name, value)| (name.clone(), start_of(value)))
+        .collect()
+}
+
+fn summary(alert: &Alert) -> String {
+    alert
+        .annotations
+        .get("summary")
+        .map_or_else(String::new, |text| start_of(text.trim()))
+}
+
+fn start_of(text: &str) -> String {
+    text.chars().take(TEXT).collect()
+}

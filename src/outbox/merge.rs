@@ -1,0 +1,52 @@
+//! How a text that waits takes up a newer one of the same group, so that an outage ends with a message for each group
+//! and not with one for each change.
+//!
+//! Guarantees: the newest state is what is shown, whoever was to be woken is woken, nobody twice. It is only asked about
+//! rows that were never tried: what was tried may be in the room already.
+
+use crate::message::{Mentions, MsgType, RenderedMessage};
+
+/// Bytes that joined lines may have as body and HTML together; then a new line begins.
+const JOINED: usize = 16 * 1024;
+
+/// The newer text of a message that nobody has seen yet. It stays as loud as it was.
+pub(super) fn replaced(old: &RenderedMessage, new: &RenderedMessage) -> RenderedMessage {
+    let mut message = new.clone();
+    raise(&mut message, old);
+    message
+}
+
+/// Lets `message` ring and ping as `other` would have, too.
+pub(super) fn raise(message: &mut RenderedMessage, other: &RenderedMessage) {
+    if other.msgtype == MsgType::Text {
+        message.msgtype = MsgType::Text;
+    }
+    unite(&mut message.mentions, &other.mentions);
+}
+
+/// One text of two lines, or `None` where that would be too long, or one of them is plain text.
+pub(super) fn joined(old: &RenderedMessage, new: &RenderedMessage) -> Option<RenderedMessage> {
+    let texts = [&old.body, &old.formatted_body, &new.body, &new.formatted_body];
+    let is_plain = |message: &RenderedMessage| message.formatted_body.is_empty();
+    if texts.iter().map(|text| text.len()).sum::<usize>() > JOINED || is_plain(old) || is_plain(new) {
+        return None;
+    }
+    let mut message = RenderedMessage {
+        body: format!("{}\n{}", old.body, new.body),
+        formatted_body: format!("{}\n{}", old.formatted_body, new.formatted_body),
+        // A digest says last how things stand.
+        headline: new.headline.clone(),
+        ..new.clone()
+    };
+    raise(&mut message, old);
+    Some(message)
+}
+
+fn unite(mentions: &mut Mentions, others: &Mentions) {
+    mentions.room |= others.room;
+    for user in &others.user_ids {
+        if !mentions.user_ids.contains(user) {
+            mentions.user_ids.push(user.clone());
+        }
+    }
+}

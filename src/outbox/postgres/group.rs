@@ -1,0 +1,105 @@
+//! What is known of alert groups, in PostgreSQL, and the rows that wait for their heads.
+//!
+//! Guarantees: a batch locks its groups in sorted order, after its rooms. A row that a claim is taking at this moment is
+//! not waited for: what is new then gets a row of its own, so accepting and claiming never wait for each other.
+
+use std::collections::HashMap;
+
+use sqlx::{PgConnection, PgPool};
+
+use crate::outbox::part::Part;
+use crate::outbox::plan::{Open, Plan, RowRef, Standing};
+use crate::outbox::store::PreparedAcceptance;
+use crate::outbox::{DeliveryId, KnownGroup, OutboxError};
+
+const KNOWN: &str = "SELECT key, version, state FROM outbox_group WHERE key = ANY($1)";
+const STANDING: &str = "
+    SELECT key, version, head_id FROM outbox_group WHERE key = ANY($1) ORDER BY key FOR NO KEY UPDATE";
+const OPEN: &str = "
+    SELECT id, head_id, part, reaction, message FROM outbox_delivery
+    WHERE head_id = ANY($1) AND state = 'waiting' AND attempts = 0 AND head_id IS NOT NULL
+    ORDER BY position FOR NO KEY UPDATE SKIP LOCKED";
+
+const NEW_HEADS: &str = "INSERT INTO outbox_head (id) SELECT unnest($1::text[])";
+const REWRITE: &str = "
+    UPDATE outbox_delivery SET message = new.message
+    FROM unnest($1::bigint[], $2::text[]) AS new (id, message) WHERE outbox_delivery.id = new.id";
+const WRITE: &str = "
+    INSERT INTO outbox_group (key, version, state, head_id, changed_at)
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[])
+    ON CONFLICT (key) DO UPDATE SET version = excluded.version, state = excluded.state, head_id = excluded.head_id,
+        changed_at = excluded.changed_at";
+
+/// What is remembered of these groups, by stored key.
+pub(super) async fn known(pool: &PgPool, keys: &[String]) -> Result<HashMap<String, KnownGroup>, OutboxError> {
+    let rows: Vec<(String, i64, String)> = sqlx::query_as(KNOWN).bind(keys).fetch_all(pool).await?;
+    let known = rows
+        .into_iter()
+        .map(|(key, version, state)| (key, KnownGroup { version, state }));
+    Ok(known.collect())
+}
+
+/// The plan for a batch, on the groups that it is about. Their rooms are locked.
+pub(super) async fn plan(
+    connection: &mut PgConnection,
+    acceptances: &[&PreparedAcceptance],
+) -> Result<Plan, OutboxError> {
+    let mut keys: Vec<&str> = acceptances.iter().flat_map(|one| one.group_keys()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    if keys.is_empty() {
+        return Ok(Plan::default());
+    }
+    let rows: Vec<(String, i64, Option<String>)> =
+        sqlx::query_as(STANDING).bind(&keys).fetch_all(&mut *connection).await?;
+    let standing: HashMap<String, Standing> = rows
+        .into_iter()
+        .map(|(key, version, head)| (key, Standing { version, head }))
+        .collect();
+    let heads: Vec<&str> = standing.values().filter_map(|group| group.head.as_deref()).collect();
+    let open = if heads.is_empty() {
+        Vec::new()
+    } else {
+        open_rows(connection, &heads).await?
+    };
+    Ok(Plan::new(standing, open))
+}
+
+async fn open_rows(connection: &mut PgConnection, heads: &[&str]) -> Result<Vec<Open>, OutboxError> {
+    let rows: Vec<(i64, String, String, Option<String>, String)> =
+        sqlx::query_as(OPEN).bind(heads).fetch_all(connection).await?;
+    let open = rows.into_iter().map(|(id, head, part, reaction, message)| {
+        Ok(Open {
+            row: RowRef::Stored(DeliveryId(id)),
+            head,
+            part: Part::stored(&part, reaction),
+            message: serde_json::from_str(&message)?,
+        })
+    });
+    open.collect()
+}
+
+/// Writes everything of a plan but its new rows.
+pub(super) async fn write(connection: &mut PgConnection, plan: &Plan) -> Result<(), OutboxError> {
+    if !plan.heads.is_empty() {
+        let heads = sqlx::query(NEW_HEADS).bind(&plan.heads);
+        heads.execute(&mut *connection).await?;
+    }
+    if !plan.rewritten.is_empty() {
+        let (ids, texts): (Vec<i64>, Vec<&str>) = plan.rewritten.iter().map(|(id, text)| (id.0, text.as_str())).unzip();
+        let rewrite = sqlx::query(REWRITE).bind(ids).bind(texts);
+        rewrite.execute(&mut *connection).await?;
+    }
+    if !plan.groups.is_empty() {
+        let groups = || plan.groups.values();
+        sqlx::query(WRITE)
+            .bind(plan.groups.keys().collect::<Vec<_>>())
+            .bind(groups().map(|group| group.version).collect::<Vec<_>>())
+            .bind(groups().map(|group| group.state.as_str()).collect::<Vec<_>>())
+            .bind(groups().map(|group| group.head.as_deref()).collect::<Vec<_>>())
+            .bind(groups().map(|group| group.changed_at).collect::<Vec<_>>())
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! What is known of alert groups, in SQLite, and the rows that wait for their heads.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::outbox::part::Part;
+use crate::outbox::plan::{Open, Plan, RowRef, Standing, Written};
+use crate::outbox::store::PreparedAcceptance;
+use crate::outbox::{DeliveryId, KnownGroup, OutboxError};
+
+const KNOWN: &str = "SELECT version, state FROM alert_group WHERE key = ?1";
+const STANDING: &str = "SELECT version, head_id FROM alert_group WHERE key = ?1";
+const OPEN: &str = "
+    SELECT id, part, reaction, message FROM delivery
+    WHERE head_id = ?1 AND state = 'waiting' AND attempts = 0 AND head_id IS NOT NULL ORDER BY position";
+
+const NEW_HEAD: &str = "INSERT INTO head (id) VALUES (?1)";
+const REWRITE: &str = "UPDATE delivery SET message = ?2 WHERE id = ?1";
+const WRITE: &str = "
+    INSERT INTO alert_group (key, version, state, head_id, changed_at) VALUES (?1, ?2, ?3, ?4, ?5)
+    ON CONFLICT (key) DO UPDATE SET version = excluded.version, state = excluded.state, head_id = excluded.head_id,
+        changed_at = excluded.changed_at";
+
+/// What is remembered of these groups, by stored key.
+pub(super) fn known(connection: &Connection, keys: &[String]) -> Result<HashMap<String, KnownGroup>, OutboxError> {
+    let mut statement = connection.prepare_cached(KNOWN)?;
+    let mut known = HashMap::new();
+    for key in keys {
+        let group = statement.query_row([key], |row| {
+            Ok(KnownGroup {
+                version: row.get(0)?,
+                state: row.get(1)?,
+            })
+        });
+        if let Some(group) = group.optional()? {
+            known.insert(key.clone(), group);
+        }
+    }
+    Ok(known)
+}
+
+/// The plan for an acceptance, on the groups that it is about.
+pub(super) fn plan(connection: &Connection, acceptance: &PreparedAcceptance) -> Result<Plan, OutboxError> {
+    let (mut standing, mut open) = (HashMap::new(), Vec::new());
+    for key in acceptance.group_keys() {
+        let group = connection
+            .prepare_cached(STANDING)?
+            .query_row([key], |row| {
+                Ok(Standing {
+                    version: row.get(0)?,
+                    head: row.get(1)?,
+                })
+            })
+            .optional()?;
+        if let Some(group) = group {
+            if let Some(head) = &group.head {
+                open.extend(open_rows(connection, head)?);
+            }
+            standing.insert(key.to_owned(), group);
+        }
+    }
+    Ok(Plan::new(standing, open))
+}
+
+fn open_rows(connection: &Connection, head: &str) -> Result<Vec<Open>, OutboxError> {
+    let mut statement = connection.prepare_cached(OPEN)?;
+    let mut rows = statement.query([head])?;
+    let mut open = Vec::new();
+    while let Some(row) = rows.next()? {
+        let word = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+        let message = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
+        open.push(Open {
+            row: RowRef::Stored(DeliveryId(row.get(0)?)),
+            head: head.to_owned(),
+            part: Part::stored(word, row.get(2)?),
+            message: serde_json::from_str(message)?,
+        });
+    }
+    Ok(open)
+}
+
+/// Makes a head, without an event as yet.
+pub(super) fn new_head(connection: &Connection, id: &str) -> Result<(), OutboxError> {
+    connection.prepare_cached(NEW_HEAD)?.execute([id])?;
+    Ok(())
+}
+
+/// Lets a row that waits say something else.
+pub(super) fn rewrite(connection: &Connection, id: DeliveryId, text: &str) -> Result<(), OutboxError> {
+    connection.prepare_cached(REWRITE)?.execute(params![id.0, text])?;
+    Ok(())
+}
+
+/// Remembers a group.
+pub(super) fn write(connection: &Connection, key: &str, group: &Written) -> Result<(), OutboxError> {
+    let values = params![key, group.version, group.state, group.head, group.changed_at];
+    connection.prepare_cached(WRITE)?.execute(values)?;
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! What is remembered of a group from one notification to the next: its state, and what its head says.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::group::State;
+use crate::outbox::KnownGroup;
+
+/// See the module. It is stored as JSON; what cannot be read begins anew.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Memo {
+    pub(super) state: State,
+    /// When the last notification was accepted.
+    pub(super) at: Timestamp,
+    /// The repeat key of the last notification, and how often it was another one than before.
+    pub(super) last_key: String,
+    pub(super) generation: u64,
+    /// A hash of what the head says, and the moment as of which it says it.
+    pub(super) head: String,
+    pub(super) head_at: Timestamp,
+}
+
+impl Memo {
+    pub(super) fn read(known: &KnownGroup) -> Option<Self> {
+        serde_json::from_str(&known.state)
+            .inspect_err(|error| {
+                tracing::warn!(error.message = %error, "what was known of a group cannot be read; it begins anew");
+            })
+            .ok()
+    }
+
+    pub(super) fn text(&self) -> String {
+        // There is nothing in it that JSON could refuse.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The generation of a notification with this key.
+    pub(super) fn generation_of(before: Option<&Self>, key: &str) -> u64 {
+        match before {
+            Some(memo) if memo.last_key == key => memo.generation,
+            Some(memo) => memo.generation.wrapping_add(1),
+            None => 0,
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! One live message for each group, as a room shows it: sequences of notifications in, what a client sees out, and how
+//! many events it took.
+
+mod story;
+
+use std::time::Duration;
+
+use story::Live;
+
+#[tokio::test]
+async fn a_group_is_one_message_that_stays_true() {
+    let mut live = Live::new().await;
+    live.post(0, &["A 0"]).await;
+    live.sees(&["loud 🔥 FIRING · A · critical"]).await;
+    live.post(10, &["A 0", "B 9"]).await;
+    live.sees(&[
+        "🔥 2 firing · A, B · critical (edited)",
+        "| loud 🔥 FIRING · critical · B · needs you · A = 96.5",
+    ])
+    .await;
+    live.post(20, &["A 0", "B 9-19"]).await;
+    live.sees(&[
+        "🔥 1 firing · ✅ 1 resolved · A, B · critical (edited 2 times)",
+        "| loud 🔥 FIRING · critical · B · needs you · A = 96.5",
+        "| ✅ RESOLVED · B · after 10 min · was: needs you · A = 96.5",
+    ])
+    .await;
+    live.post(38, &["A 0-38"]).await;
+    live.sees(&[
+        "✅ RESOLVED · A · after 38 min · was critical (edited 3 times)",
+        "| loud 🔥 FIRING · critical · B · needs you · A = 96.5",
+        "| ✅ RESOLVED · B · after 10 min · was: needs you · A = 96.5",
+        "| ✅ RESOLVED · A · after 38 min · was: needs you · A = 96.5",
+    ])
+    .await;
+    assert_eq!(live.sends(), 7);
+    assert!(live.head(0).contains("was: needs you (A = 96.5)"), "{}", live.head(0));
+    // Fires again: a new head, which rings.
+    live.post(60, &["A 59"]).await;
+    assert_eq!(live.lines().await.last().unwrap(), "loud 🔥 FIRING · A · critical");
+    assert_eq!(live.loud(), 3);
+}
+
+#[tokio::test]
+async fn a_repeat_edits_only_what_has_changed_besides_the_time() {
+    let mut live = Live::new().await;
+    live.post(0, &["A 0"]).await;
+    live.post(240, &["A 0"]).await;
+    live.sees(&["loud 🔥 FIRING · A · critical"]).await;
+    assert_eq!(live.sends(), 1);
+    live.value = 99.0;
+    live.post(480, &["A 0"]).await;
+    live.sees(&["🔥 FIRING · A · critical (edited)"]).await;
+    assert!(
+        live.head(0).contains("A = 99") && live.head(0).contains("(8 h)"),
+        "{}",
+        live.head(0)
+    );
+    live.night.policy.reminders = true;
+    live.post(720, &["A 0"]).await;
+    live.post(720, &["A 0"]).await;
+    let still = "| 🔔 still 1 firing · A · since ";
+    assert!(live.lines().await[1].starts_with(still), "{:?}", live.lines().await);
+    assert_eq!(live.sends(), 3);
+}
+
+#[tokio::test]
+async fn what_was_never_seen_firing_is_told_once_and_is_no_open_head() {
+    let mut live = Live::new().await;
+    live.post(10, &["A 0-9"]).await;
+    live.post(10, &["A 0"]).await;
+    live.sees(&["✅ RESOLVED · A · after 9 min · was critical"]).await;
+    live.post(30, &["A 29"]).await;
+    live.sees(&[
+        "✅ RESOLVED · A · after 9 min · was critical",
+        "loud 🔥 FIRING · A · critical",
+    ])
+    .await;
+    assert_eq!((live.sends(), live.loud()), (2, 1));
+}
+
+#[tokio::test]
+async fn two_replicas_and_late_snapshots_add_nothing() {
+    let mut live = Live::new().await;
+    for _ in 0..2 {
+        live.post(0, &["A 0"]).await;
+    }
+    for alerts in [&["A 0", "B 9"][..], &["A 0", "B 9"], &["A 0"]] {
+        live.post(10, alerts).await;
+    }
+    live.sees(&[
+        "🔥 2 firing · A, B · critical (edited)",
+        "| loud 🔥 FIRING · critical · B · needs you · A = 96.5",
+    ])
+    .await;
+    assert_eq!(live.sends(), 3);
+}
+
+#[tokio::test]
+async fn what_was_cut_off_is_not_called_resolved_and_what_is_gone_not_recovered() {
+    let mut live = Live::new().await;
+    live.post(0, &["A 0", "B 0"]).await;
+    live.cut = 1;
+    live.post(10, &["A 0-9"]).await;
+    let lines = live.lines().await;
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(live.head(0).contains("1 more"), "{}", live.head(0));
+    live.cut = 0;
+    live.post(20, &["C 19"]).await;
+    let lines = live.lines().await;
+    let gone = "⚪ NO LONGER REPORTED · B · Grafana does not list it any more and did not say that it recovered";
+    assert!(lines.last().unwrap().contains(gone), "{lines:?}");
+    // B did not recover, so neither has the group.
+    live.night.policy.mode = grafana_matrix_relay::message::Mode::Reaction;
+    live.post(30, &["C 19-29"]).await;
+    assert!(live.lines().await[0].contains("⚪×1"), "{:?}", live.lines().await);
+}
+
+#[tokio::test]
+async fn an_outage_ends_with_one_message_for_each_group() {
+    let mut live = Live::new().await;
+    live.post(0, &["A 0"]).await;
+    live.lines().await;
+    live.night.homeserver.refuse().await;
+    for minute in 1..40 {
+        let b = format!("B {minute}");
+        live.post(minute, &["A 0", &b]).await;
+        let b = format!("B {minute}-{}", minute + 1);
+        live.post(minute + 1, &["A 0", &b]).await;
+    }
+    live.post(60, &["A 0-60"]).await;
+    live.night.homeserver.accept_again().await;
+    let lines = live.lines().await;
+    assert!(lines[0].starts_with("✅ RESOLVED · A · after 1 h"), "{lines:?}");
+    // One edit was under way when it began; the others are one, and so are the lines.
+    assert!(live.shown_lines() <= 6, "{lines:?}");
+    assert!(live.events() <= 8, "{} events", live.events());
+}
+
+#[tokio::test]
+async fn a_head_that_nobody_has_seen_takes_up_what_follows() {
+    let mut live = Live::new().await;
+    live.hold();
+    live.post(0, &["A 0"]).await;
+    live.post(1, &["A 0", "B 1"]).await;
+    live.post(2, &["A 0-2", "B 1"]).await;
+    live.sees(&["loud 🔥 1 firing · ✅ 1 resolved · A, B · critical"]).await;
+    assert_eq!(live.sends(), 1);
+    live.hold();
+    live.post(3, &["A 0-2", "B 1-3"]).await;
+    live.post(9, &["B 8"]).await;
+    live.post(10, &["B 8-10"]).await;
+    let lines = live.lines().await;
+    // The new head never was in the room while it fired, and rings all the same.
+    assert_eq!(
+        lines.last().unwrap(),
+        "loud ✅ RESOLVED · B · after 2 min · was critical"
+    );
+    assert_eq!(live.sends(), 4);
+}
+
+#[tokio::test]
+async fn a_digest_leaves_the_heads_right() {
+    let mut live = Live::folding().await;
+    live.post_group("seen", 0, &["S 0"]).await;
+    live.lines().await;
+    live.hold();
+    for group in 0..12 {
+        live.post_group(&format!("g{group}"), 1, &[&format!("A{group} 0")])
+            .await;
+    }
+    live.post_group("seen", 1, &["S 0-1"]).await;
+    live.night.pass(Duration::from_mins(1));
+    let lines = live.lines().await;
+    assert!(lines[0].starts_with("✅ RESOLVED · S"), "{lines:?}");
+    assert!(lines[1].starts_with("loud 📬 13 notifications waited"), "{lines:?}");
+    // Digest first, then the edit: current within two sends.
+    assert_eq!(live.sends(), 3);
+    live.post_group("g7", 10, &["A7 0-9"]).await;
+    let lines = live.lines().await;
+    assert_eq!(lines[2], "✅ RESOLVED · A7 · after 9 min · was critical");
+    assert_eq!(lines[3], "| ✅ RESOLVED · A7 · after 9 min · was: needs you · A = 96.5");
+}

@@ -1,0 +1,179 @@
+//! A room in which groups of alerts fire and are resolved, on a clock of minutes.
+
+use std::time::Duration;
+
+use grafana_matrix_relay::message::RoomAddress;
+use grafana_matrix_relay::standin::Shown;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::night::Night;
+
+pub(super) struct Live {
+    pub(super) night: Night,
+    pub(super) room: RoomAddress,
+    /// What alerts fire with.
+    pub(super) value: f64,
+    /// How many alerts the sender cuts off.
+    pub(super) cut: u64,
+    begin: Timestamp,
+    minute: i64,
+    held: bool,
+}
+
+impl Live {
+    /// Everything goes out at once, nothing is folded.
+    pub(super) async fn new() -> Self {
+        Self::on(Night::unfolded().await)
+    }
+
+    /// Folds backlogs.
+    pub(super) async fn folding() -> Self {
+        Self::on(Night::new().await)
+    }
+
+    fn on(night: Night) -> Self {
+        Self {
+            room: night.open_room(),
+            begin: night.now.wall,
+            night,
+            value: 96.5,
+            cut: 0,
+            minute: 0,
+            held: false,
+        }
+    }
+
+    /// Nothing is sent until the room is looked at.
+    pub(super) fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// A notification of one group that arrives in this minute: `A 3` fires since minute 3, `A 3-9` did until 9.
+    pub(super) async fn post(&mut self, minute: i64, alerts: &[&str]) {
+        self.post_group("", minute, alerts).await;
+    }
+
+    pub(super) async fn post_group(&mut self, group: &str, minute: i64, alerts: &[&str]) {
+        let passed = u64::try_from(minute - self.minute).unwrap();
+        self.night.pass(Duration::from_mins(passed));
+        self.minute = minute;
+        let body = self.body(group, alerts).to_string().into_bytes();
+        self.night.accept_body(&self.room, &body).await;
+        if !self.held {
+            self.deliver(3).await;
+        }
+    }
+
+    /// So many rounds of the worker, without letting time pass.
+    async fn deliver(&self, rounds: usize) {
+        for _ in 0..rounds {
+            self.night.step().await;
+        }
+    }
+
+    fn body(&self, group: &str, alerts: &[&str]) -> Value {
+        let alerts: Vec<Value> = alerts.iter().map(|text| self.alert(text)).collect();
+        json!({"version": "1", "groupKey": format!("{{}}:{{g={group:?}}}"), "truncatedAlerts": self.cut, "alerts": alerts})
+    }
+
+    fn alert(&self, text: &str) -> Value {
+        let (name, times) = text.split_once(' ').unwrap();
+        let at = |minute: &str| {
+            let minute: i64 = minute.parse().unwrap();
+            (self.begin + SignedDuration::from_mins(minute)).to_string()
+        };
+        let (start, end) = times
+            .split_once('-')
+            .map_or((times, None), |(start, end)| (start, Some(end)));
+        json!({
+            "status": if end.is_some() { "resolved" } else { "firing" },
+            "labels": {"alertname": name, "severity": "critical"},
+            "annotations": {"summary": "needs you"},
+            "fingerprint": name,
+            "startsAt": at(start),
+            "endsAt": end.map(at),
+            "values": {"A": if end.is_some() { 0.5 } else { self.value }},
+        })
+    }
+
+    /// Delivers everything, and says what a client shows: a line for each message, and for each line of a thread.
+    pub(super) async fn lines(&mut self) -> Vec<String> {
+        self.held = false;
+        self.night.until_delivered(Duration::from_hours(1)).await;
+        let mut lines = Vec::new();
+        for shown in self.shown() {
+            lines.push(line(&shown));
+            for one in &shown.thread {
+                let (mark, body) = (if one.is_loud() { "| loud " } else { "| " }, one.body());
+                lines.extend(
+                    body.lines()
+                        .filter(|line| !line.is_empty())
+                        .map(|line| format!("{mark}{line}")),
+                );
+            }
+        }
+        lines
+    }
+
+    /// The same, compared.
+    pub(super) async fn sees(&mut self, expected: &[&str]) {
+        let lines = self.lines().await;
+        assert_eq!(lines, expected);
+    }
+
+    pub(super) fn shown(&self) -> Vec<Shown> {
+        self.night.homeserver.homeserver.visible(self.room.as_str())
+    }
+
+    /// What the head says in full.
+    pub(super) fn head(&self, at: usize) -> String {
+        self.shown()[at].body().to_owned()
+    }
+
+    /// Lines in all threads.
+    pub(super) fn shown_lines(&self) -> usize {
+        self.shown().iter().map(|shown| shown.thread.len()).sum()
+    }
+
+    /// Requests to send, lost ones included.
+    pub(super) fn sends(&self) -> u64 {
+        self.night.homeserver.homeserver.sends_seen(self.room.as_str())
+    }
+
+    /// What is in the room: messages, edits, lines, reactions.
+    pub(super) fn events(&self) -> usize {
+        let events = self.night.homeserver.homeserver.events(self.room.as_str());
+        events.iter().filter(|event| event.state_key.is_none()).count()
+    }
+
+    /// How many events rang.
+    pub(super) fn loud(&self) -> usize {
+        let events = self.night.homeserver.homeserver.events(self.room.as_str());
+        let rings =
+            |content: &Value| content["msgtype"] == "m.text" && content["m.relates_to"]["rel_type"] != "m.replace";
+        events.iter().filter(|event| rings(&event.content)).count()
+    }
+}
+
+fn line(shown: &Shown) -> String {
+    let first = shown.body().lines().next().unwrap_or_default();
+    let loud = if shown.is_loud() && shown.edits == 0 {
+        "loud "
+    } else {
+        ""
+    };
+    let edits = match shown.edits {
+        0 => String::new(),
+        1 => " (edited)".to_owned(),
+        times => format!(" (edited {times} times)"),
+    };
+    let reply = if shown.reply_to.is_some() { "> " } else { "" };
+    let reactions: String = shown
+        .reactions
+        .iter()
+        .map(|(key, count)| format!(" {key}×{count}"))
+        .collect::<Vec<_>>()
+        .concat();
+    format!("{loud}{reply}{first}{edits}{reactions}")
+}

@@ -1,0 +1,311 @@
+//! What is owed for a group: heads and what refers to them, compare and swap, and fewer sends for what waits.
+
+use grafana_matrix_relay::message::{Mentions, MsgType, Relation};
+use grafana_matrix_relay::outbox::{
+    Acceptance, Delivery, DeliveryState, Enqueued, FoldPolicy, GroupChange, NewDelivery, Outbox, Outcome, Part,
+};
+use jiff::Timestamp;
+
+use super::on_every_store;
+use super::place::{Place, accept, at, claim, claim_one, dead, delivered, drain, folding, message, record, room, wait};
+
+on_every_store!(
+    a_group_is_compared_and_swapped,
+    what_refers_to_a_head_is_claimed_with_its_event,
+    a_head_that_waits_takes_up_what_follows,
+    what_was_tried_is_left_as_it_is,
+    lines_that_wait_are_joined_within_bounds,
+    a_reaction_waits_once,
+    whatever_finds_no_head_becomes_it,
+    a_head_that_is_gone_is_replaced_under_the_same_transaction,
+    a_digest_goes_before_the_edits_that_it_does_not_name,
+    what_was_heard_of_a_head_is_not_heard_again,
+    groups_are_pruned_with_their_heads,
+    a_repeat_key_of_what_was_out_of_date_is_free,
+);
+
+/// An acceptance for group `g` of room `a` that has been accepted so often before.
+fn of_group(version: i64, parts: &[(Part, &str)], now: Timestamp) -> Acceptance {
+    let delivery = |(part, text): &(Part, &str)| NewDelivery {
+        part: part.clone(),
+        group: Some("g".to_owned()),
+        ..NewDelivery::message(room("a"), message(text))
+    };
+    Acceptance {
+        deliveries: parts.iter().map(delivery).collect(),
+        groups: vec![GroupChange {
+            room: room("a"),
+            key: "g".to_owned(),
+            expected: version,
+            state: format!("after {}", version + 1),
+        }],
+        repeat_key: None,
+        at: now,
+    }
+}
+
+async fn tell(outbox: &Outbox, version: i64, parts: &[(Part, &str)]) -> Enqueued {
+    let enqueued = outbox.enqueue(of_group(version, parts, at(version))).await.unwrap();
+    assert_ne!(enqueued, Enqueued::Outdated);
+    enqueued
+}
+
+/// Claims the only delivery that is due and puts it into the room as this event.
+async fn show(outbox: &Outbox, event: &str, now: i64) -> Delivery {
+    let delivery = claim_one(outbox, at(now)).await;
+    let event_id = event.to_owned();
+    record(outbox, delivery.id, Outcome::Delivered { event_id }, at(now)).await;
+    delivery
+}
+
+fn edit_of(event: &str) -> Option<Relation> {
+    Some(Relation::Edit { of: event.to_owned() })
+}
+
+fn thread(root: &str, latest: &str) -> Option<Relation> {
+    Some(Relation::Thread {
+        root: root.to_owned(),
+        latest: latest.to_owned(),
+    })
+}
+
+async fn a_group_is_compared_and_swapped(place: Place) {
+    let outbox = place.open().await;
+    let groups = [(room("a"), "g".to_owned()), (room("b"), "g".to_owned())];
+    assert_eq!(outbox.groups(&groups).await.unwrap(), [None, None]);
+    tell(&outbox, 0, &[(Part::Head, "1")]).await;
+    let outdated = outbox.enqueue(of_group(0, &[(Part::Edit, "x")], at(1))).await.unwrap();
+    assert_eq!(outdated, Enqueued::Outdated);
+    // Nothing to send is an acceptance, too.
+    assert!(tell(&outbox, 1, &[]).await.receipts().is_empty());
+    let known = outbox.groups(&groups).await.unwrap();
+    let of_a = known[0].as_ref().unwrap();
+    assert_eq!((of_a.version, of_a.state.as_str(), &known[1]), (2, "after 2", &None));
+    let racing = (0..8).map(|_| outbox.enqueue(of_group(2, &[(Part::Line, "race")], at(2))));
+    let results = futures_util::future::join_all(racing).await;
+    let accepted = results
+        .iter()
+        .filter(|result| matches!(result, Ok(Enqueued::Accepted(_))))
+        .count();
+    assert_eq!(accepted, 1, "{results:?}");
+    let outbox = place.reopen(outbox).await;
+    assert_eq!(outbox.groups(&groups).await.unwrap()[0].as_ref().unwrap().version, 3);
+    assert_eq!(drain(&outbox, at(100)).await, ["1", "race"]);
+}
+
+async fn what_refers_to_a_head_is_claimed_with_its_event(place: Place) {
+    let outbox = place.open().await;
+    tell(&outbox, 0, &[(Part::Head, "head")]).await;
+    assert_eq!(show(&outbox, "$head", 1).await.relation, None);
+    tell(&outbox, 1, &[(Part::Edit, "edit"), (Part::Line, "line")]).await;
+    let edit = show(&outbox, "$edit", 2).await;
+    assert_eq!((edit.relation, edit.part), (edit_of("$head"), Part::Edit));
+    assert_eq!(show(&outbox, "$line", 3).await.relation, thread("$head", "$head"));
+    let key = "✅".to_owned();
+    let reaction = Part::Reaction { key: key.clone() };
+    tell(
+        &outbox,
+        2,
+        &[(Part::Line, "line 2"), (Part::Reply, "reply"), (reaction, "text")],
+    )
+    .await;
+    assert_eq!(show(&outbox, "$line2", 4).await.relation, thread("$head", "$line"));
+    let to = "$head".to_owned();
+    assert_eq!(
+        show(&outbox, "$reply", 5).await.relation,
+        Some(Relation::Reply { to: to.clone() })
+    );
+    assert_eq!(
+        show(&outbox, "$reaction", 6).await.relation,
+        Some(Relation::Reaction { to, key })
+    );
+    // A new head has its own story.
+    tell(&outbox, 3, &[(Part::Head, "head 2"), (Part::Line, "line 3")]).await;
+    assert_eq!(show(&outbox, "$head2", 7).await.relation, None);
+    assert_eq!(show(&outbox, "$line3", 8).await.relation, thread("$head2", "$head2"));
+}
+
+async fn a_head_that_waits_takes_up_what_follows(place: Place) {
+    let outbox = place.open().await;
+    let first = tell(&outbox, 0, &[(Part::Head, "1")]).await;
+    accept(&outbox, "a", "behind", at(0)).await;
+    let mut update = of_group(1, &[(Part::Edit, "2"), (Part::Line, "line")], at(1));
+    update.deliveries[0].message.msgtype = MsgType::Notice;
+    update.deliveries[1].message.mentions = Mentions {
+        user_ids: vec!["@b:x.org".to_owned()],
+        room: false,
+    };
+    let enqueued = outbox.enqueue(update).await.unwrap();
+    assert_eq!(enqueued.receipts(), first.receipts(), "the same row carries it now");
+    let head = claim_one(&outbox, at(2)).await;
+    assert_eq!((head.message.body.as_str(), head.part), ("2", Part::Head));
+    assert_eq!(head.message.msgtype, MsgType::Text, "it rings as it would have");
+    assert_eq!(head.message.mentions.user_ids, ["@b:x.org"]);
+    record(&outbox, head.id, delivered(), at(2)).await;
+    assert_eq!(drain(&outbox, at(3)).await, ["behind"], "it kept its place");
+}
+
+async fn what_was_tried_is_left_as_it_is(place: Place) {
+    let outbox = place.open().await;
+    tell(&outbox, 0, &[(Part::Head, "1")]).await;
+    let head = claim_one(&outbox, at(1)).await;
+    tell(&outbox, 1, &[(Part::Edit, "2"), (Part::Line, "line 2")]).await;
+    // It waits again, but it may be in the room.
+    record(&outbox, head.id, wait(at(5)), at(1)).await;
+    tell(&outbox, 2, &[(Part::Edit, "3"), (Part::Line, "line 3")]).await;
+    tell(&outbox, 3, &[(Part::Edit, "4")]).await;
+    assert_eq!(outbox.stats(at(4)).await.unwrap().pending, 3);
+    assert_eq!(drain(&outbox, at(10)).await, ["1", "4", "line 2\nline 3"]);
+}
+
+async fn lines_that_wait_are_joined_within_bounds(place: Place) {
+    let outbox = place.open().await;
+    tell(&outbox, 0, &[(Part::Head, "head")]).await;
+    show(&outbox, "$head", 1).await;
+    let long = "x".repeat(1_500);
+    for version in 1..13 {
+        let mut line = of_group(version, &[(Part::Line, &long)], at(version));
+        line.deliveries[0].message.msgtype = if version == 3 { MsgType::Text } else { MsgType::Notice };
+        outbox.enqueue(line).await.unwrap();
+    }
+    let first = show(&outbox, "$line", 20).await;
+    let second = show(&outbox, "$line2", 21).await;
+    assert_eq!(
+        first.message.body.lines().count() + second.message.body.lines().count(),
+        12
+    );
+    assert!(first.message.formatted_body.matches("<b>").count() > 3);
+    assert_eq!(
+        (first.message.msgtype, second.message.msgtype),
+        (MsgType::Text, MsgType::Notice)
+    );
+    assert_eq!(second.relation, thread("$head", "$line"));
+    assert!(claim(&outbox, at(22)).await.is_empty());
+}
+
+async fn a_reaction_waits_once(place: Place) {
+    let outbox = place.open().await;
+    tell(&outbox, 0, &[(Part::Head, "head")]).await;
+    show(&outbox, "$head", 1).await;
+    let reaction = || Part::Reaction { key: "✅".to_owned() };
+    tell(&outbox, 1, &[(reaction(), "a")]).await;
+    tell(&outbox, 2, &[(reaction(), "b")]).await;
+    assert_eq!(drain(&outbox, at(3)).await, ["b"]);
+}
+
+async fn whatever_finds_no_head_becomes_it(place: Place) {
+    let outbox = place.open().await;
+    tell(&outbox, 0, &[(Part::Head, "head")]).await;
+    let head = claim_one(&outbox, at(1)).await;
+    tell(&outbox, 1, &[(Part::Edit, "edit"), (Part::Line, "line")]).await;
+    record(&outbox, head.id, dead(), at(1)).await;
+    let edit = show(&outbox, "$edit", 2).await;
+    assert_eq!(edit.relation, None);
+    assert_eq!(edit.outgoing().msgtype, MsgType::Text, "nobody has been woken yet");
+    assert_eq!(show(&outbox, "$line", 3).await.relation, thread("$edit", "$edit"));
+    // The dead head comes back, late, and takes no place.
+    outbox.retry(&[head.id], at(4)).await.unwrap();
+    assert_eq!(show(&outbox, "$head", 5).await.relation, None);
+    tell(&outbox, 2, &[(Part::Edit, "edit 2")]).await;
+    assert_eq!(show(&outbox, "$edit2", 6).await.relation, edit_of("$edit"));
+}
+
+async fn a_head_that_is_gone_is_replaced_under_the_same_transaction(place: Place) {
+    let outbox = place.open().await;
+    tell(&outbox, 0, &[(Part::Head, "head")]).await;
+    show(&outbox, "$head", 1).await;
+    tell(&outbox, 1, &[(Part::Edit, "edit"), (Part::Line, "line")]).await;
+    let refused = claim_one(&outbox, at(2)).await;
+    let error = "it was deleted".to_owned();
+    record(&outbox, refused.id, Outcome::Detached { error }, at(2)).await;
+    let again = claim_one(&outbox, at(2)).await;
+    assert_eq!(
+        (again.id, &again.txn_id, &again.relation),
+        (refused.id, &refused.txn_id, &None)
+    );
+    assert_eq!(again.outgoing().msgtype, MsgType::Notice, "the head has rung");
+    let event_id = "$new".to_owned();
+    record(&outbox, again.id, Outcome::Delivered { event_id }, at(3)).await;
+    assert_eq!(show(&outbox, "$line", 4).await.relation, thread("$new", "$new"));
+    // A claim that was lost detaches nothing.
+    tell(&outbox, 2, &[(Part::Edit, "edit 2")]).await;
+    let late = Outcome::Detached { error: String::new() };
+    outbox.record(again.id, late, at(5)).await.unwrap();
+    assert_eq!(show(&outbox, "$edit2", 6).await.relation, edit_of("$new"));
+}
+
+async fn a_digest_goes_before_the_edits_that_it_does_not_name(place: Place) {
+    let outbox = place.open().await;
+    tell(&outbox, 0, &[(Part::Head, "head")]).await;
+    show(&outbox, "$head", 1).await;
+    tell(&outbox, 1, &[(Part::Edit, "edit")]).await;
+    for text in ["1", "2", "3", "4"] {
+        accept(&outbox, "a", text, at(2)).await;
+    }
+    tell(&outbox, 2, &[(Part::Line, "line")]).await;
+    let digest = outbox.claim_due(at(60), 10, &folding()).await.unwrap().remove(0);
+    assert_eq!((digest.message.body.as_str(), digest.members), ("1\n2\n3\n4\nline", 5));
+    record(&outbox, digest.id, delivered(), at(60)).await;
+    let edit = claim_one(&outbox, at(61)).await;
+    assert_eq!((edit.message.body.as_str(), edit.relation), ("edit", edit_of("$head")));
+    // Edits alone are no storm, however many rooms full of groups there are.
+    record(&outbox, edit.id, wait(at(62)), at(61)).await;
+    assert_eq!(
+        outbox
+            .claim_due(at(200), 10, &folding())
+            .await
+            .unwrap()
+            .remove(0)
+            .members,
+        0
+    );
+}
+
+async fn what_was_heard_of_a_head_is_not_heard_again(place: Place) {
+    let outbox = place.open().await;
+    tell(&outbox, 0, &[(Part::Head, "head")]).await;
+    for text in ["1", "2", "3"] {
+        accept(&outbox, "a", text, at(0)).await;
+    }
+    let digest = outbox.claim_due(at(60), 10, &folding()).await.unwrap().remove(0);
+    assert_eq!(digest.members, 4);
+    tell(&outbox, 1, &[(Part::Edit, "edit"), (Part::Line, "line")]).await;
+    record(&outbox, digest.id, delivered(), at(60)).await;
+    let edit = show(&outbox, "$edit", 61).await;
+    assert_eq!(
+        (edit.relation.clone(), edit.outgoing().msgtype),
+        (None, MsgType::Notice)
+    );
+    assert_eq!(show(&outbox, "$line", 62).await.relation, thread("$edit", "$edit"));
+}
+
+async fn groups_are_pruned_with_their_heads(place: Place) {
+    let outbox = place.open().await;
+    tell(&outbox, 0, &[(Part::Head, "head")]).await;
+    show(&outbox, "$head", 1).await;
+    let groups = [(room("a"), "g".to_owned())];
+    let day = 24 * 3600;
+    outbox.prune(at(29 * day)).await.unwrap();
+    assert!(outbox.groups(&groups).await.unwrap()[0].is_some());
+    assert!(outbox.prune(at(31 * day)).await.unwrap() >= 2);
+    assert_eq!(outbox.groups(&groups).await.unwrap(), [None]);
+    assert_eq!(outbox.prune(at(31 * day)).await.unwrap(), 0);
+    tell(&outbox, 0, &[(Part::Edit, "a head again")]).await;
+    assert_eq!(show(&outbox, "$head2", 40 * day).await.relation, None);
+}
+
+async fn a_repeat_key_of_what_was_out_of_date_is_free(place: Place) {
+    let outbox = place.open().await;
+    tell(&outbox, 0, &[(Part::Head, "head")]).await;
+    let keyed = |version| Acceptance {
+        repeat_key: Some("key".to_owned()),
+        ..of_group(version, &[(Part::Line, "line")], at(1))
+    };
+    assert_eq!(outbox.enqueue(keyed(0)).await.unwrap(), Enqueued::Outdated);
+    let accepted = outbox.enqueue(keyed(1)).await.unwrap();
+    assert!(matches!(&accepted, Enqueued::Accepted(receipts) if receipts.len() == 1));
+    let again = outbox.enqueue(keyed(2)).await.unwrap();
+    assert_eq!(again, Enqueued::Recognised(accepted.receipts().to_vec()));
+    let waiting = outbox.claim_due(at(2), 10, &FoldPolicy::never()).await.unwrap();
+    assert_eq!((waiting.len(), waiting[0].state), (1, DeliveryState::InFlight));
+}
