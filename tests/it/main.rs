@@ -14,6 +14,7 @@ mod documents;
 #[cfg(test)]
 mod front_door;
 #[cfg(test)]
+mod hookshot;
 mod kill;
 #[cfg(test)]
 mod layering;
