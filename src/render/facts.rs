@@ -49,7 +49,7 @@ pub(crate) struct Facts<'a> {
     /// Labels that every alert has with the same value.
     pub(crate) shared: Labels,
     /// Links that every alert has.
-    pub(crate) links: Vec<Link>,
+    pub(crate) links: Vec<Link<'a>>,
 }
 
 impl<'a> Facts<'a> {

@@ -1,7 +1,6 @@
 //! What a template sees of one alert.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use minijinja::Value;
 
@@ -14,13 +13,13 @@ use crate::render::{links, readings};
 
 impl Context<'_> {
     pub(super) fn alert(&self, facts: &AlertFacts<'_>) -> Value {
-        let mut fields = BTreeMap::new();
+        let mut fields = Fields::with_capacity(32);
         self.alert_sent(facts, &mut fields);
         self.alert_computed(facts, &mut fields);
-        Value::from_object(Fields(fields))
+        Value::from_object(fields)
     }
 
-    fn alert_sent(&self, facts: &AlertFacts<'_>, fields: &mut BTreeMap<&'static str, Value>) {
+    fn alert_sent(&self, facts: &AlertFacts<'_>, fields: &mut Fields) {
         let a = facts.alert;
         fields.extend([
             ("status", Value::from(a.status.as_str())),
@@ -49,7 +48,7 @@ impl Context<'_> {
         ]);
     }
 
-    fn alert_computed(&self, facts: &AlertFacts<'_>, fields: &mut BTreeMap<&'static str, Value>) {
+    fn alert_computed(&self, facts: &AlertFacts<'_>, fields: &mut Fields) {
         let annotation = |names: &[&str]| {
             let texts = names.iter().filter_map(|name| facts.alert.annotations.get(*name));
             texts
