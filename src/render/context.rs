@@ -171,11 +171,7 @@ impl<'a> Context<'a> {
     }
 
     fn labels(&self, labels: &Labels) -> Value {
-        Lookup::of(
-            labels
-                .iter()
-                .map(|(name, value)| (clean_line(name).into_owned(), self.label(value))),
-        )
+        Lookup::of(labels.iter().map(|(name, value)| (clean_line(name), self.label(value))))
     }
 
     fn label(&self, value: &str) -> Value {
@@ -191,7 +187,7 @@ impl<'a> Context<'a> {
         Lookup::of(
             annotations
                 .iter()
-                .map(|(name, text)| (clean_line(name).into_owned(), self.long(text))),
+                .map(|(name, text)| (clean_line(name), self.long(text))),
         )
     }
 

@@ -149,16 +149,29 @@ pub(crate) fn restore_as_markdown(text: &str, mut verbatim: impl FnMut(usize) ->
     let mut before = '\n';
     // "1." and "1)" begin a list, but only at the beginning of a line.
     let mut only_digits = true;
-    let mut chars = text.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        if !is_shielded(c) {
-            out.push(c);
-            only_digits = c == '\n' || (only_digits && (c.is_ascii_digit() || matches!(c, ' ' | '>')));
-            before = c;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let at = text.len() - rest.len();
+        let Some(c) = rest.chars().next().filter(|c| is_shielded(*c)) else {
+            // Up to the next character that may be shielded.
+            let first = rest.chars().next().map_or(0, char::len_utf8);
+            let run = rest[first..].bytes().position(|byte| byte == LEAD);
+            let (run, after) = rest.split_at(run.map_or(rest.len(), |length| first + length));
+            out.push_str(run);
+            let (line, begins) = run
+                .rsplit_once('\n')
+                .map_or((run, only_digits), |(_, line)| (line, true));
+            only_digits = begins
+                && line
+                    .bytes()
+                    .all(|byte| byte.is_ascii_digit() || matches!(byte, b' ' | b'>'));
+            before = run.chars().next_back().unwrap_or(before);
+            rest = after;
             continue;
-        }
+        };
+        rest = &rest[c.len_utf8()..];
         let c = original(c);
-        let after = chars.peek().map_or('\n', |(_, next)| *next);
+        let after = rest.chars().next().unwrap_or('\n');
         let inside_word = before.is_alphanumeric() && after.is_alphanumeric();
         let escape = match c {
             '\\' | '`' | '*' | '[' | ']' | '<' | '|' | '~' => true,

@@ -3,6 +3,7 @@
 //! Guarantees: names that the relay defines are strict (a misspelt `alert.sumary` is an error), names that users define
 //! are lenient (a label that an alert does not have is the empty text). They hold data and decide nothing.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -49,12 +50,12 @@ impl Object for Fields {
 
 /// Labels, annotations or values; what is missing is the empty text.
 #[derive(Debug)]
-pub(crate) struct Lookup(Vec<(String, Value)>);
+pub(crate) struct Lookup(Vec<(Value, Value)>);
 
 impl Lookup {
-    pub(crate) fn of<V: Into<Value>>(entries: impl Iterator<Item = (String, V)>) -> Value {
-        let mut entries: Vec<_> = entries.map(|(name, value)| (name, value.into())).collect();
-        if !entries.is_sorted_by(|(a, _), (b, _)| a < b) {
+    pub(crate) fn of<'a, V: Into<Value>>(entries: impl Iterator<Item = (Cow<'a, str>, V)>) -> Value {
+        let mut entries: Vec<_> = entries.map(|(name, value)| (Value::from(name), value.into())).collect();
+        if !entries.is_sorted_by(|(a, _), (b, _)| a.as_str() < b.as_str()) {
             // Cleaning the names may have changed their order, or made one of two.
             entries = entries.into_iter().collect::<BTreeMap<_, _>>().into_iter().collect();
         }
@@ -75,12 +76,12 @@ impl Object for Lookup {
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let name = key.as_str()?;
-        let entry = self.0.iter().find(|(known, _)| known == name);
+        let entry = self.0.iter().find(|(known, _)| known.as_str() == Some(name));
         Some(entry.map_or_else(|| Value::from(""), |(_, value)| value.clone()))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        let names: Vec<_> = self.0.iter().map(|(name, _)| Value::from(name)).collect();
+        let names: Vec<_> = self.0.iter().map(|(name, _)| name.clone()).collect();
         Enumerator::Iter(Box::new(names.into_iter()))
     }
 

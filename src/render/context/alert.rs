@@ -40,7 +40,7 @@ impl Context<'_> {
                     a.values
                         .iter()
                         .flatten()
-                        .map(|(name, value)| (clean_line(name).into_owned(), *value)),
+                        .map(|(name, value)| (clean_line(name), *value)),
                 ),
             ),
             ("valueString", self.long(&a.value_string)),
