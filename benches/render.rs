@@ -4,7 +4,8 @@
 //! The limit is handed every fact about the alerts as data, and turns it into the engine's values; its filters only put
 //! text together. So the ratio is what the relay adds: the facts, escaping, what bounds a template, the check of
 //! everything that Matrix does not allow, the plain body, the size of the event. That both write the same text is asserted.
-//! For thousands of alerts the limit is none: it takes in all of them, and the relay only those that it shows.
+//! For thousands of alerts the limit is none: it takes in all of them, and the relay only those that it shows. So a second
+//! table tells the growth of what is done for every alert, shown or not: parsing the body, and everything up to the message.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -65,6 +66,29 @@ fn main() {
             ours * 1e6 / f64::from(u32::try_from(alerts).unwrap()),
             limit * 1e6,
             ours / limit
+        );
+    }
+    growth(&renderer, now);
+}
+
+/// From the bytes of a request to its message.
+fn growth(renderer: &Renderer, now: Timestamp) {
+    println!("\n| alerts | parse and render | per alert | of that, parse |");
+    println!("|---:|---:|---:|---:|");
+    for alerts in [200, 1_000, 5_000, 20_000] {
+        let body = samples::group_of(alerts);
+        let parsed = || parse::notification(body.as_bytes()).unwrap();
+        let (mut all, mut parsing) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            all.push(time(|| renderer.render(&TemplateName::default(), &parsed(), now)));
+            parsing.push(time(parsed));
+        }
+        let (all, parsing) = (median(all), median(parsing));
+        println!(
+            "| {alerts} | {:.1} ms | {:.2} µs | {:.0} % |",
+            all * 1e3,
+            all * 1e6 / f64::from(u32::try_from(alerts).unwrap()),
+            parsing / all * 100.0
         );
     }
 }

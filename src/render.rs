@@ -204,12 +204,12 @@ impl Renderer {
     /// The same for a change in a group.
     pub fn preview_change(
         &self,
-        draft: Option<&Draft<'_>>,
+        drafts: &[Draft<'_>],
         notification: &Notification,
         change: &Change,
         now: Timestamp,
     ) -> Preview {
         let facts = Facts::of_change(notification, change, now);
-        preview::preview(self, draft, &TemplateName::update(), &facts)
+        preview::preview(self, drafts, &TemplateName::update(), &facts)
     }
 }

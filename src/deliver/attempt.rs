@@ -1,6 +1,7 @@
 //! One attempt: send a delivery, and turn what came of it into an outcome for the outbox.
 //!
-//! Guarantees: every failure becomes an outcome, a log line that says what happens next, and a count. An operator is
+//! Guarantees: every failure becomes an outcome and a count, and where it is tried again a log line that says what happens
+//! next; that a delivery has ended is said by the worker, once it is recorded. An operator is
 //! told once that something is wrong and once that it is over, not at each try.
 
 use std::collections::HashMap;
@@ -146,10 +147,6 @@ impl Courier {
         if let Some(starts_at) = delivery.starts_at {
             observe("relay_start_to_delivery_seconds", starts_at, now.wall, took);
         }
-        tracing::info!(
-            delivery.id = %delivery.id, delivery.attempt = delivery.attempts, matrix.room_id = %delivery.room,
-            matrix.event_id = event_id, "delivered"
-        );
         Outcome::Delivered { event_id }
     }
 
@@ -202,15 +199,7 @@ impl Courier {
                 );
                 Outcome::Detached { error }
             }
-            Decision::GiveUp => {
-                tracing::error!(
-                    delivery.id = %delivery.id, delivery.attempt = delivery.attempts, matrix.room_id = %delivery.room,
-                    matrix.errcode = failure.errcode,
-                    "given up after {} attempts: {failure}; it is kept, see `grafana-matrix-relay outbox show {}`",
-                    delivery.attempts, delivery.id
-                );
-                Outcome::Dead { error }
-            }
+            Decision::GiveUp => Outcome::Dead { error },
         }
     }
 

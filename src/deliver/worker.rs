@@ -27,6 +27,11 @@ const RENEWAL: Duration = Duration::from_secs(3);
 /// How long to wait before an outcome is recorded again that the store did not take.
 const RECORD_AGAIN: Duration = Duration::from_millis(500);
 
+/// How often in a row an attempt of one delivery may panic.
+const PANICS: u32 = 5;
+/// How long to wait before such an attempt is made again.
+const AFTER_PANIC: Duration = Duration::from_secs(30);
+
 /// When a backlog becomes a digest.
 #[derive(Debug, Clone, Copy)]
 pub struct FoldSettings {
@@ -85,7 +90,7 @@ impl Worker {
             attempts.spawn(async move {
                 let outcome = courier.attempt(&delivery, now).await;
                 let recorded = outbox.record(delivery.id, outcome.clone(), now.wall).await?;
-                tally(&outcome, recorded);
+                tally(&delivery, &outcome, recorded);
                 Ok(())
             });
         }
@@ -137,7 +142,7 @@ impl Worker {
     async fn launch(&self, flight: &mut Flight) {
         let now = (self.clock)();
         flight.claimed_at = Some(now.tick);
-        let free = self.courier.width(now.tick).saturating_sub(flight.ids.len());
+        let free = self.courier.width(now.tick).saturating_sub(flight.claims.len());
         let claimed = match self.claim(now, free).await {
             Ok(claimed) => claimed,
             Err(error) => return flight.store_fails(&error),
@@ -147,43 +152,53 @@ impl Worker {
         }
         for delivery in claimed {
             let (outbox, courier, clock) = (self.outbox.clone(), Arc::clone(&self.courier), Arc::clone(&self.clock));
-            let id = delivery.id;
+            let delivery = Arc::new(delivery);
+            let claim = Arc::clone(&delivery);
             let task = flight.attempts.spawn(async move {
                 let outcome = courier.attempt(&delivery, clock()).await;
-                record(&outbox, delivery.id, outcome, &clock).await;
+                record(&outbox, &delivery, outcome, &clock).await;
             });
-            flight.ids.insert(task.id(), id);
+            flight.claims.insert(task.id(), claim);
         }
     }
 
-    /// Forgets an attempt that ended. One that panicked has recorded nothing, so its row is given back here.
+    /// Forgets an attempt that ended. One that panicked has recorded nothing, so its row is given back here; one that
+    /// panics again and again is given up, because its room would wait behind it for ever.
     async fn landed(&self, flight: &mut Flight, ended: Result<(Id, ()), tokio::task::JoinError>) {
         match ended {
             Ok((task, ())) => {
-                flight.ids.remove(&task);
+                let landed = flight.claims.remove(&task);
+                landed.map(|delivery| flight.panics.remove(&delivery.id));
             }
             Err(error) => {
-                let Some(id) = flight.ids.remove(&error.id()) else {
+                let Some(delivery) = flight.claims.remove(&error.id()) else {
                     return;
                 };
-                tracing::error!(delivery.id = %id, error.message = %error, "an attempt failed inside the relay; it is made again");
-                let until = (self.clock)().wall + Duration::from_secs(30);
-                let outcome = Outcome::Wait {
-                    until,
-                    reason: "internal".to_owned(),
-                    error: "internal error".to_owned(),
-                    counts: true,
+                let panics = flight.panics.entry(delivery.id).or_default();
+                *panics += 1;
+                tracing::error!(delivery.id = %delivery.id, error.message = %error, "an attempt failed inside the relay");
+                let error = format!("{panics} attempts failed inside the relay; please report it, its log says more");
+                let outcome = if *panics < PANICS {
+                    Outcome::Wait {
+                        until: (self.clock)().wall + AFTER_PANIC,
+                        reason: "internal".to_owned(),
+                        error,
+                        counts: true,
+                    }
+                } else {
+                    flight.panics.remove(&delivery.id);
+                    Outcome::Dead { error }
                 };
-                record(&self.outbox, id, outcome, &self.clock).await;
+                record(&self.outbox, &delivery, outcome, &self.clock).await;
             }
         }
     }
 
     async fn renew(&self, flight: &Flight) {
-        if flight.ids.is_empty() {
+        if flight.claims.is_empty() {
             return;
         }
-        let ids: Vec<DeliveryId> = flight.ids.values().copied().collect();
+        let ids: Vec<DeliveryId> = flight.claims.values().map(|delivery| delivery.id).collect();
         if let Err(error) = self.outbox.renew(&ids, (self.clock)().wall).await {
             tracing::debug!(error.message = %error, "the leases of deliveries in flight could not be renewed");
         }
@@ -201,7 +216,7 @@ impl Worker {
         tracing::warn!("deliveries in flight did not finish in time; they are repeated under the same transaction IDs");
         flight.attempts.shutdown().await;
         // Another relay on the same database need not wait for the leases to run out.
-        let ids: Vec<DeliveryId> = flight.ids.into_values().collect();
+        let ids: Vec<DeliveryId> = flight.claims.values().map(|delivery| delivery.id).collect();
         if let Err(error) = self.outbox.release(&ids).await {
             tracing::warn!(error.message = %error, "what was in flight could not be given back");
         }
@@ -217,7 +232,9 @@ fn composer(zone: TimeZone) -> Composer {
 struct Flight {
     claimed_at: Option<Instant>,
     attempts: JoinSet<()>,
-    ids: HashMap<Id, DeliveryId>,
+    claims: HashMap<Id, Arc<Delivery>>,
+    /// How often an attempt of a delivery has panicked, one after the other.
+    panics: HashMap<DeliveryId, u32>,
     /// Whether the store failed the last time that it was asked.
     stalled: bool,
 }
@@ -240,13 +257,13 @@ impl Flight {
 }
 
 /// Records an outcome, again and again until the store takes it: the message may be in the room already.
-async fn record(outbox: &Outbox, id: DeliveryId, outcome: Outcome, clock: &Clock) {
+async fn record(outbox: &Outbox, delivery: &Delivery, outcome: Outcome, clock: &Clock) {
     let mut said = false;
     loop {
-        match outbox.record(id, outcome.clone(), clock().wall).await {
-            Ok(recorded) => return tally(&outcome, recorded),
+        match outbox.record(delivery.id, outcome.clone(), clock().wall).await {
+            Ok(recorded) => return tally(delivery, &outcome, recorded),
             Err(error) if !std::mem::replace(&mut said, true) => {
-                tracing::warn!(delivery.id = %id, error.message = %error, "an outcome could not be recorded yet");
+                tracing::warn!(delivery.id = %delivery.id, error.message = %error, "an outcome could not be recorded yet");
             }
             Err(_) => {}
         }
@@ -254,15 +271,27 @@ async fn record(outbox: &Outbox, id: DeliveryId, outcome: Outcome, clock: &Clock
     }
 }
 
-/// Counts what a delivery came to, once: an outcome that came too late is another relay's to count.
-fn tally(outcome: &Outcome, recorded: Recorded) {
+/// Counts and says what a delivery came to, once, and only when that is on disk: an outcome that came too late is another
+/// relay's to count.
+fn tally(delivery: &Delivery, outcome: &Outcome, recorded: Recorded) {
+    let (id, room, attempts) = (delivery.id, &delivery.room, delivery.attempts);
     match (outcome, recorded) {
         (_, Recorded::Superseded)
         | (Outcome::Wait { .. } | Outcome::Rewrite { .. } | Outcome::Detached { .. }, Recorded::Done) => {}
-        (Outcome::Delivered { .. }, Recorded::Done) => {
+        (Outcome::Delivered { event_id }, Recorded::Done) => {
+            tracing::info!(
+                delivery.id = %id, delivery.attempt = attempts, matrix.room_id = %room, matrix.event_id = event_id,
+                "delivered"
+            );
             metrics::counter!("relay_deliveries_delivered_total").increment(1);
         }
-        (Outcome::Dead { .. }, Recorded::Done) => metrics::counter!("relay_deliveries_dead_total").increment(1),
+        (Outcome::Dead { error }, Recorded::Done) => {
+            tracing::error!(
+                delivery.id = %id, delivery.attempt = attempts, matrix.room_id = %room, error.message = error,
+                "given up after {attempts} attempts: {error}; it is kept, see `grafana-matrix-relay outbox show {id}`"
+            );
+            metrics::counter!("relay_deliveries_dead_total").increment(1);
+        }
     }
 }
 

@@ -56,14 +56,15 @@ pub(super) fn document<A: OpenApi>(service: &Service<A>, examples: &[Example]) -
     document
 }
 
-/// The page of Swagger UI with everything inlined, so that it works without the internet.
-pub(super) fn swagger_page<A: OpenApi>(service: &Service<A>, document: &Value) -> String {
-    let plain = service.spec();
+/// The page of Swagger UI with everything inlined, so that it works without the internet. It is 1.6 MB and rarely asked
+/// for, so it is made anew each time and not kept.
+pub(super) fn swagger_page(document: &str) -> String {
+    let blank = OpenApiService::new((), "", "");
     // In a script element only `</` could end it.
-    let shown = document.to_string().replace("</", "<\\/");
-    service
+    let shown = document.replace("</", "<\\/");
+    blank
         .swagger_ui_html()
-        .replace(&plain, &shown)
+        .replacen(&blank.spec(), &shown, 1)
         .replacen("<html charset=\"UTF-8\">", "<!doctype html>\n<html lang=\"en\">", 1)
         .replacen(
             "<title>Swagger UI</title>",

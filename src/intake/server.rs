@@ -63,15 +63,16 @@ const HEADERS: [(HeaderName, &str); 4] = [
 pub fn endpoint(parts: Parts, others: impl OpenApi + 'static) -> BoxEndpoint<'static, Response> {
     let service = document::service(others);
     let document = document::document(&service, &parts.examples);
-    let page = document::swagger_page(&service, &document);
-    let served = serde_json::to_string_pretty(&document).unwrap_or_default();
+    let served: Arc<str> = serde_json::to_string_pretty(&document).unwrap_or_default().into();
+    drop(document);
+    let shown = Arc::clone(&served);
 
     let docs = make_sync(move |_| {
-        Html(page.clone())
+        Html(document::swagger_page(&shown))
             .with_header(header::CONTENT_SECURITY_POLICY, DOCS_POLICY)
             .into_response()
     });
-    let json = make_sync(move |_| served.clone().with_content_type("application/json").into_response());
+    let json = make_sync(move |_| served.to_string().with_content_type("application/json").into_response());
     let routes = Route::new()
         .at("/docs", get(docs))
         .at("/openapi.json", get(json))

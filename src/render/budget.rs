@@ -30,6 +30,9 @@ pub(super) const MOST_ALERTS: usize = 150;
 /// A template that writes more than these many messages has a mistake; the rest is counted and cut.
 const MOST_PARTS: usize = 5;
 
+/// Bytes of user IDs that a message pings at most: more than any team has, and they have to fit in beside the text.
+const PINGED: usize = 4 * 1024;
+
 /// Which rungs of the ladder were needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct BudgetSteps {
@@ -106,7 +109,33 @@ pub fn content_size(message: &RenderedMessage) -> usize {
         mentions: &message.mentions,
         msgtype: message.msgtype,
     };
-    serde_json::to_vec(&content).map_or(usize::MAX, |json| json.len())
+    let mut size = Size(0);
+    serde_json::to_writer(&mut size, &content).map_or(usize::MAX, |()| size.0)
+}
+
+/// Counts what is written to it.
+struct Size(usize);
+
+impl std::io::Write for Size {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Keeps of a list of people as many as one message can ping, and says how many those are that it cannot.
+pub(super) fn cut_mentions(mentions: &mut Mentions) -> usize {
+    let mut bytes = 0;
+    let fits = |user: &&String| {
+        bytes += user.len() + 3;
+        bytes <= PINGED
+    };
+    let kept = mentions.user_ids.iter().take_while(fits).count();
+    mentions.user_ids.split_off(kept).len()
 }
 
 /// Splits a document between its top-level blocks; `template` has everything but the text.
@@ -120,11 +149,20 @@ pub(super) fn split(
         ..BudgetSteps::default()
     };
     let mut texts: Vec<(String, String)> = Vec::new();
+    // They are pinged by the first part; which parts that are is only known when all are made.
+    let room = PART_LIMIT
+        - template
+            .mentions
+            .user_ids
+            .iter()
+            .map(|user| user.len() + 3)
+            .sum::<usize>()
+            .min(PINGED);
     for block in blocks(events) {
-        for (body, formatted) in fitting(block, raw_html) {
+        for (body, formatted) in fitting(block, raw_html, room) {
             match texts.last_mut() {
                 Some((last_body, last_formatted))
-                    if fits(&[last_body, "\n", &body], &[last_formatted, "\n", &formatted]) =>
+                    if fits(&[last_body, "\n", &body], &[last_formatted, "\n", &formatted], room) =>
                 {
                     last_body.push('\n');
                     last_body.push_str(&body);
@@ -178,21 +216,21 @@ fn numbered(texts: Vec<(String, String)>, template: &RenderedMessage) -> Vec<Ren
 /// Room for the mark of a part and everything that is not text.
 const PART_LIMIT: usize = CONTENT_LIMIT - 2_048;
 
-fn fits(body: &[&str], formatted: &[&str]) -> bool {
+fn fits(body: &[&str], formatted: &[&str], room: usize) -> bool {
     let size = |text: &&str| serde_json::to_string(text).map_or(usize::MAX / 8, |json| json.len());
-    body.iter().chain(formatted).map(size).sum::<usize>() <= PART_LIMIT
+    body.iter().chain(formatted).map(size).sum::<usize>() <= room
 }
 
 /// One block as body and HTML; a block that is too large by itself becomes several pieces of plain text.
-fn fitting(block: &[Event<'_>], raw_html: bool) -> Vec<(String, String)> {
+fn fitting(block: &[Event<'_>], raw_html: bool, room: usize) -> Vec<(String, String)> {
     let (body, formatted) = (plain::write(block), html::write(block, raw_html));
-    if fits(&[&body], &[&formatted]) {
+    if fits(&[&body], &[&formatted], room) {
         return vec![(body, formatted)];
     }
     let mut pieces = vec![String::new()];
     for c in body.chars() {
         // Six bytes are the most that JSON or HTML makes of one.
-        if pieces.last().is_some_and(|piece| piece.len() >= PART_LIMIT / 14) {
+        if pieces.last().is_some_and(|piece| piece.len() >= room / 14) {
             pieces.push(String::new());
         }
         if let Some(piece) = pieces.last_mut() {
@@ -250,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_template_that_writes_nothing_but_mentions_is_still_a_message() {
-        let template = RenderedMessage {
+        let mut template = RenderedMessage {
             body: "🔥 FIRING · A".to_owned(),
             formatted_body: String::new(),
             msgtype: MsgType::Text,
@@ -261,6 +299,9 @@ mod tests {
             headline: "🔥 FIRING · A".to_owned(),
         };
         assert!(content_size(&template) > CONTENT_LIMIT);
+        let unpinged = cut_mentions(&mut template.mentions);
+        assert_eq!(unpinged + template.mentions.user_ids.len(), 2_000);
+        assert!(content_size(&template) < CONTENT_LIMIT / 4 && template.mentions.user_ids.len() > 100);
         let (messages, _) = split(&[], false, &template);
         assert_eq!(messages.len(), 1);
         assert_eq!(messages[0].body, template.headline);

@@ -1,5 +1,7 @@
 //! From one template and the facts to finished messages: the middle of the room, as one sentence.
 
+use std::fmt::Write as _;
+
 use jiff::tz::TimeZone;
 
 use super::budget::{self, BudgetSteps, CONTENT_LIMIT, content_size};
@@ -34,6 +36,13 @@ pub(super) fn compose(
             }
             Err(failure) => return Err(failure.into()),
         };
+        let unpinged = budget::cut_mentions(&mut written.directives.mentions);
+        if unpinged > 0 {
+            let _ = write!(
+                written.markdown,
+                "\n\n… and {unpinged} more people than one message can ping"
+            );
+        }
         if let Some(footer) = footer {
             written.markdown.push_str("\n\n");
             written.markdown.push_str(footer);
@@ -94,7 +103,20 @@ fn message(facts: &Facts<'_>, written: &Written, document: &Document<'_>) -> Ren
 
 /// The Markdown for people: values escaped with backslashes, where they would otherwise be read as Markdown.
 fn readable(markdown: &str, document: &Document<'_>) -> String {
-    let is_verbatim = |at: usize| document.verbatim.iter().any(|range| range.contains(&at));
+    let offset = markdown.len() - markdown.trim_start().len();
+    // They come in the order in which they were closed and lie in each other; asked for from front to back, one after the
+    // other is enough.
+    let mut ranges = document.verbatim.clone();
+    ranges.sort_unstable_by_key(|range| range.start);
+    let (mut next, mut end) = (0, 0);
+    let is_verbatim = |at: usize| {
+        let at = at + offset;
+        while let Some(range) = ranges.get(next).filter(|range| range.start <= at) {
+            end = end.max(range.end);
+            next += 1;
+        }
+        at < end
+    };
     restore_as_markdown(markdown.trim(), is_verbatim)
 }
 
@@ -135,5 +157,24 @@ fn without_template(facts: &Facts<'_>, footer: &str) -> Rendered {
         markdown: readable(&markdown, &document),
         problem: None,
         budget: BudgetSteps::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backslashes_are_placed_right_below_blank_lines() {
+        let text = format!(
+            "\n\n\n  `{}` {} [{}](https://e.org/{}) {}\n",
+            shield("a*b"),
+            shield("c*d"),
+            shield("e*f"),
+            shield("g*h"),
+            shield("i*j")
+        );
+        let document = markdown::parse(&text);
+        assert_eq!(readable(&text, &document), r"`a*b` c\*d [e\*f](https://e.org/g*h) i\*j");
     }
 }

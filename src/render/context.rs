@@ -5,8 +5,6 @@
 
 mod alert;
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use minijinja::Value;
@@ -46,16 +44,16 @@ impl<'a> Context<'a> {
 
     /// The root of the context.
     pub(crate) fn build(&self) -> Value {
-        let mut fields = BTreeMap::new();
+        let mut fields = Fields::with_capacity(48);
         self.sent(&mut fields);
         self.computed(&mut fields);
         self.lists(&mut fields);
-        fields.insert("change", self.change());
-        Value::from_object(Fields(fields))
+        fields.extend([("change", self.change())]);
+        Value::from_object(fields)
     }
 
     /// What the sender wrote, by its own names.
-    fn sent(&self, fields: &mut BTreeMap<&'static str, Value>) {
+    fn sent(&self, fields: &mut Fields) {
         let n = self.facts.notification;
         let source = match n.source {
             Source::Grafana => "grafana",
@@ -84,7 +82,7 @@ impl<'a> Context<'a> {
     }
 
     /// What follows from it, for the group.
-    fn computed(&self, fields: &mut BTreeMap<&'static str, Value>) {
+    fn computed(&self, fields: &mut Fields) {
         let f = self.facts;
         let since = f.notification.starts_at();
         let severities = f.severities().into_iter().map(|(severity, level, count)| {
@@ -125,7 +123,7 @@ impl<'a> Context<'a> {
         ]);
     }
 
-    fn lists(&self, fields: &mut BTreeMap<&'static str, Value>) {
+    fn lists(&self, fields: &mut Fields) {
         let shown = |alerts: &[AlertFacts<'_>], room: usize| -> Vec<Value> {
             alerts.iter().take(room).map(|facts| self.alert(facts)).collect()
         };
@@ -201,11 +199,7 @@ impl<'a> Context<'a> {
     }
 
     fn labels(&self, labels: &Labels) -> Value {
-        Lookup::of(
-            labels
-                .iter()
-                .map(|(name, value)| (clean_line(name).into_owned(), self.label(value))),
-        )
+        Lookup::of(labels.iter().map(|(name, value)| (clean_line(name), self.label(value))))
     }
 
     fn label(&self, value: &str) -> Value {
@@ -221,7 +215,7 @@ impl<'a> Context<'a> {
         Lookup::of(
             annotations
                 .iter()
-                .map(|(name, text)| (clean_line(name).into_owned(), self.long(text))),
+                .map(|(name, text)| (clean_line(name), self.long(text))),
         )
     }
 
@@ -263,13 +257,15 @@ fn optional(number: Option<i64>) -> Value {
 }
 
 pub(super) fn record<const N: usize>(fields: [(&'static str, Value); N]) -> Value {
-    Value::from_object(Fields(fields.into_iter().collect()))
+    let mut all = Fields::with_capacity(N);
+    all.extend(fields);
+    Value::from_object(all)
 }
 
-fn link_list(links: &[Link]) -> Value {
+fn link_list(links: &[Link<'_>]) -> Value {
     links
         .iter()
-        .map(|link| record([("text", link.text.into()), ("url", line(&link.url))]))
+        .map(|link| record([("text", link.text.into()), ("url", link.url.as_ref().into())]))
         .collect::<Vec<_>>()
         .into()
 }

@@ -90,7 +90,8 @@ impl Engine {
             .cloned()
             .unwrap_or_default();
         drop(captured);
-        let mut markdown = String::from_utf8_lossy(&written.0).into_owned();
+        let mut markdown =
+            String::from_utf8(written.0).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         let hidden = add_hidden_line(&mut markdown, context, &directives);
         Ok(Written {
             markdown,

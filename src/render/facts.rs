@@ -52,7 +52,7 @@ pub(crate) struct Facts<'a> {
     /// Labels that every alert has with the same value.
     pub(crate) shared: Labels,
     /// Links that every alert has.
-    pub(crate) links: Vec<Link>,
+    pub(crate) links: Vec<Link<'a>>,
     /// What is new, where that is what is told.
     pub(crate) change: Option<ChangeFacts<'a>>,
 }

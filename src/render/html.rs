@@ -7,14 +7,35 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
-use pulldown_cmark::{Event, html::push_html};
+use pulldown_cmark::{Event, Tag, html::push_html};
 
 /// HTML for `formatted_body`.
 pub(crate) fn write(events: &[Event<'_>], raw_html: bool) -> String {
     let mut html = String::with_capacity(1024);
-    push_html(&mut html, events.iter().cloned());
+    push_html(&mut html, events.iter().map(lent));
     html.truncate(html.trim_end().len());
     if raw_html { sanitize(&html) } else { html }
+}
+
+/// The event without its own copy of the text, where it has one that is common.
+fn lent<'e>(event: &'e Event<'_>) -> Event<'e> {
+    match event {
+        Event::Text(text) => Event::Text(text.as_ref().into()),
+        Event::Code(text) => Event::Code(text.as_ref().into()),
+        Event::InlineHtml(html) => Event::InlineHtml(html.as_ref().into()),
+        Event::Start(Tag::Link {
+            link_type,
+            dest_url,
+            title,
+            id,
+        }) => Event::Start(Tag::Link {
+            link_type: *link_type,
+            dest_url: dest_url.as_ref().into(),
+            title: title.as_ref().into(),
+            id: id.as_ref().into(),
+        }),
+        other => other.clone(),
+    }
 }
 
 /// HTML cut to Matrix's subset.

@@ -2,6 +2,7 @@
 //!
 //! Guarantees: never an empty address. Whether an address may stand in a message is decided later, for all links alike.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::facts::{AlertFacts, Facts};
@@ -11,13 +12,14 @@ use crate::alert::{AlertStatus, Labels, Notification, Source};
 
 /// A word to press, and where it leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Link {
+pub(crate) struct Link<'a> {
     pub(crate) text: &'static str,
-    pub(crate) url: String,
+    /// Clean, and on one line.
+    pub(crate) url: Cow<'a, str>,
 }
 
 /// The links of one alert, in the order in which somebody on call needs them.
-pub(crate) fn of_alert(notification: &Notification, facts: &AlertFacts<'_>) -> Vec<Link> {
+pub(crate) fn of_alert<'a>(notification: &Notification, facts: &AlertFacts<'a>) -> Vec<Link<'a>> {
     let alert = facts.alert;
     let annotation = |name| alert.annotations.get(name).map(String::as_str);
     let runbook = ["runbook_url", "runbook", "runbookURL"]
@@ -35,31 +37,29 @@ pub(crate) fn of_alert(notification: &Notification, facts: &AlertFacts<'_>) -> V
         "Rule"
     };
     let silence = if alert.status == AlertStatus::Resolved || facts.kind == Kind::Test {
-        String::new()
+        Cow::Borrowed("")
     } else if alert.silence_url.is_empty() && notification.source == Source::Alertmanager {
-        alertmanager_silence(&notification.external_url, &alert.labels)
+        let url = alertmanager_silence(&notification.external_url, &alert.labels);
+        Cow::Owned(clean_line(&url).into_owned())
     } else {
-        alert.silence_url.clone()
+        clean_line(&alert.silence_url)
     };
     let candidates = [
-        (rule, alert.generator_url.clone()),
-        ("Panel", alert.panel_url.clone()),
-        ("Dashboard", alert.dashboard_url.clone()),
-        ("Runbook", runbook.to_owned()),
+        (rule, clean_line(&alert.generator_url)),
+        ("Panel", clean_line(&alert.panel_url)),
+        ("Dashboard", clean_line(&alert.dashboard_url)),
+        ("Runbook", clean_line(runbook)),
         ("Silence", silence),
     ];
     candidates
         .into_iter()
-        .map(|(text, url)| Link {
-            text,
-            url: clean_line(&url).into_owned(),
-        })
+        .map(|(text, url)| Link { text, url })
         .filter(|link| !link.url.is_empty())
         .collect()
 }
 
 /// The links that all alerts have in common. Several alerts also get one link that silences them together.
-pub(crate) fn of_group(facts: &Facts<'_>) -> Vec<Link> {
+pub(crate) fn of_group<'a>(facts: &Facts<'a>) -> Vec<Link<'a>> {
     let notification = facts.notification;
     let mut alerts = facts.firing.iter().chain(&facts.resolved);
     let Some(first) = alerts.next() else { return Vec::new() };
@@ -76,7 +76,7 @@ pub(crate) fn of_group(facts: &Facts<'_>) -> Vec<Link> {
         let url = group_silence(notification, &facts.shared);
         common.extend((!url.is_empty()).then_some(Link {
             text: "Silence all",
-            url,
+            url: Cow::Owned(clean_line(&url).into_owned()),
         }));
     }
     common

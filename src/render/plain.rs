@@ -4,6 +4,8 @@
 //! rule: a line of nothing but links becomes a line each with its address; links behind a line's text, set apart by a
 //! separator, are left out, because a list of words that cannot be pressed helps nobody; all others show their text.
 
+use std::borrow::Cow;
+
 use pulldown_cmark::{Event, Tag, TagEnd};
 
 /// Longer addresses (silence links with all their matchers) are worse than none.
@@ -29,8 +31,7 @@ enum Piece {
 struct Writer {
     out: String,
     line: Vec<Piece>,
-    /// The address of the link that is being read.
-    link: Option<String>,
+    in_link: bool,
     /// Open lists with the number of their next item, if they are numbered.
     lists: Vec<Option<u64>>,
     in_code_block: bool,
@@ -71,7 +72,7 @@ impl Writer {
                 self.in_code_block = true;
             }
             Tag::Link { dest_url, .. } => {
-                self.link = Some(dest_url.to_string());
+                self.in_link = true;
                 self.line.push(Piece::Link {
                     label: String::new(),
                     url: dest_url.to_string(),
@@ -96,7 +97,7 @@ impl Writer {
 
     fn end(&mut self, end: TagEnd) {
         match end {
-            TagEnd::Link => self.link = None,
+            TagEnd::Link => self.in_link = false,
             TagEnd::List(_) => {
                 self.end_line();
                 self.lists.pop();
@@ -118,11 +119,15 @@ impl Writer {
         if self.skipping {
             return;
         }
-        let text = text.replace('\n', " ");
-        match (self.line.last_mut(), &self.link) {
-            (Some(Piece::Link { label, .. }), Some(_)) => label.push_str(&text),
+        let text = if text.contains('\n') {
+            Cow::Owned(text.replace('\n', " "))
+        } else {
+            Cow::Borrowed(text)
+        };
+        match (self.line.last_mut(), self.in_link) {
+            (Some(Piece::Link { label, .. }), true) => label.push_str(&text),
             (Some(Piece::Text(before)), _) => before.push_str(&text),
-            _ => self.line.push(Piece::Text(text)),
+            _ => self.line.push(Piece::Text(text.into_owned())),
         }
     }
 

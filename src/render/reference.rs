@@ -66,7 +66,7 @@ static REFERENCE: LazyLock<Reference> = LazyLock::new(|| {
     let names = |value: &minijinja::Value| -> Vec<&'static str> {
         value
             .downcast_object_ref::<Fields>()
-            .map(|fields| fields.0.keys().copied().collect())
+            .map(Fields::names)
             .unwrap_or_default()
     };
     let Some(notification) = notifications.first() else {

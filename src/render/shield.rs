@@ -12,6 +12,8 @@ use std::fmt::{self, Write};
 
 /// The 128 private-use characters that stand for ASCII; nothing that is assigned or in use by icon fonts.
 const BASE: u32 = 0x0010_FF00;
+/// The byte in UTF-8 with which they begin.
+const LEAD: u8 = 0xF4;
 
 fn is_shielded(c: char) -> bool {
     (BASE..BASE + 0x80).contains(&(c as u32))
@@ -33,7 +35,11 @@ fn shielded(c: char) -> char {
 
 /// Makes text from outside harmless to read: what is invisible or turns the reading direction becomes visible.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n')) {
+    // Without an early end, which lets the compiler look at many bytes at once.
+    if text
+        .bytes()
+        .fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~' | b'\n'))
+    {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
@@ -71,31 +77,54 @@ pub(crate) fn clean_line(text: &str) -> Cow<'_, str> {
 
 /// Text as it may stand anywhere in Markdown.
 pub(crate) fn shield(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + text.len() / 2);
-    let _ = shield_to(&mut out, text);
+    let text = clean(text);
+    let mut out = String::with_capacity(text.len() * 2);
+    let mut rest = text.as_ref();
+    while let Some(at) = rest
+        .bytes()
+        .position(|byte| byte.is_ascii() && !byte.is_ascii_alphanumeric())
+    {
+        out.push_str(&rest[..at]);
+        out.push(shielded(char::from(rest.as_bytes()[at])));
+        rest = &rest[at + 1..];
+    }
+    out.push_str(rest);
     out
 }
 
 /// As [`shield`], into a writer.
 pub(crate) fn shield_to(out: &mut impl Write, text: &str) -> fmt::Result {
-    clean(text).chars().try_for_each(|c| out.write_char(shielded(c)))
+    if text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return out.write_str(text);
+    }
+    // In one piece, because each one passes several layers of the engine.
+    out.write_str(&shield(text))
 }
 
 /// The text that was meant.
 pub(crate) fn restore(text: &str) -> Cow<'_, str> {
-    if text.chars().any(is_shielded) {
-        Cow::Owned(
-            text.chars()
-                .map(|c| if is_shielded(c) { original(c) } else { c })
-                .collect(),
-        )
-    } else {
-        Cow::Borrowed(text)
+    let count = text.bytes().filter(|byte| *byte == LEAD).count();
+    if count == 0 {
+        return Cow::Borrowed(text);
     }
+    // Exact where nothing else begins with that byte, and nothing that is assigned does.
+    let mut out = String::with_capacity(text.len().saturating_sub(count * 3));
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|byte| byte == LEAD) {
+        out.push_str(&rest[..at]);
+        let mut chars = rest[at..].chars();
+        out.extend(chars.next().map(|c| if is_shielded(c) { original(c) } else { c }));
+        rest = chars.as_str();
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
 }
 
 /// The text that was meant, for a place where HTML is written as it stands.
 pub(crate) fn restore_in_html(text: &str) -> String {
+    if !text.as_bytes().contains(&LEAD) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match if is_shielded(c) { original(c) } else { '\0' } {
@@ -113,22 +142,36 @@ pub(crate) fn restore_in_html(text: &str) -> String {
 
 /// Markdown for people: the shield replaced by backslashes where Markdown would otherwise read a construct.
 ///
-/// `verbatim` says for a byte position whether backslashes mean nothing there, as inside code.
-pub(crate) fn restore_as_markdown(text: &str, verbatim: impl Fn(usize) -> bool) -> String {
+/// `verbatim` says for a byte position whether backslashes mean nothing there, as inside code; it is asked from front to
+/// back.
+pub(crate) fn restore_as_markdown(text: &str, mut verbatim: impl FnMut(usize) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
     let mut before = '\n';
     // "1." and "1)" begin a list, but only at the beginning of a line.
     let mut only_digits = true;
-    let mut chars = text.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        if !is_shielded(c) {
-            out.push(c);
-            only_digits = c == '\n' || (only_digits && (c.is_ascii_digit() || matches!(c, ' ' | '>')));
-            before = c;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let at = text.len() - rest.len();
+        let Some(c) = rest.chars().next().filter(|c| is_shielded(*c)) else {
+            // Up to the next character that may be shielded.
+            let first = rest.chars().next().map_or(0, char::len_utf8);
+            let run = rest[first..].bytes().position(|byte| byte == LEAD);
+            let (run, after) = rest.split_at(run.map_or(rest.len(), |length| first + length));
+            out.push_str(run);
+            let (line, begins) = run
+                .rsplit_once('\n')
+                .map_or((run, only_digits), |(_, line)| (line, true));
+            only_digits = begins
+                && line
+                    .bytes()
+                    .all(|byte| byte.is_ascii_digit() || matches!(byte, b' ' | b'>'));
+            before = run.chars().next_back().unwrap_or(before);
+            rest = after;
             continue;
-        }
+        };
+        rest = &rest[c.len_utf8()..];
         let c = original(c);
-        let after = chars.peek().map_or('\n', |(_, next)| *next);
+        let after = rest.chars().next().unwrap_or('\n');
         let inside_word = before.is_alphanumeric() && after.is_alphanumeric();
         let escape = match c {
             '\\' | '`' | '*' | '[' | ']' | '<' | '|' | '~' => true,
@@ -170,6 +213,14 @@ mod tests {
     fn what_cannot_be_seen_is_made_visible() {
         assert_eq!(clean("a\u{202e}b\r\nc\u{1b}\u{10ff2a}"), "a⟨U+202E⟩b\nc␛\u{fffd}");
         assert_eq!(clean_line(" a\nb "), "a⏎b");
+    }
+
+    #[test]
+    fn characters_beside_the_shield_stay_as_they_are() {
+        let text = "\u{10fffd} x \u{f4} \u{10fe80}é";
+        assert_eq!(restore(text), text);
+        assert_eq!(restore(&shield(text)), text);
+        assert_eq!(restore_in_html(&shield("<&>")), "&lt;&amp;&gt;");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Guarantees: names that the relay defines are strict (a misspelt `alert.sumary` is an error), names that users define
 //! are lenient (a label that an alert does not have is the empty text). They hold data and decide nothing.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -14,31 +15,51 @@ use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr, Value};
 
 /// A record with fixed names; looking up any other name is an error.
 #[derive(Debug)]
-pub(crate) struct Fields(pub(crate) BTreeMap<&'static str, Value>);
+pub(crate) struct Fields(Vec<(&'static str, Value)>);
+
+impl Fields {
+    /// With room for so many.
+    pub(crate) fn with_capacity(fields: usize) -> Self {
+        Self(Vec::with_capacity(fields))
+    }
+
+    pub(crate) fn extend<const N: usize>(&mut self, fields: [(&'static str, Value); N]) {
+        self.0.extend(fields);
+    }
+
+    /// Their names, in alphabetical order.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> = self.0.iter().map(|(name, _)| *name).collect();
+        names.sort_unstable();
+        names
+    }
+}
 
 impl Object for Fields {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        self.0.get(key.as_str()?).cloned()
+        // A few dozen names are found faster one after the other than in a tree, which has to be built first.
+        let key = key.as_str()?;
+        let field = self.0.iter().find(|(name, _)| *name == key)?;
+        Some(field.1.clone())
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Iter(Box::new(
-            self.0
-                .keys()
-                .map(|name| Value::from(*name))
-                .collect::<Vec<_>>()
-                .into_iter(),
-        ))
+        Enumerator::Iter(Box::new(self.names().into_iter().map(Value::from)))
     }
 }
 
 /// Labels, annotations or values; what is missing is the empty text.
 #[derive(Debug)]
-pub(crate) struct Lookup(pub(crate) BTreeMap<String, Value>);
+pub(crate) struct Lookup(Vec<(Value, Value)>);
 
 impl Lookup {
-    pub(crate) fn of<V: Into<Value>>(entries: impl Iterator<Item = (String, V)>) -> Value {
-        Value::from_object(Self(entries.map(|(name, value)| (name, value.into())).collect()))
+    pub(crate) fn of<'a, V: Into<Value>>(entries: impl Iterator<Item = (Cow<'a, str>, V)>) -> Value {
+        let mut entries: Vec<_> = entries.map(|(name, value)| (Value::from(name), value.into())).collect();
+        if !entries.is_sorted_by(|(a, _), (b, _)| a.as_str() < b.as_str()) {
+            // Cleaning the names may have changed their order, or made one of two.
+            entries = entries.into_iter().collect::<BTreeMap<_, _>>().into_iter().collect();
+        }
+        Value::from_object(Self(entries))
     }
 
     /// As an ordinary map, for built-in filters that insist on one.
@@ -55,11 +76,13 @@ impl Object for Lookup {
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let name = key.as_str()?;
-        Some(self.0.get(name).cloned().unwrap_or_else(|| Value::from("")))
+        let entry = self.0.iter().find(|(known, _)| known.as_str() == Some(name));
+        Some(entry.map_or_else(|| Value::from(""), |(_, value)| value.clone()))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Iter(Box::new(self.0.keys().map(Value::from).collect::<Vec<_>>().into_iter()))
+        let names: Vec<_> = self.0.iter().map(|(name, _)| name.clone()).collect();
+        Enumerator::Iter(Box::new(names.into_iter()))
     }
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -83,3 +83,52 @@ async fn a_store_that_fails_is_said_once_and_so_is_its_recovery() {
     assert_eq!(said.count("cannot be used: nothing is delivered"), 1);
     assert_eq!(said.count("can be used again"), 1);
 }
+
+#[tokio::test]
+async fn an_attempt_that_always_panics_is_given_up_after_a_few() {
+    let said = Said::default();
+    let _logging = tracing::subscriber::set_default(tracing_subscriber::registry().with(said.clone()));
+    let folder = tempfile::tempdir().unwrap();
+    let settings = outbox::Settings {
+        data_dir: folder.path().to_owned(),
+        database_url: None,
+        repeat_window: Duration::from_secs(90),
+        keep_delivered: Duration::from_secs(1),
+        keep_groups: Duration::from_secs(1),
+    };
+    let outbox = Outbox::open(&settings).await.unwrap();
+    let message = crate::message::RenderedMessage {
+        body: "x".to_owned(),
+        formatted_body: String::new(),
+        msgtype: crate::message::MsgType::Text,
+        mentions: crate::message::Mentions::default(),
+        headline: "x".to_owned(),
+    };
+    let acceptance = outbox::Acceptance {
+        deliveries: vec![outbox::NewDelivery::message("!a:b".parse().unwrap(), message)],
+        groups: Vec::new(),
+        repeat_key: None,
+        at: Moment::now().wall,
+    };
+    outbox.enqueue(acceptance).await.unwrap();
+
+    let (worker, mut flight) = (worker(outbox.clone()), Flight::default());
+    for attempt in 1..=PANICS {
+        let now = Moment::now().after(AFTER_PANIC * 2 * attempt);
+        let claimed = worker.claim(now, 1).await.unwrap().remove(0);
+        let (id, task) = (
+            claimed.id,
+            flight.attempts.spawn(async { panic!("a defect, on purpose") }),
+        );
+        flight.claims.insert(task.id(), Arc::new(claimed));
+        let ended = flight.attempts.join_next_with_id().await.unwrap();
+        worker.landed(&mut flight, ended).await;
+        let delivery = outbox.show(id).await.unwrap().unwrap();
+        let is_dead = delivery.state == outbox::DeliveryState::Dead;
+        assert_eq!(is_dead, attempt == PANICS, "attempt {attempt}: {delivery:?}");
+    }
+    assert_eq!(
+        said.count("given up after 5 attempts: 5 attempts failed inside the relay"),
+        1
+    );
+}

@@ -14,13 +14,13 @@ use crate::render::{links, readings};
 
 impl Context<'_> {
     pub(super) fn alert(&self, facts: &AlertFacts<'_>) -> Value {
-        let mut fields = BTreeMap::new();
+        let mut fields = Fields::with_capacity(32);
         self.alert_sent(facts, &mut fields);
         self.alert_computed(facts, &mut fields);
-        Value::from_object(Fields(fields))
+        Value::from_object(fields)
     }
 
-    fn alert_sent(&self, facts: &AlertFacts<'_>, fields: &mut BTreeMap<&'static str, Value>) {
+    fn alert_sent(&self, facts: &AlertFacts<'_>, fields: &mut Fields) {
         let a = facts.alert;
         fields.extend([
             ("status", Value::from(a.status.as_str())),
@@ -41,7 +41,7 @@ impl Context<'_> {
         ]);
     }
 
-    fn alert_computed(&self, facts: &AlertFacts<'_>, fields: &mut BTreeMap<&'static str, Value>) {
+    fn alert_computed(&self, facts: &AlertFacts<'_>, fields: &mut Fields) {
         let annotation = |names: &[&str]| {
             let texts = names.iter().filter_map(|name| facts.alert.annotations.get(*name));
             texts
@@ -83,7 +83,7 @@ impl Context<'_> {
 
 fn lookup(values: Option<&BTreeMap<String, f64>>) -> Value {
     let values = values.into_iter().flatten();
-    Lookup::of(values.map(|(name, value)| (clean_line(name).into_owned(), *value)))
+    Lookup::of(values.map(|(name, value)| (clean_line(name), *value)))
 }
 
 /// Why the state is not simply what the query said, in words.

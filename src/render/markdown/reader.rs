@@ -1,5 +1,7 @@
 //! Takes the parser's events one by one and keeps what Matrix allows.
 
+use std::borrow::Cow;
+
 use pulldown_cmark::{CodeBlockKind, CowStr, Event, LinkType, Tag, TagEnd};
 
 use super::{Document, MAX_DEPTH, Note, is_allowed};
@@ -29,8 +31,8 @@ impl<'a> Reader<'a> {
         match event {
             Event::Start(tag) => self.start(tag),
             Event::End(end) => self.end(end),
-            Event::Text(text) | Event::InlineMath(text) | Event::DisplayMath(text) => self.text(&text),
-            Event::Code(code) => self.push_text_event(Event::Code, &code),
+            Event::Text(text) | Event::InlineMath(text) | Event::DisplayMath(text) => self.text(text),
+            Event::Code(code) => self.push_text_event(Event::Code, restored(code)),
             // In a chat, a new line in the template is meant as a new line in the room.
             Event::SoftBreak | Event::HardBreak => self.push(Event::HardBreak),
             Event::Rule => self.push(Event::Rule),
@@ -51,21 +53,22 @@ impl<'a> Reader<'a> {
         });
     }
 
-    fn push_text_event(&mut self, make: impl Fn(CowStr<'a>) -> Event<'a>, text: &str) {
+    fn push_text_event(&mut self, make: impl Fn(CowStr<'a>) -> Event<'a>, text: CowStr<'a>) {
         self.picture_without_text = false;
-        self.push(make(restore(text).into_owned().into()));
+        self.push(make(text));
     }
 
     /// Text from a value may hold line breaks of its own.
-    fn text(&mut self, text: &str) {
-        if self.in_code_block || !restore(text).contains('\n') {
+    fn text(&mut self, text: CowStr<'a>) {
+        let text = restored(text);
+        if self.in_code_block || !text.contains('\n') {
             return self.push_text_event(Event::Text, text);
         }
-        for (number, line) in restore(text).split('\n').enumerate() {
+        for (number, line) in text.split('\n').enumerate() {
             if number > 0 {
                 self.push(Event::HardBreak);
             }
-            self.push_text_event(Event::Text, line);
+            self.push_text_event(Event::Text, line.to_owned().into());
         }
     }
 
@@ -238,6 +241,13 @@ impl<'a> Reader<'a> {
             self.in_link = false;
             self.push(Event::End(TagEnd::Link));
         }
+    }
+}
+
+fn restored(text: CowStr<'_>) -> CowStr<'_> {
+    match restore(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(restored) => restored.into(),
     }
 }
 

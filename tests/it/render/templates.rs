@@ -2,7 +2,7 @@
 
 use grafana_matrix_relay::intake;
 use grafana_matrix_relay::message::{Mentions, MsgType, TemplateName};
-use grafana_matrix_relay::render::{Draft, Gravity};
+use grafana_matrix_relay::render::{CONTENT_LIMIT, Draft, Gravity, content_size};
 
 use super::{body, body_of, folder, now, render, rendered};
 
@@ -198,5 +198,30 @@ fn a_draft_shows_what_it_would_look_like_and_what_is_wrong() {
     assert_eq!(
         lines,
         [warning(Some(3)), warning(Some(7)), warning(Some(8)), warning(None)]
+    );
+}
+
+#[test]
+fn template_that_mentions_a_thousand_people_pings_as_many_as_an_event_holds() {
+    let users: String = (0..1_000)
+        .map(|n| format!("{{{{ mention(\"@oncall{n}:example.org\") }}}}\n\n"))
+        .collect();
+    let (_dir, renderer) = folder(&[("alert.md.j2", &users)]);
+    let seen = render(&renderer, "alert", &body_of("firing"));
+    assert!(seen.problem.is_none(), "{:?}", seen.problem);
+    let pinged = seen.messages[0].mentions.user_ids.len();
+    assert!((100..1_000).contains(&pinged), "{pinged}");
+    for message in &seen.messages {
+        assert!(
+            content_size(message) <= CONTENT_LIMIT,
+            "{} bytes",
+            content_size(message)
+        );
+    }
+    let last = &seen.messages.last().unwrap().body;
+    let line = format!("… and {} more people than one message can ping", 1_000 - pinged);
+    assert!(
+        last.ends_with(&line) || last.contains("more bytes of text were cut"),
+        "{last}"
     );
 }
