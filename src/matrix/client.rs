@@ -106,12 +106,6 @@ impl Client {
         self.call(Asked::Room, request).await.map(|_| ())
     }
 
-    /// Whether the room is end-to-end encrypted, which can be switched on at any time and never off.
-    pub async fn is_encrypted(&self, room: &RoomAddress) -> Result<bool, Failure> {
-        let id = self.resolve(room).await?;
-        self.encrypted(&id).await
-    }
-
     /// Sends a message and returns the ID of its event. With the same `txn` in the same room the homeserver sends
     /// once, however often this is called. Looks at the room's encryption before each send: into an encrypted room
     /// nothing goes ([`RoomTrouble::Encrypted`]).

@@ -1,14 +1,17 @@
 //! The group commit: one task gathers what was asked while the last commit was under way into the next one.
 //!
 //! Guarantees: an answer is sent only after the commit that holds it; a batch that fails for a reason of its own, and
-//! not because the database is away, is done again one by one, so nobody fails for somebody else's request.
+//! not because the database is away, is done again one by one, so nobody fails for somebody else's request; a commit whose
+//! answer was lost is looked for before anybody is told that it failed, for then the caller would send it again.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
-use super::enqueue::accept;
+use super::doubt;
+use super::enqueue::{accept, receipts};
 use super::patiently;
 use crate::outbox::store::PreparedAcceptance;
 use crate::outbox::{Enqueued, OutboxError};
@@ -56,7 +59,7 @@ fn next_batch(waiting: &mut VecDeque<Request>) -> Vec<Request> {
 async fn accept_together(pool: &PgPool, batch: Vec<Request>, window_ms: i64) {
     let (acceptances, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|r| (r.acceptance, r.answer)).unzip();
     let all: Vec<&PreparedAcceptance> = acceptances.iter().collect();
-    match patiently(accept(pool, &all, window_ms)).await {
+    match accept_or_find(pool, &all, window_ms).await {
         Ok(enqueued) => {
             for (answer, enqueued) in answers.into_iter().zip(enqueued) {
                 // Whoever asked may have gone away.
@@ -70,9 +73,37 @@ async fn accept_together(pool: &PgPool, batch: Vec<Request>, window_ms: i64) {
         }
         Err(_) => {
             for (answer, acceptance) in answers.into_iter().zip(&acceptances) {
-                let alone = patiently(accept(pool, &[acceptance], window_ms)).await;
+                let alone = accept_or_find(pool, &[acceptance], window_ms).await;
                 let _unheard = answer.send(alone.map(|mut enqueued| enqueued.remove(0)));
             }
         }
     }
+}
+
+async fn accept_or_find(
+    pool: &PgPool,
+    acceptances: &[&PreparedAcceptance],
+    window_ms: i64,
+) -> Result<Vec<Enqueued>, OutboxError> {
+    let committing = AtomicBool::new(false);
+    let accepted = patiently(accept(pool, acceptances, window_ms, &committing)).await;
+    if accepted.is_ok() || !committing.load(Ordering::Relaxed) {
+        return accepted;
+    }
+    tracing::warn!("the answer to a commit was lost; looking whether it went through");
+    let found = patiently(async { Ok(doubt::written(pool, acceptances).await) }).await?;
+    if found.is_empty() {
+        return accepted;
+    }
+    let mut answers = Vec::with_capacity(acceptances.len());
+    for acceptance in acceptances {
+        answers.push(match receipts(acceptance, &found) {
+            Ok(receipts) => Enqueued::Accepted(receipts),
+            // It added nothing, so it was a repetition, and is one again.
+            Err(_) => patiently(accept(pool, &[acceptance], window_ms, &committing))
+                .await?
+                .remove(0),
+        });
+    }
+    Ok(answers)
 }

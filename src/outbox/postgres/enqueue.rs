@@ -5,6 +5,7 @@
 //! so two replicas never wait for each other.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::{PgConnection, PgPool};
 
@@ -36,11 +37,13 @@ const INSERT: &str = "
     ORDER BY n
     RETURNING txn_id, id";
 
-/// One transaction for all of them; one answer for each, in their order.
+/// One transaction for all of them; one answer for each, in their order. If this fails once `committing` is set, it may
+/// have been done all the same.
 pub(super) async fn accept(
     pool: &PgPool,
     acceptances: &[&PreparedAcceptance],
     window_ms: i64,
+    committing: &AtomicBool,
 ) -> Result<Vec<Enqueued>, OutboxError> {
     let rooms = room_ids(pool, acceptances).await?;
     let mut transaction = begin(pool).await?;
@@ -48,6 +51,25 @@ pub(super) async fn accept(
     let is_new = |a: &&&PreparedAcceptance| a.repeat_key.as_ref().is_none_or(|key| !repeats.contains_key(key));
     let new: Vec<_> = acceptances.iter().filter(is_new).copied().collect();
     let ids = insert(&mut transaction, &new, &rooms).await?;
+    let mut answers = Vec::with_capacity(acceptances.len());
+    for acceptance in acceptances {
+        let repeat = acceptance.repeat_key.as_ref().and_then(|key| repeats.get(key));
+        answers.push(match repeat {
+            Some(receipts) => Enqueued::Recognised(receipts.clone()),
+            None => Enqueued::Accepted(receipts(acceptance, &ids)?),
+        });
+    }
+    remember(&mut transaction, acceptances, &answers).await?;
+    committing.store(true, Ordering::Relaxed);
+    transaction.commit().await?;
+    Ok(answers)
+}
+
+/// The receipts of an acceptance whose rows have these ids.
+pub(super) fn receipts(
+    acceptance: &PreparedAcceptance,
+    ids: &HashMap<String, DeliveryId>,
+) -> Result<Vec<Receipt>, OutboxError> {
     let receipt = |delivery: &Prepared| {
         let id = ids.get(delivery.txn_id.as_str()).copied();
         Ok(Receipt {
@@ -55,27 +77,14 @@ pub(super) async fn accept(
             room: delivery.room.clone(),
         })
     };
-    let mut answers = Vec::with_capacity(acceptances.len());
-    for acceptance in acceptances {
-        let repeat = acceptance.repeat_key.as_ref().and_then(|key| repeats.get(key));
-        answers.push(match repeat {
-            Some(receipts) => Enqueued::Recognised(receipts.clone()),
-            None => Enqueued::Accepted(
-                acceptance
-                    .deliveries
-                    .iter()
-                    .map(receipt)
-                    .collect::<Result<_, OutboxError>>()?,
-            ),
-        });
-    }
-    remember(&mut transaction, acceptances, &answers).await?;
-    transaction.commit().await?;
-    Ok(answers)
+    acceptance.deliveries.iter().map(receipt).collect()
 }
 
 /// The rooms' numbers; new rooms are made at once, outside the transaction, for they are never taken back.
-async fn room_ids(pool: &PgPool, acceptances: &[&PreparedAcceptance]) -> Result<HashMap<String, i32>, OutboxError> {
+pub(super) async fn room_ids(
+    pool: &PgPool,
+    acceptances: &[&PreparedAcceptance],
+) -> Result<HashMap<String, i32>, OutboxError> {
     let deliveries = acceptances.iter().flat_map(|acceptance| &acceptance.deliveries);
     let addresses: HashSet<&str> = deliveries.map(|delivery| delivery.room.as_str()).collect();
     let mut addresses: Vec<&str> = addresses.into_iter().collect();
@@ -122,6 +131,14 @@ async fn recognise(
         .collect()
 }
 
+/// Keeps other batches out of these rooms until the transaction ends.
+pub(super) async fn lock_rooms(connection: &mut PgConnection, mut rooms: Vec<i32>) -> Result<(), OutboxError> {
+    rooms.sort_unstable();
+    rooms.dedup();
+    let lock = sqlx::query(LOCK_ROOMS).bind(LOCKS).bind(&rooms);
+    Ok(lock.execute(connection).await.map(drop)?)
+}
+
 /// Adds the rows, and returns their ids by transaction ID.
 async fn insert(
     connection: &mut PgConnection,
@@ -143,14 +160,7 @@ async fn insert(
     if room_ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let mut locks = room_ids.clone();
-    locks.sort_unstable();
-    locks.dedup();
-    sqlx::query(LOCK_ROOMS)
-        .bind(LOCKS)
-        .bind(&locks)
-        .execute(&mut *connection)
-        .await?;
+    lock_rooms(connection, room_ids.clone()).await?;
     let rows: Vec<(String, i64)> = sqlx::query_as(INSERT)
         .bind(&room_ids)
         .bind(&txn_ids)
