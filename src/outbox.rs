@@ -124,6 +124,12 @@ impl Outbox {
         Ok(keys.iter().map(|key| known.get(key).cloned()).collect())
     }
 
+    /// Waits for the end of whatever writes. It has none while all is well: after it nothing can be accepted, and only a
+    /// new process helps.
+    pub async fn stopped(&self) {
+        self.store.stopped().await;
+    }
+
     /// Accepts deliveries. When it returns they are on disk; concurrent calls share one fsync. If the caller goes away
     /// meanwhile, they may be on disk all the same: that is what repeat keys are for.
     pub async fn enqueue(&self, acceptance: Acceptance) -> Result<Enqueued, OutboxError> {
@@ -175,11 +181,6 @@ impl Outbox {
             .set_room_due(room, wait, now)
             .await
             .inspect(|()| self.work.notify_one())
-    }
-
-    /// Lets all rooms try again now that wait for this reason, such as when the token works again; says how many.
-    pub async fn wake_rooms(&self, reason: &str) -> Result<u64, OutboxError> {
-        self.store.wake_rooms(reason).await.inspect(|_| self.work.notify_one())
     }
 
     /// How full it is. Counts index entries, so ask it every few seconds and not on every request.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures_util::future::select_all;
 use jiff::Timestamp;
 use poem::endpoint::BoxEndpoint;
 use poem::listener::{Acceptor as _, Listener as _, TcpListener};
@@ -139,7 +140,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
 }
 
 impl Relay {
-    /// Runs until `signal`, or until server or worker fail by themselves: a relay that only accepts looks well and is
+    /// Runs until `signal`, or until a part of it fails by itself: a relay that only accepts looks well and is
     /// not, and whoever supervises the process starts a whole one on the same outbox.
     pub async fn run_until(mut self, signal: impl Future<Output = ()>) -> anyhow::Result<()> {
         tokio::select! {
@@ -152,6 +153,8 @@ impl Relay {
                 ended.context("the worker failed")?;
                 anyhow::bail!("the worker stopped by itself")
             }
+            () = self.outbox.stopped() => anyhow::bail!("the outbox stopped writing by itself"),
+            error = failed(&mut self.keepers) => Err(error).context("a keeper failed"),
         }
     }
 
@@ -173,6 +176,18 @@ impl Relay {
             Err(_) => Ok(()),
         }
     }
+}
+
+/// Waits for a keeper that panics; one that is done is none.
+async fn failed(keepers: &mut Vec<JoinHandle<()>>) -> tokio::task::JoinError {
+    while !keepers.is_empty() {
+        let (ended, at, _) = select_all(keepers.iter_mut()).await;
+        keepers.swap_remove(at);
+        if let Err(error) = ended {
+            return error;
+        }
+    }
+    std::future::pending().await
 }
 
 /// The built-in samples as examples for Swagger UI.
@@ -246,7 +261,20 @@ mod tests {
     use crate::outbox;
 
     #[tokio::test]
-    async fn a_relay_whose_worker_has_failed_does_not_go_on_accepting() {
+    async fn a_relay_of_which_a_part_has_failed_does_not_go_on_accepting() {
+        let panics = || tokio::spawn(async { panic!("a fault of ours") });
+        let error = relay(panics(), vec![]).await.run_until(pending()).await.unwrap_err();
+        assert_eq!(error.to_string(), "the worker failed");
+        let keepers = vec![tokio::spawn(async {}), tokio::spawn(pending()), panics()];
+        let error = relay(tokio::spawn(pending()), keepers)
+            .await
+            .run_until(pending())
+            .await
+            .unwrap_err();
+        assert_eq!(error.to_string(), "a keeper failed");
+    }
+
+    async fn relay(worker: JoinHandle<()>, keepers: Vec<JoinHandle<()>>) -> Relay {
         let folder = tempfile::tempdir().unwrap();
         let settings = outbox::Settings {
             data_dir: folder.path().to_owned(),
@@ -255,17 +283,15 @@ mod tests {
             keep_delivered: Duration::from_secs(1),
             keep_groups: Duration::from_hours(30 * 24),
         };
-        let relay = Relay {
+        Relay {
             address: ([127, 0, 0, 1], 1).into(),
             outbox: Outbox::open(&settings).await.unwrap(),
             grace: Duration::from_secs(1),
             stop_accepting: CancellationToken::new(),
             stop_working: CancellationToken::new(),
             server: tokio::spawn(pending()),
-            worker: tokio::spawn(async { panic!("a fault of ours") }),
-            keepers: Vec::new(),
-        };
-        let error = relay.run_until(pending()).await.unwrap_err();
-        assert_eq!(error.to_string(), "the worker failed");
+            worker,
+            keepers,
+        }
     }
 }

@@ -69,7 +69,7 @@ impl Courier {
     }
 
     /// What keeps messages back at present.
-    pub fn troubles(&self) -> Troubles {
+    pub fn troubles(&self, now: Instant) -> Troubles {
         let state = self.state();
         let mut rooms: Vec<_> = state
             .rooms
@@ -78,7 +78,7 @@ impl Courier {
             .collect();
         rooms.sort();
         Troubles {
-            account: state.account.clone(),
+            account: state.account.clone().filter(|_| !state.gate.is_history(now)),
             rooms,
         }
     }
@@ -157,7 +157,7 @@ impl Courier {
             since_first: delivery
                 .first_attempt_at
                 .map_or(Duration::ZERO, |first| elapsed(first, now.wall)),
-            plain: fallback::is_plain(&delivery.message),
+            plain: fallback::is_last(&delivery.message, failure),
         };
         let error = failure.to_string();
         // Days without a token or in a parked room are not the message's; the horizon is for transient failures alone.
@@ -188,7 +188,7 @@ impl Courier {
                     "the homeserver refused the message ({failure}); a plain one goes out instead"
                 );
                 Outcome::Rewrite {
-                    message: fallback::plain(&delivery.message, failure),
+                    message: fallback::plain(&delivery.message, delivery.members, failure),
                     error,
                 }
             }

@@ -1,5 +1,8 @@
 //! The plain message that goes out where the homeserver refuses the formatted one.
 //!
+//! A digest stands for others, so it first goes out plain and whole, which halves it; only if even that is too large is it
+//! cut, and then says how many it stood for and where all of them are named.
+//!
 //! Guarantees: it says that something is missing and why, keeps the mentions as far as they fit, and is smaller than what was refused. Text
 //! is cut only where the size was the trouble, so a digest that is refused for another reason still names all it stands for.
 
@@ -9,26 +12,47 @@ use crate::message::RenderedMessage;
 /// Bytes of text that are kept of what was too large; a homeserver that refuses so little refuses everything.
 const KEPT_BYTES: usize = 8 * 1024;
 
+/// Room for the last line of a message that was cut.
+const NOTE: usize = 512;
+
 /// How many people are pinged at most by what was too large: the list itself may have been what was.
 const KEPT_MENTIONS: usize = 50;
 
-/// Whether a message is such a fallback already.
-pub(super) fn is_plain(message: &RenderedMessage) -> bool {
+/// Whether there is nothing simpler than this message: it is plain, and short where the size is the trouble.
+pub(super) fn is_last(message: &RenderedMessage, failure: &Failure) -> bool {
+    let too_large = matches!(failure.verdict, Verdict::Message(MessageTrouble::TooLarge));
+    is_plain(message) && !(too_large && message.body.len() > KEPT_BYTES + NOTE)
+}
+
+fn is_plain(message: &RenderedMessage) -> bool {
     message.formatted_body.is_empty()
 }
 
-/// `message` as plain text with a last line about what happened.
-pub(super) fn plain(message: &RenderedMessage, failure: &Failure) -> RenderedMessage {
+/// `message`, a digest of `members` or of none, as plain text with a last line about what happened.
+pub(super) fn plain(message: &RenderedMessage, members: u32, failure: &Failure) -> RenderedMessage {
     let mut mentions = message.mentions.clone();
     let (kept, reason) = match failure.verdict {
+        Verdict::Message(MessageTrouble::TooLarge) if members > 0 && !is_plain(message) => (
+            message.body.as_str(),
+            "the homeserver refused the formatted message as too large".to_owned(),
+        ),
         Verdict::Message(MessageTrouble::TooLarge) => {
             mentions.user_ids.truncate(KEPT_MENTIONS);
             (
                 truncated(&message.body, KEPT_BYTES),
-                "the homeserver refused the full message as too large",
+                match members {
+                    0 => "the homeserver refused the full message as too large".to_owned(),
+                    _ => format!(
+                        "the homeserver refused the full list as too large: not all of its {members} notifications are \
+                         named above; `grafana-matrix-relay outbox list --state folded` names them"
+                    ),
+                },
             )
         }
-        _ => (message.body.as_str(), "the homeserver refused the formatted message"),
+        _ => (
+            message.body.as_str(),
+            "the homeserver refused the formatted message".to_owned(),
+        ),
     };
     let cut = if kept.len() < message.body.len() { "…\n" } else { "\n" };
     RenderedMessage {
@@ -69,7 +93,7 @@ mod tests {
             errcode: None,
             detail: String::new(),
         };
-        let plain = plain(&message, &failure);
+        let plain = plain(&message, 0, &failure);
         (message, plain)
     }
 
@@ -85,5 +109,21 @@ mod tests {
         assert!(is_plain(&plain) && !is_plain(&message));
         assert!(plain.body.len() < KEPT_BYTES + 100 && plain.body.ends_with("too large)"));
         assert_eq!(plain.mentions.user_ids[..], message.mentions.user_ids[..KEPT_MENTIONS]);
+    }
+
+    #[test]
+    fn a_too_large_digest_loses_its_formatting_first_and_then_says_what_is_cut() {
+        let (message, _) = refused(MessageTrouble::TooLarge);
+        let failure = Failure {
+            verdict: Verdict::Message(MessageTrouble::TooLarge),
+            status: Some(413),
+            errcode: None,
+            detail: String::new(),
+        };
+        let whole = plain(&message, 900, &failure);
+        assert!(whole.body.starts_with(&message.body) && !is_last(&whole, &failure));
+        let cut = plain(&whole, 900, &failure);
+        assert!(cut.body.len() < KEPT_BYTES + NOTE && is_last(&cut, &failure));
+        assert!(cut.body.contains("not all of its 900") && cut.body.contains("outbox list --state folded"));
     }
 }

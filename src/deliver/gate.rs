@@ -16,6 +16,8 @@ pub(super) enum Hold {
 
 /// How many deliveries may be in flight when nothing is wrong.
 const OPEN: usize = 32;
+/// How long after its end a hold is still worth a word; waits are at most a minute apart.
+const REMEMBERED: Duration = Duration::from_secs(90);
 /// And for a while after a rate limit: more would only be refused.
 const CAREFUL: usize = 2;
 /// How long that is.
@@ -54,6 +56,12 @@ impl Gate {
             .map(|closed| closed.hold)
     }
 
+    /// Whether what closed it is history: its time has long passed, and nothing was refused for the same reason since. An
+    /// account without messages has no success that would say so.
+    pub(super) fn is_history(&self, now: Instant) -> bool {
+        self.closed.is_none_or(|closed| now >= closed.until + REMEMBERED)
+    }
+
     /// How many deliveries may be in flight now.
     pub(super) fn width(&self, now: Instant) -> usize {
         match self.closed {
@@ -78,6 +86,7 @@ mod tests {
         assert!(!gate.close(Hold::RateLimit, Duration::from_secs(1), start));
         assert_eq!(gate.width(start + Duration::from_secs(4)), 0);
         assert_eq!(gate.width(start + Duration::from_secs(5)), CAREFUL);
+        assert!(!gate.is_history(start + Duration::from_secs(94)) && gate.is_history(start + Duration::from_secs(95)));
         assert_eq!(gate.passed(start + Duration::from_secs(5)), Some(Hold::RateLimit));
         assert_eq!(gate.width(start + Duration::from_secs(36)), OPEN);
     }

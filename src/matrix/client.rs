@@ -113,12 +113,6 @@ impl Client {
         self.call(Asked::Room, request).await.map(|_| ())
     }
 
-    /// Whether the room is end-to-end encrypted, which can be switched on at any time and never off.
-    pub async fn is_encrypted(&self, room: &RoomAddress) -> Result<bool, Failure> {
-        let id = self.resolve(room).await?;
-        self.encrypted(&id).await
-    }
-
     /// Only the homeserver's own "not found" counts as unencrypted: a proxy's 404 must not let plain text out.
     pub(super) async fn encrypted(&self, room: &RoomId) -> Result<bool, Failure> {
         match self.state(room, StateEventType::RoomEncryption, "").await {

@@ -12,6 +12,7 @@
 mod batch;
 mod claim;
 mod database;
+mod doubt;
 mod enqueue;
 mod group;
 mod operator;
@@ -83,8 +84,15 @@ impl PostgreSql {
 
 /// Ends a call that takes too long.
 async fn patiently<T>(call: impl Future<Output = Result<T, OutboxError>> + Send) -> Result<T, OutboxError> {
+    within(PATIENCE, call).await
+}
+
+async fn within<T>(
+    patience: Duration,
+    call: impl Future<Output = Result<T, OutboxError>> + Send,
+) -> Result<T, OutboxError> {
     let late = |_| OutboxError::unavailable("the database did not answer in time");
-    tokio::time::timeout(PATIENCE, call).await.map_err(late)?
+    tokio::time::timeout(patience, call).await.map_err(late)?
 }
 
 #[async_trait]
@@ -93,16 +101,21 @@ impl Store for PostgreSql {
         patiently(group::known(&self.pool, &keys)).await
     }
 
+    async fn stopped(&self) {
+        self.accepting.closed().await;
+    }
+
     async fn enqueue(&self, acceptance: Acceptance) -> Result<Enqueued, OutboxError> {
         let gone = || OutboxError::unavailable("its writer has stopped");
         let (answer, answered) = oneshot::channel();
         let acceptance = PreparedAcceptance::new(acceptance)?;
         let request = batch::Request { acceptance, answer };
-        patiently(async {
+        let accepted = async {
             self.accepting.send(request).await.map_err(|_| gone())?;
             answered.await.map_err(|_| gone())?
-        })
-        .await
+        };
+        // The task bounds its calls itself; it may have to look what became of one.
+        within(PATIENCE * 5 / 2, accepted).await
     }
 
     async fn claim_due(&self, now: Timestamp, limit: usize, fold: &FoldPolicy) -> Result<Vec<Delivery>, OutboxError> {
@@ -132,10 +145,6 @@ impl Store for PostgreSql {
         now: Timestamp,
     ) -> Result<(), OutboxError> {
         patiently(record::set_room_due(&self.pool, room, wait.as_ref(), now)).await
-    }
-
-    async fn wake_rooms(&self, reason: &str) -> Result<u64, OutboxError> {
-        patiently(record::wake_rooms(&self.pool, reason)).await
     }
 
     async fn stats(&self, now: Timestamp) -> Result<Stats, OutboxError> {

@@ -89,6 +89,10 @@ impl Store for Sqlite {
         self.read(move |c| group::known(c, &keys)).await
     }
 
+    async fn stopped(&self) {
+        self.writer.stopped().await;
+    }
+
     async fn enqueue(&self, acceptance: Acceptance) -> Result<Enqueued, OutboxError> {
         let acceptance = PreparedAcceptance::new(acceptance)?;
         let window = self.repeat_window;
@@ -129,11 +133,6 @@ impl Store for Sqlite {
         self.writer
             .run(move |c| record::set_room_due(c, &room, wait.as_ref(), now))
             .await
-    }
-
-    async fn wake_rooms(&self, reason: &str) -> Result<u64, OutboxError> {
-        let reason = reason.to_owned();
-        self.writer.run(move |c| record::wake_rooms(c, &reason)).await
     }
 
     async fn stats(&self, now: Timestamp) -> Result<Stats, OutboxError> {

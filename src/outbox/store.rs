@@ -31,6 +31,8 @@ pub(super) const DROPPED: &str = "dropped by the operator";
 #[async_trait]
 pub(super) trait Store: Send + Sync {
     async fn groups(&self, keys: Vec<String>) -> Result<HashMap<String, KnownGroup>, OutboxError>;
+    /// Ends only when what writes has failed, and nothing can be accepted any more.
+    async fn stopped(&self);
     async fn enqueue(&self, acceptance: Acceptance) -> Result<Enqueued, OutboxError>;
     async fn claim_due(&self, now: Timestamp, limit: usize, fold: &FoldPolicy) -> Result<Vec<Delivery>, OutboxError>;
     async fn renew(&self, ids: &[DeliveryId], now: Timestamp) -> Result<(), OutboxError>;
@@ -39,7 +41,6 @@ pub(super) trait Store: Send + Sync {
     async fn room_due(&self, room: &RoomAddress, now: Timestamp) -> Result<Option<RoomWait>, OutboxError>;
     async fn set_room_due(&self, room: &RoomAddress, wait: Option<RoomWait>, now: Timestamp)
     -> Result<(), OutboxError>;
-    async fn wake_rooms(&self, reason: &str) -> Result<u64, OutboxError>;
     async fn stats(&self, now: Timestamp) -> Result<Stats, OutboxError>;
     async fn probe(&self) -> Result<(), OutboxError>;
     async fn prune(&self, now: Timestamp) -> Result<u64, OutboxError>;

@@ -130,7 +130,7 @@ impl Parts {
             }
             Err(error) => reasons.push(error.to_string()),
         }
-        let troubles = self.courier.troubles();
+        let troubles = self.courier.troubles(Instant::now());
         reasons.extend(troubles.account);
         reasons.extend(
             troubles

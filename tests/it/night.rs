@@ -176,7 +176,7 @@ impl Night {
     }
 
     pub(crate) fn troubles(&self) -> deliver::Troubles {
-        self.courier.troubles()
+        self.courier.troubles(self.now.tick)
     }
 
     pub(crate) fn bodies(&self, room: &RoomAddress) -> Vec<String> {

@@ -6,6 +6,7 @@ mod place;
 mod timeline;
 
 mod crash;
+mod doubt;
 mod fold;
 mod group;
 mod interleavings;

@@ -1,3 +1,5 @@
+//! What a digest holds, by the size of the backlog.
+
 use super::*;
 use crate::outbox::DeliveryId;
 

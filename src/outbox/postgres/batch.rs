@@ -1,9 +1,11 @@
 //! The group commit: one task gathers what was asked while the last commit was under way into the next one.
 //!
 //! Guarantees: an answer is sent only after the commit that holds it; a batch that fails for a reason of its own, and
-//! not because the database is away, is done again one by one, so nobody fails for somebody else's request.
+//! not because the database is away, is done again one by one, so nobody fails for somebody else's request; a commit whose
+//! answer was lost is looked for before anybody is told that it failed, for then the caller would send it again.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::OnceLock;
 
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
@@ -56,7 +58,7 @@ fn next_batch(waiting: &mut VecDeque<Request>) -> Vec<Request> {
 async fn accept_together(pool: &PgPool, batch: Vec<Request>, window_ms: i64) {
     let (acceptances, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|r| (r.acceptance, r.answer)).unzip();
     let all: Vec<&PreparedAcceptance> = acceptances.iter().collect();
-    match patiently(accept(pool, &all, window_ms)).await {
+    match accept_or_find(pool, &all, window_ms).await {
         Ok(enqueued) => {
             for (answer, enqueued) in answers.into_iter().zip(enqueued) {
                 // Whoever asked may have gone away.
@@ -70,9 +72,26 @@ async fn accept_together(pool: &PgPool, batch: Vec<Request>, window_ms: i64) {
         }
         Err(_) => {
             for (answer, acceptance) in answers.into_iter().zip(&acceptances) {
-                let alone = patiently(accept(pool, &[acceptance], window_ms)).await;
+                let alone = accept_or_find(pool, &[acceptance], window_ms).await;
                 let _unheard = answer.send(alone.map(|mut enqueued| enqueued.remove(0)));
             }
         }
     }
+}
+
+async fn accept_or_find(
+    pool: &PgPool,
+    acceptances: &[&PreparedAcceptance],
+    window_ms: i64,
+) -> Result<Vec<Enqueued>, OutboxError> {
+    let committing = OnceLock::new();
+    let accepted = patiently(accept(pool, acceptances, window_ms, &committing)).await;
+    let Some(committing) = committing.into_inner().filter(|_| accepted.is_err()) else {
+        return accepted;
+    };
+    tracing::warn!("the answer to a commit was lost; looking whether it went through");
+    if patiently(async { Ok(committing.went_through(pool).await) }).await? {
+        return Ok(committing.answers);
+    }
+    accepted
 }

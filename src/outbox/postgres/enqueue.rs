@@ -5,10 +5,12 @@
 //! first and groups last, so two replicas never wait for each other.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::OnceLock;
 
 use sqlx::{PgConnection, PgPool};
 
 use super::database::{LOCKS, begin};
+use super::doubt::Committing;
 use super::group;
 use crate::outbox::plan::{NewRow, receipts};
 use crate::outbox::store::{PreparedAcceptance, receipts_from, receipts_text};
@@ -40,11 +42,13 @@ const INSERT: &str = "
     ORDER BY n
     RETURNING txn_id, id";
 
-/// One transaction for all of them; one answer for each, in their order.
+/// One transaction for all of them; one answer for each, in their order. If this fails once `committing` is set, it may
+/// have been done all the same.
 pub(super) async fn accept(
     pool: &PgPool,
     acceptances: &[&PreparedAcceptance],
     window_ms: i64,
+    committing: &OnceLock<Committing>,
 ) -> Result<Vec<Enqueued>, OutboxError> {
     let rooms = room_ids(pool, acceptances).await?;
     let mut transaction = begin(pool).await?;
@@ -75,6 +79,8 @@ pub(super) async fn accept(
         });
     }
     remember(&mut transaction, acceptances, &answers).await?;
+    let noted = Committing::note(&mut transaction, answers.clone()).await?;
+    let _first = committing.set(noted);
     transaction.commit().await?;
     Ok(answers)
 }

@@ -37,9 +37,6 @@ const REWRITTEN: &str = "UPDATE outbox_delivery SET message = $2, last_error = $
 const DEAD: &str = "UPDATE outbox_delivery SET state = 'dead', finished_at = $2, last_error = $3 WHERE id = $1";
 
 const SET_ROOM_DUE: &str = "UPDATE outbox_room SET due_at = $2, waits_since = $3, reason = $4 WHERE address = $1";
-const WAKE_ROOMS: &str = "
-    UPDATE outbox_room SET due_at = 0, waits_since = 0, reason = NULL WHERE id IN (
-        SELECT id FROM outbox_room WHERE reason = $1 ORDER BY id FOR NO KEY UPDATE)";
 
 /// A delivery and its room, which is locked until the transaction ends.
 pub(super) struct Standing {
@@ -166,13 +163,4 @@ pub(super) async fn set_room_due(
         .execute(pool)
         .await?;
     Ok(())
-}
-
-/// Ends the wait of all rooms that wait for this reason.
-pub(super) async fn wake_rooms(pool: &PgPool, reason: &str) -> Result<u64, OutboxError> {
-    Ok(sqlx::query(WAKE_ROOMS)
-        .bind(clean(reason))
-        .execute(pool)
-        .await?
-        .rows_affected())
 }

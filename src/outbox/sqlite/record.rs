@@ -27,7 +27,6 @@ const REWRITTEN: &str = "UPDATE delivery SET message = ?2, last_error = ?3 WHERE
 const DEAD: &str = "UPDATE delivery SET state = 'dead', finished_at = ?2, last_error = ?3 WHERE id = ?1";
 
 const SET_ROOM_DUE: &str = "UPDATE room SET due_at = ?2, waits_since = ?3, reason = ?4 WHERE address = ?1";
-const WAKE_ROOMS: &str = "UPDATE room SET due_at = 0, waits_since = 0, reason = NULL WHERE reason = ?1";
 
 /// Writes an outcome down, if it counts, and gives the claim back.
 pub(super) fn record(
@@ -105,9 +104,4 @@ pub(super) fn set_room_due(
     };
     connection.prepare_cached(SET_ROOM_DUE)?.execute(values)?;
     Ok(())
-}
-
-/// Ends the wait of all rooms that wait for this reason.
-pub(super) fn wake_rooms(connection: &Connection, reason: &str) -> Result<u64, OutboxError> {
-    Ok(connection.prepare_cached(WAKE_ROOMS)?.execute([clean(reason)])? as u64)
 }

@@ -42,6 +42,13 @@ impl Writer {
         })
     }
 
+    /// Waits until the thread has ended by itself, which only a panic makes it do.
+    pub(super) async fn stopped(&self) {
+        if let Some(queue) = &self.queue {
+            queue.closed().await;
+        }
+    }
+
     /// Does the work inside a transaction and answers after its commit. If the caller goes away, it is done all the same.
     pub(super) async fn run<T, W>(&self, work: W) -> Result<T, OutboxError>
     where
@@ -152,6 +159,14 @@ mod tests {
             connection.execute("INSERT INTO t VALUES (?1)", [n])?;
             Ok(())
         }
+    }
+
+    #[tokio::test]
+    async fn thread_that_panics_is_noticed() {
+        let writer = writer();
+        let panicked = writer.run(|_| -> Result<(), _> { panic!("a defect, on purpose") });
+        let (panicked, ()) = tokio::join!(panicked, writer.stopped());
+        assert!(matches!(panicked, Err(OutboxError::Unavailable { .. })));
     }
 
     async fn count(writer: &Writer) -> i64 {

@@ -51,6 +51,11 @@ impl Place {
         self.database_url.as_deref().unwrap()
     }
 
+    /// The same database under another address, such as a proxy's.
+    pub(crate) fn through(&self, database_url: String) -> Settings {
+        settings(self.directory.path(), Some(database_url))
+    }
+
     pub(crate) async fn open(&self) -> Outbox {
         Outbox::open(&self.settings()).await.unwrap()
     }

@@ -14,7 +14,6 @@ on_every_store!(
     released_claim_can_be_taken_at_once,
     clock_set_back_does_not_hold_a_room,
     room_can_be_told_to_wait_and_to_go_on,
-    rooms_that_wait_for_one_reason_are_woken_together,
     renewed_claim_is_kept,
 );
 
@@ -136,20 +135,6 @@ async fn room_can_be_told_to_wait_and_to_go_on(place: Place) {
     assert!(claim(&outbox, at(1)).await.is_empty());
     outbox.set_room_due(&room("a"), None, at(1)).await.unwrap();
     assert_eq!(claim_one(&outbox, at(1)).await.id, id);
-}
-
-async fn rooms_that_wait_for_one_reason_are_woken_together(place: Place) {
-    let outbox = place.open().await;
-    for (name, reason) in [("a", "token"), ("b", "token"), ("c", "forbidden")] {
-        accept(&outbox, name, name, at(0)).await;
-        let parked = RoomWait {
-            until: at(500),
-            reason: reason.to_owned(),
-        };
-        outbox.set_room_due(&room(name), Some(parked), at(0)).await.unwrap();
-    }
-    assert_eq!(outbox.wake_rooms("token").await.unwrap(), 2);
-    assert_eq!(drain(&outbox, at(1)).await, ["a", "b"]);
 }
 
 async fn renewed_claim_is_kept(place: Place) {

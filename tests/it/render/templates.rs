@@ -203,9 +203,10 @@ fn a_draft_shows_what_it_would_look_like_and_what_is_wrong() {
 
 #[test]
 fn template_that_mentions_a_thousand_people_pings_as_many_as_an_event_holds() {
-    let users: String = (0..1_000)
-        .map(|n| format!("{{{{ mention(\"@oncall{n}:example.org\") }}}}\n\n"))
+    let users: Vec<String> = (0..1_000)
+        .map(|n| format!("{{{{ mention(\"@oncall{n}:example.org\") }}}}"))
         .collect();
+    let users = users.join("\n\n");
     let (_dir, renderer) = folder(&[("alert.md.j2", &users)]);
     let seen = render(&renderer, "alert", &body_of("firing"));
     assert!(seen.problem.is_none(), "{:?}", seen.problem);
