@@ -15,6 +15,7 @@ mod documents;
 mod front_door;
 #[cfg(test)]
 mod hookshot;
+mod incident;
 mod kill;
 #[cfg(test)]
 mod layering;
