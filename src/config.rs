@@ -12,12 +12,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 pub use self::flags::Flags;
 use self::routes::{Routes, RoutesSource};
 use self::value::Values;
-use crate::message::{RoomAddress, TemplateName};
+use crate::matrix::Access;
+use crate::message::{Mode, RoomAddress, TemplateName};
 use crate::{deliver, matrix, outbox, render};
 
 /// Everything that the relay is told from outside.
@@ -26,7 +27,7 @@ pub struct Settings {
     /// Where it listens.
     pub server: ServerSettings,
     /// Where it delivers.
-    pub matrix: matrix::Settings,
+    pub matrix: Access,
     /// Where notifications go, and who may send them.
     pub routes: Routes,
     /// Where the routes were read from, to read them again.
@@ -83,9 +84,15 @@ impl Settings {
     /// Settings for a relay that delivers; all problems at once.
     pub fn from_flags(flags: &Flags) -> Result<Self, ConfigError> {
         let mut values = Values::default();
-        let matrix = matrix(flags, &mut values);
-        let source = routes_source(flags, &mut values);
-        if source.file.is_none() && value::set(flags.default_room.as_deref()).is_none() {
+        let hook = hook(flags, &mut values);
+        let mut source = routes_source(flags, &mut values);
+        let matrix = if let Some(hook) = hook {
+            source.room = matrix::hook_room();
+            Some(hook)
+        } else {
+            matrix(flags, &mut values).map(Access::HomeServer)
+        };
+        if source.room.is_none() && source.file.is_none() && value::set(flags.default_room.as_deref()).is_none() {
             values.missing(
                 "--default-room",
                 "MATRIX_DEFAULT_ROOM",
@@ -93,7 +100,11 @@ impl Settings {
                  file (--routes-file) with rooms",
             );
         }
-        let routes = loaded(&source, &mut values);
+        let mut routes = loaded(&source, &mut values);
+        if let (Some(Access::Hook(_)), Some(routes)) = (&matrix, &mut routes) {
+            // A webhook tells no event IDs, so nothing can refer to what went before.
+            routes.table.set_mode(Mode::New);
+        }
         let shared = shared(flags, &mut values);
         match (matrix, routes) {
             (Some(matrix), Some(routes)) if values.problems.is_empty() => Ok(Self {
@@ -119,7 +130,7 @@ impl Settings {
         let shared = shared(flags, &mut values);
         match routes {
             Some(routes) if values.problems.is_empty() => Ok(Self {
-                matrix,
+                matrix: Access::HomeServer(matrix),
                 routes,
                 routes_source: source,
                 ..shared
@@ -174,6 +185,56 @@ impl Settings {
     }
 }
 
+/// The webhook that stands in the place of homeserver, token and rooms, if one is set.
+fn hook(flags: &Flags, values: &mut Values) -> Option<Access> {
+    let url = values.secret(
+        ("--hook-url", "MATRIX_HOOK_URL"),
+        flags.hook_url.as_ref(),
+        flags.hook_url_file.as_deref(),
+    )?;
+    let token = flags.access_token.as_ref().map(ExposeSecret::expose_secret);
+    let others = [
+        (
+            "--home-server-url",
+            "MATRIX_HOME_SERVER_URL",
+            flags.home_server_url.as_deref(),
+        ),
+        ("--access-token", "MATRIX_ACCESS_TOKEN", token),
+        (
+            "--access-token-file",
+            "MATRIX_ACCESS_TOKEN_FILE",
+            flags.access_token_file.as_deref(),
+        ),
+        ("--default-room", "MATRIX_DEFAULT_ROOM", flags.default_room.as_deref()),
+        ("--routes-file", "RELAY_ROUTES_FILE", flags.routes_file.as_deref()),
+    ];
+    for (flag, variable, _) in others.iter().filter(|(_, _, value)| value::set(*value).is_some()) {
+        values.problems.push(format!(
+            "{flag} ({variable}) and --hook-url (MATRIX_HOOK_URL) are both set: a webhook leads to one room and needs no \
+             account; keep one of the two ways"
+        ));
+    }
+    let settings = matrix::HookSettings {
+        url,
+        request_timeout: matrix_timeout(flags, values),
+    };
+    if let Err(error) = settings.check() {
+        values
+            .problems
+            .push(format!("--hook-url (MATRIX_HOOK_URL) is not usable: {error}"));
+    }
+    Some(Access::Hook(settings))
+}
+
+fn matrix_timeout(flags: &Flags, values: &mut Values) -> Duration {
+    values.duration(
+        "--matrix-timeout",
+        "RELAY_MATRIX_TIMEOUT",
+        flags.matrix_timeout.as_deref(),
+        30,
+    )
+}
+
 fn matrix(flags: &Flags, values: &mut Values) -> Option<matrix::Settings> {
     let home_server: Option<String> = values.required(
         "--home-server-url",
@@ -193,12 +254,7 @@ fn matrix(flags: &Flags, values: &mut Values) -> Option<matrix::Settings> {
             "the bot's access token; the README says how to get one that lasts",
         );
     }
-    let request_timeout = values.duration(
-        "--matrix-timeout",
-        "RELAY_MATRIX_TIMEOUT",
-        flags.matrix_timeout.as_deref(),
-        30,
-    );
+    let request_timeout = matrix_timeout(flags, values);
     let settings = matrix::Settings {
         home_server: home_server?,
         access_token: access_token?,
@@ -233,11 +289,11 @@ fn shared(flags: &Flags, values: &mut Values) -> Settings {
     let min_age = values.duration("--fold-after", "RELAY_FOLD_AFTER", flags.fold_after.as_deref(), 3);
     let placeholder = SecretString::default();
     Settings {
-        matrix: matrix::Settings {
+        matrix: Access::HomeServer(matrix::Settings {
             home_server: String::new(),
             access_token: placeholder,
             request_timeout: Duration::from_secs(30),
-        },
+        }),
         routes: Routes::default(),
         routes_source: RoutesSource::default(),
         template,

@@ -1,4 +1,4 @@
-//! The Matrix client-server API, and nothing more: one request, one answer, one verdict.
+//! The Matrix client-server API, or a Hookshot webhook in its place, and nothing more: one request, one answer, one verdict.
 //!
 //! Guarantees: every failure has a [`Verdict`]; nothing is ever sent as plain text into an encrypted room; the access
 //! token is in no log line and goes to no address but the homeserver's. A homeserver that is down does not keep a
@@ -7,11 +7,13 @@
 //! It never retries, sleeps or queues: that is the worker's. Types, paths and errors of the API are ruma's.
 
 mod answer;
+mod carrier;
 mod check;
 mod client;
 mod content;
 mod discovery;
 mod failure;
+mod hook;
 mod send;
 mod transport;
 mod verdict;
@@ -22,10 +24,12 @@ use ruma::{OwnedDeviceId, OwnedUserId};
 use secrecy::{ExposeSecret, SecretString};
 
 pub use self::answer::Answer;
+pub use self::carrier::{Access, Carrier};
 pub use self::check::{Finding, Severity};
 pub use self::client::Client;
 pub use self::content::{event, related_event};
 pub use self::failure::Failure;
+pub use self::hook::{Hook, HookSettings, NO_EVENT_ID, hook_room};
 pub use self::verdict::{Asked, MessageTrouble, RoomTrouble, TokenTrouble, Verdict, judge};
 
 /// What a client needs to know. `Debug` does not show the token.
@@ -67,6 +71,9 @@ pub enum SetupError {
         "the access token is not one: it is empty, or has spaces, line breaks or other characters that no token has"
     )]
     AccessToken,
+    /// The URL of the webhook cannot be used.
+    #[error("the URL of the webhook is none: it begins with https:// or http:// and has a host")]
+    HookUrl,
     /// The HTTP client cannot be built, for instance without any CA certificates.
     #[error("the HTTP client cannot be built")]
     Http(#[source] reqwest::Error),

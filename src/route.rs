@@ -23,7 +23,7 @@ pub use self::pattern::{LONGEST_VALUE, PatternError};
 pub use self::policy::{AllowList, Field, Mention, MentionPolicy, MessagePolicy, SeverityFilter};
 pub use self::tree::Rule;
 use crate::alert::Notification;
-use crate::message::{RoomAddress, RouteName, TemplateName};
+use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
 
 /// All routes by their names. Without a routes file there is one, to the default room.
 #[derive(Debug, Clone, Default)]
@@ -76,6 +76,11 @@ impl Table {
     /// The rooms in which everybody may be pinged.
     pub fn pinged_rooms(&self) -> Vec<RoomAddress> {
         self.rooms_where(|destination| destination.policy.mentions.can_ping_room())
+    }
+
+    /// Lets every group appear in this way, whatever the routes say.
+    pub fn set_mode(&mut self, mode: Mode) {
+        self.routes.values_mut().for_each(|rule| rule.set_mode(mode));
     }
 
     fn rooms_where(&self, wanted: impl Fn(&Destination) -> bool) -> Vec<RoomAddress> {

@@ -9,6 +9,7 @@
 mod answer;
 mod api;
 mod fault;
+mod hook;
 mod limit;
 mod relations;
 mod room;

@@ -23,7 +23,7 @@ use crate::config::Settings;
 use crate::config::routes::Watch;
 use crate::deliver::{Courier, Moment, Worker};
 use crate::intake::{Credentials, Example, Parts, Recorder};
-use crate::matrix::{Client, Severity};
+use crate::matrix::{Carrier, Severity};
 use crate::message::RoomAddress;
 use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
@@ -54,7 +54,7 @@ pub struct Relay {
 /// Starts a relay; it runs until [`Relay::stop`]. `page` is served at `/`.
 pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Response>>) -> anyhow::Result<Relay> {
     let metrics = telemetry::metrics::install();
-    let client = Client::new(&settings.matrix)?;
+    let carrier = Carrier::new(&settings.matrix)?;
     let outbox = Outbox::open(&settings.outbox)
         .await
         .context("the outbox cannot be opened")?;
@@ -66,14 +66,14 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         watch: Watch::new(settings.routes_source, &settings.routes),
         in_use: Arc::new(InUse::new(settings.routes)),
         router: router.clone(),
-        client: client.clone(),
+        carrier: carrier.clone(),
     };
     let pipeline = Arc::new(Pipeline::new(router, renderer.clone(), outbox.clone()));
-    let courier = Arc::new(Courier::new(client.clone(), settings.deliver));
+    let courier = Arc::new(Courier::new(carrier.clone(), settings.deliver));
 
     let checks = checks::Parts::new(
         outbox.clone(),
-        client.clone(),
+        carrier.clone(),
         renderer.clone(),
         Arc::clone(&courier),
         Arc::clone(&routes.in_use),
@@ -122,7 +122,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         tokio::spawn(keep_pruned(outbox.clone())),
         tokio::spawn(recorder.run(outbox.clone())),
         tokio::spawn(routes.run()),
-        tokio::spawn(report_matrix(client, rooms, pinged)),
+        tokio::spawn(report_matrix(carrier, rooms, pinged)),
     ];
     tracing::info!(url.domain = %address.ip(), url.port = address.port(), "listening on http://{address}");
     Ok(Relay {
@@ -227,8 +227,8 @@ async fn keep_pruned(outbox: Outbox) {
 }
 
 /// Says at the start what an operator has to do about homeserver, token and rooms.
-async fn report_matrix(client: Client, rooms: Vec<RoomAddress>, pinged: Vec<RoomAddress>) {
-    for finding in client.check(&rooms, &pinged).await {
+async fn report_matrix(carrier: Carrier, rooms: Vec<RoomAddress>, pinged: Vec<RoomAddress>) {
+    for finding in carrier.check(&rooms, &pinged).await {
         match finding.severity {
             Severity::Error => tracing::error!("{}", finding.line),
             Severity::Warn => tracing::warn!("{}", finding.line),

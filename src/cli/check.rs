@@ -16,7 +16,7 @@ use crate::alert::Notification;
 use crate::config::routes::RouteProblem;
 use crate::config::{Flags, Settings};
 use crate::intake::parse;
-use crate::matrix::{Client, Severity};
+use crate::matrix::{Carrier, Severity};
 use crate::message::TemplateName;
 use crate::outbox::{self, Outbox, OutboxError};
 use crate::render::{Diagnostic, Gravity, Renderer};
@@ -148,8 +148,8 @@ fn check_routes(flags: &Flags, templates: &[TemplateName], count: &mut Count) ->
 async fn check_rooms(flags: &Flags, count: &mut Count) -> anyhow::Result<()> {
     let settings = Settings::from_flags(flags)?;
     let table = settings.routes.table;
-    let client = Client::new(&settings.matrix)?;
-    for finding in client.check(&table.rooms(), &table.pinged_rooms()).await {
+    let carrier = Carrier::new(&settings.matrix)?;
+    for finding in carrier.check(&table.rooms(), &table.pinged_rooms()).await {
         match finding.severity {
             Severity::Info => line(&finding.to_string())?,
             Severity::Warn => count.warning(&format!("warning: {finding}"))?,

@@ -10,7 +10,7 @@ use clap::Args;
 use super::material;
 use super::print::line;
 use crate::config::{Flags, Settings};
-use crate::matrix::{Client, Severity};
+use crate::matrix::{Carrier, Severity};
 use crate::message::{RoomAddress, RouteName, TemplateName, TxnId};
 use crate::render::Renderer;
 use crate::route::{MessagePolicy, Routed, Router};
@@ -49,10 +49,10 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
         bail!("there is no route `{}`", options.route);
     }
 
-    let client = Client::new(&settings.matrix)?;
+    let carrier = Carrier::new(&settings.matrix)?;
     let rooms: Vec<RoomAddress> = routed.iter().map(|routed| routed.destination.room.clone()).collect();
     let mut ready = true;
-    for finding in client.check(&rooms, &[]).await {
+    for finding in carrier.check(&rooms, &[]).await {
         let mark = match finding.severity {
             Severity::Info => "ok",
             Severity::Warn => "warning",
@@ -72,7 +72,10 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     {
         let template = material::template(&renderer, options.template.as_ref(), &destination.template)?;
         for message in renderer.render(&template, &notification, now).messages {
-            match client.send(&destination.room, &TxnId::generate(), &message, None).await {
+            match carrier
+                .send(&destination.room, &TxnId::generate(), &message, None)
+                .await
+            {
                 Ok(event) => line(&format!(
                     "ok       sent `{}` to {}: {event}",
                     message.headline, destination.room

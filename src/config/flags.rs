@@ -39,6 +39,20 @@ pub struct Flags {
     )]
     pub access_token_file: Option<String>,
 
+    /// URL of a Hookshot inbound webhook, in place of homeserver, access token and room. It is a secret.
+    #[arg(long, global = true, value_name = "URL", env = "MATRIX_HOOK_URL", alias = "hook_url", hide_env_values = true, value_parser = secret)]
+    pub hook_url: Option<SecretString>,
+
+    /// File that holds the URL of the webhook.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "MATRIX_HOOK_URL_FILE",
+        hide_env_values = true
+    )]
+    pub hook_url_file: Option<String>,
+
     /// Room ID (`!…`, with or without a domain) or alias (`#…`) that alerts go to.
     #[arg(
         long,

@@ -13,7 +13,7 @@ use super::fallback;
 use super::gate::{Gate, Hold};
 use super::moment::Moment;
 use super::policy::{self, Decision, Tried};
-use crate::matrix::{Client, Failure, RoomTrouble, Verdict};
+use crate::matrix::{Carrier, Failure, RoomTrouble, TokenTrouble, Verdict};
 use crate::message::RoomAddress;
 use crate::outbox::{Delivery, Outcome};
 
@@ -35,7 +35,7 @@ pub struct Troubles {
 
 /// Carries deliveries to the homeserver and remembers what the account and the rooms have to wait for.
 pub struct Courier {
-    client: Client,
+    carrier: Carrier,
     settings: Settings,
     state: Mutex<State>,
 }
@@ -54,9 +54,9 @@ struct Parked {
 
 impl Courier {
     /// A courier for one account.
-    pub fn new(client: Client, settings: Settings) -> Self {
+    pub fn new(carrier: impl Into<Carrier>, settings: Settings) -> Self {
         Self {
-            client,
+            carrier: carrier.into(),
             settings,
             state: Mutex::default(),
         }
@@ -96,7 +96,7 @@ impl Courier {
     }
 
     async fn send(&self, delivery: &Delivery) -> Result<String, Failure> {
-        self.client
+        self.carrier
             .send(
                 &delivery.room,
                 &delivery.txn_id,
@@ -114,7 +114,7 @@ impl Courier {
             failure.verdict,
             Verdict::Room(RoomTrouble::NotJoined | RoomTrouble::Forbidden)
         );
-        if !absent || self.client.join(room).await.is_err() {
+        if !absent || !self.carrier.join(room).await {
             return false;
         }
         tracing::info!(matrix.room_id = %room, "joined the room");
@@ -131,7 +131,7 @@ impl Courier {
             (hold, state.rooms.remove(&delivery.room))
         };
         if hold == Some(Hold::Token) {
-            tracing::info!("the homeserver takes the access token again; delivery goes on");
+            tracing::info!("messages can be sent again; delivery goes on");
         }
         if parked.is_some() {
             tracing::info!(matrix.room_id = %delivery.room, "the room takes messages again");
@@ -253,11 +253,18 @@ impl Courier {
         };
         let seconds = wait.as_secs_f32();
         match hold {
-            Hold::Token if news => tracing::error!(
-                delivery.id = %delivery.id, matrix.errcode = failure.errcode,
-                "the homeserver refuses the access token: {failure}. All messages are kept; check MATRIX_ACCESS_TOKEN. \
-                 Delivery goes on by itself when the token works again"
-            ),
+            Hold::Token if news => {
+                let setting = match failure.verdict {
+                    Verdict::Token(TokenTrouble::WrongHook) => "MATRIX_HOOK_URL",
+                    Verdict::Token(TokenTrouble::WrongAddress) => "MATRIX_HOME_SERVER_URL",
+                    _ => "MATRIX_ACCESS_TOKEN",
+                };
+                tracing::error!(
+                    delivery.id = %delivery.id, matrix.errcode = failure.errcode,
+                    "nothing can be sent: {failure}. All messages are kept; check {setting}. Delivery goes on by itself \
+                     when it works again"
+                );
+            }
             Hold::RateLimit if news => tracing::warn!(
                 delivery.id = %delivery.id, matrix.errcode = failure.errcode,
                 "the homeserver limits the rate of messages; next in {seconds:.1} s"

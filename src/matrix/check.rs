@@ -40,7 +40,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn new(severity: Severity, line: impl Into<String>) -> Self {
+    pub(super) fn new(severity: Severity, line: impl Into<String>) -> Self {
         Self {
             severity,
             line: line.into(),

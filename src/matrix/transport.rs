@@ -90,7 +90,8 @@ impl Transport {
         })
     }
 
-    async fn exchange(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, Failure> {
+    /// Carries out a request of any kind; its own URL is in no failure.
+    pub(super) async fn exchange(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, Failure> {
         let transport = |error: &reqwest::Error| Failure::transport(error, self.timeout);
         let request = reqwest::Request::try_from(request).map_err(|error| transport(&error))?;
         let mut answer = self.http.execute(request).await.map_err(|error| transport(&error))?;

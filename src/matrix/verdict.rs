@@ -77,6 +77,8 @@ pub enum TokenTrouble {
     /// What answers is not the client-server API of a homeserver: a wrong address, a redirect, a proxy that does
     /// not pass the method.
     WrongAddress,
+    /// The webhook is not there: a wrong URL, or it was removed or has expired.
+    WrongHook,
 }
 
 /// Why a message is refused.

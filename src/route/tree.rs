@@ -8,6 +8,7 @@
 use super::Destination;
 use super::matcher::Matcher;
 use crate::alert::Labels;
+use crate::message::Mode;
 
 /// A route, or a rule in it.
 #[derive(Debug, Clone)]
@@ -44,6 +45,13 @@ impl Rule {
             chosen.push(self);
         }
         chosen
+    }
+
+    pub(super) fn set_mode(&mut self, mode: Mode) {
+        for destination in &mut self.destinations {
+            destination.policy.mode = mode;
+        }
+        self.rules.iter_mut().for_each(|rule| rule.set_mode(mode));
     }
 
     /// All destinations in it, in the order in which they are written.

@@ -22,6 +22,15 @@ impl Refusal {
         }
     }
 
+    /// As the bridge of a webhook refuses.
+    pub(super) fn hook(status: u16, error: &str) -> Self {
+        Self {
+            status,
+            body: json!({"ok": false, "error": error}),
+            retry_after: None,
+        }
+    }
+
     /// 403 `M_FORBIDDEN`.
     pub(super) fn forbidden(error: impl Into<String>) -> Self {
         Self::new(403, "M_FORBIDDEN", error)

@@ -7,9 +7,9 @@ use poem::{Body, Endpoint, EndpointExt, Request, Response, Route, get, handler, 
 use serde::Deserialize;
 use serde_json::json;
 
-use super::Homeserver;
 use super::answer::Refusal;
 use super::serve::{Call, serve, serve_public};
+use super::{Homeserver, hook};
 
 /// Larger bodies are refused before they are read to the end.
 const BODY_LIMIT: usize = 1 << 20;
@@ -35,6 +35,7 @@ pub(super) fn routes(homeserver: Homeserver) -> impl Endpoint {
     Route::new()
         .at("/_matrix/client/versions", get(versions))
         .at("/.well-known/matrix/client", get(well_known))
+        .at("/webhook/:hook", put(hook::webhook).post(hook::webhook))
         .nest("/_matrix/client/v3", v3)
         .nest("/_matrix/client/v1", v1)
         .catch_all_error(|_| async { Refusal::new(404, "M_UNRECOGNIZED", "Unrecognized request") })

@@ -37,6 +37,8 @@ pub(super) struct World {
     pub(super) sessions: HashMap<String, Session>,
     pub(super) rooms: BTreeMap<String, Room>,
     pub(super) aliases: BTreeMap<String, String>,
+    /// Webhooks and the rooms that they lead to.
+    pub(super) hooks: BTreeMap<String, String>,
     pub(super) plan: Plan,
     pub(super) limit: Option<Limit>,
     buckets: HashMap<String, Bucket>,
@@ -54,6 +56,7 @@ impl World {
             sessions: HashMap::new(),
             rooms: BTreeMap::new(),
             aliases: BTreeMap::new(),
+            hooks: BTreeMap::new(),
             plan: Plan::default(),
             limit: None,
             buckets: HashMap::new(),

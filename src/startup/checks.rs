@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use super::routes::InUse;
 use crate::deliver::Courier;
 use crate::intake::{Check, Checks, State};
-use crate::matrix::Client;
+use crate::matrix::Carrier;
 use crate::outbox::Outbox;
 use crate::render::Renderer;
 
@@ -24,7 +24,7 @@ const LATE_SECONDS: i64 = 60;
 
 pub(super) struct Parts {
     outbox: Outbox,
-    client: Client,
+    carrier: Carrier,
     renderer: Renderer,
     courier: Arc<Courier>,
     routes: Arc<InUse>,
@@ -36,7 +36,7 @@ pub(super) struct Parts {
 impl Parts {
     pub(super) fn new(
         outbox: Outbox,
-        client: Client,
+        carrier: Carrier,
         renderer: Renderer,
         courier: Arc<Courier>,
         routes: Arc<InUse>,
@@ -44,7 +44,7 @@ impl Parts {
     ) -> Self {
         Self {
             outbox,
-            client,
+            carrier,
             renderer,
             courier,
             routes,
@@ -74,8 +74,8 @@ impl Parts {
         let reason = if let Some((_, reason)) = fresh {
             reason.clone()
         } else {
-            let reason = match tokio::time::timeout(PROBE, self.client.whoami()).await {
-                Ok(Ok(_)) => None,
+            let reason = match tokio::time::timeout(PROBE, self.carrier.probe()).await {
+                Ok(Ok(())) => None,
                 Ok(Err(failure)) => Some(failure.to_string()),
                 Err(_) => Some(format!("no answer within {} s", PROBE.as_secs())),
             };

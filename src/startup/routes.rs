@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::report_matrix;
 use crate::config::routes::{RouteProblem, Routes, Watch, Watched};
-use crate::matrix::Client;
+use crate::matrix::Carrier;
 use crate::message::TemplateName;
 use crate::route::Router;
 
@@ -50,7 +50,7 @@ pub(super) struct Keeper {
     pub(super) watch: Watch,
     pub(super) in_use: Arc<InUse>,
     pub(super) router: Router,
-    pub(super) client: Client,
+    pub(super) carrier: Carrier,
 }
 
 impl Keeper {
@@ -123,7 +123,7 @@ impl Keeper {
             .chain(newly_pinged.iter().filter(|room| known.contains(room)).cloned())
             .collect();
         if !asked.is_empty() {
-            tokio::spawn(report_matrix(self.client.clone(), asked, newly_pinged));
+            tokio::spawn(report_matrix(self.carrier.clone(), asked, newly_pinged));
         }
     }
 

@@ -14,6 +14,8 @@ mod documents;
 #[cfg(test)]
 mod front_door;
 #[cfg(test)]
+mod hookshot;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod layering;

@@ -45,6 +45,7 @@ impl fmt::Display for TokenTrouble {
             Self::Consent => "the account has not agreed to the homeserver's terms",
             Self::ServerLimit => "the homeserver reached a limit",
             Self::UserLimit => "the account reached a limit",
+            Self::WrongHook => "there is no webhook at the webhook URL",
             Self::WrongAddress => "no Matrix homeserver answers at the homeserver URL",
         })
     }

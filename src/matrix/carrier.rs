@@ -1,0 +1,81 @@
+//! The two ways into a room: the client-server API of a homeserver, or a Hookshot webhook.
+//!
+//! Guarantees: the same questions have the same answers in form, so that outbox and worker need not know which it is. What a
+//! webhook cannot do, it refuses with the verdict that leads to what it can.
+
+use super::{Client, Failure, Finding, Hook, HookSettings, Settings, SetupError};
+use crate::message::{Relation, RenderedMessage, RoomAddress, TxnId};
+
+/// Which way messages go.
+#[derive(Debug, Clone)]
+pub enum Access {
+    /// As a user of a homeserver, to any room.
+    HomeServer(Settings),
+    /// Through a webhook, to its one room.
+    Hook(HookSettings),
+}
+
+/// Carries messages one way or the other; cheap to clone.
+#[derive(Debug, Clone)]
+pub enum Carrier {
+    /// The client of a homeserver.
+    HomeServer(Client),
+    /// A webhook.
+    Hook(std::sync::Arc<Hook>),
+}
+
+impl From<Client> for Carrier {
+    fn from(client: Client) -> Self {
+        Self::HomeServer(client)
+    }
+}
+
+impl Carrier {
+    /// Makes one without touching the network.
+    pub fn new(access: &Access) -> Result<Self, SetupError> {
+        Ok(match access {
+            Access::HomeServer(settings) => Self::HomeServer(Client::new(settings)?),
+            Access::Hook(settings) => Self::Hook(Hook::new(settings)?.into()),
+        })
+    }
+
+    /// See [`Client::send`]. A webhook knows no rooms, no transactions and no relations: what has a relation is refused
+    /// as [`Verdict::Relation`](super::Verdict::Relation).
+    pub async fn send(
+        &self,
+        room: &RoomAddress,
+        txn: &TxnId,
+        message: &RenderedMessage,
+        relation: Option<&Relation>,
+    ) -> Result<String, Failure> {
+        match (self, relation) {
+            (Self::HomeServer(client), _) => client.send(room, txn, message, relation).await,
+            (Self::Hook(hook), None) => hook.send(message).await,
+            (Self::Hook(_), Some(_)) => Err(Failure::relation("a webhook cannot refer to messages")),
+        }
+    }
+
+    /// Joins the room, which only a user of a homeserver can.
+    pub async fn join(&self, room: &RoomAddress) -> bool {
+        match self {
+            Self::HomeServer(client) => client.join(room).await.is_ok(),
+            Self::Hook(_) => false,
+        }
+    }
+
+    /// Whether somebody answers at the other end.
+    pub async fn probe(&self) -> Result<(), Failure> {
+        match self {
+            Self::HomeServer(client) => client.whoami().await.map(|_| ()),
+            Self::Hook(hook) => hook.probe().await,
+        }
+    }
+
+    /// See [`Client::check`].
+    pub async fn check(&self, rooms: &[RoomAddress], pinged: &[RoomAddress]) -> Vec<Finding> {
+        match self {
+            Self::HomeServer(client) => client.check(rooms, pinged).await,
+            Self::Hook(hook) => hook.check().await,
+        }
+    }
+}
