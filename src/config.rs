@@ -102,6 +102,11 @@ impl Settings {
         }
         let mut routes = loaded(&source, &mut values);
         if let (Some(Access::Hook(_)), Some(routes)) = (&matrix, &mut routes) {
+            if let Some(mode) = source.mode.filter(|mode| *mode != Mode::New) {
+                values.problems.push(format!(
+                    "--message-mode (RELAY_MESSAGE_MODE) is `{mode}`, and through a webhook (MATRIX_HOOK_URL) only `new` works"
+                ));
+            }
             // A webhook tells no event IDs, so nothing can refer to what went before.
             routes.table.set_mode(Mode::New);
         }

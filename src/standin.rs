@@ -158,16 +158,16 @@ impl Homeserver {
         events
     }
 
-    /// The messages of a room after the first so many.
-    pub fn messages_after(&self, room: &str, seen: usize) -> Vec<Event> {
+    /// What people did in a room after the first so many: everything but its state.
+    pub fn happenings_after(&self, room: &str, seen: usize) -> Vec<Event> {
         self.look(|world| {
             let timeline = world
                 .rooms
                 .get(room)
                 .map(|room| room.timeline.as_slice())
                 .unwrap_or_default();
-            let messages = timeline.iter().filter(|event| event.kind == "m.room.message");
-            messages.skip(seen).cloned().collect()
+            let happenings = timeline.iter().filter(|event| event.state_key.is_none());
+            happenings.skip(seen).cloned().collect()
         })
     }
 

@@ -53,6 +53,10 @@ pub fn shared(routes: Route, folder: &str) -> Route {
         .at(format!("{folder}/look.css"), style(include_str!("web/look.css")))
         .at(format!("{folder}/message.css"), style(include_str!("web/message.css")))
         .at(format!("{folder}/message.js"), script(include_str!("web/message.js")))
+        .at(
+            format!("{folder}/conversation.js"),
+            script(include_str!("web/conversation.js")),
+        )
         .at(format!("{folder}/sanitise.js"), script(include_str!("web/sanitise.js")))
         .at(
             format!("{folder}/icon.svg"),

@@ -3,6 +3,8 @@
 //! The stand-in is the one that the tests use, and the relay talks to it over HTTP as to any homeserver. Nothing is
 //! kept: the outbox lives in a temporary folder.
 
+mod incident;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,9 +12,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use jiff::{Timestamp, ToSpan as _};
+use jiff::Timestamp;
 use poem::{EndpointExt as _, IntoEndpoint as _};
-use serde_json::Value;
 
 use crate::config::{Flags, Settings};
 use crate::standin::Homeserver;
@@ -26,9 +27,10 @@ pub struct Options {
     once: bool,
 }
 
-/// What is posted at the start: a sample, and whether its alerts are over by now. One alert fires, then a group, then
-/// the first alert is resolved.
-const PLAYED: [(&str, bool); 3] = [("firing", false), ("mixed", false), ("firing", true)];
+/// Between two notifications of the incident, so that a person can see what each of them does to the room.
+const PAUSE: Duration = Duration::from_secs(4);
+/// How often it is looked whether everything is in the room.
+const LOOK: Duration = Duration::from_millis(50);
 
 pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitCode> {
     let homeserver = Homeserver::new("example.org");
@@ -49,20 +51,25 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
         .collect();
     let page = demo::routes(homeserver.clone(), furnished.room_id.clone(), offered);
     let relay = startup::start(settings, Some(page.into_endpoint().map_to_response().boxed())).await?;
-    let address = relay.address;
+    let (address, begun) = (relay.address, Timestamp::now());
 
-    let mut messages = homeserver.changes();
     if token {
         tracing::warn!("RELAY_TOKEN is set, so the demo posts no samples by itself, and its page cannot either");
+    } else if options.once {
+        for number in 0..incident::LENGTH {
+            play(address, number, begun).await?;
+            until_delivered(&relay).await?;
+        }
+        tracing::info!("{} sample notifications are in the room", incident::LENGTH);
     } else {
-        for (name, over) in PLAYED {
-            post(address, name, over).await?;
-        }
-        let played = || homeserver.messages(&furnished.room_id).len() >= PLAYED.len();
-        while !played() {
-            messages.changed().await?;
-        }
-        tracing::info!("{} sample notifications are in the room", PLAYED.len());
+        tokio::spawn(async move {
+            for number in 0..incident::LENGTH {
+                if let Err(error) = play(address, number, begun).await {
+                    tracing::warn!(error.message = %error, "a notification of the incident was not taken");
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        });
     }
     super::print::line(&format!(
         "\n  The room:       http://{address}/\n  Templates:      http://{address}/workshop/ shows what an edit does; save \
@@ -97,28 +104,20 @@ fn settings(flags: &Flags, url: &str, furnished: &demo::Furnished, folder: &Path
     Ok(settings)
 }
 
-/// Posts a sample as Grafana would, as if it had just happened.
-async fn post(address: SocketAddr, name: &str, over: bool) -> anyhow::Result<()> {
-    let sample = samples::all().into_iter().find(|sample| sample.name == name);
-    let mut body: Value = serde_json::from_str(&sample.with_context(|| format!("no sample `{name}`"))?.body)?;
-    if over {
-        body["status"] = "resolved".into();
-        body["state"] = "ok".into();
-    }
-    let now = Timestamp::now();
-    for (age, alert) in (12..)
-        .step_by(3)
-        .zip(body["alerts"].as_array_mut().into_iter().flatten())
-    {
-        let resolved = over || alert["status"] == "resolved";
-        alert["startsAt"] = (now - (if resolved { age + 26 } else { age }).minutes())
-            .to_string()
-            .into();
-        if resolved {
-            alert["status"] = "resolved".into();
-            alert["endsAt"] = now.to_string().into();
+/// Waits until nothing waits any more.
+async fn until_delivered(relay: &startup::Relay) -> anyhow::Result<()> {
+    loop {
+        let stats = relay.outbox.stats(Timestamp::now()).await?;
+        if stats.pending + stats.in_flight == 0 {
+            return Ok(());
         }
+        tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Posts a notification of the incident as Grafana would.
+async fn play(address: SocketAddr, number: usize, begun: Timestamp) -> anyhow::Result<()> {
+    let body = incident::notification(number, begun, Timestamp::now())?;
     let client = reqwest::Client::builder()
         .no_proxy()
         .timeout(Duration::from_secs(10))

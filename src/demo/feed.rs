@@ -1,4 +1,4 @@
-//! The room's messages as server-sent events: first those that the page has not seen, then each new one.
+//! What happens in the room as server-sent events (messages, edits, reactions, deletions): first those that the page has not seen, then each new one.
 //!
 //! Guarantees: in order, none twice, also over a broken connection (`Last-Event-ID`); a page from an earlier run of
 //! the program is told to begin anew. The stream ends when the stand-in stops.
@@ -28,7 +28,7 @@ pub(super) fn events(request: &Request, Data(demo): Data<&Demo>) -> SSE {
 struct Follower {
     demo: Demo,
     changes: watch::Receiver<u64>,
-    /// How many messages the page has.
+    /// How many events the page has.
     seen: usize,
     ready: VecDeque<Sent>,
 }
@@ -62,8 +62,8 @@ impl Follower {
             }
             // Marked as seen before reading, so that a message that comes in between wakes this again.
             self.changes.borrow_and_update();
-            let messages = self.demo.homeserver.messages_after(&self.demo.room_id, self.seen);
-            for event in messages {
+            let happened = self.demo.homeserver.happenings_after(&self.demo.room_id, self.seen);
+            for event in happened {
                 self.seen += 1;
                 self.ready.push_back(self.sent(&event));
             }

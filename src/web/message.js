@@ -11,11 +11,12 @@ export function messageItem(event, name, continued) {
   item.classList.toggle('notice', content.msgtype === 'm.notice');
   item.classList.toggle('mentions', Boolean(mentions.room || mentions.user_ids?.length));
   if (!continued) item.append(avatar(event.sender, name), element('p', 'sender', name));
-  item.append(time(event), body(content));
+  item.append(time(event), bodyOf(content));
   return item;
 }
 
-function body(content) {
+/** The text of a content, formatted where it can be. */
+export function bodyOf(content) {
   const formatted = content.format === 'org.matrix.custom.html' && typeof content.formatted_body === 'string';
   const box = element('div', formatted ? 'body' : 'body plain');
   if (formatted) box.append(sanitise(content.formatted_body));

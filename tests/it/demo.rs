@@ -159,6 +159,7 @@ async fn scripts_that_the_page_imports_are_served() {
         "timeline.js",
         "samples.js",
         "panel.js",
+        "conversation.js",
         "message.js",
         "sanitise.js",
     ] {

@@ -16,6 +16,8 @@ mod front_door;
 #[cfg(test)]
 mod hookshot;
 #[cfg(test)]
+mod incident;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod layering;

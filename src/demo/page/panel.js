@@ -21,6 +21,9 @@ export async function loadRoom() {
 
 /** The plain body, as the push rules and a lock screen treat it. */
 export function notify({ event, name }) {
+  // A phone says nothing of edits, reactions and deletions.
+  const relation = event.content['m.relates_to'] ?? {};
+  if (event.type !== 'm.room.message' || relation.rel_type === 'm.replace') return;
   const silent = event.content.msgtype === 'm.notice';
   byId('push').dataset.state = silent ? 'silent' : 'rings';
   byId('push-sender').textContent = name;

@@ -1,6 +1,7 @@
-// The room's messages: one list item for each event, found again by its ID (edits and threads will need that).
+// The room's messages in their list: days, scrolling, sources. What becomes of edits and threads is conversation.js's.
 
-import { element, messageItem } from './message.js';
+import { Conversation } from './conversation.js';
+import { element } from './message.js';
 
 const SAME_BREATH_MS = 5 * 60 * 1000;
 const NEAR_BOTTOM_PX = 80;
@@ -10,30 +11,31 @@ const list = byId('timeline');
 const scroll = byId('scroll');
 const jump = byId('jump');
 const source = byId('source');
-const shown = new Map();
+const room = new Conversation({ place, continues, tools });
 let last = null;
 
 /** Empties the room, for another run of the program. */
 export function reset() {
-  shown.clear();
+  room.clear();
   list.replaceChildren();
   last = null;
   byId('empty').hidden = false;
 }
 
-/** Adds a message at the end; one that is there already stays as it is. */
-export function add({ event, name }) {
-  if (shown.has(event.event_id)) return;
+/** Takes in an event of the room. */
+export function add(sent) {
   const follow = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR_BOTTOM_PX;
+  if (!room.add(sent)) return;
+  if (follow) toEnd();
+  else jump.hidden = false;
+}
+
+function place(item, event) {
   byId('empty').hidden = true;
   const day = dayOf(event);
   if (!last || dayOf(last) !== day) list.append(separator(day));
-  const item = message(event, name, continues(event));
   list.append(item);
-  shown.set(event.event_id, item);
   last = event;
-  if (follow) toEnd();
-  else jump.hidden = false;
 }
 
 function continues(event) {
@@ -41,18 +43,13 @@ function continues(event) {
     && event.origin_server_ts - last.origin_server_ts < SAME_BREATH_MS;
 }
 
-function message(event, name, continued) {
-  const item = messageItem(event, name, continued);
-  item.append(tools(event));
-  return item;
-}
-
-function tools(event) {
+function tools(message) {
+  const { event } = message;
   const button = element('button', 'quiet tool', 'Source');
   button.type = 'button';
   button.setAttribute('aria-label', `Source of the message of ${new Date(event.origin_server_ts).toLocaleTimeString()}`);
   button.addEventListener('click', () => {
-    byId('source-text').textContent = JSON.stringify(event, null, 2);
+    byId('source-text').textContent = JSON.stringify(message.newest, null, 2);
     source.showModal();
   });
   return button;
