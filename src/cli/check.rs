@@ -1,7 +1,10 @@
 //! `check`: everything that is not right about templates and routes, in the form that editors and CI read.
 //!
-//! Each template is rendered for every sample and every notification that was kept. A remark that not all of them lead
+//! Each template is rendered for every sample and every notification that was kept; `update`, which tells what changes,
+//! for sequences of them. A remark that not all of them lead
 //! to says which does.
+
+mod changes;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,7 +22,7 @@ use crate::intake::parse;
 use crate::matrix::{Carrier, Severity};
 use crate::message::TemplateName;
 use crate::outbox::{self, Outbox, OutboxError};
-use crate::render::{Diagnostic, Gravity, Renderer};
+use crate::render::{Diagnostic, Gravity, Preview, Renderer};
 use crate::samples;
 
 /// How strict to be.
@@ -53,20 +56,16 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     let trials = trials(&Settings::outbox_only(flags)?).await?;
     let mut found: Vec<Found> = Vec::new();
     let names = renderer.names();
-    for template in &names {
+    let changes = changes::of(&trials);
+    for template in names.iter().filter(|name| **name != TemplateName::update()) {
         for trial in &trials {
             let preview = renderer.preview(&[], template, &trial.notification, trial.now);
-            for diagnostic in preview.diagnostics {
-                match found.iter_mut().find(|known| known.diagnostic == diagnostic) {
-                    Some(known) => known.times += 1,
-                    None => found.push(Found {
-                        diagnostic,
-                        first: trial.name.clone(),
-                        times: 1,
-                    }),
-                }
-            }
+            note(&mut found, preview, &trial.name);
         }
+    }
+    for trial in &changes {
+        let preview = renderer.preview_change(&[], &trial.notification, &trial.change, trial.now);
+        note(&mut found, preview, &trial.name);
     }
     found.sort_by(|a, b| place(a).cmp(&place(b)));
     for one in &found {
@@ -92,6 +91,20 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     ))?;
     let fails = errors > 0 || (options.strict && warnings > 0);
     Ok(if fails { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Adds what a preview remarks, each remark once.
+fn note(found: &mut Vec<Found>, preview: Preview, name: &str) {
+    for diagnostic in preview.diagnostics {
+        match found.iter_mut().find(|known| known.diagnostic == diagnostic) {
+            Some(known) => known.times += 1,
+            None => found.push(Found {
+                diagnostic,
+                first: name.to_owned(),
+                times: 1,
+            }),
+        }
+    }
 }
 
 /// What was found so far.

@@ -1,6 +1,8 @@
 //! One live message for each group, as a room shows it: sequences of notifications in, what a client sees out, and how
 //! many events it took.
 
+mod modes;
+mod runs;
 mod story;
 
 use std::time::Duration;

@@ -15,6 +15,9 @@ mod documents;
 mod front_door;
 #[cfg(test)]
 mod hookshot;
+#[cfg(test)]
+mod incident;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod layering;

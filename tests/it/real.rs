@@ -73,9 +73,15 @@ async fn the_demo_shows_its_alerts_in_a_browser_without_any_configuration() {
     let browser = Browser::start(1000, 1400).await;
 
     browser.open(&relay.base_url).await;
-    let text = browser.wait_for_text("resolved").await;
-
-    assert!(text.to_lowercase().contains("firing"), "{text}");
+    // The incident that it plays: a head that is edited, its lines, and a new head when the group fires again.
+    browser.wait_for_text("Thread · 3 lines").await;
+    browser.wait_for_text("edited 3 times").await;
+    browser
+        .wait_until("document.querySelectorAll('#timeline > .message').length === 2")
+        .await;
+    let text = browser.wait_for_text("RESOLVED").await;
+    assert!(text.contains("FIRING"), "{text}");
+    assert_eq!(browser.console().await, Vec::<String>::new());
     browser.quit().await;
 }
 

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tempfile::TempDir;
 
+mod change;
 mod escape;
 mod limits;
 mod reference;

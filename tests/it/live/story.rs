@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use grafana_matrix_relay::message::RoomAddress;
-use grafana_matrix_relay::standin::Shown;
+use grafana_matrix_relay::standin::{Event, Shown};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -16,6 +16,8 @@ pub(super) struct Live {
     pub(super) value: f64,
     /// How many alerts the sender cuts off.
     pub(super) cut: u64,
+    /// Whether each alert's summary names its episode.
+    pub(super) episodes: bool,
     begin: Timestamp,
     minute: i64,
     held: bool,
@@ -39,6 +41,7 @@ impl Live {
             night,
             value: 96.5,
             cut: 0,
+            episodes: false,
             minute: 0,
             held: false,
         }
@@ -86,10 +89,15 @@ impl Live {
         let (start, end) = times
             .split_once('-')
             .map_or((times, None), |(start, end)| (start, Some(end)));
+        let summary = if self.episodes {
+            format!("fires as {name}@{start}.")
+        } else {
+            "needs you".to_owned()
+        };
         json!({
             "status": if end.is_some() { "resolved" } else { "firing" },
             "labels": {"alertname": name, "severity": "critical"},
-            "annotations": {"summary": "needs you"},
+            "annotations": {"summary": summary},
             "fingerprint": name,
             "startsAt": at(start),
             "endsAt": end.map(at),
@@ -124,6 +132,35 @@ impl Live {
 
     pub(super) fn shown(&self) -> Vec<Shown> {
         self.night.homeserver.homeserver.visible(self.room.as_str())
+    }
+
+    /// The relay dies without a word and starts again on the same data.
+    pub(super) async fn crash(self) -> Self {
+        Self {
+            night: self.night.crash().await,
+            ..self
+        }
+    }
+
+    /// Somebody deletes the first message.
+    pub(super) fn delete_head(&self) {
+        let head = self.shown().remove(0).event_id;
+        self.night.homeserver.homeserver.redact(self.room.as_str(), &head);
+    }
+
+    /// What was sent that is no edit.
+    pub(super) fn originals(&self) -> Vec<Event> {
+        let mut events = self.night.homeserver.homeserver.events(self.room.as_str());
+        events
+            .retain(|event| event.kind == "m.room.message" && event.content["m.relates_to"]["rel_type"] != "m.replace");
+        events
+    }
+
+    /// Everything that was ever said in the room, edits included.
+    pub(super) fn told(&self) -> String {
+        let events = self.night.homeserver.homeserver.events(self.room.as_str());
+        let bodies: Vec<&str> = events.iter().map(Event::body).collect();
+        bodies.join("\n")
     }
 
     /// What the head says in full.

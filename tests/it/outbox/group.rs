@@ -58,15 +58,15 @@ async fn show(outbox: &Outbox, event: &str, now: i64) -> Delivery {
     delivery
 }
 
-fn edit_of(event: &str) -> Option<Relation> {
-    Some(Relation::Edit { of: event.to_owned() })
+fn edit_of(event: &str) -> Relation {
+    Relation::Edit { of: event.to_owned() }
 }
 
-fn thread(root: &str, latest: &str) -> Option<Relation> {
-    Some(Relation::Thread {
+fn thread(root: &str, latest: &str) -> Relation {
+    Relation::Thread {
         root: root.to_owned(),
         latest: latest.to_owned(),
-    })
+    }
 }
 
 async fn a_group_is_compared_and_swapped(place: Place) {
@@ -99,8 +99,8 @@ async fn what_refers_to_a_head_is_claimed_with_its_event(place: Place) {
     assert_eq!(show(&outbox, "$head", 1).await.relation, None);
     tell(&outbox, 1, &[(Part::Edit, "edit"), (Part::Line, "line")]).await;
     let edit = show(&outbox, "$edit", 2).await;
-    assert_eq!((edit.relation, edit.part), (edit_of("$head"), Part::Edit));
-    assert_eq!(show(&outbox, "$line", 3).await.relation, thread("$head", "$head"));
+    assert_eq!((edit.relation, edit.part), (Some(edit_of("$head")), Part::Edit));
+    assert_eq!(show(&outbox, "$line", 3).await.relation, Some(thread("$head", "$head")));
     let key = "✅".to_owned();
     let reaction = Part::Reaction { key: key.clone() };
     tell(
@@ -109,7 +109,10 @@ async fn what_refers_to_a_head_is_claimed_with_its_event(place: Place) {
         &[(Part::Line, "line 2"), (Part::Reply, "reply"), (reaction, "text")],
     )
     .await;
-    assert_eq!(show(&outbox, "$line2", 4).await.relation, thread("$head", "$line"));
+    assert_eq!(
+        show(&outbox, "$line2", 4).await.relation,
+        Some(thread("$head", "$line"))
+    );
     let to = "$head".to_owned();
     assert_eq!(
         show(&outbox, "$reply", 5).await.relation,
@@ -122,7 +125,10 @@ async fn what_refers_to_a_head_is_claimed_with_its_event(place: Place) {
     // A new head has its own story.
     tell(&outbox, 3, &[(Part::Head, "head 2"), (Part::Line, "line 3")]).await;
     assert_eq!(show(&outbox, "$head2", 7).await.relation, None);
-    assert_eq!(show(&outbox, "$line3", 8).await.relation, thread("$head2", "$head2"));
+    assert_eq!(
+        show(&outbox, "$line3", 8).await.relation,
+        Some(thread("$head2", "$head2"))
+    );
 }
 
 async fn a_head_that_waits_takes_up_what_follows(place: Place) {
@@ -170,17 +176,16 @@ async fn lines_that_wait_are_joined_within_bounds(place: Place) {
     }
     let first = show(&outbox, "$line", 20).await;
     let second = show(&outbox, "$line2", 21).await;
-    assert_eq!(
-        first.message.body.lines().count() + second.message.body.lines().count(),
-        12
-    );
+    let third = show(&outbox, "$line3", 22).await;
+    let lines = [&first, &second, &third].map(|line| line.message.body.lines().count());
+    assert_eq!(lines, [5, 5, 2], "16 KiB of body and HTML");
     assert!(first.message.formatted_body.matches("<b>").count() > 3);
     assert_eq!(
         (first.message.msgtype, second.message.msgtype),
         (MsgType::Text, MsgType::Notice)
     );
-    assert_eq!(second.relation, thread("$head", "$line"));
-    assert!(claim(&outbox, at(22)).await.is_empty());
+    assert_eq!(second.relation, Some(thread("$head", "$line")));
+    assert!(claim(&outbox, at(23)).await.is_empty());
 }
 
 async fn a_reaction_waits_once(place: Place) {
@@ -202,12 +207,12 @@ async fn whatever_finds_no_head_becomes_it(place: Place) {
     let edit = show(&outbox, "$edit", 2).await;
     assert_eq!(edit.relation, None);
     assert_eq!(edit.outgoing().msgtype, MsgType::Text, "nobody has been woken yet");
-    assert_eq!(show(&outbox, "$line", 3).await.relation, thread("$edit", "$edit"));
+    assert_eq!(show(&outbox, "$line", 3).await.relation, Some(thread("$edit", "$edit")));
     // The dead head comes back, late, and takes no place.
     outbox.retry(&[head.id], at(4)).await.unwrap();
     assert_eq!(show(&outbox, "$head", 5).await.relation, None);
     tell(&outbox, 2, &[(Part::Edit, "edit 2")]).await;
-    assert_eq!(show(&outbox, "$edit2", 6).await.relation, edit_of("$edit"));
+    assert_eq!(show(&outbox, "$edit2", 6).await.relation, Some(edit_of("$edit")));
 }
 
 async fn a_head_that_is_gone_is_replaced_under_the_same_transaction(place: Place) {
@@ -226,12 +231,12 @@ async fn a_head_that_is_gone_is_replaced_under_the_same_transaction(place: Place
     assert_eq!(again.outgoing().msgtype, MsgType::Notice, "the head has rung");
     let event_id = "$new".to_owned();
     record(&outbox, again.id, Outcome::Delivered { event_id }, at(3)).await;
-    assert_eq!(show(&outbox, "$line", 4).await.relation, thread("$new", "$new"));
+    assert_eq!(show(&outbox, "$line", 4).await.relation, Some(thread("$new", "$new")));
     // A claim that was lost detaches nothing.
     tell(&outbox, 2, &[(Part::Edit, "edit 2")]).await;
     let late = Outcome::Detached { error: String::new() };
     outbox.record(again.id, late, at(5)).await.unwrap();
-    assert_eq!(show(&outbox, "$edit2", 6).await.relation, edit_of("$new"));
+    assert_eq!(show(&outbox, "$edit2", 6).await.relation, Some(edit_of("$new")));
 }
 
 async fn a_digest_goes_before_the_edits_that_it_does_not_name(place: Place) {
@@ -247,7 +252,10 @@ async fn a_digest_goes_before_the_edits_that_it_does_not_name(place: Place) {
     assert_eq!((digest.message.body.as_str(), digest.members), ("1\n2\n3\n4\nline", 5));
     record(&outbox, digest.id, delivered(), at(60)).await;
     let edit = claim_one(&outbox, at(61)).await;
-    assert_eq!((edit.message.body.as_str(), edit.relation), ("edit", edit_of("$head")));
+    assert_eq!(
+        (edit.message.body.as_str(), edit.relation),
+        ("edit", Some(edit_of("$head")))
+    );
     // Edits alone are no storm, however many rooms full of groups there are.
     record(&outbox, edit.id, wait(at(62)), at(61)).await;
     assert_eq!(
@@ -276,7 +284,10 @@ async fn what_was_heard_of_a_head_is_not_heard_again(place: Place) {
         (edit.relation.clone(), edit.outgoing().msgtype),
         (None, MsgType::Notice)
     );
-    assert_eq!(show(&outbox, "$line", 62).await.relation, thread("$edit", "$edit"));
+    assert_eq!(
+        show(&outbox, "$line", 62).await.relation,
+        Some(thread("$edit", "$edit"))
+    );
 }
 
 async fn groups_are_pruned_with_their_heads(place: Place) {

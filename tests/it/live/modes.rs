@@ -1,0 +1,179 @@
+//! The other ways to tell a group's story, and what is left of a head that people delete.
+
+use std::time::Duration;
+
+use grafana_matrix_relay::message::Mode;
+use serde_json::json;
+
+use super::story::Live;
+
+/// A begins, B joins, A ends, all is over, nothing is new.
+async fn story(mode: Mode) -> (Live, Vec<String>) {
+    let mut live = Live::new().await;
+    live.night.policy.mode = mode;
+    live.post(0, &["A 0"]).await;
+    live.post(10, &["A 0", "B 9"]).await;
+    live.post(20, &["A 0-19", "B 9"]).await;
+    live.post(260, &["B 9"]).await;
+    live.post(270, &["B 9-269"]).await;
+    let lines = live.lines().await;
+    (live, lines)
+}
+
+#[tokio::test]
+async fn thread_never_edits() {
+    let (live, lines) = story(Mode::Thread).await;
+    let expected = [
+        "loud 🔥 FIRING · A · critical",
+        "| loud 🔥 FIRING · critical · B · needs you · A = 96.5",
+        "| ✅ RESOLVED · A · after 19 min · was: needs you · A = 96.5",
+        "| ✅ RESOLVED · B · after 4 h 20 min · was: needs you · A = 96.5",
+    ];
+    assert_eq!(lines, expected);
+    assert_eq!(live.sends(), 4);
+}
+
+#[tokio::test]
+async fn reply_answers_the_head() {
+    let (live, lines) = story(Mode::Reply).await;
+    let expected = [
+        "loud 🔥 FIRING · A · critical",
+        "loud > 🔥 FIRING · critical · B · needs you · A = 96.5",
+        "> ✅ RESOLVED · A · after 19 min · was: needs you · A = 96.5",
+        "> ✅ RESOLVED · B · after 4 h 20 min · was: needs you · A = 96.5",
+    ];
+    assert_eq!(lines, expected);
+    let shown = live.shown();
+    assert!(
+        shown[1..]
+            .iter()
+            .all(|one| one.reply_to.as_ref() == Some(&shown[0].event_id))
+    );
+}
+
+#[tokio::test]
+async fn reaction_marks_the_head_when_all_is_over() {
+    let (live, lines) = story(Mode::Reaction).await;
+    let expected = [
+        "loud 🔥 FIRING · A · critical ✅×1",
+        "loud 🔥 2 firing · A, B · critical",
+    ];
+    assert_eq!(lines, expected);
+    assert_eq!(live.sends(), 3);
+}
+
+#[tokio::test]
+async fn new_is_a_message_each_time() {
+    let (live, lines) = story(Mode::New).await;
+    let expected = [
+        "loud 🔥 FIRING · A · critical",
+        "loud 🔥 2 firing · A, B · critical",
+        "loud 🔥 1 firing · ✅ 1 resolved · A, B · critical",
+        "loud 🔥 FIRING · B · critical",
+        "✅ RESOLVED · B · after 4 h 20 min · was critical",
+    ];
+    assert_eq!(lines, expected);
+    assert_eq!(live.sends(), 5);
+}
+
+#[tokio::test]
+async fn another_mode_goes_on_with_the_same_story() {
+    let mut live = Live::new().await;
+    live.night.policy.mode = Mode::Thread;
+    live.post(0, &["A 0"]).await;
+    live.post(10, &["A 0", "B 9"]).await;
+    live.night.policy.mode = Mode::Live;
+    live.post(20, &["A 0-19", "B 9-19"]).await;
+    let lines = live.lines().await;
+    assert_eq!(lines[0], "✅ 2 resolved · A, B (edited)");
+    assert_eq!(lines.len(), 4, "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_deleted_head_is_replaced_by_a_message_that_rings_nobody() {
+    for mode in [Mode::Live, Mode::Thread, Mode::Reply, Mode::Reaction] {
+        let mut live = Live::new().await;
+        live.night.policy.mode = mode;
+        live.post(0, &["A 0", "B 0"]).await;
+        live.lines().await;
+        live.delete_head();
+        live.post(10, &["A 0-9", "B 0-9"]).await;
+        let lines = live.lines().await;
+        let expected: &[&str] = match mode {
+            Mode::Live => &[
+                "✅ 2 resolved · A, B",
+                "| ✅ RESOLVED · A · after 9 min · was: needs you · A = 96.5",
+                "| ✅ RESOLVED · B · after 9 min · was: needs you · A = 96.5",
+            ],
+            Mode::Thread | Mode::Reply => &["✅ RESOLVED · A · after 9 min · was: needs you · A = 96.5"],
+            _ => &["✅ 2 resolved · A, B"],
+        };
+        assert_eq!(lines, expected, "{mode}");
+        assert_eq!(live.loud(), 0, "{mode}: only the deleted head rang");
+    }
+}
+
+#[tokio::test]
+async fn other_contact_points_and_templates_tell_their_own_story() {
+    let mut live = Live::new().await;
+    live.post_group("a", 0, &["A 0"]).await;
+    live.post_group("b", 0, &["A 0"]).await;
+    live.post_group("a", 10, &["A 0-9"]).await;
+    let lines = live.lines().await;
+    let expected = [
+        "✅ RESOLVED · A · after 9 min · was critical (edited)",
+        "| ✅ RESOLVED · A · after 9 min · was: needs you · A = 96.5",
+        "loud 🔥 FIRING · A · critical",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[tokio::test]
+async fn what_has_no_group_is_a_message_each_time() {
+    let mut live = Live::new().await;
+    let legacy = |state: &str| json!({"ruleId": 1, "ruleName": "Load", "state": state, "evalMatches": []});
+    let ungrouped = json!({"alerts": [{"status": "firing", "labels": {"alertname": "X"}}]});
+    for body in [
+        legacy("alerting"),
+        legacy("alerting"),
+        legacy("ok"),
+        ungrouped.clone(),
+        ungrouped,
+    ] {
+        live.night.accept_body(&live.room, body.to_string().as_bytes()).await;
+    }
+    let lines = live.lines().await;
+    assert_eq!(lines.len(), 5, "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_head_of_the_largest_size_can_still_be_edited() {
+    let mut live = Live::new().await;
+    let many: Vec<String> = (0..400).map(|n| format!("{}{n} 0", "ä\"<".repeat(100))).collect();
+    let ended: Vec<String> = (0..400).map(|n| format!("{}{n} 0-9", "ä\"<".repeat(100))).collect();
+    live.post(0, &many.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    live.post(10, &ended.iter().map(String::as_str).collect::<Vec<_>>())
+        .await;
+    live.lines().await;
+    let events = live.night.homeserver.homeserver.events(live.room.as_str());
+    let edit = events
+        .iter()
+        .find(|event| event.content["m.relates_to"]["rel_type"] == "m.replace")
+        .unwrap();
+    let size = edit.content.to_string().len();
+    assert!((20_000..60_000).contains(&size), "{size} bytes");
+    assert_eq!(live.shown()[0].edits, 1);
+}
+
+#[tokio::test]
+async fn a_group_goes_on_after_a_crash() {
+    let mut live = Live::new().await;
+    live.post(0, &["A 0"]).await;
+    live = live.crash().await;
+    live.post(10, &["A 0", "B 9"]).await;
+    live = live.crash().await;
+    live.night.pass(Duration::from_mins(1));
+    let lines = live.lines().await;
+    assert_eq!(lines[0], "🔥 2 firing · A, B · critical (edited)");
+    assert_eq!(lines.len(), 2, "{lines:?}");
+}
