@@ -67,6 +67,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         in_use: Arc::new(InUse::new(settings.routes)),
         router: router.clone(),
         client: client.clone(),
+        renderer: renderer.clone(),
     };
     let pipeline = Arc::new(Pipeline::new(router, renderer.clone(), outbox.clone()));
     let courier = Arc::new(Courier::new(client.clone(), settings.deliver));

@@ -13,6 +13,7 @@ use super::report_matrix;
 use crate::config::routes::{RouteProblem, Routes, Watch, Watched};
 use crate::matrix::Client;
 use crate::message::TemplateName;
+use crate::render::Renderer;
 use crate::route::Router;
 
 /// How often the file is looked at: a saved one is in use within a second.
@@ -51,6 +52,8 @@ pub(super) struct Keeper {
     pub(super) in_use: Arc<InUse>,
     pub(super) router: Router,
     pub(super) client: Client,
+    /// Knows which templates there are.
+    pub(super) renderer: Renderer,
 }
 
 impl Keeper {
@@ -59,8 +62,8 @@ impl Keeper {
         if !self.watch.has_file() {
             return;
         }
-        for warning in &self.in_use.routes.load().warnings {
-            tracing::warn!("{warning}");
+        for remark in self.remarks(&self.in_use.routes.load()) {
+            tracing::warn!("{remark}");
         }
         let mut hangup = match signal(SignalKind::hangup()) {
             Ok(hangup) => Some(hangup),
@@ -93,6 +96,13 @@ impl Keeper {
         }
     }
 
+    /// What is hardly meant, though it is usable.
+    fn remarks(&self, routes: &Routes) -> Vec<String> {
+        let unknown = routes.unknown_templates(&self.renderer.names());
+        let remarks = routes.warnings.iter().chain(&unknown);
+        remarks.map(ToString::to_string).collect()
+    }
+
     fn take(&self, routes: Routes) {
         let before = self.router.table();
         let (known, pinged) = (before.rooms(), before.pinged_rooms());
@@ -105,16 +115,16 @@ impl Keeper {
             .collect();
         let (routes_count, rooms_count) = (table.routes().len(), table.rooms().len());
         self.router.replace(table);
-        let warnings: Vec<String> = routes.warnings.iter().map(ToString::to_string).collect();
+        let remarks = self.remarks(&routes);
         self.in_use.routes.store(Arc::new(routes));
         self.in_use.refused().clear();
         metrics::counter!("relay_routes_reloads_total", "outcome" => "taken").increment(1);
-        if warnings.is_empty() {
+        if remarks.is_empty() {
             tracing::info!("the routes were read again: {routes_count} routes to {rooms_count} rooms are in use");
         } else {
-            let warnings = warnings.join("; ");
+            let remarks = remarks.join("; ");
             tracing::warn!(
-                "the routes were read again: {routes_count} routes to {rooms_count} rooms are in use, but {warnings}"
+                "the routes were read again: {routes_count} routes to {rooms_count} rooms are in use, but {remarks}"
             );
         }
         // Rooms that were checked before are not asked about again.
