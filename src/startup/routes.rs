@@ -54,6 +54,22 @@ pub(super) struct Keeper {
     pub(super) client: Client,
     /// Knows which templates there are.
     pub(super) renderer: Renderer,
+    pub(super) hangup: Option<Signal>,
+}
+
+/// SIGHUP from now on, which would end the process otherwise. Without a routes file it does, as it always did.
+pub(super) fn hangups(watch: &Watch) -> Option<Signal> {
+    if !watch.has_file() {
+        return None;
+    }
+    signal(SignalKind::hangup())
+        .map_err(|error| {
+            tracing::warn!(
+                error.message = %error,
+                "SIGHUP cannot be received; changes of the routes file are seen all the same"
+            );
+        })
+        .ok()
 }
 
 impl Keeper {
@@ -65,17 +81,10 @@ impl Keeper {
         for remark in self.remarks(&self.in_use.routes.load()) {
             tracing::warn!("{remark}");
         }
-        let mut hangup = match signal(SignalKind::hangup()) {
-            Ok(hangup) => Some(hangup),
-            Err(error) => {
-                tracing::warn!(error.message = %error, "SIGHUP cannot be received; changes of the routes file are seen all the same");
-                None
-            }
-        };
         loop {
             let asked = tokio::select! {
                 () = tokio::time::sleep(POLL) => false,
-                () = received(&mut hangup) => true,
+                () = received(&mut self.hangup) => true,
             };
             let mut watch = self.watch;
             // Reading a mounted volume may block.
