@@ -63,11 +63,14 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     let template = settings.template.clone();
     let router = Router::new(settings.routes.table.clone());
     let (rooms, pinged) = (router.rooms(), router.pinged_rooms());
+    let watch = Watch::new(settings.routes_source, &settings.routes);
     let routes = routes::Keeper {
-        watch: Watch::new(settings.routes_source, &settings.routes),
+        hangup: routes::hangups(&watch),
+        watch,
         in_use: Arc::new(InUse::new(settings.routes)),
         router: router.clone(),
         carrier: carrier.clone(),
+        renderer: renderer.clone(),
     };
     let pipeline = Arc::new(Pipeline::new(router, renderer.clone(), outbox.clone()));
     let courier = Arc::new(Courier::new(carrier.clone(), settings.deliver));
