@@ -4,6 +4,7 @@
 //! as unset; every problem is reported at once, with the names of flag and variable and where to get the value. No
 //! secret is ever printed: `Debug` redacts them.
 
+mod door;
 mod flags;
 mod value;
 
@@ -13,10 +14,11 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+pub use self::door::DoorFlags;
 pub use self::flags::Flags;
 use self::value::Values;
 use crate::message::{RoomAddress, TemplateName};
-use crate::{deliver, matrix, outbox, render};
+use crate::{deliver, intake, matrix, outbox, render};
 
 /// Everything that the relay is told from outside.
 #[derive(Debug, Clone)]
@@ -46,10 +48,12 @@ pub struct ServerSettings {
     pub host: String,
     /// TCP port; 0 takes any free one.
     pub port: u16,
-    /// What callers have to show; `None` lets everybody in.
-    pub token: Option<SecretString>,
-    /// Largest request body in bytes.
-    pub max_body_bytes: usize,
+    /// Who may come in, and how much at once.
+    pub door: intake::DoorSettings,
+    /// Bounds on connections.
+    pub connections: intake::ConnectionSettings,
+    /// What is served beside notifications.
+    pub pages: intake::PageSettings,
     /// How many of the last notifications the workshop keeps.
     pub record_notifications: usize,
     /// How long requests and deliveries in flight may take to finish at shutdown.
@@ -257,15 +261,23 @@ fn server(flags: &Flags, values: &mut Values) -> ServerSettings {
         "RELAY_RECORD_NOTIFICATIONS",
         flags.record_notifications.as_deref(),
     );
+    // One problem is enough, and it is the outbox's.
+    let repeat_window = outbox(flags, &mut Values::default()).repeat_window;
+    let tokens = values.secrets(
+        ("--relay-token", "RELAY_TOKEN"),
+        flags.relay_token.as_ref(),
+        flags.relay_token_file.as_deref(),
+    );
+    let max_body_bytes = limit.unwrap_or(intake::FlightSettings::default().max_body_bytes);
+    if let Some(text) = flags.ecs_logging.as_deref() {
+        values.switch("--ecs-logging", "ECS_LOGGING", Some(text), false);
+    }
     ServerSettings {
         host: value::set(flags.host.as_deref()).unwrap_or("127.0.0.1").to_owned(),
         port: port.unwrap_or(9042),
-        token: values.secret(
-            ("--relay-token", "RELAY_TOKEN"),
-            flags.relay_token.as_ref(),
-            flags.relay_token_file.as_deref(),
-        ),
-        max_body_bytes: limit.unwrap_or(8 * 1024 * 1024),
+        door: door::door(&flags.door, tokens, max_body_bytes, repeat_window, values),
+        connections: door::connections(&flags.door, values),
+        pages: door::pages(&flags.door, values),
         record_notifications: recorded.unwrap_or(20),
         grace: values.duration(
             "--shutdown-grace",

@@ -12,14 +12,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use poem::endpoint::BoxEndpoint;
-use poem::listener::{Acceptor as _, Listener as _, TcpListener};
 use poem::{EndpointExt as _, Response};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
 use crate::deliver::{Courier, Moment, Worker};
-use crate::intake::{Credentials, Example, Parts, Recorder};
+use crate::intake::{Door, Example, Parts, Recorder};
 use crate::matrix::{Client, Severity};
 use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
@@ -72,8 +72,8 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         Arc::clone(&courier),
         metrics,
     );
-    let credentials = Credentials::new(settings.server.token.as_ref());
-    if credentials.open() {
+    let door = Arc::new(Door::new(settings.server.door)?);
+    if door.open() {
         tracing::warn!("RELAY_TOKEN is not set: anyone who reaches this port can send messages to your room");
     }
     let recorder = Arc::new(Recorder::new(settings.server.record_notifications));
@@ -81,8 +81,8 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         pipeline,
         checks: Arc::new(checks),
         recorder: Arc::clone(&recorder),
-        credentials,
-        max_body_bytes: settings.server.max_body_bytes,
+        door,
+        pages: settings.server.pages,
         examples: examples(),
         workshop: match page {
             None => workshop::page::routes(),
@@ -94,20 +94,19 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     let endpoint = intake::endpoint(parts, workshop::operations()).data(Arc::new(workshop));
 
     let listen = format!("{}:{}", settings.server.host, settings.server.port);
-    let acceptor = TcpListener::bind(listen.clone()).into_acceptor().await;
-    let acceptor = acceptor.with_context(|| format!("cannot listen on {listen} (RELAY_HOST, RELAY_PORT)"))?;
-    let address = acceptor
-        .local_addr()
-        .iter()
-        .find_map(|address| address.as_socket_addr().copied());
-    let address = address.context("the listener has no address")?;
+    let listener = TcpListener::bind(&listen).await;
+    let listener = listener.with_context(|| format!("cannot listen on {listen} (RELAY_HOST, RELAY_PORT)"))?;
+    let address = listener.local_addr()?;
 
     let (stop_accepting, stop_working) = (CancellationToken::new(), CancellationToken::new());
     let grace = settings.server.grace;
-    let server = poem::Server::new_with_acceptor(acceptor).run_with_graceful_shutdown(
-        endpoint,
-        stop_accepting.clone().cancelled_owned(),
-        Some(grace),
+    let connections = settings.server.connections;
+    let server = intake::serve(
+        listener,
+        endpoint.map_to_response().boxed(),
+        connections,
+        stop_accepting.clone(),
+        grace,
     );
     let worker = Worker::new(outbox.clone(), courier, settings.fold, Arc::new(Moment::now));
     let keepers = vec![
@@ -152,7 +151,7 @@ impl Relay {
         // Both at once, so that the grace period is one: what is accepted from now on waits for the next start.
         self.stop_accepting.cancel();
         self.stop_working.cancel();
-        // poem has its own deadline; the second one guards against a connection that ignores it.
+        // The server has its own deadline; the second one guards against a connection that ignores it.
         let served = tokio::time::timeout(self.grace + Duration::from_secs(1), self.server).await;
         self.worker.await.context("the worker failed")?;
         for keeper in self.keepers {

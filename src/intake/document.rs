@@ -56,6 +56,14 @@ pub(super) fn document<A: OpenApi>(service: &Service<A>, examples: &[Example]) -
     document
 }
 
+/// The document without the paths that begin so, for a relay that does not serve them.
+pub(super) fn without(mut document: Value, prefixes: &[&str]) -> Value {
+    if let Some(Value::Object(paths)) = document.get_mut("paths") {
+        paths.retain(|path, _| !prefixes.iter().any(|prefix| path.starts_with(prefix)));
+    }
+    document
+}
+
 /// The page of Swagger UI with everything inlined, so that it works without the internet.
 pub(super) fn swagger_page<A: OpenApi>(service: &Service<A>, document: &Value) -> String {
     let plain = service.spec();

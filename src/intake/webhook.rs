@@ -1,6 +1,6 @@
 //! `/alert`: one notification in, a durable promise out.
 //!
-//! The order of refusals is fixed: size → credential → content type → JSON → schema → store. A 202 means that the
+//! The order of refusals is fixed: size → credential → content type → JSON → schema → route → store. A 202 means that the
 //! notification is on disk; nothing that Matrix does can make this answer an error.
 
 use std::sync::Arc;
@@ -15,10 +15,13 @@ use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchemaRef, Registry
 use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions, Object, OpenApi, Tags};
 
-use super::authenticate::Caller;
+use super::authenticate::{self, door};
 use super::body::NotificationBody;
+use super::door::Asked;
 use super::error::{Problem, ProblemJson, Refused};
 use super::recorder::Recorder;
+use super::request::Raw;
+use super::signature::Signed;
 use super::{parse, request};
 use crate::alert::Notification;
 use crate::message::TemplateName;
@@ -34,25 +37,57 @@ enum Tag {
 /// A request body that was read in full, within limits, and is a notification.
 struct Body {
     notification: Notification,
-    /// The same as it came.
-    bytes: Vec<u8>,
+    /// Which request it is, where its signature covers its time.
+    signed: Option<Signed>,
+    /// The same as it came, with its place among the bodies in flight.
+    raw: Raw,
 }
 
 impl Body {
+    /// Size, credential, content type, JSON, schema. Nothing is parsed before the credential is verified; where that is a
+    /// signature the body has to be there first, and where it is not a refusal need not wait for it.
     async fn read(request: &Request, body: &mut RequestBody) -> Result<Self, Problem> {
-        let bytes = request::bytes(request, body).await?;
-        let notification = parse::notification(&bytes)?;
-        Ok(Self { notification, bytes })
+        let door = door(request)?;
+        let entry = door.enter(asked(request), request, Timestamp::now())?;
+        if !entry.needs_body() {
+            request::declaration(request)?;
+        }
+        let raw = request::bytes(door, request, body).await?;
+        let signed = door.check_body(&entry, request.headers(), &raw.bytes, Timestamp::now())?;
+        request::declaration(request)?;
+        let notification = parse::notification(&raw.bytes)?;
+        Ok(Self {
+            notification,
+            signed,
+            raw,
+        })
+    }
+}
+
+/// The route that a path names; `/alert` is the default one.
+fn asked(request: &Request) -> Asked<'_> {
+    match request.raw_path_param("route") {
+        Some(name) => Asked::Route(name),
+        None => Asked::DefaultRoute,
     }
 }
 
 impl<'a> ApiExtractor<'a> for Body {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme, ApiExtractorType::RequestObject];
     type ParamType = ();
     type ParamRawType = ();
 
     fn register(registry: &mut Registry) {
+        authenticate::register_sender(registry);
         NotificationBody::register(registry);
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        authenticate::sender_schemes()
+    }
+
+    fn has_security_fallback() -> bool {
+        true
     }
 
     fn request_meta() -> Option<MetaRequest> {
@@ -122,7 +157,6 @@ impl Webhook {
         &self,
         pipeline: Data<&Arc<Pipeline>>,
         recorder: Data<&Arc<Recorder>>,
-        _caller: Caller,
         body: Body,
         /// A template by its name, in place of the one that the relay would choose.
         template: Query<Option<String>>,
@@ -143,7 +177,6 @@ impl Webhook {
         &self,
         pipeline: Data<&Arc<Pipeline>>,
         recorder: Data<&Arc<Recorder>>,
-        _caller: Caller,
         body: Body,
         /// A template by its name, in place of the one that the relay would choose.
         template: Query<Option<String>>,
@@ -164,7 +197,7 @@ async fn accept(
     match pipeline.accept_with(body.notification, template, now).await {
         Ok(accepted) => {
             if !accepted.recognised {
-                recorder.offer(body.bytes, now);
+                recorder.offer(body.raw.bytes, now);
             }
             Ok(Answer::Accepted(Json(answer(accepted))))
         }
