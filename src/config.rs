@@ -1,11 +1,12 @@
 //! Flags, environment and `.env` → typed settings for each room; the only reader of the environment.
 //!
-//! Guarantees: flags beat the environment, the environment beats `.env`, `.env` beats defaults; an empty variable counts
-//! as unset; every problem is reported at once, with the names of flag and variable and where to get the value. No
+//! Guarantees: flags beat the environment, the environment beats `.env`, `.env` beats the routes file, that beats defaults;
+//! an empty variable counts as unset; every problem is reported at once, with the names of flag and variable and where to get the value. No
 //! secret is ever printed: `Debug` redacts them.
 
 mod door;
 mod flags;
+pub mod routes;
 mod value;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use secrecy::SecretString;
 
 pub use self::door::DoorFlags;
 pub use self::flags::Flags;
+use self::routes::{Routes, RoutesSource};
 use self::value::Values;
 use crate::message::{RoomAddress, TemplateName};
 use crate::{deliver, intake, matrix, outbox, render};
@@ -27,9 +29,11 @@ pub struct Settings {
     pub server: ServerSettings,
     /// Where it delivers.
     pub matrix: matrix::Settings,
-    /// The room of the default route.
-    pub default_room: RoomAddress,
-    /// The template of the default route.
+    /// Where notifications go, and who may send them.
+    pub routes: Routes,
+    /// Where the routes were read from, to read them again.
+    pub routes_source: RoutesSource,
+    /// The template that is used where nothing else is said.
     pub template: TemplateName,
     /// How messages are rendered.
     pub render: render::Settings,
@@ -84,37 +88,58 @@ impl Settings {
     pub fn from_flags(flags: &Flags) -> Result<Self, ConfigError> {
         let mut values = Values::default();
         let matrix = matrix(flags, &mut values);
-        let default_room = values.required(
-            "--default-room",
-            "MATRIX_DEFAULT_ROOM",
-            flags.default_room.as_deref(),
-            "the room: its ID (`!…`; in Element: room settings, Advanced) or an alias (`#alerts:example.org`)",
-        );
+        let source = routes_source(flags, &mut values);
+        if source.file.is_none() && value::set(flags.default_room.as_deref()).is_none() {
+            values.missing(
+                "--default-room",
+                "MATRIX_DEFAULT_ROOM",
+                "the room: its ID (`!…`; in Element: room settings, Advanced) or an alias (`#alerts:example.org`), or a routes \
+                 file (--routes-file) with rooms",
+            );
+        }
+        let routes = loaded(&source, &mut values);
         let shared = shared(flags, &mut values);
-        match (matrix, default_room, shared) {
-            (Some(matrix), Some(default_room), Some(shared)) if values.problems.is_empty() => Ok(Self {
+        match (matrix, routes, shared) {
+            (Some(matrix), Some(routes), Some(shared)) if values.problems.is_empty() => Ok(Self {
                 matrix,
-                default_room,
+                routes,
+                routes_source: source,
                 ..shared
             }),
-            _ => Err(ConfigError {
-                problems: values.problems,
-            }),
+            _ => Err(values.error()),
         }
     }
 
     /// Settings for the try-out: everything of Matrix is given, the rest may be configured.
     pub fn for_demo(flags: &Flags, matrix: matrix::Settings, room: RoomAddress) -> Result<Self, ConfigError> {
         let mut values = Values::default();
-        match shared(flags, &mut values) {
-            Some(shared) if values.problems.is_empty() => Ok(Self {
+        // The stand-in has one room; rules would lead to rooms that are not there.
+        let source = RoutesSource {
+            file: None,
+            room: Some(room),
+            ..routes_source(flags, &mut values)
+        };
+        let routes = loaded(&source, &mut values);
+        match (routes, shared(flags, &mut values)) {
+            (Some(routes), Some(shared)) if values.problems.is_empty() => Ok(Self {
                 matrix,
-                default_room: room,
+                routes,
+                routes_source: source,
                 ..shared
             }),
-            _ => Err(ConfigError {
-                problems: values.problems,
-            }),
+            _ => Err(values.error()),
+        }
+    }
+
+    /// Only where notifications go, for the commands that send nothing. The outer error is of the settings, the inner one of
+    /// the file.
+    pub fn routes_only(flags: &Flags) -> Result<RoutesSource, ConfigError> {
+        let mut values = Values::default();
+        let source = routes_source(flags, &mut values);
+        if values.problems.is_empty() {
+            Ok(source)
+        } else {
+            Err(values.error())
         }
     }
 
@@ -125,9 +150,7 @@ impl Settings {
         if values.problems.is_empty() {
             Ok((settings, template))
         } else {
-            Err(ConfigError {
-                problems: values.problems,
-            })
+            Err(values.error())
         }
     }
 
@@ -138,9 +161,7 @@ impl Settings {
         if values.problems.is_empty() {
             Ok(outbox)
         } else {
-            Err(ConfigError {
-                problems: values.problems,
-            })
+            Err(values.error())
         }
     }
 
@@ -151,9 +172,7 @@ impl Settings {
         if values.problems.is_empty() {
             Ok((server.host, server.port))
         } else {
-            Err(ConfigError {
-                problems: values.problems,
-            })
+            Err(values.error())
         }
     }
 }
@@ -222,7 +241,8 @@ fn shared(flags: &Flags, values: &mut Values) -> Option<Settings> {
             access_token: placeholder,
             request_timeout: Duration::from_secs(30),
         },
-        default_room: "!unset".parse().ok()?,
+        routes: Routes::default(),
+        routes_source: RoutesSource::default(),
         template,
         render,
         outbox: outbox(flags, values),
@@ -233,6 +253,46 @@ fn shared(flags: &Flags, values: &mut Values) -> Option<Settings> {
         },
         server,
     })
+}
+
+/// What is known of the routes without reading their file.
+fn routes_source(flags: &Flags, values: &mut Values) -> RoutesSource {
+    RoutesSource {
+        file: value::set(flags.routes_file.as_deref()).map(PathBuf::from),
+        room: values.optional("--default-room", "MATRIX_DEFAULT_ROOM", flags.default_room.as_deref()),
+        template: values.optional(
+            "--default-template",
+            "RELAY_TEMPLATE",
+            flags.default_template.as_deref(),
+        ),
+        credentials: credentials(flags, values),
+        repeat_window: repeat_window(flags),
+    }
+}
+
+fn loaded(source: &RoutesSource, values: &mut Values) -> Option<Routes> {
+    source
+        .load()
+        .map_err(|problems| {
+            let lines = problems.iter().map(ToString::to_string);
+            values.problems.extend(lines);
+        })
+        .ok()
+}
+
+/// What callers show where the routes file says nothing else.
+fn credentials(flags: &Flags, values: &mut Values) -> intake::CredentialSettings {
+    let tokens = values.secrets(
+        ("--relay-token", "RELAY_TOKEN"),
+        flags.relay_token.as_ref(),
+        flags.relay_token_file.as_deref(),
+    );
+    door::credentials(&flags.door, tokens, repeat_window(flags), values)
+}
+
+/// A problem with it is the outbox's to tell.
+fn repeat_window(flags: &Flags) -> Duration {
+    outbox(flags, &mut Values::default()).repeat_window
 }
 
 fn rendering(flags: &Flags, values: &mut Values) -> (render::Settings, TemplateName) {
@@ -261,13 +321,6 @@ fn server(flags: &Flags, values: &mut Values) -> ServerSettings {
         "RELAY_RECORD_NOTIFICATIONS",
         flags.record_notifications.as_deref(),
     );
-    // One problem is enough, and it is the outbox's.
-    let repeat_window = outbox(flags, &mut Values::default()).repeat_window;
-    let tokens = values.secrets(
-        ("--relay-token", "RELAY_TOKEN"),
-        flags.relay_token.as_ref(),
-        flags.relay_token_file.as_deref(),
-    );
     let max_body_bytes = limit.unwrap_or(intake::FlightSettings::default().max_body_bytes);
     if let Some(text) = flags.ecs_logging.as_deref() {
         values.switch("--ecs-logging", "ECS_LOGGING", Some(text), false);
@@ -275,7 +328,7 @@ fn server(flags: &Flags, values: &mut Values) -> ServerSettings {
     ServerSettings {
         host: value::set(flags.host.as_deref()).unwrap_or("127.0.0.1").to_owned(),
         port: port.unwrap_or(9042),
-        door: door::door(&flags.door, tokens, max_body_bytes, repeat_window, values),
+        door: door::door(&flags.door, max_body_bytes, values),
         connections: door::connections(&flags.door, values),
         pages: door::pages(&flags.door, values),
         record_notifications: recorded.unwrap_or(20),

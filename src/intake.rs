@@ -8,6 +8,7 @@ mod attempts;
 mod authenticate;
 mod body;
 mod client;
+mod compat;
 mod connections;
 mod credential;
 mod credentials;
@@ -28,6 +29,7 @@ mod webhook;
 
 pub use authenticate::Caller;
 pub use client::{TrustedProxies, TrustedProxiesError};
+pub use compat::Compat;
 pub use connections::{ConnectionSettings, serve};
 pub use credential::{BasicLogin, CredentialError, CredentialSettings, SignatureSettings};
 pub use document::Example;

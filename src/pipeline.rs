@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::alert::{Notification, Source};
-use crate::message::TemplateName;
+use crate::message::{RouteName, TemplateName};
 use crate::outbox::{Acceptance, Enqueued, NewDelivery, Outbox, OutboxError, Receipt};
 use crate::render::{Rendered, Renderer, TemplateProblem};
 use crate::route::Router;
@@ -37,12 +37,24 @@ pub struct Accepted {
     pub recognised: bool,
 }
 
+/// What a request says beside its notification.
+#[derive(Debug, Default)]
+pub struct Wishes {
+    /// The template that the caller chose instead of the route's.
+    pub template: Option<TemplateName>,
+    /// Identity of a request whose signature covers its time: the same again is that request, sent again by whomever.
+    pub signed: Option<String>,
+}
+
 /// Why a notification was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
     /// The store cannot take it; the caller has to send it again.
     #[error(transparent)]
     Store(#[from] OutboxError),
+    /// There is no such route, or not any more.
+    #[error("there is no route `{0}`")]
+    UnknownRoute(RouteName),
 }
 
 impl Pipeline {
@@ -61,22 +73,36 @@ impl Pipeline {
         self.renderer.knows(template)
     }
 
-    /// Routes, renders and stores a notification that arrived at `now`.
-    pub async fn accept(&self, notification: Notification, now: Timestamp) -> Result<Accepted, AcceptError> {
-        self.accept_with(notification, None, now).await
+    /// Whether there is such a route.
+    pub fn has_route(&self, route: &RouteName) -> bool {
+        self.router.knows(route)
     }
 
-    /// The same, through the template that the caller chose instead of the route's.
-    pub async fn accept_with(
+    /// Routes, renders and stores a notification that arrived at `now`.
+    pub async fn accept(
         &self,
+        route: &RouteName,
         notification: Notification,
-        template: Option<TemplateName>,
         now: Timestamp,
     ) -> Result<Accepted, AcceptError> {
-        let repeat_key = repeat_key(&notification, template.as_ref());
+        self.accept_with(route, notification, Wishes::default(), now).await
+    }
+
+    /// The same, as the caller asked for it.
+    pub async fn accept_with(
+        &self,
+        route: &RouteName,
+        notification: Notification,
+        wishes: Wishes,
+        now: Timestamp,
+    ) -> Result<Accepted, AcceptError> {
+        let repeat_key = repeat_key(route, &notification, &wishes);
+        let template = wishes.template;
         let (group_key, alerts) = (notification.group_key.clone(), notification.alerts.len());
 
-        let deliveries = self.render(notification, template, now).await;
+        let deliveries = self.render(route.clone(), notification, template, now).await;
+        // The route may have gone from the routes file since the caller was let in: that must not look accepted.
+        let deliveries = deliveries.ok_or_else(|| AcceptError::UnknownRoute(route.clone()))?;
         let enqueued = self
             .outbox
             .enqueue(Acceptance {
@@ -96,22 +122,31 @@ impl Pipeline {
         });
         let outcome = if recognised { "recognised" } else { "accepted" };
         metrics::counter!("relay_notifications_total", "outcome" => outcome).increment(1);
-        tracing::info!(alert.group_key = %group_key, alert.count = alerts, delivery.id = ids, "notification {outcome}");
+        tracing::info!(
+            alert.route = %route, alert.group_key = %group_key, alert.count = alerts, delivery.id = ids,
+            "notification {outcome}"
+        );
         Ok(Accepted { receipts, recognised })
     }
 
+    /// The messages; `None` if there is no such route.
     async fn render(
         &self,
+        route: RouteName,
         notification: Notification,
         template: Option<TemplateName>,
         now: Timestamp,
-    ) -> Vec<NewDelivery> {
+    ) -> Option<Vec<NewDelivery>> {
         let (router, renderer, problems) = (self.router.clone(), self.renderer.clone(), Arc::clone(&self.problems));
         let alerts = notification.alerts.len();
         let work = move || {
             let started = Instant::now();
+            let routed = router.route(&route, &notification);
+            if routed.is_empty() {
+                return None;
+            }
             let mut deliveries = Vec::new();
-            for routed in router.route(&notification) {
+            for routed in routed {
                 let (destination, notification) = (routed.destination, routed.notification);
                 let template = template.as_ref().unwrap_or(&destination.template);
                 let written = renderer.render(template, &notification, now);
@@ -123,7 +158,7 @@ impl Pipeline {
                 }));
             }
             metrics::histogram!("relay_render_seconds").record(started.elapsed());
-            deliveries
+            Some(deliveries)
         };
         if alerts <= RENDERED_INLINE {
             return work();
@@ -168,10 +203,15 @@ impl Problems {
 ///
 /// The group and which alerts fire since when; not the texts and values, in which replicas differ. A genuine repeat
 /// has the same key and is told apart by its time. Legacy bodies carry no times, so nothing tells two episodes apart,
-/// and their sender never retries: they have no key. A caller that asks for another template wants another message.
-fn repeat_key(notification: &Notification, template: Option<&TemplateName>) -> Option<String> {
+/// and their sender never retries: they have no key. A caller that asks for another route or template wants another message.
+///
+/// Where the time was signed, a replay has to be recognised as well, over restarts and by every relay: it has the same
+/// content and so the same key, for as long as its time is accepted (see `SignatureSettings::check`). Without a key of its
+/// own it gets one from its signature. The template is left out then, because it stands in the URL, which nobody signed.
+fn repeat_key(route: &RouteName, notification: &Notification, wishes: &Wishes) -> Option<String> {
     if notification.source == Source::Legacy || notification.alerts.iter().any(|alert| alert.starts_at.is_none()) {
-        return None;
+        let signed = wishes.signed.as_ref();
+        return signed.map(|signed| format!("{route} {signed}"));
     }
     let mut alerts: Vec<String> = notification
         .alerts
@@ -181,10 +221,12 @@ fn repeat_key(notification: &Notification, template: Option<&TemplateName>) -> O
     alerts.sort_unstable();
     let mut hash = Sha256::new();
     let head = [
+        route.as_str(),
         notification.group_key.0.as_str(),
         &notification.receiver,
         &notification.notification_reason,
     ];
+    let template = wishes.template.as_ref().filter(|_| wishes.signed.is_none());
     let template = template.map(TemplateName::as_str);
     for part in head
         .into_iter()

@@ -44,6 +44,7 @@ pub use budget::{BudgetSteps, CONTENT_LIMIT, content_size};
 pub use library::{GUIDE, embedded};
 pub use preview::{Diagnostic, Draft, Gravity, Preview};
 pub use problem::TemplateProblem;
+pub(crate) use problem::nearest;
 
 use crate::alert::Notification;
 use crate::message::{RenderedMessage, TemplateName};

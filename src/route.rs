@@ -1,18 +1,40 @@
 //! Where a notification goes, and how its group appears there: pure, total, deterministic.
 //!
 //! It decides from the path and from labels and never looks at `receiver`, because Grafana's Test button sends
-//! `webhook` there. It reads no clock and does no I/O.
+//! `webhook` there. It reads no clock and does no I/O: the routes file is read by `config`, and a new table is handed in.
 
+mod explain;
+mod grammar;
+mod matcher;
+mod pattern;
 mod policy;
+mod split;
+mod tree;
 
-pub use self::policy::{MentionPolicy, MessagePolicy};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+pub use self::explain::{Explanation, Step};
+pub use self::grammar::{MatcherError, matchers};
+pub use self::matcher::{Matcher, Operator};
+pub use self::pattern::{LONGEST_VALUE, PatternError};
+pub use self::policy::{AllowList, Field, Mention, MentionPolicy, MessagePolicy, SeverityFilter};
+pub use self::tree::Rule;
 use crate::alert::Notification;
-use crate::message::{RoomAddress, TemplateName};
+use crate::message::{RoomAddress, RouteName, TemplateName};
 
-/// The routing table. Without a routes file it has one route, to the default room.
+/// All routes by their names. Without a routes file there is one, to the default room.
+#[derive(Debug, Clone, Default)]
+pub struct Table {
+    routes: BTreeMap<RouteName, Rule>,
+}
+
+/// The table in use. Clones share it, and all of them see when it is replaced.
 #[derive(Debug, Clone)]
 pub struct Router {
-    destinations: Vec<Destination>,
+    table: Arc<ArcSwap<Table>>,
 }
 
 /// A room, how the message reads there, and how its group appears there over time.
@@ -35,30 +57,91 @@ pub struct Routed {
     pub notification: Notification,
 }
 
+impl Table {
+    /// A table of routes.
+    pub fn new(routes: BTreeMap<RouteName, Rule>) -> Self {
+        Self { routes }
+    }
+
+    /// The routes by their names.
+    pub fn routes(&self) -> &BTreeMap<RouteName, Rule> {
+        &self.routes
+    }
+
+    /// Every room that messages can go to, once, in the order of the routes.
+    pub fn rooms(&self) -> Vec<RoomAddress> {
+        self.rooms_where(|_| true)
+    }
+
+    /// The rooms in which everybody may be pinged.
+    pub fn pinged_rooms(&self) -> Vec<RoomAddress> {
+        self.rooms_where(|destination| destination.policy.mentions.can_ping_room())
+    }
+
+    fn rooms_where(&self, wanted: impl Fn(&Destination) -> bool) -> Vec<RoomAddress> {
+        let mut rooms: Vec<RoomAddress> = Vec::new();
+        let all = self.routes.values().flat_map(Rule::all_destinations);
+        for destination in all.filter(|destination| wanted(destination)) {
+            if !rooms.contains(&destination.room) {
+                rooms.push(destination.room.clone());
+            }
+        }
+        rooms
+    }
+}
+
 impl Router {
-    /// One route: everything goes to one room.
-    pub fn to_room(room: RoomAddress, template: TemplateName, policy: MessagePolicy) -> Self {
+    /// A router with a table.
+    pub fn new(table: Table) -> Self {
         Self {
-            destinations: vec![Destination { room, template, policy }],
+            table: Arc::new(ArcSwap::from_pointee(table)),
         }
     }
 
-    /// The destinations of a notification, each with its part of it; never empty.
-    pub fn route(&self, notification: &Notification) -> Vec<Routed> {
-        let destinations = self.destinations.iter().cloned();
-        destinations
-            .map(|destination| Routed {
-                destination,
-                notification: notification.clone(),
-            })
-            .collect()
+    /// One route: everything goes to one room.
+    pub fn to_room(room: RoomAddress, template: TemplateName, policy: MessagePolicy) -> Self {
+        let rule = Rule {
+            place: String::new(),
+            matchers: Vec::new(),
+            destinations: vec![Destination { room, template, policy }],
+            continues: false,
+            rules: Vec::new(),
+        };
+        Self::new(Table::new(BTreeMap::from([(RouteName::default(), rule)])))
+    }
+
+    /// Uses another table from now on; a notification that is being routed sees the old one or the new one as a whole.
+    pub fn replace(&self, table: Table) {
+        self.table.store(Arc::new(table));
+    }
+
+    /// The table in use.
+    pub fn table(&self) -> Arc<Table> {
+        self.table.load_full()
+    }
+
+    /// Whether there is such a route.
+    pub fn knows(&self, route: &RouteName) -> bool {
+        self.table.load().routes.contains_key(route)
+    }
+
+    /// The destinations of a notification, each with its part of it; empty only if there is no such route.
+    pub fn route(&self, route: &RouteName, notification: &Notification) -> Vec<Routed> {
+        let table = self.table.load();
+        table
+            .routes
+            .get(route)
+            .map(|route| split::routed(route, notification))
+            .unwrap_or_default()
     }
 
     /// Every room that messages can go to.
     pub fn rooms(&self) -> Vec<RoomAddress> {
-        self.destinations
-            .iter()
-            .map(|destination| destination.room.clone())
-            .collect()
+        self.table.load().rooms()
+    }
+
+    /// The rooms in which everybody may be pinged, which takes power there.
+    pub fn pinged_rooms(&self) -> Vec<RoomAddress> {
+        self.table.load().pinged_rooms()
     }
 }

@@ -24,7 +24,7 @@ use crate::matrix::{Client, Severity};
 use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
 use crate::render::{ReloadOutcome, Renderer, TemplateProblem};
-use crate::route::{MessagePolicy, Router};
+use crate::route::Router;
 use crate::workshop::{self, Workshop};
 use crate::{intake, samples, telemetry};
 
@@ -56,11 +56,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         .context("the outbox cannot be opened")?;
     let renderer = Renderer::open(&settings.render);
     let template = settings.template.clone();
-    let router = Router::to_room(
-        settings.default_room.clone(),
-        template.clone(),
-        MessagePolicy::default(),
-    );
+    let router = Router::new(settings.routes.table.clone());
     let rooms = router.rooms();
     let pipeline = Arc::new(Pipeline::new(router, renderer.clone(), outbox.clone()));
     let courier = Arc::new(Courier::new(client.clone(), settings.deliver));
@@ -72,9 +68,16 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         Arc::clone(&courier),
         metrics,
     );
-    let door = Arc::new(Door::new(settings.server.door)?);
-    if door.open() {
-        tracing::warn!("RELAY_TOKEN is not set: anyone who reaches this port can send messages to your room");
+    let door = Arc::new(Door::new(
+        settings.server.door,
+        &settings.routes.credentials,
+        settings.routes.compat.clone(),
+    )?);
+    for route in door.open_routes() {
+        tracing::warn!(
+            alert.route = %route,
+            "the route `{route}` asks for no credential (RELAY_TOKEN): anyone who reaches this port can send messages to its rooms"
+        );
     }
     let recorder = Arc::new(Recorder::new(settings.server.record_notifications));
     let parts = Parts {

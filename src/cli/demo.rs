@@ -41,7 +41,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
         .prefix("grafana-matrix-relay-demo-")
         .tempdir()?;
     let settings = settings(flags, &running.base_url, &furnished, folder.path())?;
-    let token = !settings.server.door.default_route.open();
+    let token = !settings.routes_source.credentials.open();
 
     let offered = samples::all()
         .into_iter()

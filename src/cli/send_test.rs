@@ -4,43 +4,55 @@
 
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::Args;
 
 use super::material;
 use super::print::line;
 use crate::config::{Flags, Settings};
 use crate::matrix::{Client, Severity};
-use crate::message::{RoomAddress, TemplateName, TxnId};
+use crate::message::{RoomAddress, RouteName, TemplateName, TxnId};
 use crate::render::Renderer;
+use crate::route::{MessagePolicy, Routed, Router};
 
 /// What to send, and where.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// Room ID or alias [default: that of --default-room].
+    /// Room ID or alias [default: where the route sends the sample].
     #[arg(long)]
     room: Option<RoomAddress>,
+    /// Route of the routes file.
+    #[arg(long, value_name = "NAME", default_value_t, conflicts_with = "room")]
+    route: RouteName,
     /// Built-in sample, such as test, firing, mixed, resolved or storm.
     #[arg(long, value_name = "NAME", default_value = "test")]
     sample: String,
-    /// Template by its name, without `.md.j2` [default: that of --default-template].
+    /// Template by its name, without `.md.j2` [default: that of the route].
     #[arg(long, value_name = "NAME")]
     template: Option<TemplateName>,
 }
 
 pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitCode> {
     let mut flags = flags.clone();
-    if let Some(room) = options.room {
+    if let Some(room) = &options.room {
         flags.default_room = Some(room.to_string());
     }
     let settings = Settings::from_flags(&flags)?;
-    let room = settings.default_room;
     let renderer = Renderer::open(&settings.render);
-    let template = material::template(&renderer, options.template.as_ref(), &settings.template)?;
     let (notification, now) = material::sample(&options.sample)?;
+    let router = match options.room {
+        Some(room) => Router::to_room(room, settings.template, MessagePolicy::default()),
+        None => Router::new(settings.routes.table),
+    };
+    let routed = router.route(&options.route, &notification);
+    if routed.is_empty() {
+        bail!("there is no route `{}`", options.route);
+    }
 
     let client = Client::new(&settings.matrix)?;
+    let rooms: Vec<RoomAddress> = routed.iter().map(|routed| routed.destination.room.clone()).collect();
     let mut ready = true;
-    for finding in client.check(std::slice::from_ref(&room)).await {
+    for finding in client.check(&rooms).await {
         let mark = match finding.severity {
             Severity::Info => "ok",
             Severity::Warn => "warning",
@@ -53,12 +65,22 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
         line("nothing was sent")?;
         return Ok(ExitCode::FAILURE);
     }
-    for message in renderer.render(&template, &notification, now).messages {
-        match client.send(&room, &TxnId::generate(), &message).await {
-            Ok(event) => line(&format!("ok       sent `{}` to {room}: {event}", message.headline))?,
-            Err(failure) => {
-                line(&format!("error    not sent: {failure}"))?;
-                return Ok(ExitCode::FAILURE);
+    for Routed {
+        destination,
+        notification,
+    } in routed
+    {
+        let template = material::template(&renderer, options.template.as_ref(), &destination.template)?;
+        for message in renderer.render(&template, &notification, now).messages {
+            match client.send(&destination.room, &TxnId::generate(), &message).await {
+                Ok(event) => line(&format!(
+                    "ok       sent `{}` to {}: {event}",
+                    message.headline, destination.room
+                ))?,
+                Err(failure) => {
+                    line(&format!("error    not sent: {failure}"))?;
+                    return Ok(ExitCode::FAILURE);
+                }
             }
         }
     }

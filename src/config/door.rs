@@ -240,15 +240,14 @@ pub struct DoorFlags {
     pub header_timeout: Option<String>,
 }
 
-/// The door with the senders' tokens, which are flags of their own, and `repeat_window`, in which a repeat is recognised.
-pub(super) fn door(
+/// What senders show, with their `tokens`, which are flags of their own; a repeat is recognised for `repeat_window`.
+pub(super) fn credentials(
     flags: &DoorFlags,
     tokens: Vec<SecretString>,
-    max_body_bytes: usize,
     repeat_window: Duration,
     values: &mut Values,
-) -> DoorSettings {
-    let default_route = CredentialSettings {
+) -> CredentialSettings {
+    CredentialSettings {
         bearer: tokens,
         basic: logins(
             "basic-auth",
@@ -258,7 +257,11 @@ pub(super) fn door(
             values,
         ),
         signature: signature(flags, repeat_window, values),
-    };
+    }
+}
+
+/// The door, without what senders show.
+pub(super) fn door(flags: &DoorFlags, max_body_bytes: usize, values: &mut Values) -> DoorSettings {
     let pages = CredentialSettings {
         bearer: values.secrets(
             ("--page-token", "RELAY_PAGE_TOKEN"),
@@ -293,7 +296,6 @@ pub(super) fn door(
         flags.trusted_proxies.as_deref(),
     );
     DoorSettings {
-        default_route,
         pages,
         metrics,
         max_failed_attempts: attempts.unwrap_or(20),

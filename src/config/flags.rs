@@ -54,6 +54,17 @@ pub struct Flags {
     )]
     pub default_room: Option<String>,
 
+    /// File of routes: several rooms, rules that choose among them, credentials of their own (TOML). Read again when it
+    /// changes, and on SIGHUP.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "RELAY_ROUTES_FILE",
+        hide_env_values = true
+    )]
+    pub routes_file: Option<String>,
+
     /// How long a request to the homeserver may take [default: 30s].
     #[arg(
         long,

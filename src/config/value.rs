@@ -8,9 +8,20 @@ use jiff::tz::TimeZone;
 use jiff::{Span, SpanRelativeTo};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::ConfigError;
+
 /// An empty value counts as unset, because that is how a `.env` file leaves a setting out.
 pub(super) fn set(value: Option<&str>) -> Option<&str> {
     value.map(str::trim).filter(|value| !value.is_empty())
+}
+
+/// What `90s`, `24h` or `7d` means; days have 24 hours.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let span: Span = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    let exact = span
+        .to_duration(SpanRelativeTo::days_are_24_hours())
+        .map_err(|error| error.to_string())?;
+    Duration::try_from(exact).map_err(|_| "it is negative".to_owned())
 }
 
 /// Collects problems while settings are read.
@@ -20,6 +31,17 @@ pub(super) struct Values {
 }
 
 impl Values {
+    /// All of them; what two readers of one setting found is said once.
+    pub(super) fn error(self) -> ConfigError {
+        let mut problems: Vec<String> = Vec::new();
+        for problem in self.problems {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+        ConfigError { problems }
+    }
+
     /// A setting that may be left out.
     pub(super) fn optional<T>(&mut self, flag: &str, variable: &str, value: Option<&str>) -> Option<T>
     where
@@ -52,14 +74,7 @@ impl Values {
 
     /// A duration such as `90s`, `24h` or `7d`; days have 24 hours.
     pub(super) fn duration(&mut self, flag: &str, variable: &str, value: Option<&str>, default: u64) -> Duration {
-        let parsed = set(value).map(|text| {
-            let span: Span = text.parse().map_err(|error: jiff::Error| error.to_string())?;
-            let exact = span
-                .to_duration(SpanRelativeTo::days_are_24_hours())
-                .map_err(|error| error.to_string())?;
-            Duration::try_from(exact).map_err(|_| "it is negative".to_owned())
-        });
-        match parsed {
+        match set(value).map(duration) {
             None => Duration::from_secs(default),
             Some(Ok(duration)) => duration,
             Some(Err(error)) => {

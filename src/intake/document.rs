@@ -27,7 +27,7 @@ pub(super) fn service<A: OpenApi>(others: A) -> Service<A> {
         .description(
             "Relays Grafana and Alertmanager notifications to Matrix rooms. A notification that is answered 202 is on disk and appears in its Matrix room exactly once and in order. \
              Refusals are problem details (RFC 9457) and are decided in this order: size, credential, content type, \
-             JSON, schema.",
+             JSON, schema, route.",
         )
         .license(LicenseObject::new("MIT OR Apache-2.0"))
 }

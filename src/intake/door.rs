@@ -21,17 +21,17 @@ use secrecy::SecretString;
 
 use super::attempts::Attempts;
 use super::client::TrustedProxies;
+use super::compat::Compat;
 use super::credential::{BasicLogin, CredentialError, CredentialSettings};
 use super::credentials::{Credentials, Denied};
 use super::error::{Challenge, Problem};
 use super::flight::{Flight, FlightSettings};
 use super::signature::{Signed, Unsigned};
+use crate::message::RouteName;
 
 /// Who may come in, and how much at once.
 #[derive(Debug, Clone, Default)]
 pub struct DoorSettings {
-    /// What senders show at the default route.
-    pub default_route: CredentialSettings,
     /// What people show at the pages; without one, what the default route asks for.
     pub pages: CredentialSettings,
     /// What Prometheus shows.
@@ -74,7 +74,6 @@ impl Asked<'_> {
 
 /// The credentials, and who failed to show them.
 pub struct Door {
-    default_route: Arc<Credentials>,
     /// `None` keeps everybody out: there would be no credential to ask people for.
     pages: ArcSwap<Option<Credentials>>,
     own_pages: Option<Credentials>,
@@ -85,16 +84,21 @@ pub struct Door {
     pub(super) flight: Flight,
 }
 
-/// The named routes.
+/// What senders show at each route, the default one included.
 #[derive(Default)]
 struct Routes {
-    known: BTreeMap<String, Arc<Credentials>>,
+    known: BTreeMap<RouteName, Arc<Credentials>>,
     /// What a route that does not exist asks for: nothing that anybody could show. `None` while no route asks for
     /// anything, and so none can be hidden.
     unknown: Option<Arc<Credentials>>,
+    compat: Compat,
     /// Some route decides by the body alone, so that all of them have to read it before they refuse.
     body_first: bool,
 }
+
+/// The credentials that are wanted, whether they are those of something that exists, and whether a refusal has to wait
+/// for the body.
+type Wanted = (Arc<Credentials>, bool, bool);
 
 /// A request whose size is right, and that has shown what a header can show.
 pub(super) struct Entry {
@@ -113,13 +117,16 @@ impl Entry {
 }
 
 impl Door {
-    /// A door with these credentials and no named routes.
-    pub fn new(settings: DoorSettings) -> Result<Self, CredentialError> {
+    /// A door with what senders show at each route.
+    pub fn new(
+        settings: DoorSettings,
+        routes: &BTreeMap<RouteName, CredentialSettings>,
+        compat: Compat,
+    ) -> Result<Self, CredentialError> {
         let own_pages = (!settings.pages.open())
             .then(|| Credentials::new(&settings.pages))
             .transpose()?;
         let door = Self {
-            default_route: Arc::new(Credentials::new(&settings.default_route)?),
             pages: ArcSwap::default(),
             own_pages,
             metrics: Arc::new(Credentials::new(&settings.metrics)?),
@@ -128,22 +135,28 @@ impl Door {
             attempts: Attempts::new(settings.max_failed_attempts),
             flight: Flight::new(settings.flight),
         };
-        door.replace_routes(&BTreeMap::new())?;
+        door.replace_routes(routes, compat)?;
         Ok(door)
     }
 
-    /// Takes in what the named routes ask for, in place of what they asked for; nothing changes if it is not usable.
-    pub fn replace_routes(&self, routes: &BTreeMap<String, CredentialSettings>) -> Result<(), CredentialError> {
-        let routes = Routes::new(routes)?;
-        self.pages
-            .store(Arc::new(self.page_credentials(routes.unknown.is_some())));
+    /// Takes in what the routes ask for, in place of what they asked for; nothing changes if it is not usable.
+    pub fn replace_routes(
+        &self,
+        routes: &BTreeMap<RouteName, CredentialSettings>,
+        compat: Compat,
+    ) -> Result<(), CredentialError> {
+        let routes = Routes::new(routes, compat)?;
+        let pages = self.own_pages.clone().or_else(|| routes.page_credentials());
+        self.pages.store(Arc::new(pages));
         self.routes.store(Arc::new(routes));
         Ok(())
     }
 
-    /// Whether anybody may post on the default route.
-    pub fn open(&self) -> bool {
-        self.default_route.open()
+    /// The routes on which anybody may post.
+    pub fn open_routes(&self) -> Vec<RouteName> {
+        let routes = self.routes.load();
+        let open = routes.known.iter().filter(|(_, credentials)| credentials.open());
+        open.map(|(name, _)| name.clone()).collect()
     }
 
     /// Whether browsers have to log in to see a page at all.
@@ -151,13 +164,19 @@ impl Door {
         self.own_pages.as_ref().is_some_and(|own| own.schemes().1)
     }
 
-    /// The pages' own credentials, or those of the default route without the signature, which no browser can make.
-    fn page_credentials(&self, routes_are_guarded: bool) -> Option<Credentials> {
-        let fallback = || {
-            let closed = self.default_route.header_free() && (self.default_route.signs() || routes_are_guarded);
-            (!closed).then(|| self.default_route.without_signature())
-        };
-        self.own_pages.clone().or_else(fallback)
+    /// The route of a request to the address of another relay; `None` if that is not served.
+    pub(super) fn foreign_route(&self, request: &Request) -> Option<String> {
+        self.routes.load().compat.route(request)
+    }
+
+    /// The route that a name in `/alert/{name}` stands for.
+    pub(super) fn route(&self, name: &str) -> String {
+        let routes = self.routes.load();
+        let is_route = name
+            .parse()
+            .is_ok_and(|name: RouteName| routes.known.contains_key(&name));
+        let other = routes.compat.receiver_room(name).filter(|_| !is_route);
+        other.map_or(name, RouteName::as_str).to_owned()
     }
 
     /// Size and header of a request. What cannot be decided without the body is left to [`Door::check_body`].
@@ -200,9 +219,8 @@ impl Door {
         checked.map_err(|denied| self.refuse(entry, denied, now))
     }
 
-    fn asked_for(&self, asked: Asked<'_>) -> Result<(Arc<Credentials>, bool, bool), Problem> {
+    fn asked_for(&self, asked: Asked<'_>) -> Result<Wanted, Problem> {
         match asked {
-            Asked::DefaultRoute => Ok((Arc::clone(&self.default_route), true, false)),
             Asked::Metrics => Ok((Arc::clone(&self.metrics), true, false)),
             Asked::Pages | Asked::PageFiles => match &**self.pages.load() {
                 Some(credentials) => Ok((Arc::new(credentials.clone()), true, false)),
@@ -211,12 +229,8 @@ impl Door {
                     "the workshop has no credential of its own yet: set RELAY_PAGE_AUTH or RELAY_PAGE_TOKEN",
                 )),
             },
-            Asked::Route(name) => {
-                let routes = self.routes.load();
-                let known = routes.known.get(name);
-                let credentials = known.or(routes.unknown.as_ref()).map(Arc::clone).unwrap_or_default();
-                Ok((credentials, known.is_some(), routes.body_first))
-            }
+            Asked::DefaultRoute => Ok(self.routes.load().asked_for(RouteName::DEFAULT)),
+            Asked::Route(name) => Ok(self.routes.load().asked_for(name)),
         }
     }
 
@@ -272,17 +286,34 @@ impl Door {
 }
 
 impl Routes {
-    fn new(settings: &BTreeMap<String, CredentialSettings>) -> Result<Self, CredentialError> {
-        let prepare =
-            |(name, one): (&String, &CredentialSettings)| Ok((name.clone(), Arc::new(Credentials::new(one)?)));
-        let known: BTreeMap<_, _> = settings.iter().map(prepare).collect::<Result<_, CredentialError>>()?;
+    fn new(settings: &BTreeMap<RouteName, CredentialSettings>, compat: Compat) -> Result<Self, CredentialError> {
+        let mut known = BTreeMap::new();
+        for (name, settings) in settings {
+            known.insert(name.clone(), Arc::new(Credentials::new(settings)?));
+        }
         let guarded = known.values().any(|one| !one.open());
         let unknown = guarded.then(nobody).map(|one| Credentials::new(&one)).transpose()?;
         Ok(Self {
             unknown: unknown.map(Arc::new),
             body_first: known.values().any(|one| one.header_free() && one.signs()),
             known,
+            compat,
         })
+    }
+
+    /// The credentials of a route, whether there is such a route, and whether a refusal waits for the body.
+    fn asked_for(&self, name: &str) -> Wanted {
+        let known = name.parse::<RouteName>().ok().and_then(|name| self.known.get(&name));
+        let credentials = known.or(self.unknown.as_ref()).map(Arc::clone).unwrap_or_default();
+        (credentials, known.is_some(), self.body_first)
+    }
+
+    /// What the pages ask for that have nothing of their own: the default route's, without the signature, which no
+    /// browser can make. Where senders are asked and people could not be, the pages stay closed.
+    fn page_credentials(&self) -> Option<Credentials> {
+        let (default, ..) = self.asked_for(RouteName::DEFAULT);
+        let nothing_to_ask = default.header_free() && self.unknown.is_some();
+        (!nothing_to_ask).then(|| default.without_signature())
     }
 }
 

@@ -216,6 +216,9 @@ pub(super) enum Refused {
     /// The body is JSON but not a notification, or there is no such template; `field` names what is missing or wrong.
     #[oai(status = 422)]
     NotANotification(ProblemJson),
+    /// There is no route of this name.
+    #[oai(status = 404)]
+    NoSuchRoute(ProblemJson),
     /// The store cannot take it now, or too many requests are in flight; the only server error there is. Nothing was
     /// accepted: send it again.
     #[oai(status = 503)]

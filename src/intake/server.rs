@@ -4,21 +4,23 @@ use std::any::Any;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use poem::endpoint::{BoxEndpoint, make_sync};
+use poem::endpoint::{BoxEndpoint, make, make_sync};
 use poem::http::StatusCode;
 use poem::http::header::{self, HeaderName};
 use poem::middleware::CatchPanic;
 use poem::web::Html;
-use poem::{Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Request, Response, Route, get};
+use poem::{Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Request, Response, Route, get, post};
 use poem_openapi::OpenApi;
 use serde_json::Value;
 
 use super::authenticate::door;
+use super::compat;
 use super::document::{self, Example};
 use super::door::{Asked, Door};
 use super::error::{Problem, ProblemJson};
 use super::health::{self, Checks};
 use super::recorder::Recorder;
+use super::webhook;
 use crate::pipeline::Pipeline;
 
 /// What the HTTP side is made of.
@@ -100,6 +102,12 @@ pub fn endpoint(parts: Parts, others: impl OpenApi + 'static) -> BoxEndpoint<'st
     let workshop = Arc::new(workshop.map_to_response());
     for path in SENDING {
         routes = routes.nest_no_strip(path, Arc::clone(&service));
+    }
+    for path in compat::FORWARDER
+        .into_iter()
+        .chain([compat::ALERTMANAGER, compat::RECEIVER])
+    {
+        routes = routes.at(path, post(make(webhook::foreign)));
     }
     if parts.pages.docs {
         routes = routes

@@ -107,9 +107,10 @@ impl SignatureKeys {
             return Err(Unsigned::Wrong);
         }
         let Some(time) = time else { return Ok(None) };
-        let age = now.as_second().saturating_sub(seconds(time)?);
-        if age.unsigned_abs() > self.tolerance.as_secs() {
-            return Err(Unsigned::Stale(age));
+        // To the millisecond, as the outbox remembers: what passes has passed for less than twice the tolerance.
+        let age = now.as_millisecond().saturating_sub(seconds(time)?.saturating_mul(1000));
+        if u128::from(age.unsigned_abs()) >= self.tolerance.as_millis() {
+            return Err(Unsigned::Stale(age / 1000));
         }
         Ok(Some(Signed(hex::encode(Sha256::digest(&signature)))))
     }
@@ -177,11 +178,11 @@ mod tests {
             ("x-grafana-alerting-timestamp", "1795166081"),
         ]);
         let keys = keys(Some("X-Grafana-Alerting-Timestamp"));
-        for now in [TIME - 45, TIME, TIME + 45] {
+        for now in [TIME - 44, TIME, TIME + 44] {
             assert!(matches!(keys.verify(&timed, BODY, at(now)), Ok(Some(_))), "{now}");
         }
-        assert_eq!(keys.verify(&timed, BODY, at(TIME + 46)), Err(Unsigned::Stale(46)));
-        assert_eq!(keys.verify(&timed, BODY, at(TIME - 46)), Err(Unsigned::Stale(-46)));
+        assert_eq!(keys.verify(&timed, BODY, at(TIME + 45)), Err(Unsigned::Stale(45)));
+        assert_eq!(keys.verify(&timed, BODY, at(TIME - 45)), Err(Unsigned::Stale(-45)));
         assert_eq!(keys.verify(&signed, BODY, at(TIME)), Err(Unsigned::Missing));
     }
 

@@ -1,4 +1,4 @@
-//! `/alert`: one notification in, a durable promise out.
+//! `/alert` and `/alert/{route}`: one notification in, a durable promise out.
 //!
 //! The order of refusals is fixed: size → credential → content type → JSON → schema → route → store. A 202 means that the
 //! notification is on disk; nothing that Matrix does can make this answer an error.
@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use poem::error::NotFoundError;
 use poem::http::StatusCode;
 use poem::web::Data;
-use poem::{Request, RequestBody};
-use poem_openapi::param::Query;
+use poem::{IntoResponse, Request, RequestBody, Response};
+use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchemaRef, Registry};
 use poem_openapi::types::Type;
@@ -24,9 +25,9 @@ use super::request::Raw;
 use super::signature::Signed;
 use super::{parse, request};
 use crate::alert::Notification;
-use crate::message::TemplateName;
+use crate::message::{RouteName, TemplateName};
 use crate::outbox::Receipt;
-use crate::pipeline::{self, AcceptError, Pipeline};
+use crate::pipeline::{self, AcceptError, Pipeline, Wishes};
 
 #[derive(Tags)]
 enum Tag {
@@ -36,9 +37,13 @@ enum Tag {
 
 /// A request body that was read in full, within limits, and is a notification.
 struct Body {
+    /// The route whose credential was shown, and so the only one that it may go to.
+    route: String,
     notification: Notification,
     /// Which request it is, where its signature covers its time.
     signed: Option<Signed>,
+    /// When it was let in: the time that its signature was compared with is the one that its repeat is recognised by.
+    at: Timestamp,
     /// The same as it came, with its place among the bodies in flight.
     raw: Raw,
 }
@@ -46,30 +51,39 @@ struct Body {
 impl Body {
     /// Size, credential, content type, JSON, schema. Nothing is parsed before the credential is verified; where that is a
     /// signature the body has to be there first, and where it is not a refusal need not wait for it.
-    async fn read(request: &Request, body: &mut RequestBody) -> Result<Self, Problem> {
+    async fn read(request: &Request, body: &mut RequestBody, route: Option<String>) -> Result<Self, Problem> {
         let door = door(request)?;
-        let entry = door.enter(asked(request), request, Timestamp::now())?;
+        let asked = route.as_deref().map_or(Asked::DefaultRoute, Asked::Route);
+        let entry = door.enter(asked, request, Timestamp::now())?;
         if !entry.needs_body() {
             request::declaration(request)?;
         }
         let raw = request::bytes(door, request, body).await?;
-        let signed = door.check_body(&entry, request.headers(), &raw.bytes, Timestamp::now())?;
+        let at = Timestamp::now();
+        let signed = door.check_body(&entry, request.headers(), &raw.bytes, at)?;
         request::declaration(request)?;
         let notification = parse::notification(&raw.bytes)?;
         Ok(Self {
+            route: route.unwrap_or_else(|| RouteName::DEFAULT.to_owned()),
             notification,
             signed,
+            at,
             raw,
         })
     }
 }
 
-/// The route that a path names; `/alert` is the default one.
-fn asked(request: &Request) -> Asked<'_> {
-    match request.raw_path_param("route") {
-        Some(name) => Asked::Route(name),
-        None => Asked::DefaultRoute,
-    }
+/// A notification at the address of another relay, if that is enabled; see `compat`.
+pub(super) async fn foreign(request: Request) -> poem::Result<Response> {
+    let (request, mut body) = request.split();
+    let parts = request.data::<Arc<Pipeline>>().zip(request.data::<Arc<Recorder>>());
+    let route = door(&request).map_err(Problem::into_error)?.foreign_route(&request);
+    let (Some((pipeline, recorder)), Some(route)) = (parts, route) else {
+        return Err(NotFoundError.into());
+    };
+    let body = Body::read(&request, &mut body, Some(route)).await;
+    let answer = accept(pipeline, recorder, body.map_err(Problem::into_error)?, None).await;
+    Ok(answer.map_or_else(IntoResponse::into_response, IntoResponse::into_response))
 }
 
 impl<'a> ApiExtractor<'a> for Body {
@@ -108,7 +122,12 @@ impl<'a> ApiExtractor<'a> for Body {
         body: &mut RequestBody,
         _options: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
-        Self::read(request, body).await.map_err(Problem::into_error)
+        let named = request.raw_path_param("route");
+        let route = match named {
+            Some(name) => Some(door(request).map_err(Problem::into_error)?.route(name)),
+            None => None,
+        };
+        Self::read(request, body, route).await.map_err(Problem::into_error)
     }
 }
 
@@ -183,6 +202,53 @@ impl Webhook {
     ) -> Result<Answer, Refused> {
         accept(&pipeline, &recorder, body, template.0).await
     }
+
+    /// Accept a notification for a route
+    ///
+    /// The same as `/alert`, for one of the routes that the operator has named in the routes file, under that route's own
+    /// credentials. Which rooms it leads to is for the operator to say; a sender cannot name a room.
+    #[oai(
+        path = "/alert/:route",
+        method = "post",
+        tag = "Tag::Notifications",
+        operation_id = "post_alert_to_route"
+    )]
+    async fn post_alert_to_route(
+        &self,
+        pipeline: Data<&Arc<Pipeline>>,
+        recorder: Data<&Arc<Recorder>>,
+        body: Body,
+        /// The name of the route.
+        #[oai(name = "route")]
+        _route: Path<String>,
+        /// A template by its name, in place of the one that the relay would choose.
+        template: Query<Option<String>>,
+    ) -> Result<Answer, Refused> {
+        accept(&pipeline, &recorder, body, template.0).await
+    }
+
+    /// Accept a notification for a route (PUT)
+    ///
+    /// The same as POST, for senders that use PUT.
+    #[oai(
+        path = "/alert/:route",
+        method = "put",
+        tag = "Tag::Notifications",
+        operation_id = "put_alert_to_route"
+    )]
+    async fn put_alert_to_route(
+        &self,
+        pipeline: Data<&Arc<Pipeline>>,
+        recorder: Data<&Arc<Recorder>>,
+        body: Body,
+        /// The name of the route.
+        #[oai(name = "route")]
+        _route: Path<String>,
+        /// A template by its name, in place of the one that the relay would choose.
+        template: Query<Option<String>>,
+    ) -> Result<Answer, Refused> {
+        accept(&pipeline, &recorder, body, template.0).await
+    }
 }
 
 async fn accept(
@@ -191,16 +257,22 @@ async fn accept(
     body: Body,
     template: Option<String>,
 ) -> Result<Answer, Refused> {
+    let route = known_route(pipeline, &body.route).map_err(|problem| Refused::NoSuchRoute(ProblemJson(problem)))?;
     let template = template.map(|name| known_template(pipeline, &name)).transpose();
     let template = template.map_err(|problem| Refused::NotANotification(ProblemJson(problem)))?;
-    let now = Timestamp::now();
-    match pipeline.accept_with(body.notification, template, now).await {
+    let now = body.at;
+    let wishes = Wishes {
+        template,
+        signed: body.signed.map(|signed| signed.as_str().to_owned()),
+    };
+    match pipeline.accept_with(&route, body.notification, wishes, now).await {
         Ok(accepted) => {
             if !accepted.recognised {
                 recorder.offer(body.raw.bytes, now);
             }
             Ok(Answer::Accepted(Json(answer(accepted))))
         }
+        Err(AcceptError::UnknownRoute(route)) => Err(Refused::NoSuchRoute(ProblemJson(no_such_route(route.as_str())))),
         Err(AcceptError::Store(error)) => {
             tracing::error!(error.message = %error, "a notification could not be stored and was refused");
             Err(Refused::StoreUnavailable(ProblemJson(Problem::new(
@@ -220,6 +292,21 @@ fn answer(accepted: pipeline::Accepted) -> Accepted {
         deliveries: accepted.receipts.into_iter().map(delivery).collect(),
         recognised: accepted.recognised,
     }
+}
+
+/// The route in the path. That it does not exist is said last of all, and only to who was let in.
+fn known_route(pipeline: &Pipeline, name: &str) -> Result<RouteName, Problem> {
+    let route = name.parse().ok();
+    route
+        .filter(|route| pipeline.has_route(route))
+        .ok_or_else(|| no_such_route(name))
+}
+
+fn no_such_route(name: &str) -> Problem {
+    let name: String = name.chars().take(64).collect();
+    let detail =
+        format!("the relay has no route `{name}`; check the URL's path, or the routes file (RELAY_ROUTES_FILE)");
+    Problem::new(StatusCode::NOT_FOUND, detail).with_field("route")
 }
 
 /// A name that a caller gave. One that does not exist is refused while the caller listens; later it would fall back.

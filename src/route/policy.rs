@@ -1,6 +1,13 @@
 //! How an alert group appears in a room over time, and whom it pings.
+//!
+//! Guarantees: only users whom the operator wrote down are pinged, and only for alerts that fire. A label can choose
+//! among them, but no text of an alert becomes a user ID.
 
-use crate::alert::Alert;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::matcher::Matcher;
+use crate::alert::{Alert, AlertStatus};
 use crate::message::{Mentions, Mode};
 
 /// What an operator decides for a route beside rooms and template.
@@ -16,11 +23,111 @@ pub struct MessagePolicy {
 
 /// Who is pinged for which alerts. Only the operator fills it; text from an alert never does.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct MentionPolicy {}
+pub struct MentionPolicy {
+    mentions: Arc<[Mention]>,
+}
+
+/// Some people, and the alerts that they are pinged for.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Mention {
+    /// Conditions on the labels, all of which have to hold; none means every alert.
+    pub matchers: Vec<Matcher>,
+    /// Values of a label one of which the alert needs to have; none means every alert.
+    pub severity: Option<SeverityFilter>,
+    /// Full Matrix user IDs.
+    pub users: Vec<String>,
+    /// Whether everybody in the room is pinged.
+    pub room: bool,
+    /// Users by what an alert says.
+    pub from: Vec<AllowList>,
+}
+
+/// Which severities are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeverityFilter {
+    /// The label that tells an alert's severity.
+    pub label: String,
+    /// The values that are meant, compared without regard to case.
+    pub values: Vec<String>,
+}
+
+/// The users that a value of a label or annotation stands for. Other values stand for nobody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllowList {
+    /// Where the value is.
+    pub field: Field,
+    /// Full Matrix user IDs by value.
+    pub users: BTreeMap<String, Vec<String>>,
+}
+
+/// Which text of an alert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Field {
+    /// The label of this name.
+    Label(String),
+    /// The annotation of this name.
+    Annotation(String),
+}
 
 impl MentionPolicy {
-    /// Who is pinged because these alerts have just started to fire.
-    pub fn of<'a>(&self, _starting: impl IntoIterator<Item = &'a Alert>) -> Mentions {
-        Mentions::default()
+    /// The union of some mentions.
+    pub fn new(mentions: Vec<Mention>) -> Self {
+        Self {
+            mentions: mentions.into(),
+        }
+    }
+
+    /// Who is pinged because these alerts have just started to fire. Resolved ones among them ping nobody.
+    pub fn of<'a>(&self, starting: impl IntoIterator<Item = &'a Alert>) -> Mentions {
+        let mut pinged = Mentions::default();
+        let firing = starting.into_iter().filter(|alert| alert.status == AlertStatus::Firing);
+        for alert in firing {
+            for mention in self.mentions.iter().filter(|mention| mention.means(alert)) {
+                pinged.room |= mention.room;
+                let chosen = mention.from.iter().flat_map(|list| list.users_of(alert));
+                for user in mention.users.iter().chain(chosen) {
+                    if !pinged.user_ids.contains(user) {
+                        pinged.user_ids.push(user.clone());
+                    }
+                }
+            }
+        }
+        pinged
+    }
+
+    /// Whether any alert at all can ping everybody in the room.
+    pub fn can_ping_room(&self) -> bool {
+        self.mentions.iter().any(|mention| mention.room)
+    }
+
+    /// Whether nobody is ever pinged.
+    pub fn is_empty(&self) -> bool {
+        self.mentions.is_empty()
+    }
+}
+
+impl Mention {
+    fn means(&self, alert: &Alert) -> bool {
+        let severe = self.severity.as_ref().is_none_or(|filter| filter.holds(alert));
+        severe && self.matchers.iter().all(|matcher| matcher.matches(&alert.labels))
+    }
+}
+
+impl SeverityFilter {
+    fn holds(&self, alert: &Alert) -> bool {
+        let found = alert.labels.get(&self.label).map_or("", String::as_str);
+        self.values.iter().any(|value| value.eq_ignore_ascii_case(found))
+    }
+}
+
+impl AllowList {
+    fn users_of(&self, alert: &Alert) -> &[String] {
+        let value = match &self.field {
+            Field::Label(name) => alert.labels.get(name),
+            Field::Annotation(name) => alert.annotations.get(name),
+        };
+        value
+            .and_then(|value| self.users.get(value.trim()))
+            .map_or(&[], Vec::as_slice)
     }
 }

@@ -41,7 +41,8 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("deliver", &["outbox", "matrix", "message"]),
         (
             "config",
-            &["deliver", "intake", "matrix", "message", "outbox", "render"],
+            // Of `route` the table that the routes file becomes.
+            &["deliver", "intake", "matrix", "message", "outbox", "render", "route"],
         ),
         ("telemetry", &[]),
         // A second door beside `intake`, for people: it shows what the rooms of the flow know, and so reads them, but

@@ -28,6 +28,8 @@ mod real;
 #[cfg(test)]
 mod render;
 #[cfg(test)]
+mod route;
+#[cfg(test)]
 mod stack;
 #[cfg(test)]
 mod support;

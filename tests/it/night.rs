@@ -10,7 +10,7 @@ use std::time::Duration;
 use grafana_matrix_relay::deliver::{self, Courier, FoldSettings, Moment, Worker};
 use grafana_matrix_relay::intake::parse;
 use grafana_matrix_relay::matrix;
-use grafana_matrix_relay::message::{RoomAddress, TemplateName};
+use grafana_matrix_relay::message::{RoomAddress, RouteName, TemplateName};
 use grafana_matrix_relay::outbox::{self, Outbox, Stats};
 use grafana_matrix_relay::pipeline::{Accepted, Pipeline};
 use grafana_matrix_relay::render::{self, Renderer};
@@ -116,7 +116,7 @@ impl Night {
         let router = Router::to_room(room.clone(), TemplateName::default(), MessagePolicy::default());
         let pipeline = Pipeline::new(router, renderer, self.outbox.clone());
         pipeline
-            .accept(parse::notification(body).unwrap(), self.now.wall)
+            .accept(&RouteName::default(), parse::notification(body).unwrap(), self.now.wall)
             .await
             .unwrap()
     }

@@ -1,0 +1,260 @@
+//! The routes file: named routes with their rooms, rules, policies and credentials.
+//!
+//! Guarantees: a file is taken as a whole or not at all; every problem of it is reported at once, with its line, and an
+//! unknown key with the nearest known one. What a flag or variable says of the default route beats the file. A secret
+//! may stand elsewhere (`${VARIABLE}`, `{ file = "…" }`) and never appears in a problem.
+//!
+//! Deliberately not known here: whether a template exists ([`Routes::unknown_templates`] asks whoever knows) or whether the bot is in
+//! a room.
+
+mod compat;
+mod credentials;
+mod inherited;
+mod mentions;
+mod problem;
+mod rules;
+mod source;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use self::inherited::Inherited;
+pub use self::problem::RouteProblem;
+use self::source::{Section, Source};
+pub use self::watch::{Watch, Watched};
+use crate::intake::{Compat, CredentialError, CredentialSettings};
+use crate::message::{RoomAddress, RouteName, TemplateName};
+use crate::route::{Destination, MessagePolicy, Rule, Table};
+
+/// Larger files are no routes.
+const LARGEST: u64 = 1024 * 1024;
+
+/// Where the routes come from.
+#[derive(Debug, Clone)]
+pub struct RoutesSource {
+    /// The file, if there is one.
+    pub file: Option<PathBuf>,
+    /// What flags and variables say; it beats what the file says of the default route.
+    pub room: Option<RoomAddress>,
+    /// The template of flags and variables; other routes use it where they name none.
+    pub template: Option<TemplateName>,
+    /// The credentials of flags and variables; other routes ask for them where they ask for nothing of their own.
+    pub credentials: CredentialSettings,
+    /// How long a repeat is recognised, which bounds how old a signature may be.
+    pub repeat_window: Duration,
+}
+
+/// The routes as they shall be used.
+#[derive(Debug, Clone, Default)]
+pub struct Routes {
+    /// Where notifications go.
+    pub table: Table,
+    /// What callers of each route have to show; every route is in it.
+    pub credentials: BTreeMap<RouteName, CredentialSettings>,
+    /// The addresses of other relays that are served, and where they lead.
+    pub compat: Compat,
+    /// What is usable, but hardly meant.
+    pub warnings: Vec<RouteProblem>,
+    /// The files that the secrets were read from.
+    secret_files: Vec<PathBuf>,
+    /// Every template that is named, and where.
+    templates: Vec<(TemplateName, RouteProblem)>,
+}
+
+impl Default for RoutesSource {
+    fn default() -> Self {
+        Self {
+            file: None,
+            room: None,
+            template: None,
+            credentials: CredentialSettings::default(),
+            repeat_window: Duration::from_secs(90),
+        }
+    }
+}
+
+impl RoutesSource {
+    /// Reads everything anew; on problems, all of them.
+    pub fn load(&self) -> Result<Routes, Vec<RouteProblem>> {
+        self.load_with(&|name| std::env::var(name).ok())
+    }
+
+    /// The same with another environment.
+    pub fn load_with(&self, variable: &dyn Fn(&str) -> Option<String>) -> Result<Routes, Vec<RouteProblem>> {
+        let Some(path) = &self.file else {
+            return Ok(self.without_file());
+        };
+        let text = read(path).map_err(|problem| vec![problem])?;
+        self.parse(path, &text, variable)
+    }
+
+    /// The routes that a text describes; `path` is for the problems and for files beside it.
+    pub fn parse(
+        &self,
+        path: &Path,
+        text: &str,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Routes, Vec<RouteProblem>> {
+        let source = Source::new(path, text, variable);
+        let mut routes = Routes::default();
+        if let Some(document) = source.document() {
+            self.fill(&mut routes, &Section::new(&source, document.get_ref(), document.span()));
+        }
+        let (errors, warnings) = source.into_problems();
+        routes.warnings = warnings;
+        if errors.is_empty() { Ok(routes) } else { Err(errors) }
+    }
+
+    fn fill(&self, routes: &mut Routes, document: &Section<'_>) {
+        document.only(&["routes", "compat"]);
+        let named = document.section("routes");
+        let mut rules = BTreeMap::new();
+        for (name, section) in named.iter().flat_map(Section::sections) {
+            let Some(name) = section.parsed::<RouteName>(name, section.span()) else {
+                continue;
+            };
+            let (rule, credentials) = self.route(&name, &section, routes);
+            rules.insert(name.clone(), rule);
+            routes.credentials.insert(name, credentials);
+        }
+        let default = RouteName::default();
+        if rules.is_empty() && self.room.is_none() {
+            document.error("there is no route; one begins with a line such as `[routes.default]`");
+        } else if let (None, Some(room)) = (rules.get(&default), &self.room) {
+            rules.insert(default.clone(), self.to_room(room));
+            routes.credentials.insert(default, self.credentials.clone());
+        }
+        if let Some(section) = document.section("compat") {
+            routes.compat = compat::read(&section, &|route| rules.contains_key(route));
+        }
+        routes.table = Table::new(rules);
+    }
+
+    /// One named route.
+    fn route(&self, name: &RouteName, section: &Section<'_>, routes: &mut Routes) -> (Rule, CredentialSettings) {
+        section.only(&[
+            "rooms",
+            "template",
+            "mode",
+            "reminders",
+            "mentions",
+            "credentials",
+            "rules",
+        ]);
+        let is_default = *name == RouteName::default();
+        let given = |key: &str, variable: &str| {
+            if let Some(value) = section.get(key).filter(|_| is_default) {
+                section.warn(
+                    value.span(),
+                    format!("`{key}` is not used here, because {variable} is set"),
+                );
+            }
+        };
+        let above = Inherited {
+            rooms: Vec::new(),
+            template: self.template.clone().unwrap_or_default(),
+            policy: MessagePolicy::default(),
+        };
+        let mut own = above.refined(section, &mut routes.templates);
+        if let Some(room) = self.room.as_ref().filter(|_| is_default) {
+            given("rooms", "MATRIX_DEFAULT_ROOM");
+            own.rooms = vec![room.clone()];
+        } else if own.rooms.is_empty() && section.get("rooms").is_none() {
+            section.error("a route needs rooms, such as `rooms = [\"#alerts:example.org\"]`");
+        }
+        if let Some(template) = self.template.as_ref().filter(|_| is_default) {
+            given("template", "RELAY_TEMPLATE");
+            own.template = template.clone();
+        }
+        let credentials = match section.section("credentials") {
+            Some(credentials) => {
+                let read = credentials::read(&credentials, &mut routes.secret_files);
+                let checked = read.signature.as_ref().map(|read| read.check(self.repeat_window));
+                // What else may be wrong with it has been said, with its line.
+                if let Some(Err(error @ CredentialError::Tolerance { .. })) = checked {
+                    credentials.error(error.to_string());
+                }
+                if is_default && !self.credentials.open() {
+                    given("credentials", "RELAY_TOKEN, RELAY_BASIC_AUTH or RELAY_HMAC_SECRET");
+                    self.credentials.clone()
+                } else {
+                    read
+                }
+            }
+            None => self.credentials.clone(),
+        };
+        let rule = Rule {
+            place: section.place(),
+            matchers: Vec::new(),
+            destinations: own.destinations(),
+            continues: false,
+            rules: rules::read(section, &own, 1, &mut routes.templates),
+        };
+        (rule, credentials)
+    }
+
+    /// The relay without a routes file.
+    fn without_file(&self) -> Routes {
+        let mut routes = Routes::default();
+        if let Some(room) = &self.room {
+            let name = RouteName::default();
+            routes.table = Table::new(BTreeMap::from([(name.clone(), self.to_room(room))]));
+            routes.credentials.insert(name, self.credentials.clone());
+        }
+        routes
+    }
+
+    fn to_room(&self, room: &RoomAddress) -> Rule {
+        Rule {
+            place: "MATRIX_DEFAULT_ROOM".to_owned(),
+            matchers: Vec::new(),
+            destinations: vec![Destination {
+                room: room.clone(),
+                template: self.template.clone().unwrap_or_default(),
+                policy: MessagePolicy::default(),
+            }],
+            continues: false,
+            rules: Vec::new(),
+        }
+    }
+}
+
+impl Routes {
+    /// The templates that are named and do not exist, each with its line. They stop nothing: the built-in template
+    /// steps in until they are there.
+    pub fn unknown_templates(&self, known: &[TemplateName]) -> Vec<RouteProblem> {
+        let unknown = self.templates.iter().filter(|(name, _)| !known.contains(name));
+        unknown
+            .map(|(name, place)| {
+                let names = known.iter().map(TemplateName::as_str);
+                let message = match crate::render::nearest(name.as_str(), &mut names.clone()) {
+                    Some(near) => format!("there is no template `{name}`; did you mean `{near}`?"),
+                    None => format!(
+                        "there is no template `{name}`; there are: {}",
+                        names.collect::<Vec<_>>().join(", ")
+                    ),
+                };
+                RouteProblem {
+                    message,
+                    ..place.clone()
+                }
+            })
+            .collect()
+    }
+
+    /// The files that the secrets were read from.
+    pub fn secret_files(&self) -> &[PathBuf] {
+        &self.secret_files
+    }
+}
+
+fn read(path: &Path) -> Result<String, RouteProblem> {
+    let problem = |message: String| RouteProblem::whole(path, message);
+    let metadata = std::fs::metadata(path).map_err(|error| problem(format!("cannot be read: {error}")))?;
+    if metadata.len() > LARGEST {
+        return Err(problem(format!("larger than {} KiB", LARGEST / 1024)));
+    }
+    std::fs::read_to_string(path).map_err(|error| problem(format!("cannot be read: {error}")))
+}

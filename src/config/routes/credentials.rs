@@ -1,0 +1,172 @@
+//! What callers of a route have to show, and where its secrets are.
+//!
+//! Guarantees: a secret is a text, a `${VARIABLE}` in it, or a file; a variable that is not set is named and nothing of
+//! a value is ever part of a problem.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::HeaderName;
+use secrecy::SecretString;
+use toml::de::DeValue;
+
+use super::source::{Section, Value};
+use crate::config::value::duration;
+use crate::intake::{BasicLogin, CredentialSettings, SignatureSettings};
+
+/// What Grafana calls it unless told otherwise.
+const SIGNATURE_HEADER: &str = "X-Grafana-Alerting-Signature";
+/// Half of the default repeat window.
+const TOLERANCE: Duration = Duration::from_secs(45);
+
+pub(super) fn read(section: &Section<'_>, files: &mut Vec<PathBuf>) -> CredentialSettings {
+    section.only(&["bearer", "basic", "signature"]);
+    if section.entries().next().is_none() {
+        section
+            .error("without `bearer`, `basic` or `signature` these credentials let everybody in; leave the table out");
+    }
+    CredentialSettings {
+        bearer: secrets(section, "bearer", files),
+        basic: section
+            .list("basic")
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|login| basic(login, files))
+            .collect(),
+        signature: section.section("signature").map(|section| signature(&section, files)),
+    }
+}
+
+fn basic(section: &Section<'_>, files: &mut Vec<PathBuf>) -> Option<BasicLogin> {
+    section.only(&["user", "password"]);
+    let (user, span) = section.text("user").or_else(|| missing(section, "user"))?;
+    if user.is_empty() || user.contains(':') {
+        section.source.error(span, "a user name is not empty and has no `:`");
+    }
+    let password = section.get("password").or_else(|| missing(section, "password"))?;
+    Some(BasicLogin {
+        user: user.to_owned(),
+        password: secret(section, "password", password, files)?,
+    })
+}
+
+fn signature(section: &Section<'_>, files: &mut Vec<PathBuf>) -> SignatureSettings {
+    section.only(&["secrets", "header", "timestamp_header", "tolerance"]);
+    if section.get("secrets").is_none() {
+        missing::<()>(section, "secrets");
+    }
+    let tolerance = section.text("tolerance").and_then(|(text, span)| {
+        duration(text)
+            .map_err(|error| section.source.error(span, format!("no duration such as `5m`: {error}")))
+            .ok()
+    });
+    SignatureSettings {
+        secrets: secrets(section, "secrets", files),
+        header: header(section, "header").unwrap_or_else(|| SIGNATURE_HEADER.to_owned()),
+        timestamp_header: header(section, "timestamp_header"),
+        tolerance: tolerance.unwrap_or(TOLERANCE),
+    }
+}
+
+fn header(section: &Section<'_>, key: &str) -> Option<String> {
+    let (text, span) = section.text(key)?;
+    if text.parse::<HeaderName>().is_err() {
+        section
+            .source
+            .error(span, format!("`{text}` is no name of an HTTP header"));
+    }
+    Some(text.to_owned())
+}
+
+fn missing<T>(section: &Section<'_>, key: &str) -> Option<T> {
+    section.error(format!("`{key}` is missing here"));
+    None
+}
+
+/// One secret, or an array of them; none of them is a problem.
+fn secrets(section: &Section<'_>, key: &str, files: &mut Vec<PathBuf>) -> Vec<SecretString> {
+    let Some(value) = section.get(key) else {
+        return Vec::new();
+    };
+    let items = match value.get_ref() {
+        DeValue::Array(items) => items.iter().collect(),
+        _ => vec![value],
+    };
+    if items.is_empty() {
+        let message = format!("`{key}` is empty, and would let everybody in; leave it out or name a secret");
+        section.source.error(value.span(), message);
+    }
+    let read = items.into_iter().filter_map(|item| secret(section, key, item, files));
+    read.collect()
+}
+
+fn secret<'t>(
+    section: &Section<'t>,
+    key: &str,
+    value: &'t Value<'t>,
+    files: &mut Vec<PathBuf>,
+) -> Option<SecretString> {
+    let error = |span: Range<usize>, message: String| {
+        section.source.error(span, message);
+        None
+    };
+    let text = match value.get_ref() {
+        DeValue::String(text) => match expanded(text, section.source.variable) {
+            Ok(text) => text,
+            Err(problem) => return error(value.span(), problem),
+        },
+        DeValue::Table(_) => {
+            let table = section.as_section(key, value)?;
+            table.only(&["file"]);
+            let (file, span) = table.text("file").or_else(|| missing(&table, "file"))?;
+            let folder = section.source.path.parent().unwrap_or(section.source.path);
+            let path = folder.join(file);
+            // Looked at again even if it could not be read, because it may come.
+            files.push(path.clone());
+            match std::fs::read_to_string(&path) {
+                Ok(text) => text,
+                Err(problem) => return error(span, format!("{file} cannot be read: {problem}")),
+            }
+        }
+        other => {
+            let found = other.type_str();
+            let message =
+                format!("`{key}` has to be a text in quotes or `{{ file = \"…\" }}`, and is of the type {found}");
+            return error(value.span(), message);
+        }
+    };
+    let text = text.trim();
+    if text.is_empty() {
+        return error(value.span(), format!("this secret of `{key}` is empty"));
+    }
+    Some(SecretString::from(text))
+}
+
+/// The text with the values of its `${VARIABLE}`s; `$${` stands for `${`.
+fn expanded(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
+    let (mut written, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find("${") {
+        if rest[..at].ends_with('$') {
+            written.push_str(&rest[..at - 1]);
+            written.push_str("${");
+            rest = &rest[at + 2..];
+            continue;
+        }
+        written.push_str(&rest[..at]);
+        let Some((name, after)) = rest[at + 2..].split_once('}') else {
+            return Err("a `${` here has no closing `}`".to_owned());
+        };
+        let known = variable(name).filter(|value| !value.trim().is_empty());
+        // What stands in the braces is the name of a variable; anything else might be part of a secret.
+        let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        match known {
+            Some(value) if is_name => written.push_str(&value),
+            _ if is_name => return Err(format!("the variable {name} is not set")),
+            _ => return Err("what stands in a `${…}` here is no name of a variable".to_owned()),
+        }
+        rest = after;
+    }
+    written.push_str(rest);
+    Ok(written)
+}

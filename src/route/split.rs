@@ -1,0 +1,101 @@
+//! A notification in parts: what each destination gets of an alert group.
+//!
+//! Guarantees: each alert is in one part for each room that it goes to; what a part says of itself (status, what its
+//! alerts have in common) is true of its own alerts. The group keeps its key and its labels, because it is the same group
+//! seen from several rooms, and `truncatedAlerts`, because nobody knows where those belong.
+//!
+//! Deliberately not kept: the sender's own title and message, which speak of all alerts, also of those that this room is
+//! not meant to see.
+
+use super::tree::Rule;
+use super::{Destination, Routed};
+use crate::alert::{Alert, AlertStatus, Labels, Notification, Source};
+
+/// What a route does with a notification.
+pub(super) fn routed(route: &Rule, notification: &Notification) -> Vec<Routed> {
+    let mut shares: Vec<(&Destination, Vec<usize>)> = Vec::new();
+    for (index, alert) in notification.alerts.iter().enumerate() {
+        for destination in destinations(route, &alert.labels) {
+            match shares.iter_mut().find(|(known, _)| same(known, destination)) {
+                Some((_, share)) => share.push(index),
+                None => shares.push((destination, vec![index])),
+            }
+        }
+    }
+    shares
+        .into_iter()
+        .map(|(destination, share)| Routed {
+            destination: destination.clone(),
+            notification: part(notification, &share),
+        })
+        .collect()
+}
+
+/// Where an alert goes. It appears once in a room, as the first of its rules wants it, however many send it there.
+pub(super) fn destinations<'r>(route: &'r Rule, labels: &Labels) -> Vec<&'r Destination> {
+    let mut found: Vec<&Destination> = Vec::new();
+    for destination in route.chosen(labels).into_iter().flat_map(|rule| &rule.destinations) {
+        if !found.iter().any(|known| known.room == destination.room) {
+            found.push(destination);
+        }
+    }
+    found
+}
+
+fn same(a: &Destination, b: &Destination) -> bool {
+    std::ptr::eq(a, b) || a == b
+}
+
+fn part(whole: &Notification, share: &[usize]) -> Notification {
+    if share.len() == whole.alerts.len() {
+        return whole.clone();
+    }
+    let alerts: Vec<Alert> = share
+        .iter()
+        .filter_map(|index| whole.alerts.get(*index))
+        .cloned()
+        .collect();
+    let firing = alerts.iter().any(|alert| alert.status == AlertStatus::Firing);
+    let status = if firing {
+        AlertStatus::Firing
+    } else {
+        AlertStatus::Resolved
+    };
+    let state = match whole.source {
+        Source::Grafana if firing => "alerting",
+        Source::Grafana => "ok",
+        Source::Alertmanager | Source::Legacy => "",
+    };
+    Notification {
+        status,
+        common_labels: common(alerts.iter().map(|alert| &alert.labels)),
+        common_annotations: common(alerts.iter().map(|alert| &alert.annotations)),
+        state: state.to_owned(),
+        title: String::new(),
+        message: String::new(),
+        alerts,
+        // Named one by one, so that a new field is a decision here.
+        source: whole.source,
+        receiver: whole.receiver.clone(),
+        group_labels: whole.group_labels.clone(),
+        external_url: whole.external_url.clone(),
+        group_key: whole.group_key.clone(),
+        truncated_alerts: whole.truncated_alerts,
+        org_id: whole.org_id,
+        version: whole.version.clone(),
+        app_version: whole.app_version.clone(),
+        notification_reason: whole.notification_reason.clone(),
+        route_labels: whole.route_labels.clone(),
+    }
+}
+
+/// The pairs that all of them have.
+fn common<'a>(mut all: impl Iterator<Item = &'a Labels>) -> Labels {
+    let Some(first) = all.next() else {
+        return Labels::new();
+    };
+    all.fold(first.clone(), |mut shared, labels| {
+        shared.retain(|name, value| labels.get(name) == Some(value));
+        shared
+    })
+}

@@ -1,0 +1,3 @@
+//! Where notifications go: matchers, the tree of rules, the routes file.
+
+mod file;

@@ -1,0 +1,295 @@
+//! The routes file: what it says is what is used, and what is wrong with it is said with its line.
+
+use std::path::Path;
+use std::time::Duration;
+
+use grafana_matrix_relay::config::routes::{RouteProblem, Routes, RoutesSource};
+use grafana_matrix_relay::intake::CredentialSettings;
+use grafana_matrix_relay::message::{Mode, RouteName, TemplateName};
+use secrecy::ExposeSecret as _;
+
+pub(super) fn parse(source: &RoutesSource, text: &str) -> Result<Routes, Vec<String>> {
+    let variable = |name: &str| (name.starts_with("SET")).then(|| format!("value-of-{name}"));
+    source
+        .parse(Path::new("routes.toml"), text, &variable)
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+}
+
+fn read(text: &str) -> Result<Routes, Vec<String>> {
+    parse(&RoutesSource::default(), text)
+}
+
+fn name(text: &str) -> RouteName {
+    text.parse().unwrap()
+}
+
+#[test]
+fn the_example_can_be_used_and_shows_every_key() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("routes.example.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("secrets")).unwrap();
+    std::fs::write(folder.path().join("secrets/storage_token"), "from-a-file\n").unwrap();
+    let routes = RoutesSource::default()
+        .parse(&folder.path().join("routes.toml"), &text, &|_| Some("x".to_owned()))
+        .unwrap();
+    assert_eq!(routes.warnings, []);
+    assert_eq!(routes.table.rooms().len(), 6);
+    assert_eq!(
+        routes.table.pinged_rooms().len(),
+        5,
+        "what the default route's rules take over"
+    );
+    let storage = &routes.credentials[&name("storage")];
+    let tokens: Vec<_> = storage.bearer.iter().map(|token| token.expose_secret()).collect();
+    assert_eq!(tokens, ["x", "from-a-file"]);
+    // An unknown key lists or suggests the known ones, so that misspelling each key finds those that the example lacks.
+    for key in [
+        "rooms",
+        "template",
+        "mode",
+        "reminders",
+        "mentions",
+        "credentials",
+        "rules",
+        "matchers",
+        "continue",
+        "users",
+        "room",
+        "severity",
+        "severity_label",
+        "from",
+        "from_annotation",
+        "bearer",
+        "basic",
+        "user",
+        "password",
+        "signature",
+        "secrets",
+        "header",
+        "timestamp_header",
+        "tolerance",
+        "file",
+    ] {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let shown = lines.filter(|line| {
+            let words: Vec<_> = line.split(|c: char| !(c.is_alphanumeric() || c == '_')).collect();
+            words.contains(&key)
+        });
+        assert!(shown.count() > 0, "{key} is not in the example");
+    }
+}
+
+#[test]
+fn rules_take_over_what_they_do_not_say() {
+    let routes = read(
+        r##"
+        [routes.default]
+        rooms = ["#a:x.org"]
+        template = "detailed"
+        mode = "thread"
+        mentions.users = "@eve:x.org"
+
+        [[routes.default.rules]]
+        matchers = "severity=critical"
+        rooms = "#b:x.org"
+
+        [[routes.default.rules.rules]]
+        mode = "new"
+        template = "compact"
+        mentions = []
+        "##,
+    )
+    .unwrap();
+    let route = &routes.table.routes()[&name("default")];
+    let rule = &route.rules[0];
+    assert_eq!(
+        (route.place.as_str(), rule.place.as_str()),
+        ("routes.toml:2", "routes.toml:8")
+    );
+    let (outer, inner) = (&rule.destinations[0], &rule.rules[0].destinations[0]);
+    assert_eq!(outer.room.as_str(), "#b:x.org");
+    assert_eq!((outer.template.as_str(), outer.policy.mode), ("detailed", Mode::Thread));
+    assert!(!outer.policy.mentions.is_empty());
+    assert_eq!(inner.room.as_str(), "#b:x.org");
+    assert_eq!((inner.template.as_str(), inner.policy.mode), ("compact", Mode::New));
+    assert!(inner.policy.mentions.is_empty());
+}
+
+#[test]
+fn every_problem_is_said_at_once_with_its_line_and_the_nearest_key() {
+    let problems = read(
+        r##"[routes.default]
+rooms = ["alerts"]
+tmplate = "alert"
+mode = "alive"
+[routes.default.credentials]
+bearer = "${UNSET_TOKEN}"
+[[routes.default.rules]]
+matcher = 'a=b'
+[[routes.default.rules]]
+matchers = ['a=b', 'severity=critical"']
+reminders = "yes"
+[routes."with space"]
+rooms = ["!r:x.org"]
+[routes.mute]
+mentions = { room = true, users = ["alice"], severity_label = "x" }
+[route.typo]
+"##,
+    )
+    .unwrap_err();
+    let wanted = [
+        (2, "`alerts` is neither a room ID"),
+        (3, "did you mean `template`?"),
+        (4, "`alive` is not a mode"),
+        (6, "the variable UNSET_TOKEN is not set"),
+        (8, "did you mean `matchers`?"),
+        (10, "column 18: the closing `\"` is missing"),
+        (11, "`reminders` has to be true or false"),
+        (12, "`with space` is not a route name"),
+        (14, "a route needs rooms"),
+        (15, "`alice` is no user ID"),
+        (15, "`severity_label` says where"),
+        (16, "did you mean `routes`?"),
+    ];
+    for (line, part) in wanted {
+        let start = format!("routes.toml:{line}: ");
+        assert!(
+            problems
+                .iter()
+                .any(|problem| problem.starts_with(&start) && problem.contains(part)),
+            "{line} {part}\n{problems:#?}"
+        );
+    }
+    assert_eq!(problems.len(), wanted.len(), "{problems:#?}");
+}
+
+#[test]
+fn no_problem_shows_a_secret() {
+    let problems = read(
+        r##"[routes.default]
+rooms = "!r:x.org"
+[routes.default.credentials]
+bearer = ["${hunter2 and more}", "${SET_ONE}${UNSET}", 42, "", { file = "/nowhere" }]
+basic = [{ user = "a:b", password = "hunter2${" }, { user = "c" }]
+signature = { header = "not a header", tolerance = "soon" }
+"##,
+    )
+    .unwrap_err();
+    assert_eq!(problems.len(), 11, "{problems:#?}");
+    let all = problems.join("\n");
+    assert!(!all.contains("hunter2") && !all.contains("value-of"), "{all}");
+    assert!(all.contains("UNSET is not set"), "{all}");
+}
+
+#[test]
+fn something_that_is_no_toml_is_refused_with_the_line() {
+    let problems = read("[routes.default]\nrooms = [\"!r:x.org\"\n\n[routes.b]\n").unwrap_err();
+    assert!(problems[0].starts_with("routes.toml:"), "{problems:?}");
+    assert!(read("").unwrap_err()[0].contains("there is no route"));
+    assert!(read(&"[".repeat(100_000)).is_err());
+    assert!(read(&format!("a = {}", "[".repeat(100_000))).is_err());
+}
+
+#[test]
+fn a_rule_that_nothing_reaches_is_a_warning() {
+    let routes = read(
+        r##"[routes.default]
+rooms = "!r:x.org"
+[[routes.default.rules]]
+matchers = 'a=b'
+[[routes.default.rules]]
+matchers = ['c=d', 'a=b']
+[[routes.default.rules]]
+continue = true
+[[routes.default.rules]]
+[[routes.default.rules]]
+matchers = 'e=f'
+"##,
+    )
+    .unwrap();
+    let lines: Vec<_> = routes.warnings.iter().map(|warning| warning.line).collect();
+    assert_eq!(lines, [Some(5), Some(10)], "{:#?}", routes.warnings);
+}
+
+#[test]
+fn what_flags_say_of_the_default_route_beats_the_file() {
+    let source = RoutesSource {
+        file: None,
+        room: Some("#flag:x.org".parse().unwrap()),
+        template: Some("compact".parse().unwrap()),
+        credentials: CredentialSettings {
+            bearer: vec!["flag-token".into()],
+            ..CredentialSettings::default()
+        },
+        ..RoutesSource::default()
+    };
+    let text = r##"[routes.default]
+rooms = ["#file:x.org"]
+template = "detailed"
+credentials.bearer = "file-token"
+[routes.other]
+rooms = ["#other:x.org"]
+[routes.own]
+rooms = ["#own:x.org"]
+template = "detailed"
+credentials.bearer = "own-token"
+"##;
+    let routes = parse(&source, text).unwrap();
+    let seen = |route: &str| {
+        let to = &routes.table.routes()[&name(route)].destinations[0];
+        let token = routes.credentials[&name(route)].bearer[0].expose_secret().to_owned();
+        (to.room.to_string(), to.template.to_string(), token)
+    };
+    let texts = |a: &str, b: &str, c: &str| (a.to_owned(), b.to_owned(), c.to_owned());
+    assert_eq!(seen("default"), texts("#flag:x.org", "compact", "flag-token"));
+    assert_eq!(seen("other"), texts("#other:x.org", "compact", "flag-token"));
+    assert_eq!(seen("own"), texts("#own:x.org", "detailed", "own-token"));
+    let lines: Vec<_> = routes.warnings.iter().map(|warning| warning.line).collect();
+    assert_eq!(lines, [Some(2), Some(3), Some(4)]);
+
+    let routes = parse(&source, "[routes.other]\nrooms = '#other:x.org'\n").unwrap();
+    assert_eq!(routes.table.routes().len(), 2, "MATRIX_DEFAULT_ROOM is a default route");
+    let routes = read("[routes.other]\nrooms = '#other:x.org'\n").unwrap();
+    assert_eq!(routes.table.routes().len(), 1, "only what is named");
+}
+
+#[test]
+fn credentials_are_read_with_their_defaults() {
+    let routes = read(
+        r##"[routes.default]
+rooms = "!r:x.org"
+[routes.default.credentials]
+bearer = ["pre-${SET_A}-post", "$${literal}"]
+basic = { user = "grafana", password = "${SET_B}" }
+signature.secrets = "s3cr3t"
+"##,
+    )
+    .unwrap();
+    let read = &routes.credentials[&name("default")];
+    let tokens: Vec<_> = read.bearer.iter().map(|token| token.expose_secret()).collect();
+    assert_eq!(tokens, ["pre-value-of-SET_A-post", "${literal}"]);
+    assert_eq!(read.basic[0].password.expose_secret(), "value-of-SET_B");
+    let signature = read.signature.as_ref().unwrap();
+    assert_eq!(signature.header, "X-Grafana-Alerting-Signature");
+    assert_eq!(
+        (&signature.timestamp_header, signature.tolerance),
+        (&None, Duration::from_secs(45))
+    );
+    assert!(!format!("{routes:?}").contains("value-of"));
+}
+
+#[test]
+fn a_template_that_is_not_there_is_named_with_its_line() {
+    let routes = read("[routes.default]\nrooms = '!r:x.org'\ntemplate = 'compct'\n").unwrap();
+    let known: Vec<TemplateName> = ["alert", "compact"].map(|name| name.parse().unwrap()).into();
+    let problems: Vec<String> = routes
+        .unknown_templates(&known)
+        .iter()
+        .map(RouteProblem::to_string)
+        .collect();
+    assert_eq!(
+        problems,
+        ["routes.toml:3: there is no template `compct`; did you mean `compact`?"]
+    );
+}
