@@ -48,14 +48,16 @@ bench: ## Measure acceptance, delivery, rendering and memory, each beside its li
 
 # Without a sanitizer: it looks for faults of unsafe code, this crate has none, and it doubles the build. The lock file of the
 # relay is copied, so that what is fuzzed is what is shipped.
-fuzz: ## Look for inputs and templates that break parsing or rendering, FUZZ_SECONDS each (needs g++)
+fuzz: ## Look for inputs, templates and matchers that break the relay, FUZZ_SECONDS each (needs g++)
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz@$(CARGO_FUZZ_VERSION)
-	@mkdir -p $(FUZZ)/corpus/parse_render $(FUZZ)/corpus/templates $(FUZZ)/found
+	@mkdir -p $(FUZZ)/corpus/parse_render $(FUZZ)/corpus/templates $(FUZZ)/corpus/matchers $(FUZZ)/found
 	@cp Cargo.lock fuzz/Cargo.lock
 	cargo fuzz run -s none --target-dir $(FUZZ) parse_render $(FUZZ)/corpus/parse_render fuzz/seeds/parse_render src/samples \
 		-- -max_total_time=$(FUZZ_SECONDS) -timeout=20 -dict=fuzz/words -artifact_prefix=$(FUZZ)/found/
 	cargo fuzz run -s none --target-dir $(FUZZ) templates $(FUZZ)/corpus/templates fuzz/seeds/templates templates \
 		-- -max_total_time=$(FUZZ_SECONDS) -timeout=20 -dict=fuzz/words -artifact_prefix=$(FUZZ)/found/
+	cargo fuzz run -s none --target-dir $(FUZZ) matchers $(FUZZ)/corpus/matchers fuzz/seeds/matchers \
+		-- -max_total_time=$(FUZZ_SECONDS) -max_len=2048 -timeout=20 -artifact_prefix=$(FUZZ)/found/
 
 openapi: ## Write openapi/openapi.yaml anew from the code
 	@mkdir -p openapi $(STACK)

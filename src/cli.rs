@@ -9,6 +9,7 @@ mod material;
 mod outbox;
 mod print;
 mod render;
+mod routes;
 mod send_test;
 mod templates;
 
@@ -49,8 +50,10 @@ pub enum Command {
     Demo(demo::Options),
     /// Print what would be sent for a sample or a payload, without sending it.
     Render(render::Options),
-    /// Check all templates with every sample and every notification kept; fails on errors, for CI.
+    /// Check all templates with every sample and every notification kept, and the routes file; fails on errors, for CI.
     Check(check::Options),
+    /// Explain to which rooms the alerts of a sample or a payload go, and why. Sends nothing.
+    Route(routes::Options),
     /// Send a sample to the real room, and say how it went.
     SendTest(send_test::Options),
     /// List templates, export the built-in ones, or print what can be used in them.
@@ -82,6 +85,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Demo(options) => demo::run(&cli.flags, options).await,
         Command::Render(options) => render::run(&cli.flags, &options),
         Command::Check(options) => check::run(&cli.flags, options).await,
+        Command::Route(options) => routes::run(&cli.flags, &options),
         Command::SendTest(options) => send_test::run(&cli.flags, options).await,
         Command::Templates(command) => templates::run(&cli.flags, &command),
         Command::Outbox(command) => outbox::run(&cli.flags, command).await,

@@ -13,7 +13,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 pub use self::door::DoorFlags;
 pub use self::flags::Flags;
@@ -349,13 +349,25 @@ fn outbox(flags: &Flags, values: &mut Values) -> outbox::Settings {
         90,
     );
     let week = 7 * 24 * 3600;
+    let database_url = values.secret(
+        ("--database-url", "RELAY_DATABASE_URL"),
+        flags.database_url.as_ref(),
+        flags.database_url_file.as_deref(),
+    );
+    let is_postgres = |url: &SecretString| {
+        let url = url::Url::parse(url.expose_secret());
+        url.is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql"))
+    };
+    if database_url.as_ref().is_some_and(|url| !is_postgres(url)) {
+        values.problems.push(
+            "--database-url (RELAY_DATABASE_URL) is not usable: it needs the form postgres://user:password@host/database; \
+             characters such as `/` and `@` in a password are written `%2F` and `%40`"
+                .to_owned(),
+        );
+    }
     outbox::Settings {
         data_dir: PathBuf::from(value::set(flags.data_dir.as_deref()).unwrap_or("data")),
-        database_url: values.secret(
-            ("--database-url", "RELAY_DATABASE_URL"),
-            flags.database_url.as_ref(),
-            flags.database_url_file.as_deref(),
-        ),
+        database_url,
         repeat_window,
         keep_delivered: values.duration(
             "--keep-delivered",

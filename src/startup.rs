@@ -4,6 +4,7 @@
 //! starting, and at shutdown it first stops accepting, then finishes what is in flight within the grace period.
 
 mod checks;
+mod routes;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,10 +18,13 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use self::routes::InUse;
 use crate::config::Settings;
+use crate::config::routes::Watch;
 use crate::deliver::{Courier, Moment, Worker};
 use crate::intake::{Door, Example, Parts, Recorder};
 use crate::matrix::{Client, Severity};
+use crate::message::RoomAddress;
 use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
 use crate::render::{ReloadOutcome, Renderer, TemplateProblem};
@@ -53,21 +57,14 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     let client = Client::new(&settings.matrix)?;
     let outbox = Outbox::open(&settings.outbox)
         .await
-        .context("the outbox cannot be opened")?;
+        .with_context(|| match settings.outbox.database_url {
+            Some(_) => "the outbox cannot be opened (RELAY_DATABASE_URL)",
+            None => "the outbox cannot be opened (RELAY_DATA_DIR)",
+        })?;
     let renderer = Renderer::open(&settings.render);
     let template = settings.template.clone();
     let router = Router::new(settings.routes.table.clone());
-    let rooms = router.rooms();
-    let pipeline = Arc::new(Pipeline::new(router, renderer.clone(), outbox.clone()));
-    let courier = Arc::new(Courier::new(client.clone(), settings.deliver));
-
-    let checks = checks::Parts::new(
-        outbox.clone(),
-        client.clone(),
-        renderer.clone(),
-        Arc::clone(&courier),
-        metrics,
-    );
+    let (rooms, pinged) = (router.rooms(), router.pinged_rooms());
     let door = Arc::new(Door::new(
         settings.server.door,
         &settings.routes.credentials,
@@ -79,6 +76,24 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
             "the route `{route}` asks for no credential (RELAY_TOKEN): anyone who reaches this port can send messages to its rooms"
         );
     }
+    let routes = routes::Keeper {
+        door: Arc::clone(&door),
+        watch: Watch::new(settings.routes_source, &settings.routes),
+        in_use: Arc::new(InUse::new(settings.routes)),
+        router: router.clone(),
+        client: client.clone(),
+    };
+    let pipeline = Arc::new(Pipeline::new(router, renderer.clone(), outbox.clone()));
+    let courier = Arc::new(Courier::new(client.clone(), settings.deliver));
+
+    let checks = checks::Parts::new(
+        outbox.clone(),
+        client.clone(),
+        renderer.clone(),
+        Arc::clone(&courier),
+        Arc::clone(&routes.in_use),
+        metrics,
+    );
     let recorder = Arc::new(Recorder::new(settings.server.record_notifications));
     let parts = Parts {
         pipeline,
@@ -116,7 +131,8 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         tokio::spawn(keep_templates(renderer)),
         tokio::spawn(keep_pruned(outbox.clone())),
         tokio::spawn(recorder.run(outbox.clone())),
-        tokio::spawn(report_matrix(client, rooms)),
+        tokio::spawn(routes.run()),
+        tokio::spawn(report_matrix(client, rooms, pinged)),
     ];
     tracing::info!(url.domain = %address.ip(), url.port = address.port(), "listening on http://{address}");
     Ok(Relay {
@@ -221,8 +237,8 @@ async fn keep_pruned(outbox: Outbox) {
 }
 
 /// Says at the start what an operator has to do about homeserver, token and rooms.
-async fn report_matrix(client: Client, rooms: Vec<crate::message::RoomAddress>) {
-    for finding in client.check(&rooms).await {
+async fn report_matrix(client: Client, rooms: Vec<RoomAddress>, pinged: Vec<RoomAddress>) {
+    for finding in client.check(&rooms, &pinged).await {
         match finding.severity {
             Severity::Error => tracing::error!("{}", finding.line),
             Severity::Warn => tracing::warn!("{}", finding.line),

@@ -1,19 +1,23 @@
-//! `check`: everything that is not right about the templates, in the form that editors and CI read.
+//! `check`: everything that is not right about templates and routes, in the form that editors and CI read.
 //!
 //! Each template is rendered for every sample and every notification that was kept. A remark that not all of them lead
 //! to says which does.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::{fmt, io};
 
 use clap::Args;
 use jiff::Timestamp;
 
-use super::material;
 use super::print::line;
+use super::{material, routes};
 use crate::alert::Notification;
+use crate::config::routes::RouteProblem;
 use crate::config::{Flags, Settings};
 use crate::intake::parse;
+use crate::matrix::{Client, Severity};
+use crate::message::TemplateName;
 use crate::outbox::{self, Outbox, OutboxError};
 use crate::render::{Diagnostic, Gravity, Renderer};
 use crate::samples;
@@ -24,6 +28,9 @@ pub struct Options {
     /// Fail on warnings too.
     #[arg(long)]
     strict: bool,
+    /// Ask the homeserver, too, whether the bot can send to every room of the routes; it joins where it is invited.
+    #[arg(long)]
+    rooms: bool,
 }
 
 /// A notification to try, and how to call it.
@@ -69,7 +76,15 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
         .iter()
         .filter(|one| one.diagnostic.gravity == Gravity::Error)
         .count();
-    let warnings = found.len() - errors;
+    let mut count = Count {
+        errors,
+        warnings: found.len() - errors,
+    };
+    check_routes(flags, &names, &mut count)?;
+    if options.rooms {
+        check_rooms(flags, &mut count).await?;
+    }
+    let Count { errors, warnings } = count;
     line(&format!(
         "{} templates, {} notifications tried; errors: {errors}, warnings: {warnings}",
         names.len(),
@@ -77,6 +92,71 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     ))?;
     let fails = errors > 0 || (options.strict && warnings > 0);
     Ok(if fails { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Count {
+    errors: usize,
+    warnings: usize,
+}
+
+impl Count {
+    fn error(&mut self, problem: &impl fmt::Display) -> io::Result<()> {
+        self.errors += 1;
+        line(&problem.to_string())
+    }
+
+    fn warning(&mut self, problem: &impl fmt::Display) -> io::Result<()> {
+        self.warnings += 1;
+        line(&problem.to_string())
+    }
+}
+
+/// The routing table, and what is wrong with its file; nothing where there is none.
+fn check_routes(flags: &Flags, templates: &[TemplateName], count: &mut Count) -> anyhow::Result<()> {
+    let source = Settings::routes_only(flags)?;
+    if source.file.is_none() {
+        return Ok(());
+    }
+    let say = |gravity: &str, problem: &RouteProblem| RouteProblem {
+        message: format!("{gravity}: {}", problem.message),
+        ..problem.clone()
+    };
+    let routes = match source.load() {
+        Ok(routes) => routes,
+        Err(problems) => {
+            for problem in &problems {
+                count.error(&say("error", problem))?;
+            }
+            return Ok(());
+        }
+    };
+    for text in routes::table(&routes) {
+        line(&text)?;
+    }
+    for problem in routes.unknown_templates(templates) {
+        count.error(&say("error", &problem))?;
+    }
+    for problem in &routes.warnings {
+        count.warning(&say("warning", problem))?;
+    }
+    Ok(())
+}
+
+/// Whether the bot can do in the rooms what the routes want of it.
+async fn check_rooms(flags: &Flags, count: &mut Count) -> anyhow::Result<()> {
+    let settings = Settings::from_flags(flags)?;
+    let table = settings.routes.table;
+    let client = Client::new(&settings.matrix)?;
+    for finding in client.check(&table.rooms(), &table.pinged_rooms()).await {
+        match finding.severity {
+            Severity::Info => line(&finding.to_string())?,
+            Severity::Warn => count.warning(&format!("warning: {finding}"))?,
+            Severity::Error => count.error(&format!("error: {finding}"))?,
+        }
+    }
+    Ok(())
 }
 
 fn place(found: &Found) -> (&str, Option<usize>) {

@@ -52,7 +52,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     let client = Client::new(&settings.matrix)?;
     let rooms: Vec<RoomAddress> = routed.iter().map(|routed| routed.destination.room.clone()).collect();
     let mut ready = true;
-    for finding in client.check(&rooms).await {
+    for finding in client.check(&rooms, &[]).await {
         let mark = match finding.severity {
             Severity::Info => "ok",
             Severity::Warn => "warning",

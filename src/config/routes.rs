@@ -23,6 +23,7 @@ use std::time::Duration;
 use self::inherited::Inherited;
 pub use self::problem::RouteProblem;
 use self::source::{Section, Source};
+use self::watch::Seen;
 pub use self::watch::{Watch, Watched};
 use crate::intake::{Compat, CredentialError, CredentialSettings};
 use crate::message::{RoomAddress, RouteName, TemplateName};
@@ -57,8 +58,8 @@ pub struct Routes {
     pub compat: Compat,
     /// What is usable, but hardly meant.
     pub warnings: Vec<RouteProblem>,
-    /// The files that the secrets were read from.
-    secret_files: Vec<PathBuf>,
+    /// The files that all this was read from.
+    seen: Vec<Seen>,
     /// Every template that is named, and where.
     templates: Vec<(TemplateName, RouteProblem)>,
 }
@@ -78,33 +79,45 @@ impl Default for RoutesSource {
 impl RoutesSource {
     /// Reads everything anew; on problems, all of them.
     pub fn load(&self) -> Result<Routes, Vec<RouteProblem>> {
-        self.load_with(&|name| std::env::var(name).ok())
+        self.load_seen(&variable).1
     }
 
-    /// The same with another environment.
-    pub fn load_with(&self, variable: &dyn Fn(&str) -> Option<String>) -> Result<Routes, Vec<RouteProblem>> {
+    /// The same with what was read, whether or not it can be used.
+    fn load_seen(&self, variable: Variable<'_>) -> (Vec<Seen>, Result<Routes, Vec<RouteProblem>>) {
         let Some(path) = &self.file else {
-            return Ok(self.without_file());
+            return (Vec::new(), Ok(self.without_file()));
         };
-        let text = read(path).map_err(|problem| vec![problem])?;
-        self.parse(path, &text, variable)
+        let seen = Seen::now(path);
+        match read(path) {
+            Ok(text) => self.parse_seen(path, &text, variable, seen),
+            Err(problem) => (vec![seen], Err(vec![problem])),
+        }
     }
 
     /// The routes that a text describes; `path` is for the problems and for files beside it.
-    pub fn parse(
+    pub fn parse(&self, path: &Path, text: &str, variable: Variable<'_>) -> Result<Routes, Vec<RouteProblem>> {
+        self.parse_seen(path, text, variable, Seen::now(path)).1
+    }
+
+    fn parse_seen(
         &self,
         path: &Path,
         text: &str,
-        variable: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Routes, Vec<RouteProblem>> {
+        variable: Variable<'_>,
+        seen: Seen,
+    ) -> (Vec<Seen>, Result<Routes, Vec<RouteProblem>>) {
         let source = Source::new(path, text, variable);
-        let mut routes = Routes::default();
+        let mut routes = Routes {
+            seen: vec![seen],
+            ..Routes::default()
+        };
         if let Some(document) = source.document() {
             self.fill(&mut routes, &Section::new(&source, document.get_ref(), document.span()));
         }
         let (errors, warnings) = source.into_problems();
         routes.warnings = warnings;
-        if errors.is_empty() { Ok(routes) } else { Err(errors) }
+        let seen = routes.seen.clone();
+        (seen, if errors.is_empty() { Ok(routes) } else { Err(errors) })
     }
 
     fn fill(&self, routes: &mut Routes, document: &Section<'_>) {
@@ -170,7 +183,7 @@ impl RoutesSource {
         }
         let credentials = match section.section("credentials") {
             Some(credentials) => {
-                let read = credentials::read(&credentials, &mut routes.secret_files);
+                let read = credentials::read(&credentials, &mut routes.seen);
                 let checked = read.signature.as_ref().map(|read| read.check(self.repeat_window));
                 // What else may be wrong with it has been said, with its line.
                 if let Some(Err(error @ CredentialError::Tolerance { .. })) = checked {
@@ -243,11 +256,13 @@ impl Routes {
             })
             .collect()
     }
+}
 
-    /// The files that the secrets were read from.
-    pub fn secret_files(&self) -> &[PathBuf] {
-        &self.secret_files
-    }
+/// The environment, or what takes its place in a test.
+pub type Variable<'v> = &'v dyn Fn(&str) -> Option<String>;
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 fn read(path: &Path) -> Result<String, RouteProblem> {

@@ -311,9 +311,12 @@ impl Routes {
     /// What the pages ask for that have nothing of their own: the default route's, without the signature, which no
     /// browser can make. Where senders are asked and people could not be, the pages stay closed.
     fn page_credentials(&self) -> Option<Credentials> {
-        let (default, ..) = self.asked_for(RouteName::DEFAULT);
-        let nothing_to_ask = default.header_free() && self.unknown.is_some();
-        (!nothing_to_ask).then(|| default.without_signature())
+        let default = self.known.get(&RouteName::default());
+        match default.filter(|default| !default.header_free()) {
+            Some(default) => Some(default.without_signature()),
+            None if self.unknown.is_some() => None,
+            None => Some(Credentials::default()),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 use poem::error::ResponseError;
 use poem::http::{StatusCode, header};
 use poem::{Body, IntoResponse, Response};
-use poem_openapi::error::ParseParamError;
+use poem_openapi::error::{ParseParamError, ParsePathError};
 use poem_openapi::payload::Payload;
 use poem_openapi::registry::{MetaSchemaRef, Registry};
 use poem_openapi::types::{ToJSON, Type};
@@ -109,6 +109,9 @@ impl Problem {
     fn of_framework(error: &poem::Error) -> Self {
         if let Some(error) = error.downcast_ref::<ParseParamError>() {
             return Self::of_field(error.name, &error.reason);
+        }
+        if error.is::<ParsePathError>() {
+            return Self::new(StatusCode::NOT_FOUND, "there is nothing of that name here");
         }
         let status = error.status();
         let detail = match status {

@@ -1,7 +1,7 @@
 //! Whether the relay lives and whether it can take notifications, for orchestrators and people.
 //!
 //! Guarantees: `ready` fails only when notifications cannot be accepted. A homeserver that is down, a token that is
-//! refused or a broken template make it `degraded` and are named, but stay 200: taking the relay out of service then
+//! refused, a broken template or routes file make it `degraded` and are named, but stay 200: taking the relay out of service then
 //! would turn a delay into a loss, because Grafana does not send again.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use serde::Serialize;
 /// How one part of the relay is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// The part: `outbox`, `homeserver`, `templates`, `deliveries`.
+    /// The part: `outbox`, `homeserver`, `templates`, `routes`, `deliveries`.
     pub name: &'static str,
     /// Its state.
     pub state: State,

@@ -73,6 +73,18 @@ impl Body {
     }
 }
 
+/// The route that the path names; `None` for the default one. Whatever is not exactly the default path names a route, so
+/// that a name that cannot be found lets nobody in.
+fn named(request: &Request) -> Result<Option<String>, Problem> {
+    if request.uri().path() == "/alert" {
+        return Ok(None);
+    }
+    // poem-openapi calls the parameters of a path by their number.
+    let unnamed = || Problem::new(StatusCode::NOT_FOUND, "nothing is here; notifications go to /alert");
+    let name = request.raw_path_param("param0").ok_or_else(unnamed)?;
+    Ok(Some(door(request)?.route(name)))
+}
+
 /// A notification at the address of another relay, if that is enabled; see `compat`.
 pub(super) async fn foreign(request: Request) -> poem::Result<Response> {
     let (request, mut body) = request.split();
@@ -122,11 +134,7 @@ impl<'a> ApiExtractor<'a> for Body {
         body: &mut RequestBody,
         _options: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
-        let named = request.raw_path_param("route");
-        let route = match named {
-            Some(name) => Some(door(request).map_err(Problem::into_error)?.route(name)),
-            None => None,
-        };
+        let route = named(request).map_err(Problem::into_error)?;
         Self::read(request, body, route).await.map_err(Problem::into_error)
     }
 }

@@ -55,8 +55,9 @@ impl fmt::Display for Finding {
 }
 
 impl Client {
-    /// Checks the homeserver, the token and the rooms, in this order; stops where the rest cannot be known.
-    pub async fn check(&self, rooms: &[RoomAddress]) -> Vec<Finding> {
+    /// Checks the homeserver, the token and the rooms, in this order; stops where the rest cannot be known. In the rooms
+    /// of `pinged` the account needs the power to ping everybody, too.
+    pub async fn check(&self, rooms: &[RoomAddress], pinged: &[RoomAddress]) -> Vec<Finding> {
         if let Err(failure) = self.call(Asked::Account, get_supported_versions::Request::new()).await {
             return vec![self.account_trouble(&failure)];
         }
@@ -66,14 +67,21 @@ impl Client {
         };
         let mut findings = whose_token(&me);
         for room in rooms {
-            if let Err(finding) = self.check_room(room, &me.user_id, &mut findings).await {
+            let pings = pinged.contains(room);
+            if let Err(finding) = self.check_room(room, pings, &me.user_id, &mut findings).await {
                 findings.push(finding);
             }
         }
         findings
     }
 
-    async fn check_room(&self, room: &RoomAddress, me: &UserId, findings: &mut Vec<Finding>) -> Result<(), Finding> {
+    async fn check_room(
+        &self,
+        room: &RoomAddress,
+        pings: bool,
+        me: &UserId,
+        findings: &mut Vec<Finding>,
+    ) -> Result<(), Finding> {
         let trouble = |failure: Failure| room_trouble(room, me, &failure);
         let id = self.resolve(room).await.map_err(trouble)?;
         if self.enter(room, &id, me).await.map_err(trouble)? {
@@ -88,8 +96,12 @@ impl Client {
         if self.encrypted(&id).await.map_err(trouble)? {
             return Err(room_trouble(room, me, &Failure::room(RoomTrouble::Encrypted, "")));
         }
-        if !self.may_send(&id, me).await.map_err(trouble)? {
+        let power = self.power(&id).await.map_err(trouble)?;
+        if !power.user_can_send_message(me, MessageLikeEventType::RoomMessage) {
             return Err(room_trouble(room, me, &Failure::room(RoomTrouble::NoPower, "")));
+        }
+        if pings && !power.user_can_trigger_room_notification(me) {
+            findings.push(no_power_to_ping(room, me, power.notifications.room.into()));
         }
         findings.push(Finding::new(
             Severity::Info,
@@ -123,11 +135,11 @@ impl Client {
         }
     }
 
-    async fn may_send(&self, id: &RoomId, me: &UserId) -> Result<bool, Failure> {
-        let levels: RoomPowerLevelsEventContent = match self.state(id, StateEventType::RoomPowerLevels, "").await {
-            Ok(raw) => parse(raw.get())?,
-            // Without power levels everybody may send.
-            Err(failure) if failure.is(404, "M_NOT_FOUND") => return Ok(true),
+    /// Who may do what in a room.
+    async fn power(&self, id: &RoomId) -> Result<RoomPowerLevels, Failure> {
+        let levels = match self.state(id, StateEventType::RoomPowerLevels, "").await {
+            Ok(raw) => RoomPowerLevelsSource::Original(parse::<RoomPowerLevelsEventContent>(raw.get())?),
+            Err(failure) if failure.is(404, "M_NOT_FOUND") => RoomPowerLevelsSource::None,
             Err(failure) => return Err(failure),
         };
         // Since room version 12 the creators stand above all levels without being listed.
@@ -138,8 +150,7 @@ impl Client {
         let rules = version
             .rules()
             .unwrap_or(ruma::room_version_rules::RoomVersionRules::V11);
-        let levels = RoomPowerLevels::new(RoomPowerLevelsSource::Original(levels), &rules.authorization, creators);
-        Ok(levels.user_can_send_message(me, MessageLikeEventType::RoomMessage))
+        Ok(RoomPowerLevels::new(levels, &rules.authorization, creators))
     }
 
     fn account_trouble(&self, failure: &Failure) -> Finding {
@@ -200,6 +211,16 @@ fn whose_token(me: &WhoAmI) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+fn no_power_to_ping(room: &RoomAddress, me: &UserId, needed: i64) -> Finding {
+    Finding::new(
+        Severity::Warn,
+        format!(
+            "the routes ping everybody in {room}, but {me} lacks the power for it: raise its power level there to \
+             {needed}, or lower the one for notifying everybody; until then nobody is pinged by it"
+        ),
+    )
 }
 
 fn room_trouble(room: &RoomAddress, me: &UserId, failure: &Failure) -> Finding {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Mutex;
 
+use super::routes::InUse;
 use crate::deliver::Courier;
 use crate::intake::{Check, Checks, State};
 use crate::matrix::Client;
@@ -26,6 +27,7 @@ pub(super) struct Parts {
     client: Client,
     renderer: Renderer,
     courier: Arc<Courier>,
+    routes: Arc<InUse>,
     metrics: Option<PrometheusHandle>,
     probed: Mutex<Option<(Instant, Option<String>)>>,
     gauged: Mutex<Vec<String>>,
@@ -37,6 +39,7 @@ impl Parts {
         client: Client,
         renderer: Renderer,
         courier: Arc<Courier>,
+        routes: Arc<InUse>,
         metrics: Option<PrometheusHandle>,
     ) -> Self {
         Self {
@@ -44,6 +47,7 @@ impl Parts {
             client,
             renderer,
             courier,
+            routes,
             metrics,
             probed: Mutex::default(),
             gauged: Mutex::default(),
@@ -96,6 +100,17 @@ impl Parts {
         }
     }
 
+    fn routes(&self) -> Check {
+        let problems = self.routes.problems(&self.renderer.names());
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let reason = (!lines.is_empty()).then(|| lines.join("; "));
+        Check {
+            name: "routes",
+            state: degraded(reason.as_ref()),
+            reason,
+        }
+    }
+
     async fn deliveries(&self) -> Check {
         let mut reasons = Vec::new();
         match self.outbox.stats(Timestamp::now()).await {
@@ -133,6 +148,8 @@ impl Parts {
 
     async fn set_gauges(&self) {
         metrics::gauge!("relay_templates_broken").set(count(self.renderer.problems().len() as u64));
+        let routes = self.routes.problems(&self.renderer.names());
+        metrics::gauge!("relay_routes_broken").set(count(routes.len() as u64));
         let Ok(stats) = self.outbox.stats(Timestamp::now()).await else {
             return;
         };
@@ -160,6 +177,7 @@ impl Checks for Parts {
             self.outbox().await,
             self.homeserver().await,
             self.templates(),
+            self.routes(),
             self.deliveries().await,
         ]
     }

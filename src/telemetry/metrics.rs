@@ -67,6 +67,14 @@ fn describe() {
         "relay_templates_broken",
         "Template files that cannot be used as they are now."
     );
+    describe_gauge!(
+        "relay_routes_broken",
+        "Problems of the routes file as it is now; while there are any, older routes or a built-in template are in use."
+    );
+    describe_counter!(
+        "relay_routes_reloads_total",
+        "Changes of the routes file since the start, by outcome: taken or refused."
+    );
     describe_histogram!(
         "relay_acceptance_to_delivery_seconds",
         "From acceptance to the event in the room."

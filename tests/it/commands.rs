@@ -259,3 +259,134 @@ async fn send_test_reaches_the_room_and_says_what_is_wrong() {
     );
     assert!(homeserver.messages(&secret).is_empty());
 }
+
+const ROUTES: &str = r##"[routes.default]
+rooms = ["#ops:example.org"]
+
+[[routes.default.rules]]
+matchers = ['severity="critical"', '"service"=~"check.*"']
+rooms = ["#oncall:example.org"]
+template = "compact"
+mentions = { room = true }
+continue = true
+
+[[routes.default.rules]]
+matchers = ['severity!="critical"']
+mode = "new"
+
+[routes.storage]
+rooms = ["!storage:example.org"]
+credentials = { bearer = ["a", "b"], signature = { secrets = "c" } }
+"##;
+
+#[test]
+fn check_prints_the_routing_table() {
+    let place = Place::new();
+    place.write("routes.toml", ROUTES);
+    let said = place.run(&["check", "--routes-file", "routes.toml"]);
+    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    let table = "/alert and /alert/default (routes.toml:1), open to everybody
+  severity=\"critical\", service=~\"check.*\", continue (routes.toml:4)
+    → #oncall:example.org, template compact, live, pings @room
+  severity!=\"critical\" (routes.toml:11)
+    → #ops:example.org, template alert, new
+  else → #ops:example.org, template alert, live
+/alert/storage (routes.toml:15), asks for 2 tokens and signature
+  → !storage:example.org, template alert, live
+";
+    assert!(said.out.contains(table), "{}", said.out);
+}
+
+#[test]
+fn check_names_every_problem_of_the_routes_with_its_line() {
+    let place = Place::new();
+    let broken = ROUTES
+        .replace("rooms = [\"#ops", "roms = [\"#ops")
+        .replace("mode = \"new\"", "mode = \"nwe\"");
+    place.write("routes.toml", &broken);
+    let said = place.run(&["check", "--routes-file", "routes.toml"]);
+    assert_eq!(said.code, Some(1), "{}", said.out);
+    for line in [
+        "routes.toml:2: error: the key `roms` is unknown; did you mean `rooms`?",
+        "routes.toml:13: error: `nwe` is not a mode",
+    ] {
+        assert!(said.out.contains(line), "{line}\n{}", said.out);
+    }
+
+    place.write("routes.toml", &ROUTES.replace("\"compact\"", "\"compct\""));
+    let said = place.run(&["check", "--routes-file", "routes.toml"]);
+    assert_eq!(said.code, Some(1), "{}", said.out);
+    let line = "routes.toml:7: error: there is no template `compct`; did you mean `compact`?";
+    assert!(said.out.contains(line), "{}", said.out);
+
+    let never = ROUTES
+        .replace("matchers = ['severity=", "continue = false\nmatchers = []\n#")
+        .replace("continue = true", "");
+    place.write("routes.toml", &never);
+    assert_eq!(place.run(&["check", "--routes-file", "routes.toml"]).code, Some(0));
+    let said = place.run(&["check", "--strict", "--routes-file", "routes.toml"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.out.contains("warning: no alert reaches this rule"), "{}", said.out);
+
+    let said = place.run(&["check", "--routes-file", "nowhere.toml"]);
+    assert!(
+        said.code == Some(1) && said.out.contains("nowhere.toml: error: cannot be read"),
+        "{}",
+        said.out
+    );
+}
+
+#[tokio::test]
+async fn check_asks_the_homeserver_about_the_rooms_of_the_routes() {
+    let homeserver = standin::Homeserver::new("example.org");
+    let token = homeserver.login("bot", "RELAY");
+    homeserver.create_room(&standin::NewRoom::named("ops").alias("ops").member("bot"));
+    homeserver.create_room(&standin::NewRoom::named("oncall").alias("oncall").member("bot"));
+    let running = homeserver.start().await.unwrap();
+    let place = Place::new();
+    place.write("routes.toml", ROUTES);
+    let mut command = place.command(&["check", "--rooms", "--routes-file", "routes.toml"]);
+    command
+        .env("MATRIX_HOME_SERVER_URL", &running.base_url)
+        .env("MATRIX_ACCESS_TOKEN", token);
+    let said = Said::of(
+        &tokio::task::spawn_blocking(move || command.output())
+            .await
+            .unwrap()
+            .unwrap(),
+    );
+    assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
+    for part in [
+        "#ops:example.org is ready",
+        "warning: the routes ping everybody in #oncall:example.org, but @bot:example.org lacks the power",
+        "error: !storage:example.org is not a room that",
+    ] {
+        assert!(said.out.contains(part), "{part}\n{}", said.out);
+    }
+}
+
+#[test]
+fn route_explains_where_each_alert_goes_and_why() {
+    let place = Place::new();
+    place.write("routes.toml", ROUTES);
+    let body = r#"{"version": "1", "alerts": [
+        {"status": "firing", "labels": {"alertname": "A", "severity": "critical", "service": "checkout"}},
+        {"status": "firing", "labels": {"alertname": "B", "severity": "critical"}}]}"#;
+    place.write("body.json", body);
+    let said = place.run(&["route", "--payload", "body.json", "--routes-file", "routes.toml"]);
+    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    let wanted = r##"alert 1 of 2: firing {alertname="A", service="checkout", severity="critical"}
+  routes.toml:4 takes it: severity="critical", service=~"check.*", and goes on (`continue`)
+  routes.toml:11 does not: severity!="critical" fails, it is "critical"
+  → #oncall:example.org, template compact, live, pings @room
+alert 2 of 2: firing {alertname="B", severity="critical"}
+  routes.toml:4 does not: service=~"check.*" fails, there is no such label
+  routes.toml:11 does not: severity!="critical" fails, it is "critical"
+  no rule takes it, so it stays with the route
+  → #ops:example.org, template alert, live
+"##;
+    assert_eq!(said.out, wanted);
+    let said = place.run(&["route", "--route", "storge", "--routes-file", "routes.toml"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("there are: default, storage"), "{}", said.err);
+}

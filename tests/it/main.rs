@@ -6,13 +6,19 @@ mod app;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod door;
+#[cfg(test)]
 mod front_door;
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
@@ -29,6 +35,10 @@ mod real;
 mod render;
 #[cfg(test)]
 mod route;
+#[cfg(test)]
+mod routes;
+#[cfg(test)]
+mod secrets;
 #[cfg(test)]
 mod stack;
 #[cfg(test)]

@@ -4,7 +4,6 @@
 //! a value is ever part of a problem.
 
 use std::ops::Range;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use http::HeaderName;
@@ -12,33 +11,34 @@ use secrecy::SecretString;
 use toml::de::DeValue;
 
 use super::source::{Section, Value};
+use super::watch::Seen;
 use crate::config::value::duration;
 use crate::intake::{BasicLogin, CredentialSettings, SignatureSettings};
 
 /// What Grafana calls it unless told otherwise.
 const SIGNATURE_HEADER: &str = "X-Grafana-Alerting-Signature";
-/// Half of the default repeat window.
+/// Half of the default time within which a repeat is recognised, so that no replay can outlive it.
 const TOLERANCE: Duration = Duration::from_secs(45);
 
-pub(super) fn read(section: &Section<'_>, files: &mut Vec<PathBuf>) -> CredentialSettings {
+pub(super) fn read(section: &Section<'_>, seen: &mut Vec<Seen>) -> CredentialSettings {
     section.only(&["bearer", "basic", "signature"]);
     if section.entries().next().is_none() {
         section
             .error("without `bearer`, `basic` or `signature` these credentials let everybody in; leave the table out");
     }
     CredentialSettings {
-        bearer: secrets(section, "bearer", files),
+        bearer: secrets(section, "bearer", seen),
         basic: section
             .list("basic")
             .unwrap_or_default()
             .iter()
-            .filter_map(|login| basic(login, files))
+            .filter_map(|login| basic(login, seen))
             .collect(),
-        signature: section.section("signature").map(|section| signature(&section, files)),
+        signature: section.section("signature").map(|section| signature(&section, seen)),
     }
 }
 
-fn basic(section: &Section<'_>, files: &mut Vec<PathBuf>) -> Option<BasicLogin> {
+fn basic(section: &Section<'_>, seen: &mut Vec<Seen>) -> Option<BasicLogin> {
     section.only(&["user", "password"]);
     let (user, span) = section.text("user").or_else(|| missing(section, "user"))?;
     if user.is_empty() || user.contains(':') {
@@ -47,11 +47,11 @@ fn basic(section: &Section<'_>, files: &mut Vec<PathBuf>) -> Option<BasicLogin> 
     let password = section.get("password").or_else(|| missing(section, "password"))?;
     Some(BasicLogin {
         user: user.to_owned(),
-        password: secret(section, "password", password, files)?,
+        password: secret(section, "password", password, seen)?,
     })
 }
 
-fn signature(section: &Section<'_>, files: &mut Vec<PathBuf>) -> SignatureSettings {
+fn signature(section: &Section<'_>, seen: &mut Vec<Seen>) -> SignatureSettings {
     section.only(&["secrets", "header", "timestamp_header", "tolerance"]);
     if section.get("secrets").is_none() {
         missing::<()>(section, "secrets");
@@ -62,7 +62,7 @@ fn signature(section: &Section<'_>, files: &mut Vec<PathBuf>) -> SignatureSettin
             .ok()
     });
     SignatureSettings {
-        secrets: secrets(section, "secrets", files),
+        secrets: secrets(section, "secrets", seen),
         header: header(section, "header").unwrap_or_else(|| SIGNATURE_HEADER.to_owned()),
         timestamp_header: header(section, "timestamp_header"),
         tolerance: tolerance.unwrap_or(TOLERANCE),
@@ -85,7 +85,7 @@ fn missing<T>(section: &Section<'_>, key: &str) -> Option<T> {
 }
 
 /// One secret, or an array of them; none of them is a problem.
-fn secrets(section: &Section<'_>, key: &str, files: &mut Vec<PathBuf>) -> Vec<SecretString> {
+fn secrets(section: &Section<'_>, key: &str, seen: &mut Vec<Seen>) -> Vec<SecretString> {
     let Some(value) = section.get(key) else {
         return Vec::new();
     };
@@ -97,16 +97,11 @@ fn secrets(section: &Section<'_>, key: &str, files: &mut Vec<PathBuf>) -> Vec<Se
         let message = format!("`{key}` is empty, and would let everybody in; leave it out or name a secret");
         section.source.error(value.span(), message);
     }
-    let read = items.into_iter().filter_map(|item| secret(section, key, item, files));
+    let read = items.into_iter().filter_map(|item| secret(section, key, item, seen));
     read.collect()
 }
 
-fn secret<'t>(
-    section: &Section<'t>,
-    key: &str,
-    value: &'t Value<'t>,
-    files: &mut Vec<PathBuf>,
-) -> Option<SecretString> {
+fn secret<'t>(section: &Section<'t>, key: &str, value: &'t Value<'t>, seen: &mut Vec<Seen>) -> Option<SecretString> {
     let error = |span: Range<usize>, message: String| {
         section.source.error(span, message);
         None
@@ -123,7 +118,7 @@ fn secret<'t>(
             let folder = section.source.path.parent().unwrap_or(section.source.path);
             let path = folder.join(file);
             // Looked at again even if it could not be read, because it may come.
-            files.push(path.clone());
+            seen.push(Seen::now(&path));
             match std::fs::read_to_string(&path) {
                 Ok(text) => text,
                 Err(problem) => return error(span, format!("{file} cannot be read: {problem}")),

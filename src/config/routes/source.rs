@@ -12,6 +12,7 @@ use std::str::FromStr;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::Variable;
 use super::problem::RouteProblem;
 use crate::render::nearest;
 
@@ -22,13 +23,13 @@ pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 pub(super) struct Source<'t> {
     pub(super) path: &'t Path,
     text: &'t str,
-    pub(super) variable: &'t dyn Fn(&str) -> Option<String>,
+    pub(super) variable: Variable<'t>,
     errors: RefCell<Vec<RouteProblem>>,
     warnings: RefCell<Vec<RouteProblem>>,
 }
 
 impl<'t> Source<'t> {
-    pub(super) fn new(path: &'t Path, text: &'t str, variable: &'t dyn Fn(&str) -> Option<String>) -> Self {
+    pub(super) fn new(path: &'t Path, text: &'t str, variable: Variable<'t>) -> Self {
         Self {
             path,
             text,

@@ -10,15 +10,29 @@ use std::time::SystemTime;
 
 use super::{RouteProblem, Routes, RoutesSource};
 
-/// What tells one version of a file from another; `None` for one that is not there.
-type Stamp = Option<(Option<SystemTime>, u64, PathBuf, u64)>;
+/// A file as it was before it was read, so that what changes meanwhile is seen by the next look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Seen {
+    path: PathBuf,
+    stamp: Option<Stamp>,
+}
+
+/// What tells one version of a file from another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stamp {
+    modified: Option<SystemTime>,
+    size: u64,
+    /// Where links lead, since a swap of a link changes nothing else.
+    target: PathBuf,
+    inode: u64,
+}
 
 /// Looks at the files of a source.
+#[derive(Debug)]
 pub struct Watch {
     source: RoutesSource,
-    files: Vec<PathBuf>,
-    taken: Vec<Stamp>,
-    settling: Option<Vec<Stamp>>,
+    taken: Vec<Seen>,
+    settling: Option<Vec<Seen>>,
 }
 
 /// What one look saw.
@@ -31,16 +45,13 @@ pub enum Watched {
 }
 
 impl Watch {
-    /// Watches what `routes` were just read from.
+    /// Watches what `routes` were read from.
     pub fn new(source: RoutesSource, routes: &Routes) -> Self {
-        let mut watch = Self {
+        Self {
             source,
-            files: Vec::new(),
-            taken: Vec::new(),
+            taken: routes.seen.clone(),
             settling: None,
-        };
-        watch.take(routes.secret_files());
-        watch
+        }
     }
 
     /// Whether there is anything to look at.
@@ -50,13 +61,13 @@ impl Watch {
 
     /// One step; see the module.
     pub fn look(&mut self) -> Watched {
-        let stamps = stamps(&self.files);
-        if stamps == self.taken {
+        let now: Vec<Seen> = self.taken.iter().map(|seen| Seen::now(&seen.path)).collect();
+        if now == self.taken {
             self.settling = None;
             return Watched::Unchanged;
         }
-        if self.settling.as_ref() != Some(&stamps) {
-            self.settling = Some(stamps);
+        if self.settling.as_ref() != Some(&now) {
+            self.settling = Some(now);
             return Watched::Unchanged;
         }
         self.reload()
@@ -64,37 +75,32 @@ impl Watch {
 
     /// Reads everything now, changed or not.
     pub fn reload(&mut self) -> Watched {
-        // The stamps are those from before reading: what changes meanwhile is seen by the next look.
-        let before = stamps(&self.files);
-        let loaded = self.source.load();
+        let (seen, loaded) = self.source.load_seen(&super::variable);
+        self.taken = seen;
         self.settling = None;
-        match &loaded {
-            Ok(routes) if routes.secret_files() != self.secret_files() => self.take(routes.secret_files()),
-            Ok(_) | Err(_) => self.taken = before,
-        }
         Watched::Changed(loaded.map(Box::new))
     }
+}
 
-    fn secret_files(&self) -> &[PathBuf] {
-        self.files.get(usize::from(self.has_file())..).unwrap_or_default()
-    }
-
-    fn take(&mut self, secret_files: &[PathBuf]) {
-        self.files = self.source.file.iter().chain(secret_files).cloned().collect();
-        self.taken = stamps(&self.files);
+impl Seen {
+    pub(super) fn now(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            stamp: stamp(path),
+        }
     }
 }
 
-fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
-    files.iter().map(|file| stamp(file)).collect()
-}
-
-fn stamp(path: &Path) -> Stamp {
+fn stamp(path: &Path) -> Option<Stamp> {
     let metadata = fs::metadata(path).ok()?;
     #[cfg(unix)]
     let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
     #[cfg(not(unix))]
     let inode = 0;
-    let target = fs::canonicalize(path).unwrap_or_default();
-    Some((metadata.modified().ok(), metadata.len(), target, inode))
+    Some(Stamp {
+        modified: metadata.modified().ok(),
+        size: metadata.len(),
+        target: fs::canonicalize(path).unwrap_or_default(),
+        inode,
+    })
 }

@@ -53,14 +53,34 @@ async fn check_names_each_problem_and_what_to_do() {
 }
 
 #[tokio::test]
+async fn check_warns_of_rooms_where_the_bot_cannot_ping_everybody() {
+    let stage = Stage::new().await;
+    let (_, plain) = stage.room(&NewRoom::named("plain").member("bot"));
+    let (_, free) = stage.room(&NewRoom::named("free").member("bot").pings_for_all());
+    let (_, other) = stage.room(&NewRoom::named("other").member("bot"));
+    let rooms = [plain.clone(), free.clone(), other];
+    let findings = stage.client.check(&rooms, &[plain.clone(), free]).await;
+    let warnings: Vec<_> = findings
+        .iter()
+        .filter(|finding| finding.severity != Severity::Info)
+        .collect();
+    assert_eq!(warnings.len(), 1, "{findings:#?}");
+    let line = &warnings[0].line;
+    assert_eq!(warnings[0].severity, Severity::Warn);
+    for part in [plain.as_str(), "lacks the power", "to 50"] {
+        assert!(line.contains(part), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn check_tells_a_bad_token_from_a_homeserver_that_is_down() {
     let stage = Stage::new().await;
     let stranger = client(&stage.running.base_url, "not-a-token", Duration::from_secs(30));
-    let findings = stranger.check(&[]).await;
+    let findings = stranger.check(&[], &[]).await;
     assert_eq!(findings[0].severity, Severity::Error);
     assert!(findings[0].line.contains("MATRIX_ACCESS_TOKEN"), "{}", findings[0]);
     stage.running.refuse().await;
-    let findings = stage.client.check(&[]).await;
+    let findings = stage.client.check(&[], &[]).await;
     assert_eq!(findings[0].severity, Severity::Warn);
     assert!(findings[0].line.contains("cannot connect"), "{}", findings[0]);
 }

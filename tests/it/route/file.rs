@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use grafana_matrix_relay::config::routes::{RouteProblem, Routes, RoutesSource};
+use grafana_matrix_relay::config::routes::{RouteProblem, Routes, RoutesSource, Watch, Watched};
 use grafana_matrix_relay::intake::CredentialSettings;
 use grafana_matrix_relay::message::{Mode, RouteName, TemplateName};
 use secrecy::ExposeSecret as _;
@@ -291,5 +291,49 @@ fn a_template_that_is_not_there_is_named_with_its_line() {
     assert_eq!(
         problems,
         ["routes.toml:3: there is no template `compct`; did you mean `compact`?"]
+    );
+}
+
+#[test]
+fn a_secret_that_is_replaced_or_comes_later_is_a_change_of_the_routes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, token) = (folder.path().join("routes.toml"), folder.path().join("token"));
+    std::fs::write(
+        &file,
+        "[routes.default]\nrooms = '!r:x.org'\ncredentials.bearer.file = 'token'\n",
+    )
+    .unwrap();
+    std::fs::write(&token, "first").unwrap();
+    let source = RoutesSource {
+        file: Some(file),
+        ..RoutesSource::default()
+    };
+    let shown = |routes: &Routes| {
+        routes.credentials[&name("default")].bearer[0]
+            .expose_secret()
+            .to_owned()
+    };
+    let routes = source.load().unwrap();
+    assert_eq!(shown(&routes), "first");
+
+    let mut watch = Watch::new(source, &routes);
+    assert!(matches!(watch.look(), Watched::Unchanged));
+    std::fs::write(&token, "second one").unwrap();
+    assert!(matches!(watch.look(), Watched::Unchanged), "it may not be finished");
+    let Watched::Changed(Ok(routes)) = watch.look() else {
+        panic!("the new secret is not seen")
+    };
+    assert_eq!(shown(&routes), "second one");
+
+    std::fs::remove_file(&token).unwrap();
+    watch.look();
+    assert!(matches!(watch.look(), Watched::Changed(Err(_))));
+    assert!(matches!(watch.look(), Watched::Unchanged), "a problem is said once");
+    std::fs::write(&token, "third").unwrap();
+    watch.look();
+    assert!(matches!(watch.look(), Watched::Changed(Ok(_))));
+    assert!(
+        matches!(watch.reload(), Watched::Changed(Ok(_))),
+        "also unchanged, if asked"
     );
 }

@@ -162,6 +162,11 @@ impl Relay {
         drop(self);
     }
 
+    /// Asks it to read its routes again.
+    pub(crate) fn hang_up(&self) {
+        self.process.signal("HUP");
+    }
+
     /// Asks it to end, and waits until it has.
     pub(crate) fn terminate(mut self) -> ExitStatus {
         self.process.signal("TERM");

@@ -1,0 +1,159 @@
+//! Keeps the routes up to date while the relay runs: when their file changes, and on SIGHUP.
+//!
+//! Guarantees: a file that cannot be used changes nothing but what `/health/ready`, the log and a metric say; each change
+//! is one line of the log. A notification that is being routed sees the old table or the new one, never both.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::report_matrix;
+use crate::config::routes::{RouteProblem, Routes, Watch, Watched};
+use crate::intake::Door;
+use crate::matrix::Client;
+use crate::message::TemplateName;
+use crate::route::Router;
+
+/// How often the file is looked at: a saved one is in use within a second.
+const POLL: Duration = Duration::from_millis(250);
+
+/// The routes in use, and what is wrong with the file that should have taken their place.
+#[derive(Debug)]
+pub(super) struct InUse {
+    routes: ArcSwap<Routes>,
+    refused: Mutex<Vec<RouteProblem>>,
+}
+
+impl InUse {
+    pub(super) fn new(routes: Routes) -> Self {
+        Self {
+            routes: ArcSwap::from_pointee(routes),
+            refused: Mutex::default(),
+        }
+    }
+
+    /// What somebody should mend, given the templates that there are: the file cannot be used, or names others.
+    pub(super) fn problems(&self, templates: &[TemplateName]) -> Vec<RouteProblem> {
+        let mut problems = self.refused().clone();
+        problems.extend(self.routes.load().unknown_templates(templates));
+        problems
+    }
+
+    fn refused(&self) -> std::sync::MutexGuard<'_, Vec<RouteProblem>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Everything that a change of the routes reaches.
+pub(super) struct Keeper {
+    pub(super) watch: Watch,
+    pub(super) in_use: Arc<InUse>,
+    pub(super) door: Arc<Door>,
+    pub(super) router: Router,
+    pub(super) client: Client,
+}
+
+impl Keeper {
+    /// Runs until it is aborted; ends at once where there is no file.
+    pub(super) async fn run(mut self) {
+        if !self.watch.has_file() {
+            return;
+        }
+        for warning in &self.in_use.routes.load().warnings {
+            tracing::warn!("{warning}");
+        }
+        let mut hangup = match signal(SignalKind::hangup()) {
+            Ok(hangup) => Some(hangup),
+            Err(error) => {
+                tracing::warn!(error.message = %error, "SIGHUP cannot be received; changes of the routes file are seen all the same");
+                None
+            }
+        };
+        loop {
+            let asked = tokio::select! {
+                () = tokio::time::sleep(POLL) => false,
+                () = received(&mut hangup) => true,
+            };
+            let mut watch = self.watch;
+            // Reading a mounted volume may block.
+            let looked = tokio::task::spawn_blocking(move || {
+                let seen = if asked { watch.reload() } else { watch.look() };
+                (watch, seen)
+            });
+            let Ok((watch, seen)) = looked.await else {
+                tracing::error!("looking for changed routes failed; those in use stay until the relay is restarted");
+                return;
+            };
+            self.watch = watch;
+            match seen {
+                Watched::Unchanged => {}
+                Watched::Changed(Ok(routes)) => self.take(*routes),
+                Watched::Changed(Err(problems)) => self.refuse(problems),
+            }
+        }
+    }
+
+    fn take(&self, routes: Routes) {
+        // First who may come in: a route that is added or guarded now must not be open for a moment.
+        if let Err(error) = self.door.replace_routes(&routes.credentials, routes.compat.clone()) {
+            return self.refuse(vec![RouteProblem {
+                file: "the credentials of the routes".to_owned(),
+                line: None,
+                message: error.to_string(),
+            }]);
+        }
+        let before = self.router.table();
+        let (known, pinged) = (before.rooms(), before.pinged_rooms());
+        let table = routes.table.clone();
+        let new: Vec<_> = table.rooms().into_iter().filter(|room| !known.contains(room)).collect();
+        let newly_pinged: Vec<_> = table
+            .pinged_rooms()
+            .into_iter()
+            .filter(|room| !pinged.contains(room))
+            .collect();
+        let (routes_count, rooms_count) = (table.routes().len(), table.rooms().len());
+        self.router.replace(table);
+        let warnings: Vec<String> = routes.warnings.iter().map(ToString::to_string).collect();
+        self.in_use.routes.store(Arc::new(routes));
+        self.in_use.refused().clear();
+        metrics::counter!("relay_routes_reloads_total", "outcome" => "taken").increment(1);
+        if warnings.is_empty() {
+            tracing::info!("the routes were read again: {routes_count} routes to {rooms_count} rooms are in use");
+        } else {
+            let warnings = warnings.join("; ");
+            tracing::warn!(
+                "the routes were read again: {routes_count} routes to {rooms_count} rooms are in use, but {warnings}"
+            );
+        }
+        // Rooms that were checked before are not asked about again.
+        let asked: Vec<_> = new
+            .into_iter()
+            .chain(newly_pinged.iter().filter(|room| known.contains(room)).cloned())
+            .collect();
+        if !asked.is_empty() {
+            tokio::spawn(report_matrix(self.client.clone(), asked, newly_pinged));
+        }
+    }
+
+    fn refuse(&self, problems: Vec<RouteProblem>) {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        *self.in_use.refused() = problems;
+        metrics::counter!("relay_routes_reloads_total", "outcome" => "refused").increment(1);
+        tracing::error!(
+            "the routes file cannot be used, and the last routes that could stay in use: {}",
+            lines.join("; ")
+        );
+    }
+}
+
+async fn received(hangup: &mut Option<Signal>) {
+    if let Some(signals) = hangup
+        && signals.recv().await.is_some()
+    {
+        return;
+    }
+    // No more of them will come.
+    std::future::pending().await
+}
