@@ -229,7 +229,7 @@ pub struct DoorFlags {
     )]
     pub max_header_bytes: Option<String>,
 
-    /// How long these may take to arrive, and a connection may be idle [default: 30s].
+    /// How long these may take to arrive, and a connection may be idle [default: 37s].
     #[arg(
         long,
         global = true,

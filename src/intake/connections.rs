@@ -54,7 +54,9 @@ impl Default for ConnectionSettings {
             max_connections: 512,
             max_headers: 100,
             max_header_bytes: 32 * 1024,
-            header_time: Duration::from_secs(30),
+            // A sender that uses its connection again must not meet the moment in which it is closed: intervals of
+            // notifications are multiples of ten seconds.
+            header_time: Duration::from_secs(37),
         }
     }
 }

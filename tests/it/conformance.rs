@@ -17,7 +17,8 @@ async fn what_the_document_says_is_what_the_relay_does() {
         .start()
         .await;
     let folder = tempfile::tempdir().unwrap();
-    let run = Command::new(SCHEMATHESIS)
+    let mut command = Command::new(SCHEMATHESIS);
+    command
         .args([
             "run",
             &format!("{}/openapi.json", relay.base_url),
@@ -34,9 +35,9 @@ async fn what_the_document_says_is_what_the_relay_does() {
             "--warnings=off",
         ])
         .current_dir(folder.path())
-        .env("NO_PROXY", "127.0.0.1")
-        .output()
-        .expect("Schemathesis; tests/stack/setup.sh installs it");
+        .env("NO_PROXY", "127.0.0.1");
+    let run = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
+    let run = run.expect("Schemathesis; tests/stack/setup.sh installs it");
     let said = String::from_utf8_lossy(&run.stdout);
     assert!(run.status.success(), "{said}\n{}", String::from_utf8_lossy(&run.stderr));
     // It really asked.

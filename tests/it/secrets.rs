@@ -26,7 +26,7 @@ async fn no_secret_and_no_body_is_seen_outside() {
     for (name, value) in SECRETS {
         setup = setup.env(name, value);
     }
-    let relay = setup.start().await;
+    let mut relay = setup.start().await;
     let http = http_client();
     let url = |path: &str| format!("{}{path}", relay.base_url);
     let body = json!({"groupKey": "group", "alerts": [{"status": "firing", "labels": {"alertname": "Named", "l": "zq-label"},
@@ -71,6 +71,7 @@ async fn no_secret_and_no_body_is_seen_outside() {
     assert_eq!(accepted.send().await.unwrap().status(), 202);
     let metrics = http.get(url("/metrics")).bearer_auth("zq-metrics-token");
     seen += &metrics.send().await.unwrap().text().await.unwrap();
+    relay.says("notification accepted").await;
     let log = relay.log();
     assert!(
         log.contains("its credential is wrong") && log.contains("notification accepted"),
