@@ -99,8 +99,8 @@ impl Settings {
         }
         let routes = loaded(&source, &mut values);
         let shared = shared(flags, &mut values);
-        match (matrix, routes, shared) {
-            (Some(matrix), Some(routes), Some(shared)) if values.problems.is_empty() => Ok(Self {
+        match (matrix, routes) {
+            (Some(matrix), Some(routes)) if values.problems.is_empty() => Ok(Self {
                 matrix,
                 routes,
                 routes_source: source,
@@ -120,8 +120,9 @@ impl Settings {
             ..routes_source(flags, &mut values)
         };
         let routes = loaded(&source, &mut values);
-        match (routes, shared(flags, &mut values)) {
-            (Some(routes), Some(shared)) if values.problems.is_empty() => Ok(Self {
+        let shared = shared(flags, &mut values);
+        match routes {
+            Some(routes) if values.problems.is_empty() => Ok(Self {
                 matrix,
                 routes,
                 routes_source: source,
@@ -219,7 +220,7 @@ fn matrix(flags: &Flags, values: &mut Values) -> Option<matrix::Settings> {
 }
 
 /// Everything but Matrix, with placeholders there.
-fn shared(flags: &Flags, values: &mut Values) -> Option<Settings> {
+fn shared(flags: &Flags, values: &mut Values) -> Settings {
     let server = server(flags, values);
     let (render, template) = rendering(flags, values);
     let horizon = values.duration(
@@ -235,7 +236,7 @@ fn shared(flags: &Flags, values: &mut Values) -> Option<Settings> {
     );
     let min_age = values.duration("--fold-after", "RELAY_FOLD_AFTER", flags.fold_after.as_deref(), 3);
     let placeholder = SecretString::default();
-    Some(Settings {
+    Settings {
         matrix: matrix::Settings {
             home_server: String::new(),
             access_token: placeholder,
@@ -252,7 +253,7 @@ fn shared(flags: &Flags, values: &mut Values) -> Option<Settings> {
             min_age,
         },
         server,
-    })
+    }
 }
 
 /// What is known of the routes without reading their file.

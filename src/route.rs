@@ -8,6 +8,7 @@ mod grammar;
 mod matcher;
 mod pattern;
 mod policy;
+mod quoted;
 mod split;
 mod tree;
 

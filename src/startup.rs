@@ -76,12 +76,15 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
             "the route `{route}` asks for no credential (RELAY_TOKEN): anyone who reaches this port can send messages to its rooms"
         );
     }
+    let watch = Watch::new(settings.routes_source, &settings.routes);
     let routes = routes::Keeper {
         door: Arc::clone(&door),
-        watch: Watch::new(settings.routes_source, &settings.routes),
+        hangup: routes::hangups(&watch),
+        watch,
         in_use: Arc::new(InUse::new(settings.routes)),
         router: router.clone(),
         client: client.clone(),
+        renderer: renderer.clone(),
     };
     let pipeline = Arc::new(Pipeline::new(router, renderer.clone(), outbox.clone()));
     let courier = Arc::new(Courier::new(client.clone(), settings.deliver));

@@ -252,8 +252,8 @@ pub(super) fn credentials(
         basic: logins(
             "basic-auth",
             "RELAY_BASIC_AUTH",
-            &flags.basic_auth,
-            &flags.basic_auth_file,
+            flags.basic_auth.as_ref(),
+            flags.basic_auth_file.as_deref(),
             values,
         ),
         signature: signature(flags, repeat_window, values),
@@ -271,8 +271,8 @@ pub(super) fn door(flags: &DoorFlags, max_body_bytes: usize, values: &mut Values
         basic: logins(
             "page-auth",
             "RELAY_PAGE_AUTH",
-            &flags.page_auth,
-            &flags.page_auth_file,
+            flags.page_auth.as_ref(),
+            flags.page_auth_file.as_deref(),
             values,
         ),
         signature: None,
@@ -307,12 +307,12 @@ pub(super) fn door(flags: &DoorFlags, max_body_bytes: usize, values: &mut Values
 fn logins(
     name: &str,
     variable: &str,
-    value: &Option<SecretString>,
-    file: &Option<String>,
+    value: Option<&SecretString>,
+    file: Option<&str>,
     values: &mut Values,
 ) -> Vec<BasicLogin> {
     let flag = format!("--{name}");
-    let lines = values.secrets((&flag, variable), value.as_ref(), file.as_deref());
+    let lines = values.secrets((&flag, variable), value, file);
     let mut logins = Vec::new();
     for line in lines {
         match line.expose_secret().split_once(':') {
@@ -383,29 +383,27 @@ fn flight(flags: &DoorFlags, max_body_bytes: usize, values: &mut Values) -> Flig
 /// Bounds on connections.
 pub(super) fn connections(flags: &DoorFlags, values: &mut Values) -> ConnectionSettings {
     let default = ConnectionSettings::default();
-    let mut count = |flag, variable, value: &Option<String>, least, otherwise| {
-        values
-            .at_least(flag, variable, value.as_deref(), least)
-            .unwrap_or(otherwise)
+    let mut count = |flag, variable, value: Option<&str>, least, otherwise| {
+        values.at_least(flag, variable, value, least).unwrap_or(otherwise)
     };
     let max_connections = count(
         "--max-connections",
         "RELAY_MAX_CONNECTIONS",
-        &flags.max_connections,
+        flags.max_connections.as_deref(),
         1,
         default.max_connections,
     );
     let max_headers = count(
         "--max-headers",
         "RELAY_MAX_HEADERS",
-        &flags.max_headers,
+        flags.max_headers.as_deref(),
         8,
         default.max_headers,
     );
     let max_header_bytes = count(
         "--max-header-bytes",
         "RELAY_MAX_HEADER_BYTES",
-        &flags.max_header_bytes,
+        flags.max_header_bytes.as_deref(),
         1024,
         default.max_header_bytes,
     );

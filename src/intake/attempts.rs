@@ -93,39 +93,43 @@ mod tests {
         Timestamp::from_second(1_795_000_000 + seconds).unwrap()
     }
 
-    fn address(number: u32) -> Option<IpAddr> {
-        Some(IpAddr::V4(Ipv4Addr::from_bits(number)))
+    fn address(number: u32) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::from_bits(number))
     }
 
     #[test]
     fn an_address_is_blocked_after_the_limit_and_free_again_after_a_minute() {
         let attempts = Attempts::new(3);
-        let failed = |second| attempts.failed(address(1), at(second));
+        let failed = |second| attempts.failed(Some(address(1)), at(second));
         assert_eq!([failed(0), failed(1), failed(2)], [false, false, true]);
-        assert_eq!(attempts.blocked(address(1), at(2)), Some(58));
-        assert_eq!(attempts.blocked(address(2), at(2)), None);
+        assert_eq!(attempts.blocked(Some(address(1)), at(2)), Some(58));
+        assert_eq!(attempts.blocked(Some(address(2)), at(2)), None);
         assert_eq!(attempts.blocked(None, at(2)), None);
-        assert_eq!(attempts.blocked(address(1), at(60)), None);
-        assert!(!attempts.failed(address(1), at(60)));
-        assert_eq!(attempts.blocked(address(1), at(60)), None);
-        assert_eq!(attempts.blocked(address(1), at(-100)), None, "the clock was set back");
+        assert_eq!(attempts.blocked(Some(address(1)), at(60)), None);
+        assert!(!attempts.failed(Some(address(1)), at(60)));
+        assert_eq!(attempts.blocked(Some(address(1)), at(60)), None);
+        assert_eq!(
+            attempts.blocked(Some(address(1)), at(-100)),
+            None,
+            "the clock was set back"
+        );
     }
 
     #[test]
     fn zero_blocks_nobody() {
         let attempts = Attempts::new(0);
-        assert!((0..100).all(|second| !attempts.failed(address(1), at(second))));
-        assert_eq!(attempts.blocked(address(1), at(100)), None);
+        assert!((0..100).all(|second| !attempts.failed(Some(address(1)), at(second))));
+        assert_eq!(attempts.blocked(Some(address(1)), at(100)), None);
     }
 
     #[test]
     fn memory_is_bounded_and_the_oldest_is_forgotten_first() {
         let attempts = Attempts::new(1);
         for number in 0..10_000 {
-            attempts.failed(address(number), at(i64::from(number / 1000)));
+            attempts.failed(Some(address(number)), at(i64::from(number / 1000)));
         }
         assert_eq!(attempts.failures().len(), REMEMBERED);
-        assert_eq!(attempts.blocked(address(0), at(9)), None);
-        assert!(attempts.blocked(address(9_999), at(9)).is_some());
+        assert_eq!(attempts.blocked(Some(address(0)), at(9)), None);
+        assert!(attempts.blocked(Some(address(9_999)), at(9)).is_some());
     }
 }

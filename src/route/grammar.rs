@@ -5,6 +5,7 @@
 //! error says what to write instead. Guarantees: any text at all is either read or refused with the column.
 
 use super::matcher::{Matcher, Operator, is_reserved};
+use super::quoted::{self, Unreadable};
 
 /// Why a text is no matcher, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -131,7 +132,7 @@ impl<'t> Reader<'t> {
             '!' if rest.starts_with("!=") => (2, Token::Operator(Operator::NotEqual)),
             '!' if rest.starts_with("!~") => (2, Token::Operator(Operator::NotMatches)),
             '"' => {
-                let Some(length) = quoted_length(rest) else {
+                let Some(length) = quoted::length(rest) else {
                     return self.refuse(start, "the closing `\"` is missing");
                 };
                 (length, Token::Quoted(&rest[..length]))
@@ -146,24 +147,9 @@ impl<'t> Reader<'t> {
         Ok((start, token))
     }
 
-    /// What a text in quotes means, by the rules of Go.
+    /// What a text in quotes, which starts here, means.
     fn unquote(&self, start: usize, raw: &str) -> Result<String, MatcherError> {
-        let (mut bytes, mut rest) = (Vec::with_capacity(raw.len()), &raw[1..raw.len() - 1]);
-        while let Some(c) = rest.chars().next() {
-            let here = start + raw.len() - 1 - rest.len();
-            rest = &rest[c.len_utf8()..];
-            match c {
-                '\n' => return self.refuse(here, "a line break inside quotes is written `\\n`"),
-                '\\' => match escape(rest, &mut bytes) {
-                    Some(length) => rest = &rest[length..],
-                    None => {
-                        return self.refuse(here, "this escape is unknown; a backslash is written twice: `\\\\`");
-                    }
-                },
-                c => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
-            }
-        }
-        String::from_utf8(bytes).or_else(|_| self.refuse(start, "the bytes written here are not UTF-8"))
+        quoted::meaning(raw).or_else(|Unreadable { at, reason }| self.refuse(start + at, reason))
     }
 
     fn refuse<T>(&self, at: usize, reason: impl Into<String>) -> Result<T, MatcherError> {
@@ -172,56 +158,6 @@ impl<'t> Reader<'t> {
             reason: reason.into(),
         })
     }
-}
-
-/// Length of a text in quotes, both of them included.
-fn quoted_length(text: &str) -> Option<usize> {
-    let mut escaped = false;
-    let end = text.char_indices().skip(1).find(|(_, c)| {
-        let ends = *c == '"' && !escaped;
-        escaped = *c == '\\' && !escaped;
-        ends
-    });
-    end.map(|(at, _)| at + 1)
-}
-
-/// Adds what an escape means, and says how long it is without its backslash.
-fn escape(text: &str, bytes: &mut Vec<u8>) -> Option<usize> {
-    let kind = text.chars().next()?;
-    let simple = match kind {
-        'a' => 0x07,
-        'b' => 0x08,
-        'f' => 0x0c,
-        'n' => b'\n',
-        'r' => b'\r',
-        't' => b'\t',
-        'v' => 0x0b,
-        '\\' => b'\\',
-        '"' => b'"',
-        'x' => return digits(text, 1, 2, 16).and_then(|(value, length)| byte(value, length, bytes)),
-        '0'..='7' => return digits(text, 0, 3, 8).and_then(|(value, length)| byte(value, length, bytes)),
-        'u' | 'U' => {
-            let (value, length) = digits(text, 1, if kind == 'u' { 4 } else { 8 }, 16)?;
-            bytes.extend_from_slice(char::from_u32(value)?.encode_utf8(&mut [0; 4]).as_bytes());
-            return Some(length);
-        }
-        _ => return None,
-    };
-    bytes.push(simple);
-    Some(1)
-}
-
-fn byte(value: u32, length: usize, bytes: &mut Vec<u8>) -> Option<usize> {
-    bytes.push(u8::try_from(value).ok()?);
-    Some(length)
-}
-
-/// Exactly `count` digits after `skipped` characters, and the length of both.
-fn digits(text: &str, skipped: usize, count: usize, base: u32) -> Option<(u32, usize)> {
-    let digits = text.get(skipped..skipped + count)?;
-    let all = digits.chars().all(|c| c.is_digit(base));
-    let value = all.then(|| u32::from_str_radix(digits, base).ok())??;
-    Some((value, skipped + count))
 }
 
 fn misplaced(c: char) -> String {

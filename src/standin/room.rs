@@ -52,7 +52,7 @@ pub struct NewRoom {
     pub(super) encrypted: bool,
     pub(super) invite_only: bool,
     pub(super) speaking_level: i64,
-    pub(super) pings_for_all: bool,
+    pub(super) pinging_level: Option<i64>,
     pub(super) without_domain: bool,
 }
 
@@ -103,7 +103,7 @@ impl NewRoom {
 
     /// Everybody may ping everybody.
     pub fn pings_for_all(mut self) -> Self {
-        self.pings_for_all = true;
+        self.pinging_level = Some(0);
         self
     }
 
@@ -202,7 +202,6 @@ pub(super) fn first_state(room: &NewRoom, creator: &str, alias: Option<&str>) ->
     } else {
         json!({ creator: 100 })
     };
-    let pinging_level = if room.pings_for_all { 0 } else { 50 };
     let rule = if room.invite_only { "invite" } else { "public" };
     let none = String::new;
     let mut state = vec![
@@ -212,7 +211,7 @@ pub(super) fn first_state(room: &NewRoom, creator: &str, alias: Option<&str>) ->
             "m.room.power_levels",
             none(),
             json!({"users": users, "users_default": 0, "events_default": room.speaking_level, "state_default": 50,
-                "notifications": {"room": pinging_level}}),
+                "notifications": {"room": room.pinging_level.unwrap_or(50)}}),
         ),
         ("m.room.join_rules", none(), json!({"join_rule": rule})),
         ("m.room.name", none(), json!({"name": room.name})),

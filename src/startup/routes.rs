@@ -14,6 +14,7 @@ use crate::config::routes::{RouteProblem, Routes, Watch, Watched};
 use crate::intake::Door;
 use crate::matrix::Client;
 use crate::message::TemplateName;
+use crate::render::Renderer;
 use crate::route::Router;
 
 /// How often the file is looked at: a saved one is in use within a second.
@@ -53,6 +54,24 @@ pub(super) struct Keeper {
     pub(super) door: Arc<Door>,
     pub(super) router: Router,
     pub(super) client: Client,
+    /// Knows which templates there are.
+    pub(super) renderer: Renderer,
+    pub(super) hangup: Option<Signal>,
+}
+
+/// SIGHUP from now on, which would end the process otherwise. Without a routes file it does, as it always did.
+pub(super) fn hangups(watch: &Watch) -> Option<Signal> {
+    if !watch.has_file() {
+        return None;
+    }
+    signal(SignalKind::hangup())
+        .map_err(|error| {
+            tracing::warn!(
+                error.message = %error,
+                "SIGHUP cannot be received; changes of the routes file are seen all the same"
+            );
+        })
+        .ok()
 }
 
 impl Keeper {
@@ -61,20 +80,13 @@ impl Keeper {
         if !self.watch.has_file() {
             return;
         }
-        for warning in &self.in_use.routes.load().warnings {
-            tracing::warn!("{warning}");
+        for remark in self.remarks(&self.in_use.routes.load()) {
+            tracing::warn!("{remark}");
         }
-        let mut hangup = match signal(SignalKind::hangup()) {
-            Ok(hangup) => Some(hangup),
-            Err(error) => {
-                tracing::warn!(error.message = %error, "SIGHUP cannot be received; changes of the routes file are seen all the same");
-                None
-            }
-        };
         loop {
             let asked = tokio::select! {
                 () = tokio::time::sleep(POLL) => false,
-                () = received(&mut hangup) => true,
+                () = received(&mut self.hangup) => true,
             };
             let mut watch = self.watch;
             // Reading a mounted volume may block.
@@ -93,6 +105,13 @@ impl Keeper {
                 Watched::Changed(Err(problems)) => self.refuse(problems),
             }
         }
+    }
+
+    /// What is hardly meant, though it is usable.
+    fn remarks(&self, routes: &Routes) -> Vec<String> {
+        let unknown = routes.unknown_templates(&self.renderer.names());
+        let remarks = routes.warnings.iter().chain(&unknown);
+        remarks.map(ToString::to_string).collect()
     }
 
     fn take(&self, routes: Routes) {
@@ -115,16 +134,16 @@ impl Keeper {
             .collect();
         let (routes_count, rooms_count) = (table.routes().len(), table.rooms().len());
         self.router.replace(table);
-        let warnings: Vec<String> = routes.warnings.iter().map(ToString::to_string).collect();
+        let remarks = self.remarks(&routes);
         self.in_use.routes.store(Arc::new(routes));
         self.in_use.refused().clear();
         metrics::counter!("relay_routes_reloads_total", "outcome" => "taken").increment(1);
-        if warnings.is_empty() {
+        if remarks.is_empty() {
             tracing::info!("the routes were read again: {routes_count} routes to {rooms_count} rooms are in use");
         } else {
-            let warnings = warnings.join("; ");
+            let remarks = remarks.join("; ");
             tracing::warn!(
-                "the routes were read again: {routes_count} routes to {rooms_count} rooms are in use, but {warnings}"
+                "the routes were read again: {routes_count} routes to {rooms_count} rooms are in use, but {remarks}"
             );
         }
         // Rooms that were checked before are not asked about again.
@@ -155,5 +174,5 @@ async fn received(hangup: &mut Option<Signal>) {
         return;
     }
     // No more of them will come.
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

@@ -375,7 +375,7 @@ fn route_explains_where_each_alert_goes_and_why() {
     place.write("body.json", body);
     let said = place.run(&["route", "--payload", "body.json", "--routes-file", "routes.toml"]);
     assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
-    let wanted = r##"alert 1 of 2: firing {alertname="A", service="checkout", severity="critical"}
+    let wanted = r#"alert 1 of 2: firing {alertname="A", service="checkout", severity="critical"}
   routes.toml:4 takes it: severity="critical", service=~"check.*", and goes on (`continue`)
   routes.toml:11 does not: severity!="critical" fails, it is "critical"
   → #oncall:example.org, template compact, live, pings @room
@@ -384,7 +384,7 @@ alert 2 of 2: firing {alertname="B", severity="critical"}
   routes.toml:11 does not: severity!="critical" fails, it is "critical"
   no rule takes it, so it stays with the route
   → #ops:example.org, template alert, live
-"##;
+"#;
     assert_eq!(said.out, wanted);
     let said = place.run(&["route", "--route", "storge", "--routes-file", "routes.toml"]);
     assert_eq!(said.code, Some(1));

@@ -43,6 +43,7 @@ async fn lives(app: &App) {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 async fn bodies_that_nobody_should_send_are_answered_in_words() {
     let app = App::start().await;
     let nested = |piece: &str, count: usize| piece.repeat(count).into_bytes();
@@ -164,6 +165,7 @@ async fn bodies_that_nobody_should_send_are_answered_in_words() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 async fn requests_that_are_hardly_http_are_refused_or_cut_off() {
     let app = App::start().await;
     let body = alert("{}");

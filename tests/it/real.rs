@@ -246,6 +246,40 @@ async fn a_relay_that_is_asked_to_end_does_so_in_peace() {
     assert!(status.success(), "{status}");
 }
 
+#[tokio::test]
+async fn a_mixed_group_is_split_over_two_rooms_by_its_labels() {
+    let synapse = Synapse::start().await;
+    let (all, web) = (&synapse.rooms.default, &synapse.rooms.second);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("routes.toml");
+    let text = format!(
+        "[routes.default]\nrooms = ['{}']\n[[routes.default.rules]]\nmatchers = ['team=~\"web|shop\"']\n\
+         rooms = ['{}']\nmentions = {{ room = true }}\n",
+        all.alias, web.room_id
+    );
+    std::fs::write(&file, text).unwrap();
+    let mut relay = Setup::new(&synapse, "")
+        .env("RELAY_ROUTES_FILE", &file.display().to_string())
+        .start()
+        .await;
+    // The bot is an ordinary member of its rooms.
+    let warning = relay.says("lacks the power").await;
+    assert!(warning.contains(&web.room_id), "{warning}");
+
+    let mut mixed = grafana_firing("ReplicationLag");
+    let mut other = grafana_firing("SlowPage")["alerts"][0].clone();
+    other["labels"]["team"] = json!("web");
+    mixed["alerts"].as_array_mut().unwrap().push(other);
+    mixed["groupLabels"] = json!({"grafana_folder": "Databases"});
+    relay.accepts(&mixed).await;
+
+    for (room, here, elsewhere) in [(all, "ReplicationLag", "SlowPage"), (web, "SlowPage", "ReplicationLag")] {
+        let messages = synapse.person.wait_for_messages(&room.room_id, 1).await;
+        let text = messages[0].body();
+        assert!(text.contains(here) && !text.contains(elsewhere), "{text}");
+    }
+}
+
 /// Alert names none of which is the beginning of another.
 fn names(what: &str, count: usize) -> Vec<String> {
     (1..=count).map(|number| format!("{what}{number:03}")).collect()

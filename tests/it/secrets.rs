@@ -1,5 +1,6 @@
 //! What is secret stays so: it is looked for in the log, the metrics, the answers, the pages and `Debug`.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use grafana_matrix_relay::config::{Flags, Settings};
@@ -54,7 +55,7 @@ async fn no_secret_and_no_body_is_seen_outside() {
             request = request.json(&body);
         }
         let answer = request.send().await.unwrap();
-        seen += &format!("{:?}", answer.headers());
+        let _ = write!(seen, "{:?}", answer.headers());
         seen += &answer.text().await.unwrap();
     }
     // Refused for what is in it.

@@ -59,10 +59,10 @@ fn rooms(section: &Section<'_>, texts: Vec<(&str, std::ops::Range<usize>)>) -> V
     }
     let mut rooms: Vec<RoomAddress> = Vec::new();
     for (text, span) in texts {
-        if let Some(room) = section.parsed::<RoomAddress>(text, span) {
-            if !rooms.contains(&room) {
-                rooms.push(room);
-            }
+        if let Some(room) = section.parsed::<RoomAddress>(text, span)
+            && !rooms.contains(&room)
+        {
+            rooms.push(room);
         }
     }
     rooms

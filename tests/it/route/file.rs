@@ -6,7 +6,7 @@ use std::time::Duration;
 use grafana_matrix_relay::config::routes::{RouteProblem, Routes, RoutesSource, Watch, Watched};
 use grafana_matrix_relay::intake::CredentialSettings;
 use grafana_matrix_relay::message::{Mode, RouteName, TemplateName};
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 
 pub(super) fn parse(source: &RoutesSource, text: &str) -> Result<Routes, Vec<String>> {
     let variable = |name: &str| (name.starts_with("SET")).then(|| format!("value-of-{name}"));
@@ -41,7 +41,7 @@ fn the_example_can_be_used_and_shows_every_key() {
         "what the default route's rules take over"
     );
     let storage = &routes.credentials[&name("storage")];
-    let tokens: Vec<_> = storage.bearer.iter().map(|token| token.expose_secret()).collect();
+    let tokens: Vec<_> = storage.bearer.iter().map(ExposeSecret::expose_secret).collect();
     assert_eq!(tokens, ["x", "from-a-file"]);
     // An unknown key lists or suggests the known ones, so that misspelling each key finds those that the example lacks.
     for key in [
@@ -119,7 +119,7 @@ fn rules_take_over_what_they_do_not_say() {
 #[test]
 fn every_problem_is_said_at_once_with_its_line_and_the_nearest_key() {
     let problems = read(
-        r##"[routes.default]
+        r#"[routes.default]
 rooms = ["alerts"]
 tmplate = "alert"
 mode = "alive"
@@ -135,7 +135,7 @@ rooms = ["!r:x.org"]
 [routes.mute]
 mentions = { room = true, users = ["alice"], severity_label = "x" }
 [route.typo]
-"##,
+"#,
     )
     .unwrap_err();
     let wanted = [
@@ -167,13 +167,13 @@ mentions = { room = true, users = ["alice"], severity_label = "x" }
 #[test]
 fn no_problem_shows_a_secret() {
     let problems = read(
-        r##"[routes.default]
+        r#"[routes.default]
 rooms = "!r:x.org"
 [routes.default.credentials]
 bearer = ["${hunter2 and more}", "${SET_ONE}${UNSET}", 42, "", { file = "/nowhere" }]
 basic = [{ user = "a:b", password = "hunter2${" }, { user = "c" }]
 signature = { header = "not a header", tolerance = "soon" }
-"##,
+"#,
     )
     .unwrap_err();
     assert_eq!(problems.len(), 11, "{problems:#?}");
@@ -194,7 +194,7 @@ fn something_that_is_no_toml_is_refused_with_the_line() {
 #[test]
 fn a_rule_that_nothing_reaches_is_a_warning() {
     let routes = read(
-        r##"[routes.default]
+        r#"[routes.default]
 rooms = "!r:x.org"
 [[routes.default.rules]]
 matchers = 'a=b'
@@ -205,7 +205,7 @@ continue = true
 [[routes.default.rules]]
 [[routes.default.rules]]
 matchers = 'e=f'
-"##,
+"#,
     )
     .unwrap();
     let lines: Vec<_> = routes.warnings.iter().map(|warning| warning.line).collect();
@@ -257,17 +257,17 @@ credentials.bearer = "own-token"
 #[test]
 fn credentials_are_read_with_their_defaults() {
     let routes = read(
-        r##"[routes.default]
+        r#"[routes.default]
 rooms = "!r:x.org"
 [routes.default.credentials]
 bearer = ["pre-${SET_A}-post", "$${literal}"]
 basic = { user = "grafana", password = "${SET_B}" }
 signature.secrets = "s3cr3t"
-"##,
+"#,
     )
     .unwrap();
     let read = &routes.credentials[&name("default")];
-    let tokens: Vec<_> = read.bearer.iter().map(|token| token.expose_secret()).collect();
+    let tokens: Vec<_> = read.bearer.iter().map(ExposeSecret::expose_secret).collect();
     assert_eq!(tokens, ["pre-value-of-SET_A-post", "${literal}"]);
     assert_eq!(read.basic[0].password.expose_secret(), "value-of-SET_B");
     let signature = read.signature.as_ref().unwrap();

@@ -41,7 +41,7 @@ fn users(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| format!("@{name}:x.org")).collect()
 }
 
-const POLICY: &str = r##"
+const POLICY: &str = r#"
 [[routes.default.mentions]]
 severity = ["critical", "page"]
 room = true
@@ -56,7 +56,7 @@ users = ["@boss:x.org", "@alice:x.org"]
 from.team.db = ["@dora:x.org"]
 from.team."in fra" = "@ian:x.org"
 from_annotation.owner.Eve = ["@eve:x.org"]
-"##;
+"#;
 
 #[test]
 fn mentions_add_up_over_entries_and_alerts() {
