@@ -8,6 +8,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 CARGO_DENY_VERSION := 0.20.2
+ADVISORIES := https://github.com/RustSec/advisory-db
 CARGO_FUZZ_VERSION := 0.13.2
 # Per target.
 FUZZ_SECONDS ?= 60
@@ -39,9 +40,12 @@ lint: ## Formatting, clippy and documentation, with warnings as errors
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 
-check: lint ## lint, and the licences, sources and doubles of all dependencies (cargo-deny)
+check: lint ## lint, and licences, sources, doubles and known flaws of all dependencies (cargo-deny)
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny@$(CARGO_DENY_VERSION)
 	cargo deny --locked check --hide-inclusion-graph bans licenses sources
+	@if timeout 20 git ls-remote --quiet $(ADVISORIES) HEAD >/dev/null 2>&1; \
+	then cargo deny --locked check --hide-inclusion-graph advisories; \
+	else echo 'check: $(ADVISORIES) cannot be reached from here: known flaws of dependencies were NOT looked for (CI does)'; fi
 
 bench: ## Measure acceptance, delivery, rendering and memory, each beside its limit on this machine
 	cargo bench --locked

@@ -15,7 +15,7 @@ mod templates;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{ConfigError, Flags, Settings};
@@ -66,6 +66,16 @@ pub enum Command {
     Openapi,
     /// Ask a running relay whether it lives; for container health checks.
     Health(health::Options),
+}
+
+impl Cli {
+    /// The command line of this process, and its environment; ends the process if it is not usable.
+    pub fn read() -> Self {
+        let matches = Self::command().get_matches();
+        let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        cli.flags.let_flags_win(&matches);
+        cli
+    }
 }
 
 /// Runs a command to its exit code.

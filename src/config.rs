@@ -4,6 +4,7 @@
 //! an empty variable counts as unset; every problem is reported at once, with the names of flag and variable and where to get the value. No
 //! secret is ever printed: `Debug` redacts them.
 
+mod door;
 mod flags;
 pub mod routes;
 mod value;
@@ -14,12 +15,13 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
+pub use self::door::DoorFlags;
 pub use self::flags::Flags;
 use self::routes::{Routes, RoutesSource};
 use self::value::Values;
 use crate::matrix::Access;
 use crate::message::{Mode, RoomAddress, TemplateName};
-use crate::{deliver, matrix, outbox, render};
+use crate::{deliver, intake, matrix, outbox, render};
 
 /// Everything that the relay is told from outside.
 #[derive(Debug, Clone)]
@@ -51,10 +53,12 @@ pub struct ServerSettings {
     pub host: String,
     /// TCP port; 0 takes any free one.
     pub port: u16,
-    /// What callers have to show; `None` lets everybody in.
-    pub token: Option<SecretString>,
-    /// Largest request body in bytes.
-    pub max_body_bytes: usize,
+    /// Who may come in, and how much at once.
+    pub door: intake::DoorSettings,
+    /// Bounds on connections.
+    pub connections: intake::ConnectionSettings,
+    /// What is served beside notifications.
+    pub pages: intake::PageSettings,
     /// How many of the last notifications the workshop keeps.
     pub record_notifications: usize,
     /// How long requests and deliveries in flight may take to finish at shutdown.
@@ -325,7 +329,8 @@ fn routes_source(flags: &Flags, values: &mut Values) -> RoutesSource {
         ),
         mode: values.optional("--message-mode", "RELAY_MESSAGE_MODE", flags.message_mode.as_deref()),
         reminders: values.optional("--reminders", "RELAY_REMINDERS", flags.reminders.as_deref()),
-        token: relay_token(flags, values),
+        credentials: credentials(flags, values),
+        repeat_window: repeat_window(flags),
     }
 }
 
@@ -339,12 +344,19 @@ fn loaded(source: &RoutesSource, values: &mut Values) -> Option<Routes> {
         .ok()
 }
 
-fn relay_token(flags: &Flags, values: &mut Values) -> Option<SecretString> {
-    values.secret(
+/// What callers show where the routes file says nothing else.
+fn credentials(flags: &Flags, values: &mut Values) -> intake::CredentialSettings {
+    let tokens = values.secrets(
         ("--relay-token", "RELAY_TOKEN"),
         flags.relay_token.as_ref(),
         flags.relay_token_file.as_deref(),
-    )
+    );
+    door::credentials(&flags.door, tokens, repeat_window(flags), values)
+}
+
+/// A problem with it is the outbox's to tell.
+fn repeat_window(flags: &Flags) -> Duration {
+    outbox(flags, &mut Values::default()).repeat_window
 }
 
 fn rendering(flags: &Flags, values: &mut Values) -> (render::Settings, TemplateName) {
@@ -373,11 +385,16 @@ fn server(flags: &Flags, values: &mut Values) -> ServerSettings {
         "RELAY_RECORD_NOTIFICATIONS",
         flags.record_notifications.as_deref(),
     );
+    let max_body_bytes = limit.unwrap_or(intake::FlightSettings::default().max_body_bytes);
+    if let Some(text) = flags.ecs_logging.as_deref() {
+        values.switch("--ecs-logging", "ECS_LOGGING", Some(text), false);
+    }
     ServerSettings {
         host: value::set(flags.host.as_deref()).unwrap_or("127.0.0.1").to_owned(),
         port: port.unwrap_or(9042),
-        token: relay_token(flags, values),
-        max_body_bytes: limit.unwrap_or(8 * 1024 * 1024),
+        door: door::door(&flags.door, max_body_bytes, values),
+        connections: door::connections(&flags.door, values),
+        pages: door::pages(&flags.door, values),
         record_notifications: recorded.unwrap_or(20),
         grace: values.duration(
             "--shutdown-grace",
@@ -396,13 +413,25 @@ fn outbox(flags: &Flags, values: &mut Values) -> outbox::Settings {
         90,
     );
     let week = 7 * 24 * 3600;
+    let database_url = values.secret(
+        ("--database-url", "RELAY_DATABASE_URL"),
+        flags.database_url.as_ref(),
+        flags.database_url_file.as_deref(),
+    );
+    let is_postgres = |url: &SecretString| {
+        let url = url::Url::parse(url.expose_secret());
+        url.is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql"))
+    };
+    if database_url.as_ref().is_some_and(|url| !is_postgres(url)) {
+        values.problems.push(
+            "--database-url (RELAY_DATABASE_URL) is not usable: it needs the form postgres://user:password@host/database; \
+             characters such as `/` and `@` in a password are written `%2F` and `%40`"
+                .to_owned(),
+        );
+    }
     outbox::Settings {
         data_dir: PathBuf::from(value::set(flags.data_dir.as_deref()).unwrap_or("data")),
-        database_url: values.secret(
-            ("--database-url", "RELAY_DATABASE_URL"),
-            flags.database_url.as_ref(),
-            flags.database_url_file.as_deref(),
-        ),
+        database_url,
         repeat_window,
         keep_delivered: values.duration(
             "--keep-delivered",

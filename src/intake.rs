@@ -4,11 +4,18 @@
 //! field; no request makes it panic, and 503 for a store that cannot take it is the only server error. It renders
 //! nothing and never touches Matrix.
 
+mod attempts;
 mod authenticate;
 mod body;
+mod client;
+mod compat;
+mod connections;
 mod credential;
+mod credentials;
 mod document;
+mod door;
 mod error;
+mod flight;
 mod health;
 mod legacy;
 mod lenient;
@@ -17,13 +24,20 @@ pub mod parse;
 mod recorder;
 mod request;
 mod server;
+mod signature;
 mod webhook;
 
-pub use authenticate::{Caller, Credentials};
-pub use credential::{BasicLogin, CredentialSettings, SignatureSettings};
+pub use authenticate::Caller;
+pub use client::{TrustedProxies, TrustedProxiesError};
+pub use compat::Compat;
+pub use connections::{ConnectionSettings, serve};
+pub use credential::{BasicLogin, CredentialError, CredentialSettings, SignatureSettings};
 pub use document::Example;
+pub use door::{Door, DoorSettings};
 pub use error::{Problem, ProblemJson};
+pub use flight::{FlightSettings, Place};
 pub use health::{Check, Checks, State};
 pub use recorder::Recorder;
 pub use request::JsonBody;
-pub use server::{Parts, endpoint, openapi};
+pub use server::{PageSettings, Parts, endpoint, openapi};
+pub use signature::Signed;

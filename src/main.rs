@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use grafana_matrix_relay::cli::{self, Cli};
 use grafana_matrix_relay::telemetry;
 
@@ -10,7 +9,7 @@ fn main() -> ExitCode {
     // Before any thread exists, because it sets variables of the process.
     // Only that of the working directory: one further up belongs to something else, and may hold another bot's token.
     let dotenv = dotenvy::from_path(".env");
-    let cli = Cli::parse();
+    let cli = Cli::read();
     telemetry::init(cli.flags.ecs());
     match dotenv {
         Err(error) if !error.not_found() => {

@@ -58,6 +58,15 @@ pub struct Accepted {
     pub recognised: bool,
 }
 
+/// What a request says beside its notification.
+#[derive(Debug, Default)]
+pub struct Wishes {
+    /// The template that the caller chose instead of the route's.
+    pub template: Option<TemplateName>,
+    /// Identity of a request whose signature covers its time: the same again is that request, sent again by whomever.
+    pub signed: Option<String>,
+}
+
 /// Why a notification was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
@@ -107,18 +116,19 @@ impl Pipeline {
         notification: Notification,
         now: Timestamp,
     ) -> Result<Accepted, AcceptError> {
-        self.accept_with(route, notification, None, now).await
+        self.accept_with(route, notification, Wishes::default(), now).await
     }
 
-    /// The same, through the template that the caller chose instead of the route's.
+    /// The same, as the caller asked for it.
     pub async fn accept_with(
         &self,
         route: &RouteName,
         notification: Notification,
-        template: Option<TemplateName>,
+        wishes: Wishes,
         now: Timestamp,
     ) -> Result<Accepted, AcceptError> {
-        let repeat_key = repeat::key(route, &notification, template.as_ref());
+        let repeat_key = repeat::key(route, &notification, &wishes);
+        let template = wishes.template;
         let (group_key, alerts) = (notification.group_key.clone(), notification.alerts.len());
 
         let targets = self.targets(route, &notification, template.as_ref());

@@ -14,8 +14,8 @@ use anyhow::Context as _;
 use futures_util::future::select_all;
 use jiff::Timestamp;
 use poem::endpoint::BoxEndpoint;
-use poem::listener::{Acceptor as _, Listener as _, TcpListener};
 use poem::{EndpointExt as _, Response};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +23,7 @@ use self::routes::InUse;
 use crate::config::Settings;
 use crate::config::routes::Watch;
 use crate::deliver::{Courier, Moment, Worker};
-use crate::intake::{Credentials, Example, Parts, Recorder};
+use crate::intake::{Door, Example, Parts, Recorder};
 use crate::matrix::{Carrier, Severity};
 use crate::message::RoomAddress;
 use crate::outbox::Outbox;
@@ -58,13 +58,28 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     let carrier = Carrier::new(&settings.matrix)?;
     let outbox = Outbox::open(&settings.outbox)
         .await
-        .context("the outbox cannot be opened")?;
+        .with_context(|| match settings.outbox.database_url {
+            Some(_) => "the outbox cannot be opened (RELAY_DATABASE_URL)",
+            None => "the outbox cannot be opened (RELAY_DATA_DIR)",
+        })?;
     let renderer = Renderer::open(&settings.render);
     let template = settings.template.clone();
     let router = Router::new(settings.routes.table.clone());
     let (rooms, pinged) = (router.rooms(), router.pinged_rooms());
+    let door = Arc::new(Door::new(
+        settings.server.door,
+        &settings.routes.credentials,
+        settings.routes.compat.clone(),
+    )?);
+    for route in door.open_routes() {
+        tracing::warn!(
+            alert.route = %route,
+            "the route `{route}` asks for no credential (RELAY_TOKEN): anyone who reaches this port can send messages to its rooms"
+        );
+    }
     let watch = Watch::new(settings.routes_source, &settings.routes);
     let routes = routes::Keeper {
+        door: Arc::clone(&door),
         hangup: routes::hangups(&watch),
         watch,
         in_use: Arc::new(InUse::new(settings.routes)),
@@ -83,17 +98,13 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         Arc::clone(&routes.in_use),
         metrics,
     );
-    let credentials = Credentials::new(settings.server.token.as_ref());
-    if credentials.open() {
-        tracing::warn!("RELAY_TOKEN is not set: anyone who reaches this port can send messages to your room");
-    }
     let recorder = Arc::new(Recorder::new(settings.server.record_notifications));
     let parts = Parts {
         pipeline,
         checks: Arc::new(checks),
         recorder: Arc::clone(&recorder),
-        credentials,
-        max_body_bytes: settings.server.max_body_bytes,
+        door,
+        pages: settings.server.pages,
         examples: examples(),
         workshop: match page {
             None => workshop::page::routes(),
@@ -105,20 +116,19 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     let endpoint = intake::endpoint(parts, workshop::operations()).data(Arc::new(workshop));
 
     let listen = format!("{}:{}", settings.server.host, settings.server.port);
-    let acceptor = TcpListener::bind(listen.clone()).into_acceptor().await;
-    let acceptor = acceptor.with_context(|| format!("cannot listen on {listen} (RELAY_HOST, RELAY_PORT)"))?;
-    let address = acceptor
-        .local_addr()
-        .iter()
-        .find_map(|address| address.as_socket_addr().copied());
-    let address = address.context("the listener has no address")?;
+    let listener = TcpListener::bind(&listen).await;
+    let listener = listener.with_context(|| format!("cannot listen on {listen} (RELAY_HOST, RELAY_PORT)"))?;
+    let address = listener.local_addr()?;
 
     let (stop_accepting, stop_working) = (CancellationToken::new(), CancellationToken::new());
     let grace = settings.server.grace;
-    let server = poem::Server::new_with_acceptor(acceptor).run_with_graceful_shutdown(
-        endpoint,
-        stop_accepting.clone().cancelled_owned(),
-        Some(grace),
+    let connections = settings.server.connections;
+    let server = intake::serve(
+        listener,
+        endpoint.map_to_response().boxed(),
+        connections,
+        stop_accepting.clone(),
+        grace,
     );
     let worker = Worker::new(outbox.clone(), courier, settings.fold, Arc::new(Moment::now))
         .in_zone(settings.render.time_zone.clone());
@@ -167,7 +177,7 @@ impl Relay {
         // Both at once, so that the grace period is one: what is accepted from now on waits for the next start.
         self.stop_accepting.cancel();
         self.stop_working.cancel();
-        // poem has its own deadline; the second one guards against a connection that ignores it.
+        // The server has its own deadline; the second one guards against a connection that ignores it.
         let served = tokio::time::timeout(self.grace + Duration::from_secs(1), self.server).await;
         self.worker.await.context("the worker failed")?;
         for keeper in self.keepers {

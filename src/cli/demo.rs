@@ -43,7 +43,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
         .prefix("grafana-matrix-relay-demo-")
         .tempdir()?;
     let settings = settings(flags, &running.base_url, &furnished, folder.path())?;
-    let token = settings.server.token.is_some();
+    let token = !settings.routes_source.credentials.open();
 
     let offered = samples::all()
         .into_iter()

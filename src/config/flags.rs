@@ -2,11 +2,15 @@
 
 use std::convert::Infallible;
 
-use clap::Args;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
 use secrecy::SecretString;
 
+use super::door::DoorFlags;
+use super::value::on_or_off;
+
 #[expect(clippy::unnecessary_wraps, reason = "clap's parsers return a Result")]
-fn secret(text: &str) -> Result<SecretString, Infallible> {
+pub(super) fn secret(text: &str) -> Result<SecretString, Infallible> {
     Ok(SecretString::from(text))
 }
 
@@ -143,6 +147,10 @@ pub struct Flags {
         help_heading = "HTTP"
     )]
     pub shutdown_grace: Option<String>,
+
+    /// What guards it and bounds its requests.
+    #[command(flatten)]
+    pub door: DoorFlags,
 
     /// Folder of your templates; what is missing there is taken from the binary [default: templates].
     #[arg(
@@ -305,12 +313,51 @@ pub struct Flags {
 impl Flags {
     /// Whether log lines are JSON; needed before anything else can be reported.
     pub fn ecs(&self) -> bool {
-        let text = self
-            .ecs_logging
-            .as_deref()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase();
-        matches!(text.as_str(), "true" | "1" | "yes" | "on")
+        self.ecs_logging.as_deref().and_then(on_or_off).unwrap_or(false)
     }
+
+    /// A secret that was given as a flag beats the file that a variable names, and a file that was given as a flag beats
+    /// the secret in a variable. Two variables, or two flags, stay a contradiction.
+    pub fn let_flags_win(&mut self, matches: &ArgMatches) {
+        for pair in self.secrets() {
+            let from = |name| matches.value_source(name);
+            match (from(pair.name), from(pair.file_name)) {
+                (Some(ValueSource::CommandLine), Some(ValueSource::EnvVariable)) => *pair.file = None,
+                (Some(ValueSource::EnvVariable), Some(ValueSource::CommandLine)) => *pair.value = None,
+                _ => {}
+            }
+        }
+    }
+
+    fn secrets(&mut self) -> [SecretPair<'_>; 8] {
+        let door = &mut self.door;
+        macro_rules! pair {
+            ($owner:expr, $value:ident, $file:ident) => {
+                SecretPair {
+                    name: stringify!($value),
+                    file_name: stringify!($file),
+                    value: &mut $owner.$value,
+                    file: &mut $owner.$file,
+                }
+            };
+        }
+        [
+            pair!(self, access_token, access_token_file),
+            pair!(self, relay_token, relay_token_file),
+            pair!(self, database_url, database_url_file),
+            pair!(door, basic_auth, basic_auth_file),
+            pair!(door, hmac_secret, hmac_secret_file),
+            pair!(door, page_auth, page_auth_file),
+            pair!(door, page_token, page_token_file),
+            pair!(door, metrics_token, metrics_token_file),
+        ]
+    }
+}
+
+/// A secret and the file that may hold it instead.
+struct SecretPair<'a> {
+    name: &'static str,
+    file_name: &'static str,
+    value: &'a mut Option<SecretString>,
+    file: &'a mut Option<String>,
 }

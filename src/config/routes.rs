@@ -7,6 +7,7 @@
 //! Deliberately not known here: whether a template exists ([`Routes::unknown_templates`] asks whoever knows) or whether the bot is in
 //! a room.
 
+mod compat;
 mod credentials;
 mod inherited;
 mod mentions;
@@ -17,15 +18,14 @@ mod watch;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-use secrecy::SecretString;
+use std::time::Duration;
 
 use self::inherited::Inherited;
 pub use self::problem::RouteProblem;
 use self::source::{Section, Source};
 use self::watch::Seen;
 pub use self::watch::{Watch, Watched};
-use crate::intake::CredentialSettings;
+use crate::intake::{Compat, CredentialError, CredentialSettings};
 use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
 use crate::route::{Destination, MessagePolicy, Rule, Table};
 
@@ -33,7 +33,7 @@ use crate::route::{Destination, MessagePolicy, Rule, Table};
 const LARGEST: u64 = 1024 * 1024;
 
 /// Where the routes come from.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct RoutesSource {
     /// The file, if there is one.
     pub file: Option<PathBuf>,
@@ -45,8 +45,10 @@ pub struct RoutesSource {
     pub mode: Option<Mode>,
     /// The reminders of flags and variables; the same.
     pub reminders: Option<bool>,
-    /// The token of flags and variables; other routes ask for it where they ask for nothing of their own.
-    pub token: Option<SecretString>,
+    /// The credentials of flags and variables; other routes ask for them where they ask for nothing of their own.
+    pub credentials: CredentialSettings,
+    /// How long a repeat is recognised, which bounds how old a signature may be.
+    pub repeat_window: Duration,
 }
 
 /// The routes as they shall be used.
@@ -56,12 +58,28 @@ pub struct Routes {
     pub table: Table,
     /// What callers of each route have to show; every route is in it.
     pub credentials: BTreeMap<RouteName, CredentialSettings>,
+    /// The addresses of other relays that are served, and where they lead.
+    pub compat: Compat,
     /// What is usable, but hardly meant.
     pub warnings: Vec<RouteProblem>,
     /// The files that all this was read from.
     seen: Vec<Seen>,
     /// Every template that is named, and where.
     templates: Vec<(TemplateName, RouteProblem)>,
+}
+
+impl Default for RoutesSource {
+    fn default() -> Self {
+        Self {
+            mode: None,
+            reminders: None,
+            file: None,
+            room: None,
+            template: None,
+            credentials: CredentialSettings::default(),
+            repeat_window: Duration::from_secs(90),
+        }
+    }
 }
 
 impl RoutesSource {
@@ -109,7 +127,7 @@ impl RoutesSource {
     }
 
     fn fill(&self, routes: &mut Routes, document: &Section<'_>) {
-        document.only(&["routes"]);
+        document.only(&["routes", "compat"]);
         let named = document.section("routes");
         let mut rules = BTreeMap::new();
         for (name, section) in named.iter().flat_map(Section::sections) {
@@ -125,7 +143,10 @@ impl RoutesSource {
             document.error("there is no route; one begins with a line such as `[routes.default]`");
         } else if let (None, Some(room)) = (rules.get(&default), &self.room) {
             rules.insert(default.clone(), self.to_room(room));
-            routes.credentials.insert(default, self.inherited_credentials());
+            routes.credentials.insert(default, self.credentials.clone());
+        }
+        if let Some(section) = document.section("compat") {
+            routes.compat = compat::read(&section, &|route| rules.contains_key(route));
         }
         routes.table = Table::new(rules);
     }
@@ -177,14 +198,19 @@ impl RoutesSource {
         let credentials = match section.section("credentials") {
             Some(credentials) => {
                 let read = credentials::read(&credentials, &mut routes.seen);
-                if is_default && self.token.is_some() {
-                    given("credentials", "RELAY_TOKEN");
-                    self.inherited_credentials()
+                let checked = read.signature.as_ref().map(|read| read.check(self.repeat_window));
+                // What else may be wrong with it has been said, with its line.
+                if let Some(Err(error @ CredentialError::Tolerance { .. })) = checked {
+                    credentials.error(error.to_string());
+                }
+                if is_default && !self.credentials.open() {
+                    given("credentials", "RELAY_TOKEN, RELAY_BASIC_AUTH or RELAY_HMAC_SECRET");
+                    self.credentials.clone()
                 } else {
                     read
                 }
             }
-            None => self.inherited_credentials(),
+            None => self.credentials.clone(),
         };
         let rule = Rule {
             place: section.place(),
@@ -202,7 +228,7 @@ impl RoutesSource {
         if let Some(room) = &self.room {
             let name = RouteName::default();
             routes.table = Table::new(BTreeMap::from([(name.clone(), self.to_room(room))]));
-            routes.credentials.insert(name, self.inherited_credentials());
+            routes.credentials.insert(name, self.credentials.clone());
         }
         routes
     }
@@ -226,13 +252,6 @@ impl RoutesSource {
             mode: self.mode.unwrap_or_default(),
             reminders: self.reminders.unwrap_or_default(),
             ..MessagePolicy::default()
-        }
-    }
-
-    fn inherited_credentials(&self) -> CredentialSettings {
-        CredentialSettings {
-            bearer: self.token.iter().cloned().collect(),
-            ..CredentialSettings::default()
         }
     }
 }

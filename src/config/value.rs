@@ -97,6 +97,28 @@ impl Values {
         })
     }
 
+    /// A number that may be left out and has a least value.
+    pub(super) fn at_least(&mut self, flag: &str, variable: &str, value: Option<&str>, least: usize) -> Option<usize> {
+        let number = self.optional(flag, variable, value)?;
+        if number < least {
+            self.problems.push(format!(
+                "{flag} ({variable}) is not usable: it has to be {least} at least"
+            ));
+        }
+        Some(number)
+    }
+
+    /// `on` or `off`, or another word for one of them.
+    pub(super) fn switch(&mut self, flag: &str, variable: &str, value: Option<&str>, default: bool) -> bool {
+        let Some(text) = set(value) else { return default };
+        on_or_off(text).unwrap_or_else(|| {
+            self.problems.push(format!(
+                "{flag} ({variable}) is not usable: it is neither `on` nor `off`"
+            ));
+            default
+        })
+    }
+
     /// A secret, given directly or as the path of a file that holds it (a mounted secret).
     pub(super) fn secret(
         &mut self,
@@ -127,6 +149,28 @@ impl Values {
             },
             (None, None) => None,
         }
+    }
+
+    /// The same where several may hold, one on each line.
+    pub(super) fn secrets(
+        &mut self,
+        names: (&str, &str),
+        value: Option<&SecretString>,
+        file: Option<&str>,
+    ) -> Vec<SecretString> {
+        let text = self.secret(names, value, file);
+        let lines = text.iter().flat_map(|text| text.expose_secret().lines());
+        let lines = lines.map(str::trim).filter(|line| !line.is_empty());
+        lines.map(SecretString::from).collect()
+    }
+}
+
+/// What a word says about a switch; `None` if it says nothing.
+pub(super) fn on_or_off(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "on" | "true" | "yes" | "1" => Some(true),
+        "off" | "false" | "no" | "0" => Some(false),
+        _ => None,
     }
 }
 

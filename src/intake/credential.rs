@@ -1,8 +1,12 @@
 //! What callers of one route have to show, as the operator configured it.
+//!
+//! Guarantees: what passes [`CredentialSettings::check`] can be compared with; an empty secret, which anybody could show,
+//! is never one of them. How it is compared: see `credentials` and `signature`.
 
 use std::time::Duration;
 
-use secrecy::SecretString;
+use poem::http::HeaderName;
+use secrecy::{ExposeSecret as _, SecretString};
 
 /// The credentials of one route. With none of them everybody is let in. A caller shows one of the tokens or logins, and
 /// where a signature is configured, that too.
@@ -36,4 +40,80 @@ pub struct SignatureSettings {
     pub timestamp_header: Option<String>,
     /// How far that time may lie from the relay's clock, either way.
     pub tolerance: Duration,
+}
+
+/// Why credentials are not usable. It never holds a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CredentialError {
+    /// A token, a password or a key that anybody could show.
+    #[error("a token, password or key is empty")]
+    EmptySecret,
+    /// A user name that HTTP Basic cannot carry.
+    #[error("the user name `{0}` is empty or has a colon in it, which HTTP Basic cannot carry")]
+    UserName(String),
+    /// A time in which a replay would not be recognised any more.
+    #[error(
+        "a tolerance of {tolerance:?} needs a repeat window (RELAY_REPEAT_WINDOW) of twice that, and it is {window:?}: a \
+         replay would not be recognised to its end"
+    )]
+    Tolerance {
+        /// How far a signed time may lie from the relay's clock.
+        tolerance: Duration,
+        /// How long a repeat is recognised.
+        window: Duration,
+    },
+    /// A name that no HTTP header can have.
+    #[error("`{0}` is no name of an HTTP header")]
+    HeaderName(String),
+}
+
+impl SignatureSettings {
+    /// Whether it can be used as it is, where a repeat is recognised for so long. A signed request may come a tolerance
+    /// early and be replayed until a tolerance late, which is why the window has to be twice as long.
+    pub fn check(&self, repeat_window: Duration) -> Result<(), CredentialError> {
+        let names = [Some(&self.header), self.timestamp_header.as_ref()];
+        let mut names = names.into_iter().flatten();
+        if let Some(name) = names.find(|name| HeaderName::try_from(name.as_str()).is_err()) {
+            return Err(CredentialError::HeaderName(name.clone()));
+        }
+        if self.secrets.is_empty() || self.secrets.iter().any(|secret| secret.expose_secret().is_empty()) {
+            return Err(CredentialError::EmptySecret);
+        }
+        let tolerance = self.tolerance;
+        if self.timestamp_header.is_some() && tolerance.saturating_mul(2) > repeat_window {
+            let window = repeat_window;
+            return Err(CredentialError::Tolerance { tolerance, window });
+        }
+        Ok(())
+    }
+}
+
+impl CredentialSettings {
+    /// Whether they can be used as they are, where a repeat is recognised for so long.
+    pub fn check(&self, repeat_window: Duration) -> Result<(), CredentialError> {
+        let passwords = self.basic.iter().map(|login| &login.password);
+        if self
+            .bearer
+            .iter()
+            .chain(passwords)
+            .any(|secret| secret.expose_secret().is_empty())
+        {
+            return Err(CredentialError::EmptySecret);
+        }
+        if let Some(login) = self
+            .basic
+            .iter()
+            .find(|login| login.user.is_empty() || login.user.contains(':'))
+        {
+            return Err(CredentialError::UserName(login.user.clone()));
+        }
+        self.signature
+            .as_ref()
+            .map_or(Ok(()), |signature| signature.check(repeat_window))
+    }
+
+    /// Whether everybody is let in.
+    pub fn open(&self) -> bool {
+        self.bearer.is_empty() && self.basic.is_empty() && self.signature.is_none()
+    }
 }

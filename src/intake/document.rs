@@ -36,6 +36,7 @@ pub(super) fn service<A: OpenApi>(others: A) -> Service<A> {
 pub(super) fn document<A: OpenApi>(service: &Service<A>, examples: &[Example]) -> Value {
     // The service has just written this JSON itself.
     let mut document: Value = serde_json::from_str(&service.spec()).unwrap_or_default();
+    say_what_may_be_null(&mut document);
     let named: Map<String, Value> = examples
         .iter()
         .map(|example| {
@@ -52,6 +53,39 @@ pub(super) fn document<A: OpenApi>(service: &Service<A>, examples: &[Example]) -
         if let Some(Value::Object(media)) = body {
             media.insert("examples".to_owned(), Value::Object(named.clone()));
         }
+    }
+    document
+}
+
+/// poem-openapi leaves out that a property which may be missing may be `null` as well, which is how answers are written
+/// and what requests may hold.
+fn say_what_may_be_null(document: &mut Value) {
+    let schemas = document
+        .pointer_mut("/components/schemas")
+        .and_then(Value::as_object_mut);
+    // A problem leaves out what it has not.
+    for (_, schema) in schemas.into_iter().flatten().filter(|(name, _)| *name != "Problem") {
+        let required: Vec<String> = schema["required"].as_array().map_or_else(Vec::new, |names| {
+            names.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+        });
+        let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+        for (name, property) in properties.into_iter().flatten() {
+            if required.contains(name) {
+                continue;
+            }
+            if let Some(reference) = property.get("$ref").cloned() {
+                *property = json!({"allOf": [{"$ref": reference}], "nullable": true});
+            } else {
+                property["nullable"] = json!(true);
+            }
+        }
+    }
+}
+
+/// The document without the paths that begin so, for a relay that does not serve them.
+pub(super) fn without(mut document: Value, prefixes: &[&str]) -> Value {
+    if let Some(Value::Object(paths)) = document.get_mut("paths") {
+        paths.retain(|path, _| !prefixes.iter().any(|prefix| path.starts_with(prefix)));
     }
     document
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use poem::error::ResponseError;
 use poem::http::{StatusCode, header};
 use poem::{Body, IntoResponse, Response};
-use poem_openapi::error::ParseParamError;
+use poem_openapi::error::{ParseParamError, ParsePathError};
 use poem_openapi::payload::Payload;
 use poem_openapi::registry::{MetaSchemaRef, Registry};
 use poem_openapi::types::{ToJSON, Type};
@@ -31,6 +31,17 @@ pub struct Problem {
     detail: String,
     /// Path of the field that is missing or wrong, for example `alerts[0].labels`.
     field: Option<String>,
+    #[oai(skip)]
+    retry_after: Option<u64>,
+    #[oai(skip)]
+    challenge: Challenge,
+}
+
+/// The schemes that a 401 asks for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Challenge {
+    pub(super) bearer: bool,
+    pub(super) basic: bool,
 }
 
 impl Problem {
@@ -42,7 +53,22 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             field: None,
+            retry_after: None,
+            challenge: Challenge::default(),
         }
+    }
+
+    /// The same problem with the seconds after which it may be over.
+    #[must_use]
+    pub(super) fn retry_after(self, seconds: u64) -> Self {
+        let retry_after = Some(seconds);
+        Self { retry_after, ..self }
+    }
+
+    /// The same problem with the schemes that would solve it.
+    #[must_use]
+    pub(super) fn challenge(self, challenge: Challenge) -> Self {
+        Self { challenge, ..self }
     }
 
     /// The same problem with the path of the field that it is about.
@@ -84,6 +110,9 @@ impl Problem {
         if let Some(error) = error.downcast_ref::<ParseParamError>() {
             return Self::of_field(error.name, &error.reason);
         }
+        if error.is::<ParsePathError>() {
+            return Self::new(StatusCode::NOT_FOUND, "there is nothing of that name here");
+        }
         let status = error.status();
         let detail = match status {
             StatusCode::NOT_FOUND => "nothing is here; notifications go to /alert".to_owned(),
@@ -123,6 +152,9 @@ impl ResponseError for Refusal {
     }
 }
 
+/// The challenge that makes browsers ask.
+const BASIC: &str = "Basic realm=\"grafana-matrix-relay\", charset=\"UTF-8\"";
+
 /// A problem as `application/problem+json`.
 pub struct ProblemJson(pub Problem);
 
@@ -143,8 +175,14 @@ impl IntoResponse for ProblemJson {
         let mut response = Response::builder()
             .status(self.0.code())
             .content_type(Self::CONTENT_TYPE);
-        if self.0.status == 401 {
+        if self.0.challenge.bearer {
             response = response.header(header::WWW_AUTHENTICATE, "Bearer");
+        }
+        if self.0.challenge.basic {
+            response = response.header(header::WWW_AUTHENTICATE, BASIC);
+        }
+        if let Some(seconds) = self.0.retry_after {
+            response = response.header(header::RETRY_AFTER, seconds);
         }
         response.body(Body::from_string(self.0.to_json_string()))
     }
@@ -166,7 +204,10 @@ pub(super) enum Refused {
     /// A web page of another site sent it through a browser.
     #[oai(status = 403)]
     Foreign(ProblemJson),
-    /// The body is not declared as JSON.
+    /// Too many failed attempts from this address; `Retry-After` says for how long it is refused.
+    #[oai(status = 429)]
+    TooManyAttempts(ProblemJson),
+    /// The body is compressed, or is not declared as JSON.
     #[oai(status = 415)]
     NotDeclaredJson(ProblemJson),
     /// The body did not arrive in time.
@@ -181,7 +222,8 @@ pub(super) enum Refused {
     /// There is no route of this name.
     #[oai(status = 404)]
     NoSuchRoute(ProblemJson),
-    /// The store cannot take it now; the only server error there is. Nothing was accepted: send it again.
+    /// The store cannot take it now, or too many requests are in flight; the only server error there is. Nothing was
+    /// accepted: send it again.
     #[oai(status = 503)]
     StoreUnavailable(ProblemJson),
 }

@@ -1,20 +1,26 @@
 //! All paths in one place, and what holds for each answer: problem details, safe headers, a count of refusals.
 
+use std::any::Any;
 use std::sync::Arc;
 
-use poem::endpoint::{BoxEndpoint, make_sync};
+use jiff::Timestamp;
+use poem::endpoint::{BoxEndpoint, make, make_sync};
 use poem::http::StatusCode;
 use poem::http::header::{self, HeaderName};
+use poem::middleware::CatchPanic;
 use poem::web::Html;
-use poem::{Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Request, Response, Route, get};
+use poem::{Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Request, Response, Route, get, post};
 use poem_openapi::OpenApi;
 use serde_json::Value;
 
-use super::authenticate::{BodyLimit, Credentials};
+use super::authenticate::door;
+use super::compat;
 use super::document::{self, Example};
+use super::door::{Asked, Door};
 use super::error::{Problem, ProblemJson};
 use super::health::{self, Checks};
 use super::recorder::Recorder;
+use super::webhook;
 use crate::pipeline::Pipeline;
 
 /// What the HTTP side is made of.
@@ -25,10 +31,10 @@ pub struct Parts {
     pub checks: Arc<dyn Checks>,
     /// Keeps what was accepted for the workshop.
     pub recorder: Arc<Recorder>,
-    /// Who may post.
-    pub credentials: Credentials,
-    /// Largest request body in bytes.
-    pub max_body_bytes: usize,
+    /// Who may come in, and how much at once.
+    pub door: Arc<Door>,
+    /// What is there for people and for Prometheus.
+    pub pages: PageSettings,
     /// Example bodies for Swagger UI.
     pub examples: Vec<Example>,
     /// The workshop's page and its files, under `/workshop/` and at `/`.
@@ -37,9 +43,21 @@ pub struct Parts {
     pub page: Option<BoxEndpoint<'static, Response>>,
 }
 
-/// Where the operations of the document begin; everything else is a page or a probe.
-const OPERATIONS: [&str; 6] = [
-    "/alert",
+/// Which of the paths that no notification needs are served; what is switched off answers 404.
+#[derive(Debug, Clone, Copy)]
+pub struct PageSettings {
+    /// The workshop: `/`, `/workshop/…` and `/preview`.
+    pub workshop: bool,
+    /// `/docs` and `/openapi.json`.
+    pub docs: bool,
+    /// `/metrics`.
+    pub metrics: bool,
+}
+
+/// Where the operations for senders begin.
+const SENDING: [&str; 1] = ["/alert"];
+/// Where those of the workshop begin; everything else is a page or a probe.
+const WORKSHOP: [&str; 5] = [
     "/preview",
     "/workshop/state",
     "/workshop/recorded",
@@ -52,7 +70,10 @@ const API_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 /// Swagger UI is one page with inline scripts and styles.
 const DOCS_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
                            img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'";
-const HEADERS: [(HeaderName, &str); 4] = [
+const HEADERS: [(HeaderName, &str); 6] = [
+    // The pages' own files say otherwise: they are the same for everybody.
+    (header::CACHE_CONTROL, "no-store"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
@@ -63,6 +84,11 @@ const HEADERS: [(HeaderName, &str); 4] = [
 pub fn endpoint(parts: Parts, others: impl OpenApi + 'static) -> BoxEndpoint<'static, Response> {
     let service = document::service(others);
     let document = document::document(&service, &parts.examples);
+    let document = if parts.pages.workshop {
+        document
+    } else {
+        document::without(document, &WORKSHOP)
+    };
     let served: Arc<str> = serde_json::to_string_pretty(&document).unwrap_or_default().into();
     drop(document);
     let shown = Arc::clone(&served);
@@ -73,27 +99,46 @@ pub fn endpoint(parts: Parts, others: impl OpenApi + 'static) -> BoxEndpoint<'st
             .into_response()
     });
     let json = make_sync(move |_| served.to_string().with_content_type("application/json").into_response());
-    let routes = Route::new()
-        .at("/docs", get(docs))
-        .at("/openapi.json", get(json))
+    let mut routes = Route::new()
         .at("/health/live", get(health::live))
-        .at("/health/ready", get(health::ready))
-        .at("/metrics", get(health::metrics));
-    let (service, workshop) = (Arc::new(service.into_endpoint()), Arc::new(parts.workshop));
-    let routes = OPERATIONS
-        .iter()
-        .fold(routes, |routes, path| routes.nest_no_strip(path, Arc::clone(&service)));
-    let routes = routes.nest_no_strip("/workshop", Arc::clone(&workshop));
+        .at("/health/ready", get(health::ready));
+    let (service, workshop) = (Arc::new(service.into_endpoint()), parts.workshop.around(with_login));
+    let workshop = Arc::new(workshop.map_to_response());
+    for path in SENDING {
+        routes = routes.nest_no_strip(path, Arc::clone(&service));
+    }
+    for path in compat::FORWARDER
+        .into_iter()
+        .chain([compat::ALERTMANAGER, compat::RECEIVER])
+    {
+        routes = routes.at(path, post(make(webhook::foreign)));
+    }
+    if parts.pages.docs {
+        routes = routes
+            .at("/docs", get(docs).around(with_login))
+            .at("/openapi.json", get(json).around(with_login));
+    }
+    if parts.pages.metrics {
+        routes = routes.at("/metrics", get(health::metrics).around(with_metrics_token));
+    }
+    if parts.pages.workshop {
+        for path in WORKSHOP {
+            routes = routes.nest_no_strip(path, Arc::clone(&service));
+        }
+        routes = routes.nest_no_strip("/workshop", Arc::clone(&workshop));
+    }
     let routes = match parts.page {
         Some(page) => routes.nest("/", page),
-        None => routes.nest("/", workshop),
+        None if parts.pages.workshop => routes.nest("/", workshop),
+        None => routes,
     };
     routes
         .data(parts.pipeline)
         .data(parts.recorder)
         .data(parts.checks)
-        .data(parts.credentials)
-        .data(BodyLimit(parts.max_body_bytes))
+        .around(in_flight)
+        .data(parts.door)
+        .with(CatchPanic::new().with_handler(our_fault))
         .catch_all_error(problem)
         .around(with_headers)
         .map_to_response()
@@ -114,6 +159,51 @@ async fn problem(error: poem::Error) -> Response {
     metrics::counter!("relay_refused_total", "status" => status.as_str().to_owned()).increment(1);
     tracing::debug!(http.response.status_code = status.as_u16(), "refused");
     response
+}
+
+/// The last resort: nothing is known that gets here, and what does is ours to mend.
+fn our_fault(_: Box<dyn Any + Send>) -> Response {
+    tracing::error!("a request made the relay fail in a way that nobody expected; please report it");
+    let problem = Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "the relay could not answer this request",
+    );
+    ProblemJson(problem).into_response()
+}
+
+/// Bounds the requests that are worked on at once.
+async fn in_flight<E: Endpoint>(endpoint: Arc<E>, request: Request) -> poem::Result<Response> {
+    let place = match request.uri().path() {
+        path if path.starts_with("/health/") => None,
+        _ => Some(
+            door(&request)
+                .map_err(Problem::into_error)?
+                .flight
+                .request()
+                .await
+                .map_err(Problem::into_error)?,
+        ),
+    };
+    let answered = endpoint.call(request).await.map(IntoResponse::into_response);
+    drop(place);
+    answered
+}
+
+/// Pages are public unless browsers are to log in; what they ask the relay for is checked by itself.
+async fn with_login<E: Endpoint>(endpoint: Arc<E>, request: Request) -> poem::Result<Response> {
+    let door = door(&request).map_err(Problem::into_error)?;
+    if door.pages_ask_for_login() {
+        let entered = door.enter(Asked::PageFiles, &request, Timestamp::now());
+        entered.map_err(Problem::into_error)?;
+    }
+    endpoint.call(request).await.map(IntoResponse::into_response)
+}
+
+async fn with_metrics_token<E: Endpoint>(endpoint: Arc<E>, request: Request) -> poem::Result<Response> {
+    let door = door(&request).map_err(Problem::into_error)?;
+    let entered = door.enter(Asked::Metrics, &request, Timestamp::now());
+    entered.map_err(Problem::into_error)?;
+    endpoint.call(request).await.map(IntoResponse::into_response)
 }
 
 async fn with_headers<E: Endpoint>(endpoint: Arc<E>, request: Request) -> poem::Result<Response> {

@@ -6,24 +6,28 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use poem::error::NotFoundError;
 use poem::http::StatusCode;
 use poem::web::Data;
-use poem::{Request, RequestBody};
+use poem::{IntoResponse, Request, RequestBody, Response};
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchemaRef, Registry};
 use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions, Object, OpenApi, Tags};
 
-use super::authenticate::Caller;
+use super::authenticate::{self, door};
 use super::body::NotificationBody;
+use super::door::Asked;
 use super::error::{Problem, ProblemJson, Refused};
 use super::recorder::Recorder;
+use super::request::Raw;
+use super::signature::Signed;
 use super::{parse, request};
 use crate::alert::Notification;
 use crate::message::{RouteName, TemplateName};
 use crate::outbox::Receipt;
-use crate::pipeline::{self, AcceptError, Pipeline};
+use crate::pipeline::{self, AcceptError, Pipeline, Wishes};
 
 #[derive(Tags)]
 enum Tag {
@@ -33,26 +37,83 @@ enum Tag {
 
 /// A request body that was read in full, within limits, and is a notification.
 struct Body {
+    /// The route whose credential was shown, and so the only one that it may go to.
+    route: String,
     notification: Notification,
-    /// The same as it came.
-    bytes: Vec<u8>,
+    /// Which request it is, where its signature covers its time.
+    signed: Option<Signed>,
+    /// When it was let in: the time that its signature was compared with is the one that its repeat is recognised by.
+    at: Timestamp,
+    /// The same as it came, with its place among the bodies in flight.
+    raw: Raw,
 }
 
 impl Body {
-    async fn read(request: &Request, body: &mut RequestBody) -> Result<Self, Problem> {
-        let bytes = request::bytes(request, body).await?;
-        let notification = parse::notification(&bytes)?;
-        Ok(Self { notification, bytes })
+    /// Size, credential, content type, JSON, schema. Nothing is parsed before the credential is verified; where that is a
+    /// signature the body has to be there first, and where it is not a refusal need not wait for it.
+    async fn read(request: &Request, body: &mut RequestBody, route: Option<String>) -> Result<Self, Problem> {
+        let door = door(request)?;
+        let asked = route.as_deref().map_or(Asked::DefaultRoute, Asked::Route);
+        let entry = door.enter(asked, request, Timestamp::now())?;
+        if !entry.needs_body() {
+            request::declaration(request)?;
+        }
+        let raw = request::bytes(door, request, body).await?;
+        let at = Timestamp::now();
+        let signed = door.check_body(&entry, request.headers(), &raw.bytes, at)?;
+        request::declaration(request)?;
+        let notification = parse::notification(&raw.bytes)?;
+        Ok(Self {
+            route: route.unwrap_or_else(|| RouteName::DEFAULT.to_owned()),
+            notification,
+            signed,
+            at,
+            raw,
+        })
     }
 }
 
+/// The route that the path names; `None` for the default one. Whatever is not exactly the default path names a route, so
+/// that a name that cannot be found lets nobody in.
+fn named(request: &Request) -> Result<Option<String>, Problem> {
+    if request.uri().path() == "/alert" {
+        return Ok(None);
+    }
+    // poem-openapi calls the parameters of a path by their number.
+    let unnamed = || Problem::new(StatusCode::NOT_FOUND, "nothing is here; notifications go to /alert");
+    let name = request.raw_path_param("param0").ok_or_else(unnamed)?;
+    Ok(Some(door(request)?.route(name)))
+}
+
+/// A notification at the address of another relay, if that is enabled; see `compat`.
+pub(super) async fn foreign(request: Request) -> poem::Result<Response> {
+    let (request, mut body) = request.split();
+    let parts = request.data::<Arc<Pipeline>>().zip(request.data::<Arc<Recorder>>());
+    let route = door(&request).map_err(Problem::into_error)?.foreign_route(&request);
+    let (Some((pipeline, recorder)), Some(route)) = (parts, route) else {
+        return Err(NotFoundError.into());
+    };
+    let body = Body::read(&request, &mut body, Some(route)).await;
+    let answer = accept(pipeline, recorder, body.map_err(Problem::into_error)?, None).await;
+    Ok(answer.map_or_else(IntoResponse::into_response, IntoResponse::into_response))
+}
+
 impl<'a> ApiExtractor<'a> for Body {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme, ApiExtractorType::RequestObject];
     type ParamType = ();
     type ParamRawType = ();
 
     fn register(registry: &mut Registry) {
+        authenticate::register_sender(registry);
         NotificationBody::register(registry);
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        authenticate::sender_schemes()
+    }
+
+    fn has_security_fallback() -> bool {
+        true
     }
 
     fn request_meta() -> Option<MetaRequest> {
@@ -73,7 +134,8 @@ impl<'a> ApiExtractor<'a> for Body {
         body: &mut RequestBody,
         _options: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
-        Self::read(request, body).await.map_err(Problem::into_error)
+        let route = named(request).map_err(Problem::into_error)?;
+        Self::read(request, body, route).await.map_err(Problem::into_error)
     }
 }
 
@@ -122,12 +184,11 @@ impl Webhook {
         &self,
         pipeline: Data<&Arc<Pipeline>>,
         recorder: Data<&Arc<Recorder>>,
-        _caller: Caller,
         body: Body,
         /// A template by its name, in place of the one that the relay would choose.
         template: Query<Option<String>>,
     ) -> Result<Answer, Refused> {
-        accept(&pipeline, &recorder, RouteName::DEFAULT, body, template.0).await
+        accept(&pipeline, &recorder, body, template.0).await
     }
 
     /// Accept a notification (PUT)
@@ -143,12 +204,11 @@ impl Webhook {
         &self,
         pipeline: Data<&Arc<Pipeline>>,
         recorder: Data<&Arc<Recorder>>,
-        _caller: Caller,
         body: Body,
         /// A template by its name, in place of the one that the relay would choose.
         template: Query<Option<String>>,
     ) -> Result<Answer, Refused> {
-        accept(&pipeline, &recorder, RouteName::DEFAULT, body, template.0).await
+        accept(&pipeline, &recorder, body, template.0).await
     }
 
     /// Accept a notification for a route
@@ -165,14 +225,14 @@ impl Webhook {
         &self,
         pipeline: Data<&Arc<Pipeline>>,
         recorder: Data<&Arc<Recorder>>,
-        _caller: Caller,
         body: Body,
         /// The name of the route.
-        route: Path<String>,
+        #[oai(name = "route")]
+        _route: Path<String>,
         /// A template by its name, in place of the one that the relay would choose.
         template: Query<Option<String>>,
     ) -> Result<Answer, Refused> {
-        accept(&pipeline, &recorder, &route.0, body, template.0).await
+        accept(&pipeline, &recorder, body, template.0).await
     }
 
     /// Accept a notification for a route (PUT)
@@ -188,32 +248,35 @@ impl Webhook {
         &self,
         pipeline: Data<&Arc<Pipeline>>,
         recorder: Data<&Arc<Recorder>>,
-        _caller: Caller,
         body: Body,
         /// The name of the route.
-        route: Path<String>,
+        #[oai(name = "route")]
+        _route: Path<String>,
         /// A template by its name, in place of the one that the relay would choose.
         template: Query<Option<String>>,
     ) -> Result<Answer, Refused> {
-        accept(&pipeline, &recorder, &route.0, body, template.0).await
+        accept(&pipeline, &recorder, body, template.0).await
     }
 }
 
 async fn accept(
     pipeline: &Pipeline,
     recorder: &Recorder,
-    route: &str,
     body: Body,
     template: Option<String>,
 ) -> Result<Answer, Refused> {
-    let route = known_route(pipeline, route).map_err(|problem| Refused::NoSuchRoute(ProblemJson(problem)))?;
+    let route = known_route(pipeline, &body.route).map_err(|problem| Refused::NoSuchRoute(ProblemJson(problem)))?;
     let template = template.map(|name| known_template(pipeline, &name)).transpose();
     let template = template.map_err(|problem| Refused::NotANotification(ProblemJson(problem)))?;
-    let now = Timestamp::now();
-    match pipeline.accept_with(&route, body.notification, template, now).await {
+    let now = body.at;
+    let wishes = Wishes {
+        template,
+        signed: body.signed.map(|signed| signed.as_str().to_owned()),
+    };
+    match pipeline.accept_with(&route, body.notification, wishes, now).await {
         Ok(accepted) => {
             if !accepted.recognised {
-                recorder.offer(body.bytes, now);
+                recorder.offer(body.raw.bytes, now);
             }
             Ok(Answer::Accepted(Json(answer(accepted))))
         }

@@ -5,13 +5,20 @@ use sha2::{Digest, Sha256};
 use crate::alert::{Notification, Source};
 use crate::message::{RouteName, TemplateName};
 
+use super::Wishes;
+
 /// The group and which alerts fire since when; not the texts and values, in which replicas differ. A genuine repeat
 /// has the same key and is told apart by its time. Legacy bodies carry no times, so nothing tells two episodes apart,
 /// and their sender never retries: they have no key. A caller that asks for another
 /// route or template wants another message.
-pub(super) fn key(route: &RouteName, notification: &Notification, template: Option<&TemplateName>) -> Option<String> {
+///
+/// Where the time was signed, a replay has to be recognised as well, over restarts and by every relay: it has the same
+/// content and so the same key, for as long as its time is accepted (see `SignatureSettings::check`). Without a key of its
+/// own it gets one from its signature. The template is left out then, because it stands in the URL, which nobody signed.
+pub(super) fn key(route: &RouteName, notification: &Notification, wishes: &Wishes) -> Option<String> {
     if notification.source == Source::Legacy || notification.alerts.iter().any(|alert| alert.starts_at.is_none()) {
-        return None;
+        let signed = wishes.signed.as_ref();
+        return signed.map(|signed| format!("{route} {signed}"));
     }
     let mut alerts: Vec<String> = notification
         .alerts
@@ -26,6 +33,7 @@ pub(super) fn key(route: &RouteName, notification: &Notification, template: Opti
         &notification.receiver,
         &notification.notification_reason,
     ];
+    let template = wishes.template.as_ref().filter(|_| wishes.signed.is_none());
     let template = template.map(TemplateName::as_str);
     for part in head
         .into_iter()

@@ -11,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::report_matrix;
 use crate::config::routes::{RouteProblem, Routes, Watch, Watched};
+use crate::intake::Door;
 use crate::matrix::Carrier;
 use crate::message::TemplateName;
 use crate::render::Renderer;
@@ -50,6 +51,7 @@ impl InUse {
 pub(super) struct Keeper {
     pub(super) watch: Watch,
     pub(super) in_use: Arc<InUse>,
+    pub(super) door: Arc<Door>,
     pub(super) router: Router,
     pub(super) carrier: Carrier,
     /// Knows which templates there are.
@@ -113,6 +115,14 @@ impl Keeper {
     }
 
     fn take(&self, routes: Routes) {
+        // First who may come in: a route that is added or guarded now must not be open for a moment.
+        if let Err(error) = self.door.replace_routes(&routes.credentials, routes.compat.clone()) {
+            return self.refuse(vec![RouteProblem {
+                file: "the credentials of the routes".to_owned(),
+                line: None,
+                message: error.to_string(),
+            }]);
+        }
         let before = self.router.table();
         let (known, pinged) = (before.rooms(), before.pinged_rooms());
         let table = routes.table.clone();

@@ -109,6 +109,14 @@ fn a_setting_that_cannot_be_used_is_named_and_an_empty_one_is_unset() {
         ("MATRIX_ACCESS_TOKEN", "s3cr3t and more"),
         ("MATRIX_DEFAULT_ROOM", "alerts"),
         ("MATRIX_ACCESS_TOKEN_FILE", "nowhere"),
+        ("RELAY_DATABASE_URL", "mysql://user:s3cr3t@db/relay"),
+        ("RELAY_DATABASE_URL", "s3cr3t"),
+        ("ECS_LOGGING", "maybe"),
+        ("RELAY_WORKSHOP", "sometimes"),
+        ("RELAY_BASIC_AUTH", "s3cr3t"),
+        ("RELAY_TRUSTED_PROXIES", "proxy"),
+        ("RELAY_MAX_BODIES_BYTES", "5"),
+        ("RELAY_MAX_CONNECTIONS", "0"),
     ] {
         let mut variables = good.to_vec();
         variables.push((name, value));
@@ -120,6 +128,34 @@ fn a_setting_that_cannot_be_used_is_named_and_an_empty_one_is_unset() {
     let (said, code) = refusal(&empty, folder.path());
     assert!(said.contains("MATRIX_ACCESS_TOKEN) is missing"), "{said}");
     assert_eq!((code, said.contains("_FILE")), (Some(2), false), "{said}");
+}
+
+#[test]
+fn a_secret_given_as_a_flag_beats_a_file_that_a_variable_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_grafana-matrix-relay"))
+            .args(arguments)
+            .env_clear()
+            .envs(variables.iter().copied())
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let (token, file) = (("RELAY_TOKEN", "a"), ("RELAY_TOKEN_FILE", "nowhere"));
+    let contradiction = "are both set";
+    assert!(said(&[], &[token, file]).contains(contradiction));
+    assert!(said(&["--relay-token=a", "--relay-token-file=nowhere"], &[]).contains(contradiction));
+    let flag = said(&["--relay-token=a"], &[file]);
+    assert!(
+        !flag.contains("RELAY_TOKEN") && flag.contains("MATRIX_DEFAULT_ROOM"),
+        "{flag}"
+    );
+    let after = said(&["serve", "--relay-token=a"], &[file]);
+    assert!(!after.contains("RELAY_TOKEN"), "{after}");
+    let other = said(&["--relay-token-file=nowhere"], &[token]);
+    assert!(!other.contains(contradiction) && other.contains("nowhere"), "{other}");
 }
 
 #[test]

@@ -6,15 +6,21 @@ mod app;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod door;
+#[cfg(test)]
 mod front_door;
 #[cfg(test)]
 mod hookshot;
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod incident;
 #[cfg(test)]
@@ -37,6 +43,8 @@ mod render;
 mod route;
 #[cfg(test)]
 mod routes;
+#[cfg(test)]
+mod secrets;
 #[cfg(test)]
 mod stack;
 #[cfg(test)]

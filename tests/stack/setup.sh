@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Rust: a real Synapse, Alertmanager, PostgreSQL and Chromium.
+# Installs what the tests need beside Rust: a real Synapse, Alertmanager, PostgreSQL, Chromium and Schemathesis.
 #
 # Guarantees: does nothing, and quickly, where all is there; leaves no packaged service running; where it may not install,
 # it ends with the exact command to run. Deliberately installs no Rust, no Node and nothing outside apt and
@@ -7,13 +7,12 @@
 #
 #   setup.sh            everything
 #   setup.sh packages   only the system packages (the part that wants root)
-#   setup.sh synapse    only the virtual environment
+#   setup.sh synapse    only the virtual environment of Synapse
 
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-venv=target/stack/synapse-venv
-requirements=tests/stack/requirements.txt
+stack=target/stack
 min_python='3.10'
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -71,7 +70,9 @@ install_packages() {
     disable_new_services "${packages[@]}"
 }
 
-install_synapse() {
+# install_python NAME REQUIREMENTS
+install_python() {
+    local venv="$stack/$1-venv" requirements="tests/stack/$2"
     # The stamp holds the requirements that were installed, so a changed pin is installed anew and nothing else is.
     if cmp -s "$requirements" "$venv/requirements.stamp"; then return; fi
     have python3 || fail "the tests need python3 ($min_python or newer)"
@@ -79,14 +80,18 @@ install_synapse() {
         fail "the tests need Python $min_python or newer; this is $(python3 --version)"
     say "installing $(grep -v '^#' "$requirements") into $venv"
     rm -rf "$venv"
-    mkdir -p "$(dirname "$venv")"
+    mkdir -p "$stack"
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary=:all: -r "$requirements"
     cp "$requirements" "$venv/requirements.stamp"
 }
 
+install_synapse() { install_python synapse requirements.txt; }
+
+install_schemathesis() { install_python schemathesis schemathesis.txt; }
+
 case "${1:-all}" in
-    all) install_packages; install_synapse ;;
+    all) install_packages; install_synapse; install_schemathesis ;;
     packages) install_packages ;;
     synapse) install_synapse ;;
     *) fail "unknown part '$1': packages, synapse, or nothing for both" ;;

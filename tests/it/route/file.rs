@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use grafana_matrix_relay::config::routes::{RouteProblem, Routes, RoutesSource, Watch, Watched};
+use grafana_matrix_relay::intake::CredentialSettings;
 use grafana_matrix_relay::message::{Mode, RouteName, TemplateName};
 use secrecy::ExposeSecret;
 
@@ -219,7 +220,11 @@ fn what_flags_say_of_the_default_route_beats_the_file() {
         template: Some("compact".parse().unwrap()),
         mode: Some(Mode::Thread),
         reminders: Some(true),
-        token: Some("flag-token".into()),
+        credentials: CredentialSettings {
+            bearer: vec!["flag-token".into()],
+            ..CredentialSettings::default()
+        },
+        ..RoutesSource::default()
     };
     let text = r##"[routes.default]
 rooms = ["#file:x.org"]

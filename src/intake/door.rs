@@ -1,0 +1,387 @@
+//! Which credentials guard which path, and what a request that does not show them is told.
+//!
+//! Guarantees: the decisions come in the order of the room (size, then credential, then everything else); a named route
+//! that does not exist answers exactly as one whose credential was not shown, so that nobody learns names by asking; who
+//! has failed too often is refused before a credential is looked at; failures are counted and logged, and no log line,
+//! answer or metric holds what was shown. The credentials of named routes can be replaced while requests are served.
+//!
+//! It does not decide where a caller's notification goes.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use poem::Request;
+use poem::http::header::{self, HeaderMap};
+use poem::http::{HeaderValue, StatusCode};
+use rand::RngCore as _;
+use secrecy::SecretString;
+
+use super::attempts::Attempts;
+use super::client::TrustedProxies;
+use super::compat::Compat;
+use super::credential::{BasicLogin, CredentialError, CredentialSettings};
+use super::credentials::{Credentials, Denied};
+use super::error::{Challenge, Problem};
+use super::flight::{Flight, FlightSettings};
+use super::signature::{Signed, Unsigned};
+use crate::message::RouteName;
+
+/// Who may come in, and how much at once.
+#[derive(Debug, Clone, Default)]
+pub struct DoorSettings {
+    /// What people show at the pages; without one, what the default route asks for.
+    pub pages: CredentialSettings,
+    /// What Prometheus shows.
+    pub metrics: CredentialSettings,
+    /// How many failed attempts of one address are let pass in a minute; 0 is no limit.
+    pub max_failed_attempts: u32,
+    /// Which peers may say who the client is.
+    pub trusted_proxies: TrustedProxies,
+    /// Bodies and requests in flight.
+    pub flight: FlightSettings,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked<'a> {
+    /// To post a notification on the default route.
+    DefaultRoute,
+    /// To post one on a named route.
+    Route(&'a str),
+    /// To use the workshop.
+    Pages,
+    /// To see a page, whose files hold nothing: a link of another site may lead there.
+    PageFiles,
+    /// To read the metrics.
+    Metrics,
+}
+
+impl Asked<'_> {
+    /// As the log names it. The name of a route is shown only where it is one.
+    fn words(self, known: bool) -> String {
+        match self {
+            Self::DefaultRoute => "the default route".to_owned(),
+            Self::Route(name) if known => format!("the route `{name}`"),
+            Self::Route(_) => "a route that does not exist".to_owned(),
+            Self::Pages | Self::PageFiles => "the pages".to_owned(),
+            Self::Metrics => "the metrics".to_owned(),
+        }
+    }
+}
+
+/// The credentials, and who failed to show them.
+pub struct Door {
+    /// `None` keeps everybody out: there would be no credential to ask people for.
+    pages: ArcSwap<Option<Credentials>>,
+    own_pages: Option<Credentials>,
+    metrics: Arc<Credentials>,
+    routes: ArcSwap<Routes>,
+    proxies: TrustedProxies,
+    attempts: Attempts,
+    pub(super) flight: Flight,
+}
+
+/// What senders show at each route, the default one included.
+#[derive(Default)]
+struct Routes {
+    known: BTreeMap<RouteName, Arc<Credentials>>,
+    /// What a route that does not exist asks for: nothing that anybody could show. `None` while no route asks for
+    /// anything, and so none can be hidden.
+    unknown: Option<Arc<Credentials>>,
+    compat: Compat,
+    /// Some route decides by the body alone, so that all of them have to read it before they refuse.
+    body_first: bool,
+}
+
+/// The credentials that are wanted, whether they are those of something that exists, and whether a refusal has to wait
+/// for the body.
+type Wanted = (Arc<Credentials>, bool, bool);
+
+/// A request whose size is right, and that has shown what a header can show.
+pub(super) struct Entry {
+    credentials: Arc<Credentials>,
+    client: Option<IpAddr>,
+    words: String,
+    named: bool,
+    denied: Option<Denied>,
+}
+
+impl Entry {
+    /// Whether the body has to be read before it is decided who may come in.
+    pub(super) fn needs_body(&self) -> bool {
+        self.denied.is_some() || self.credentials.signs()
+    }
+}
+
+impl Door {
+    /// A door with what senders show at each route.
+    pub fn new(
+        settings: DoorSettings,
+        routes: &BTreeMap<RouteName, CredentialSettings>,
+        compat: Compat,
+    ) -> Result<Self, CredentialError> {
+        let own_pages = (!settings.pages.open())
+            .then(|| Credentials::new(&settings.pages))
+            .transpose()?;
+        let door = Self {
+            pages: ArcSwap::default(),
+            own_pages,
+            metrics: Arc::new(Credentials::new(&settings.metrics)?),
+            routes: ArcSwap::default(),
+            proxies: settings.trusted_proxies,
+            attempts: Attempts::new(settings.max_failed_attempts),
+            flight: Flight::new(settings.flight),
+        };
+        door.replace_routes(routes, compat)?;
+        Ok(door)
+    }
+
+    /// Takes in what the routes ask for, in place of what they asked for; nothing changes if it is not usable.
+    pub fn replace_routes(
+        &self,
+        routes: &BTreeMap<RouteName, CredentialSettings>,
+        compat: Compat,
+    ) -> Result<(), CredentialError> {
+        let routes = Routes::new(routes, compat)?;
+        let pages = self.own_pages.clone().or_else(|| routes.page_credentials());
+        self.pages.store(Arc::new(pages));
+        self.routes.store(Arc::new(routes));
+        Ok(())
+    }
+
+    /// The routes on which anybody may post.
+    pub fn open_routes(&self) -> Vec<RouteName> {
+        let routes = self.routes.load();
+        let open = routes.known.iter().filter(|(_, credentials)| credentials.open());
+        open.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Whether browsers have to log in to see a page at all.
+    pub(super) fn pages_ask_for_login(&self) -> bool {
+        self.own_pages.as_ref().is_some_and(|own| own.schemes().1)
+    }
+
+    /// The route of a request to the address of another relay; `None` if that is not served.
+    pub(super) fn foreign_route(&self, request: &Request) -> Option<String> {
+        self.routes.load().compat.route(request)
+    }
+
+    /// The route that a name in `/alert/{name}` stands for.
+    pub(super) fn route(&self, name: &str) -> String {
+        let routes = self.routes.load();
+        let is_route = name
+            .parse()
+            .is_ok_and(|name: RouteName| routes.known.contains_key(&name));
+        let other = routes.compat.receiver_room(name).filter(|_| !is_route);
+        other.map_or(name, RouteName::as_str).to_owned()
+    }
+
+    /// Size and header of a request. What cannot be decided without the body is left to [`Door::check_body`].
+    pub(super) fn enter(&self, asked: Asked<'_>, request: &Request, now: Timestamp) -> Result<Entry, Problem> {
+        self.check_declared_size(request.headers())?;
+        refuse_foreign(asked, request.headers())?;
+        let client = self.client(request);
+        if let Some(seconds) = self.attempts.blocked(client, now) {
+            count_failure("blocked");
+            let detail = format!("too many failed attempts from this address; try again in {seconds} seconds");
+            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(seconds));
+        }
+        let (credentials, known, body_first) = self.asked_for(asked)?;
+        let denied = credentials.check_header(request.headers()).err();
+        let entry = Entry {
+            credentials,
+            client,
+            words: asked.words(known),
+            named: matches!(asked, Asked::Route(_)),
+            denied,
+        };
+        match denied {
+            Some(denied) if !body_first => Err(self.refuse(&entry, denied, now)),
+            _ => Ok(entry),
+        }
+    }
+
+    /// What was put off until the body is here, and its signature. `None` if nothing was signed that has a time.
+    pub(super) fn check_body(
+        &self,
+        entry: &Entry,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Option<Signed>, Problem> {
+        let checked = match entry.denied {
+            Some(denied) => Err(denied),
+            None => entry.credentials.check_signature(headers, body, now),
+        };
+        checked.map_err(|denied| self.refuse(entry, denied, now))
+    }
+
+    fn asked_for(&self, asked: Asked<'_>) -> Result<Wanted, Problem> {
+        match asked {
+            Asked::Metrics => Ok((Arc::clone(&self.metrics), true, false)),
+            Asked::Pages | Asked::PageFiles => match &**self.pages.load() {
+                Some(credentials) => Ok((Arc::new(credentials.clone()), true, false)),
+                None => Err(Problem::new(
+                    StatusCode::FORBIDDEN,
+                    "the workshop has no credential of its own yet: set RELAY_PAGE_AUTH or RELAY_PAGE_TOKEN",
+                )),
+            },
+            Asked::DefaultRoute => Ok(self.routes.load().asked_for(RouteName::DEFAULT)),
+            Asked::Route(name) => Ok(self.routes.load().asked_for(name)),
+        }
+    }
+
+    fn check_declared_size(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        match declared_size(headers) {
+            Some(size) if size > self.flight.settings.max_body_bytes => Err(self.flight.too_large()),
+            _ => Ok(()),
+        }
+    }
+
+    fn client(&self, request: &Request) -> Option<IpAddr> {
+        let peer = request.remote_addr().as_socket_addr().map(std::net::SocketAddr::ip);
+        self.proxies.client(peer, request.headers())
+    }
+
+    fn refuse(&self, entry: &Entry, denied: Denied, now: Timestamp) -> Problem {
+        let reason = denied.reason();
+        count_failure(reason);
+        let client = entry
+            .client
+            .map_or_else(|| "unknown".to_owned(), |client| client.to_string());
+        let at = &entry.words;
+        // At named routes everything counts, so that not even the count tells whether there is such a route.
+        if entry.named || denied.may_be_a_guess() {
+            tracing::warn!(
+                client.ip = client,
+                "a request to {at} was refused: its credential is {reason}"
+            );
+            if self.attempts.failed(entry.client, now) {
+                tracing::warn!(
+                    client.ip = client,
+                    "too many failed attempts: requests from {client} are refused for up to a minute"
+                );
+            }
+        } else {
+            tracing::info!(
+                client.ip = client,
+                "a request to {at} was refused: it shows no credential"
+            );
+        }
+        let (bearer, basic) = if entry.named {
+            (true, true)
+        } else {
+            entry.credentials.schemes()
+        };
+        let detail = if entry.named {
+            "there is no such route, or the request does not show the credential that it asks for".to_owned()
+        } else {
+            explain(denied, bearer, basic)
+        };
+        Problem::new(StatusCode::UNAUTHORIZED, detail).challenge(Challenge { bearer, basic })
+    }
+}
+
+impl Routes {
+    fn new(settings: &BTreeMap<RouteName, CredentialSettings>, compat: Compat) -> Result<Self, CredentialError> {
+        let mut known = BTreeMap::new();
+        for (name, settings) in settings {
+            known.insert(name.clone(), Arc::new(Credentials::new(settings)?));
+        }
+        let guarded = known.values().any(|one| !one.open());
+        let unknown = guarded.then(nobody).map(|one| Credentials::new(&one)).transpose()?;
+        Ok(Self {
+            unknown: unknown.map(Arc::new),
+            body_first: known.values().any(|one| one.header_free() && one.signs()),
+            known,
+            compat,
+        })
+    }
+
+    /// The credentials of a route, whether there is such a route, and whether a refusal waits for the body.
+    fn asked_for(&self, name: &str) -> Wanted {
+        let known = name.parse::<RouteName>().ok().and_then(|name| self.known.get(&name));
+        let credentials = known.or(self.unknown.as_ref()).map(Arc::clone).unwrap_or_default();
+        (credentials, known.is_some(), self.body_first)
+    }
+
+    /// What the pages ask for that have nothing of their own: the default route's, without the signature, which no
+    /// browser can make. Where senders are asked and people could not be, the pages stay closed.
+    fn page_credentials(&self) -> Option<Credentials> {
+        let default = self.known.get(&RouteName::default());
+        match default.filter(|default| !default.header_free()) {
+            Some(default) => Some(default.without_signature()),
+            None if self.unknown.is_some() => None,
+            None => Some(Credentials::default()),
+        }
+    }
+}
+
+/// Credentials that nobody has.
+fn nobody() -> CredentialSettings {
+    let secret = || {
+        let mut bytes = [0; 32];
+        rand::rng().fill_bytes(&mut bytes);
+        SecretString::from(hex::encode(bytes))
+    };
+    let login = BasicLogin {
+        user: "nobody".to_owned(),
+        password: secret(),
+    };
+    CredentialSettings {
+        bearer: vec![secret()],
+        basic: vec![login],
+        signature: None,
+    }
+}
+
+/// The size that a request declares for its body.
+pub(super) fn declared_size(headers: &HeaderMap) -> Option<usize> {
+    let text = headers.get(header::CONTENT_LENGTH)?.to_str().ok()?;
+    text.parse::<u64>()
+        .ok()
+        .map(|size| usize::try_from(size).unwrap_or(usize::MAX))
+}
+
+/// The browser of whoever can reach the relay, or is logged in there, must not become the hand of another site.
+fn refuse_foreign(asked: Asked<'_>, headers: &HeaderMap) -> Result<(), Problem> {
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    if !matches!(asked, Asked::PageFiles | Asked::Metrics) && matches!(site, Some(b"cross-site" | b"same-site")) {
+        let detail = "a web page of another site may not call the relay";
+        return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+    }
+    Ok(())
+}
+
+fn count_failure(reason: &'static str) {
+    metrics::counter!("relay_failed_credentials_total", "reason" => reason).increment(1);
+}
+
+fn explain(denied: Denied, bearer: bool, basic: bool) -> String {
+    let form = match (bearer, basic) {
+        (true, true) => "`Authorization: Bearer …`, or a login of HTTP Basic",
+        (false, true) => "`Authorization: Basic …`",
+        _ => "`Authorization: Bearer …`",
+    };
+    match denied {
+        Denied::Missing => format!("send the relay's credential in the header {form}"),
+        Denied::Malformed => format!("the header `Authorization` needs the form {form}, once"),
+        Denied::Wrong => "the token or login is not one that the relay expects here".to_owned(),
+        Denied::Signature(Unsigned::Missing) => {
+            "the body has to be signed: set up the HMAC signature of the contact point, with the same headers"
+                .to_owned()
+        }
+        Denied::Signature(Unsigned::Malformed) => {
+            "the header of the signature, or of its time, is not readable".to_owned()
+        }
+        Denied::Signature(Unsigned::Wrong) => {
+            "the signature is not one of this body by a key that the relay knows".to_owned()
+        }
+        Denied::Signature(Unsigned::Stale(age)) => {
+            format!("the signature is {age} seconds old by the relay's clock, which is too far away")
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Grafana's signature: HMAC-SHA256 over the raw body, as bare hexadecimal digits in a header.
+//!
+//! Guarantees: what is verified are the bytes as they came, before anything parses them; all keys are tried, each in
+//! constant time. With a timestamp header the signed bytes are `<seconds>:<body>`, the time has to lie within the
+//! tolerance around the relay's clock, and the same signature seen again names the same [`Signed`] request.
+//!
+//! Without a timestamp header Grafana signs no time, and nothing tells a replay apart: the content of the notification
+//! alone is recognised then. The URL and other headers are never signed.
+
+use std::fmt;
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::Timestamp;
+use poem::http::header::{HeaderMap, HeaderName};
+use secrecy::ExposeSecret as _;
+use sha2::{Digest as _, Sha256};
+
+use super::credential::{CredentialError, SignatureSettings};
+
+type HmacSha256 = Hmac<Sha256>;
+
+/// The keys of one door.
+#[derive(Clone)]
+pub(super) struct SignatureKeys {
+    keys: Vec<HmacSha256>,
+    header: HeaderName,
+    timestamp_header: Option<HeaderName>,
+    tolerance: Duration,
+}
+
+impl fmt::Debug for SignatureKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SignatureKeys({})", self.keys.len())
+    }
+}
+
+/// Identity of a request whose signature covers its time: two of the same are one request, sent again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed(String);
+
+impl Signed {
+    /// As the outbox remembers it; the signature itself cannot be had from it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Why a body counts as not signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unsigned {
+    /// There is no signature, or no time where one is asked for.
+    Missing,
+    /// What should be a signature or a time is none.
+    Malformed,
+    /// No key made this signature of this body.
+    Wrong,
+    /// The signature is right, and its time so many seconds away (negative: the sender's clock is ahead).
+    Stale(i64),
+}
+
+impl Unsigned {
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Self::Missing => "unsigned",
+            Self::Malformed => "signature_malformed",
+            Self::Wrong => "signature_wrong",
+            Self::Stale(_) => "signature_stale",
+        }
+    }
+}
+
+impl SignatureKeys {
+    pub(super) fn new(settings: &SignatureSettings) -> Result<Self, CredentialError> {
+        let name = |text: &str| HeaderName::try_from(text).map_err(|_| CredentialError::HeaderName(text.to_owned()));
+        let key =
+            |secret: &str| HmacSha256::new_from_slice(secret.as_bytes()).map_err(|_| CredentialError::EmptySecret);
+        let secrets = settings.secrets.iter();
+        Ok(Self {
+            keys: secrets
+                .map(|secret| key(secret.expose_secret()))
+                .collect::<Result<_, _>>()?,
+            header: name(&settings.header)?,
+            timestamp_header: settings.timestamp_header.as_deref().map(name).transpose()?,
+            tolerance: settings.tolerance,
+        })
+    }
+
+    pub(super) fn verify(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Option<Signed>, Unsigned> {
+        let signature = only(headers, &self.header)?;
+        let signature = hex::decode(signature).map_err(|_| Unsigned::Malformed)?;
+        let time = match &self.timestamp_header {
+            Some(name) => Some(only(headers, name)?),
+            None => None,
+        };
+        let mut right = false;
+        for key in &self.keys {
+            let mut mac = key.clone();
+            if let Some(time) = time {
+                mac.update(time);
+                mac.update(b":");
+            }
+            mac.update(body);
+            right |= mac.verify_slice(&signature).is_ok();
+        }
+        if !right {
+            return Err(Unsigned::Wrong);
+        }
+        let Some(time) = time else { return Ok(None) };
+        // To the millisecond, as the outbox remembers: what passes has passed for less than twice the tolerance.
+        let age = now.as_millisecond().saturating_sub(seconds(time)?.saturating_mul(1000));
+        if u128::from(age.unsigned_abs()) >= self.tolerance.as_millis() {
+            return Err(Unsigned::Stale(age / 1000));
+        }
+        Ok(Some(Signed(hex::encode(Sha256::digest(&signature)))))
+    }
+}
+
+/// The value of a header that may be there once only.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a [u8], Unsigned> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Err(Unsigned::Missing),
+        (Some(value), None) => Ok(value.as_bytes()),
+        (Some(_), Some(_)) => Err(Unsigned::Malformed),
+    }
+}
+
+fn seconds(text: &[u8]) -> Result<i64, Unsigned> {
+    let digits = !text.is_empty() && text.len() <= 12 && text.iter().all(u8::is_ascii_digit);
+    let text = std::str::from_utf8(text).ok().filter(|_| digits);
+    text.and_then(|text| text.parse().ok()).ok_or(Unsigned::Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use poem::http::HeaderValue;
+    use secrecy::SecretString;
+
+    use super::*;
+
+    /// The vector of the contract: the six characters of the escape are literal.
+    const BODY: &[u8] = br#"{"receiver":"matrix-ops","status":"firing","alerts":[],"message":"a\u0026b"}"#;
+    const BODY_ONLY: &str = "88d461e57005ee5cd9467fa8fdafeed6184dccb0f2ff9ef5de125e3432449b48";
+    const WITH_TIME: &str = "78c83be00aef44b6418d6e8740d63ee0ae946b3f96010d885be55c5e972977b5";
+    const TIME: i64 = 1_795_166_081;
+
+    fn keys(timestamp_header: Option<&str>) -> SignatureKeys {
+        let settings = SignatureSettings {
+            secrets: ["old", "s3cr3t"].map(SecretString::from).to_vec(),
+            header: "X-Grafana-Alerting-Signature".to_owned(),
+            timestamp_header: timestamp_header.map(str::to_owned),
+            tolerance: Duration::from_secs(45),
+        };
+        SignatureKeys::new(&settings).unwrap()
+    }
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
+            .collect()
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    #[test]
+    fn grafanas_vectors_are_verified_over_the_raw_bytes() {
+        let signed = headers(&[("x-grafana-alerting-signature", BODY_ONLY)]);
+        assert_eq!(keys(None).verify(&signed, BODY, at(0)), Ok(None));
+        let escaped = br#"{"receiver":"matrix-ops","status":"firing","alerts":[],"message":"a&b"}"#;
+        assert_eq!(keys(None).verify(&signed, escaped, at(0)), Err(Unsigned::Wrong));
+
+        let timed = headers(&[
+            ("x-grafana-alerting-signature", WITH_TIME),
+            ("x-grafana-alerting-timestamp", "1795166081"),
+        ]);
+        let keys = keys(Some("X-Grafana-Alerting-Timestamp"));
+        for now in [TIME - 44, TIME, TIME + 44] {
+            assert!(matches!(keys.verify(&timed, BODY, at(now)), Ok(Some(_))), "{now}");
+        }
+        assert_eq!(keys.verify(&timed, BODY, at(TIME + 45)), Err(Unsigned::Stale(45)));
+        assert_eq!(keys.verify(&timed, BODY, at(TIME - 45)), Err(Unsigned::Stale(-45)));
+        assert_eq!(keys.verify(&signed, BODY, at(TIME)), Err(Unsigned::Missing));
+    }
+
+    #[test]
+    fn another_time_another_body_or_two_signatures_are_refused() {
+        let keys = keys(Some("X-Grafana-Alerting-Timestamp"));
+        let with = |time: &str| {
+            headers(&[
+                ("x-grafana-alerting-signature", WITH_TIME),
+                ("x-grafana-alerting-timestamp", time),
+            ])
+        };
+        for time in [
+            "1795166082",
+            "+1795166081",
+            " 1795166081x",
+            "99999999999999999999",
+            "-1",
+        ] {
+            assert_eq!(keys.verify(&with(time), BODY, at(TIME)), Err(Unsigned::Wrong), "{time}");
+        }
+        assert_eq!(keys.verify(&with("1795166081"), b"{}", at(TIME)), Err(Unsigned::Wrong));
+        let mut twice = with("1795166081");
+        twice.append("x-grafana-alerting-signature", HeaderValue::from_static(WITH_TIME));
+        assert_eq!(keys.verify(&twice, BODY, at(TIME)), Err(Unsigned::Malformed));
+        for text in ["", "zz", "sha256=00", BODY_ONLY] {
+            let shown = headers(&[
+                ("x-grafana-alerting-signature", text),
+                ("x-grafana-alerting-timestamp", "1795166081"),
+            ]);
+            assert!(keys.verify(&shown, BODY, at(TIME)).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_same_signature_in_capitals_is_the_same_request() {
+        let keys = keys(Some("X-Grafana-Alerting-Timestamp"));
+        let with = |signature: &str| {
+            headers(&[
+                ("x-grafana-alerting-signature", signature),
+                ("x-grafana-alerting-timestamp", "1795166081"),
+            ])
+        };
+        let first = keys.verify(&with(WITH_TIME), BODY, at(TIME)).unwrap();
+        assert_eq!(
+            first,
+            keys.verify(&with(&WITH_TIME.to_uppercase()), BODY, at(TIME + 1))
+                .unwrap()
+        );
+        assert_eq!(format!("{keys:?}"), "SignatureKeys(2)");
+    }
+}

@@ -1,0 +1,47 @@
+//! The published document against the running relay: Schemathesis makes requests from it, and finds nothing.
+
+use std::process::Command;
+
+use crate::support::relay::Setup;
+
+const SCHEMATHESIS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/stack/schemathesis-venv/bin/st");
+
+/// For how long it invents requests.
+const SECONDS: &str = "40";
+
+#[tokio::test]
+async fn what_the_document_says_is_what_the_relay_does() {
+    let relay = Setup::bare()
+        .arg("demo")
+        .env("RELAY_MAX_FAILED_ATTEMPTS", "0")
+        .start()
+        .await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(SCHEMATHESIS);
+    command
+        .args([
+            "run",
+            &format!("{}/openapi.json", relay.base_url),
+            "--checks=all",
+            "--no-color",
+        ])
+        // Not everything that is of the right form is taken: a template has to exist, a group needs an alert.
+        .arg("--exclude-checks=positive_data_acceptance")
+        .args([
+            "--max-time",
+            SECONDS,
+            "--seed=1",
+            "--continue-on-failure",
+            "--warnings=off",
+        ])
+        .current_dir(folder.path())
+        .env("NO_PROXY", "127.0.0.1");
+    let run = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
+    let run = run.expect("Schemathesis; tests/stack/setup.sh installs it");
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success(), "{said}\n{}", String::from_utf8_lossy(&run.stderr));
+    // It really asked.
+    assert!(said.contains("generated"), "{said}");
+    assert_eq!(relay.get("/health/live").await.status, 200);
+    assert!(!relay.log().contains("panicked"), "{}", relay.log());
+}
