@@ -10,7 +10,7 @@
 //! | firing | firing, the same episode (starts differ by a minute at most: replicas) | nothing new |
 //! | firing | firing, begun more than a minute later | starts: the end in between was missed |
 //! | firing | resolved | ended, with what it last fired with |
-//! | firing | resolved before this episode began | late: it goes on firing |
+//! | firing | resolved before this episode began, as an earlier one that was known | late: it goes on firing |
 //! | resolved | resolved, the same episode | nothing new |
 //! | resolved | resolved, begun after the known end | ended: that episode was never seen firing |
 //! | resolved | firing, begun after the known end | starts |

@@ -44,10 +44,19 @@ pub(super) fn judge(known: Option<&Known>, overflow: Option<Timestamp>, alert: &
                 _ => Verdict::Starts,
             }
         }
-        (Some(known), AlertStatus::Resolved) if known.firing => match (known.starts_at, alert.ends_at) {
-            (Some(start), Some(end)) if end < start => Verdict::Late,
-            _ => Verdict::Ends,
-        },
+        (Some(known), AlertStatus::Resolved) if known.firing => {
+            let ended_before = matches!((known.starts_at, alert.ends_at), (Some(start), Some(end)) if end < start);
+            // Only of an episode that was known: odd times alone must not keep an alert firing for ever.
+            let of_an_earlier = match (known.earlier, alert.starts_at) {
+                (Some(earlier), Some(start)) => start.duration_since(earlier).abs() <= LATE,
+                _ => false,
+            };
+            if ended_before && of_an_earlier {
+                Verdict::Late
+            } else {
+                Verdict::Ends
+            }
+        }
         (Some(known), AlertStatus::Resolved) => match (known.ended_at, alert.starts_at) {
             // It was not listed any more, and now somebody says that it is over.
             (None, _) if known.gone => Verdict::Ends,

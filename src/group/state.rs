@@ -42,6 +42,9 @@ pub(super) struct Known {
     pub(super) starts_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) ended_at: Option<Timestamp>,
+    /// When the episode before this one began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) earlier: Option<Timestamp>,
     /// When it was last listed.
     seen_at: Timestamp,
     /// When it last began or ended, by the relay's clock.
@@ -69,6 +72,9 @@ impl State {
     /// The alert fires, as before or from now on.
     pub(super) fn firing(&mut self, alert: &Alert, now: Timestamp) {
         let before = self.alerts.remove(&alert.fingerprint.0);
+        let (last_start, last_earlier) = before
+            .as_ref()
+            .map_or((None, None), |known| (known.starts_at, known.earlier));
         let went_on = before.filter(|known| known.firing);
         let begin = match (went_on.as_ref().and_then(|known| known.starts_at), alert.starts_at) {
             // Alertmanager may move a start back; a replica's later one is the same episode.
@@ -80,6 +86,11 @@ impl State {
             gone: false,
             starts_at: begin,
             ended_at: None,
+            earlier: if begin.is_some() && begin <= last_start {
+                last_earlier
+            } else {
+                last_start
+            },
             seen_at: now,
             changed_at: went_on.as_ref().map_or(now, |known| known.changed_at),
             values: alert.values.clone().or_else(|| went_on.and_then(|known| known.values)),
@@ -102,6 +113,7 @@ impl State {
             gone: false,
             starts_at: alert.starts_at,
             ended_at: alert.ends_at,
+            earlier: None,
             seen_at: now,
             changed_at: now,
             values,

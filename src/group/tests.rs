@@ -181,12 +181,14 @@ fn what_comes_late_changes_nothing_and_is_put_right() {
         (330, vec![fires("a", -60)]),
     ]);
     assert_eq!(said, ["begins", "changed +b", "doubtful"]);
-    // The end of an earlier episode does not end this one.
+    // The end of an earlier episode does not end this one; an end with odd times does.
     let said = told(vec![
-        (0, vec![fires("a", -10), fires("b", -10)]),
+        (0, vec![fires("a", -900), fires("b", -10)]),
+        (10, vec![fires("a", -1), fires("b", -10)]),
         (20, vec![ended("a", -900), fires("b", -10)]),
+        (30, vec![ended("a", -5000), fires("b", -10)]),
     ]);
-    assert_eq!(said, ["begins", "nothing"]);
+    assert_eq!(said, ["begins", "changed +a", "nothing", "changed -a"]);
 }
 
 #[test]
