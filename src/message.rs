@@ -33,6 +33,11 @@ pub enum RoomAddressError {
 }
 
 impl RoomAddress {
+    /// Well formed, and no homeserver has it: where a rehearsal plays.
+    pub fn nowhere() -> Self {
+        Self("!rehearsal:example.invalid".to_owned())
+    }
+
     /// The address as it was written.
     pub fn as_str(&self) -> &str {
         &self.0

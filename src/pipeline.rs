@@ -6,6 +6,7 @@
 
 mod memo;
 mod problems;
+pub mod rehearsal;
 mod repeat;
 mod story;
 mod turns;
@@ -19,13 +20,13 @@ use sha2::{Digest, Sha256};
 
 use self::memo::Memo;
 use self::problems::Problems;
-use self::story::Teller;
+use self::story::{Teller, Voice};
 use self::turns::Turns;
 use crate::alert::{Notification, Source};
 use crate::group;
 use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
 use crate::outbox::{Acceptance, Enqueued, GroupChange, KnownGroup, Outbox, OutboxError, Receipt};
-use crate::render::Renderer;
+use crate::render::{Rendered, Renderer};
 use crate::route::{Destination, MentionPolicy, Router};
 
 /// Notifications of more alerts than this are rendered off the threads that serve requests.
@@ -231,8 +232,7 @@ impl Tools {
         let (mut deliveries, mut groups, mut generations) = (Vec::new(), Vec::new(), Vec::new());
         for target in targets {
             let teller = Teller {
-                renderer: &self.renderer,
-                problems: &self.problems,
+                voice: self,
                 destination: &target.destination,
                 template: &target.template,
                 now,
@@ -279,6 +279,20 @@ impl Tools {
             repeat_key: repeat_key.map(|key| repeat::in_course(key, &generations)),
             at: now,
         }
+    }
+}
+
+impl Voice for Tools {
+    fn whole(&self, template: &TemplateName, notification: &Notification, now: Timestamp) -> Rendered {
+        let rendered = self.renderer.render(template, notification, now);
+        self.problems.note(template, &rendered);
+        rendered
+    }
+
+    fn change(&self, notification: &Notification, change: &group::Change, now: Timestamp) -> Rendered {
+        let rendered = self.renderer.render_change(notification, change, now);
+        self.problems.note(&TemplateName::update(), &rendered);
+        rendered
     }
 }
 

@@ -3,7 +3,11 @@
 //! Guarantees: each is a body as its sender would write it, with made-up names. It knows nothing of the rest of the
 //! crate; who wants a `Notification` parses a body like any other.
 
+mod incident;
+
 use serde_json::{Value, json};
+
+pub use self::incident::{SEQUENCES, Sequence, sequence};
 
 /// A body and what it is an example of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,9 +100,17 @@ fn sample(name: &'static str, title: &'static str, body: String) -> Sample {
     }
 }
 
-/// The sample with this name.
+/// The sample with this name: one of all, or one that only a sequence names.
 pub fn find(name: &str) -> Option<Sample> {
-    all().into_iter().find(|sample| sample.name == name)
+    let of_sequence = || {
+        let names = SEQUENCES.iter().flat_map(|sequence| sequence.steps);
+        let name = *names.into_iter().find(|step| **step == name)?;
+        Some(sample(name, "a step of a sequence", incident::body(name)?))
+    };
+    all()
+        .into_iter()
+        .find(|sample| sample.name == name)
+        .or_else(of_sequence)
 }
 
 /// The body of a group with so many alerts, about a seventh of them resolved.
@@ -169,6 +181,13 @@ mod tests {
                 serde_json::from_str::<Value>(&sample.body).unwrap().is_object(),
                 "{}",
                 sample.name
+            );
+        }
+        for sequence in SEQUENCES {
+            assert!(
+                sequence.steps.iter().all(|step| find(step).is_some()),
+                "{}",
+                sequence.name
             );
         }
         assert!(find("storm").unwrap().body.matches("resolved").count() > 20 && find("x").is_none());

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::alert::Notification;
 use crate::intake::parse;
@@ -42,6 +42,22 @@ pub(super) fn sample(name: &str) -> anyhow::Result<(Notification, Timestamp)> {
         bail!("there is no sample `{name}`; there are: {}", names.join(", "));
     };
     Ok((parse::notification(sample.body.as_bytes())?, samples::NOW.parse()?))
+}
+
+/// A built-in sequence, each notification with the moment at which it comes.
+pub(super) fn sequence(name: &str) -> anyhow::Result<Vec<(Notification, Timestamp)>> {
+    let Some(sequence) = samples::sequence(name) else {
+        let names: Vec<_> = samples::SEQUENCES.iter().map(|sequence| sequence.name).collect();
+        bail!("there is no sequence `{name}`; there are: {}", names.join(", "));
+    };
+    let steps = sequence.steps.iter().enumerate().map(|(number, step)| {
+        let (notification, now) = sample(step)?;
+        Ok((
+            notification,
+            now + SignedDuration::from_mins(5) * i32::try_from(number)?,
+        ))
+    });
+    steps.collect()
 }
 
 fn payload(path: &Path) -> anyhow::Result<Notification> {

@@ -8,8 +8,9 @@ use super::material::{self, Material};
 use super::print::line;
 use crate::config::{Flags, Settings};
 use crate::matrix;
-use crate::message::{RenderedMessage, TemplateName};
-use crate::render::Renderer;
+use crate::message::{Relation, RenderedMessage, TemplateName};
+use crate::pipeline::rehearsal::{self, Event};
+use crate::render::{Gravity, Renderer};
 
 /// What to render, and what of it to print.
 #[derive(Debug, Clone, Args)]
@@ -19,6 +20,10 @@ pub struct Options {
     template: Option<TemplateName>,
     #[command(flatten)]
     material: Material,
+    /// Built-in sequence of notifications: incident, short or lost. Printed is what a room gets, heads, edits and lines;
+    /// with `--template update` only the lines.
+    #[arg(long, value_name = "NAME", conflicts_with = "Material")]
+    sequence: Option<String>,
     /// What to print.
     #[arg(long = "as", value_enum, default_value_t = Form::Markdown, value_name = "FORM")]
     form: Form,
@@ -41,6 +46,9 @@ pub(super) fn run(flags: &Flags, options: &Options) -> anyhow::Result<ExitCode> 
     let (settings, default) = Settings::render_only(flags)?;
     let renderer = Renderer::open(&settings);
     let template = material::template(&renderer, options.template.as_ref(), &default)?;
+    if let Some(name) = &options.sequence {
+        return sequence(&renderer, &template, &default, name, options.form);
+    }
     let (notification, now) = options.material.read()?;
     let written = renderer.render(&template, &notification, now);
     if options.form == Form::Markdown {
@@ -59,6 +67,40 @@ pub(super) fn run(flags: &Flags, options: &Options) -> anyhow::Result<ExitCode> 
         }
         None => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// What a room gets for a sequence.
+fn sequence(
+    renderer: &Renderer,
+    template: &TemplateName,
+    default: &TemplateName,
+    name: &str,
+    form: Form,
+) -> anyhow::Result<ExitCode> {
+    let lines_only = *template == TemplateName::update();
+    let head = if lines_only { default } else { template };
+    let told = rehearsal::rehearse(renderer, &[], head, &material::sequence(name)?);
+    let is_line = |event: &&Event| matches!(event.relation, Some(Relation::Thread { .. }));
+    if form == Form::Markdown && !lines_only {
+        line(&told.markdown.join("\n"))?;
+    }
+    for event in told.events.iter().filter(|event| !lines_only || is_line(event)) {
+        match (&event.relation, form) {
+            (_, Form::Markdown) if !lines_only => {}
+            (Some(relation), Form::Event) => {
+                let content = matrix::related_event(&event.message, relation)?;
+                line(&serde_json::to_string_pretty(&content)?)?;
+            }
+            _ => line(&printed(&event.message, form)?)?,
+        }
+    }
+    let errors = told.diagnostics.iter().filter(|one| one.gravity == Gravity::Error);
+    let errors = errors.inspect(|one| tracing::error!("{}", one.problem)).count();
+    Ok(if errors > 0 {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 fn printed(message: &RenderedMessage, form: Form) -> anyhow::Result<String> {

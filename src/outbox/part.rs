@@ -63,7 +63,7 @@ impl Part {
     }
 
     /// How it refers to a head with this event.
-    pub(super) fn relation(&self, head: Option<String>, latest: Option<String>) -> Option<Relation> {
+    pub fn relation(&self, head: Option<String>, latest: Option<String>) -> Option<Relation> {
         let head = head?;
         match self {
             Self::Message | Self::Head => None,

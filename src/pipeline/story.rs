@@ -15,18 +15,24 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::memo::Memo;
-use super::problems::Problems;
 use crate::alert::{AlertStatus, Notification};
 use crate::group::{Change, Compared, LATE, News};
 use crate::message::{Mentions, Mode, MsgType, RenderedMessage, TemplateName};
 use crate::outbox::{NewDelivery, Part};
-use crate::render::Renderer;
+use crate::render::Rendered;
 use crate::route::Destination;
 
-/// Whoever tells: the tools, and where the story is told.
+/// What renders: the relay's templates for what is sent, drafts for a rehearsal.
+pub(super) trait Voice {
+    /// The whole notification.
+    fn whole(&self, template: &TemplateName, notification: &Notification, now: Timestamp) -> Rendered;
+    /// What has changed.
+    fn change(&self, notification: &Notification, change: &Change, now: Timestamp) -> Rendered;
+}
+
+/// Whoever tells: in which voice, and where.
 pub(super) struct Teller<'a> {
-    pub(super) renderer: &'a Renderer,
-    pub(super) problems: &'a Problems,
+    pub(super) voice: &'a dyn Voice,
     pub(super) destination: &'a Destination,
     pub(super) template: &'a TemplateName,
     pub(super) now: Timestamp,
@@ -164,16 +170,12 @@ impl Teller<'_> {
 
     /// The whole notification by the room's template.
     fn whole(&self, notification: &Notification, now: Timestamp) -> Vec<RenderedMessage> {
-        let rendered = self.renderer.render(self.template, notification, now);
-        self.problems.note(self.template, &rendered);
-        rendered.messages
+        self.voice.whole(self.template, notification, now).messages
     }
 
     /// What has changed, as a line or a reply.
     fn lines(&self, notification: &Notification, change: &Change, part: &Part) -> Vec<NewDelivery> {
-        let rendered = self.renderer.render_change(notification, change, self.now);
-        self.problems.note(&TemplateName::update(), &rendered);
-        let mut messages = rendered.messages;
+        let mut messages = self.voice.change(notification, change, self.now).messages;
         if let Some(first) = messages.first_mut() {
             if change.starting.is_empty() {
                 first.mentions = Mentions::default();

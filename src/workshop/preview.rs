@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use poem::http::StatusCode;
 use poem::web::Data;
 use poem_openapi::payload::Json;
@@ -21,6 +21,7 @@ use crate::alert::Notification;
 use crate::intake::{Caller, JsonBody, Problem, ProblemJson, parse};
 use crate::message::TemplateName;
 use crate::outbox::RecordingId;
+use crate::pipeline::rehearsal;
 use crate::render::Draft;
 use crate::samples;
 
@@ -32,6 +33,12 @@ const LONGEST_PATH: usize = 200;
 
 /// Nobody edits more files at once.
 const MOST_DRAFTS: usize = 100;
+
+/// A longer sequence shows nothing that a shorter one does not.
+const MOST_STEPS: usize = 10;
+
+/// How far the notifications of a sequence are apart.
+const STEP: SignedDuration = SignedDuration::from_mins(5);
 
 /// What keeps a preview from being made. A template that does not work is not among it.
 #[derive(ApiResponse)]
@@ -67,8 +74,13 @@ enum Refused {
 struct Task {
     template: TemplateName,
     drafts: BTreeMap<String, String>,
-    notification: Notification,
-    now: Timestamp,
+    shown: Shown,
+}
+
+/// What is looked at.
+enum Shown {
+    One(Notification, Timestamp),
+    Sequence(Vec<(Notification, Timestamp)>),
 }
 
 pub(super) struct Previews;
@@ -78,7 +90,7 @@ impl Previews {
     /// Render without sending
     ///
     /// Renders a sample, a notification that was received lately, or a payload, through a template or a draft of it,
-    /// by the same code as real messages. Nothing is sent, stored or changed. A template that does not work is answered
+    /// by the same code as real messages; or a sequence of samples and payloads, as a room gets it. Nothing is sent, stored or changed. A template that does not work is answered
     /// 200 with its errors in `diagnostics`, and with the messages that the relay would send as it is now.
     #[oai(path = "/preview", method = "post", tag = "Tag::Workshop", operation_id = "preview")]
     async fn preview(
@@ -113,20 +125,34 @@ impl Workshop {
         if !drafts.contains_key(&template.file_name()) && !self.renderer.knows(&template) {
             return Err(refuse("template", format!("there is no template `{template}`")));
         }
-        let (notification, now) = match (request.sample, request.recorded, request.payload) {
-            (Some(name), None, None) => sample(&name).ok_or_else(|| refuse("sample", format!("no sample `{name}`")))?,
-            (None, Some(id), None) => self.recorded(RecordingId(id)).await?,
-            (None, None, Some(Any(payload))) => (payload_notification(&payload)?, Timestamp::now()),
+        let shown = match (request.sample, request.recorded, request.payload, request.sequence) {
+            (Some(name), None, None, None) => {
+                let found = sample(&name).ok_or_else(|| refuse("sample", format!("no sample `{name}`")))?;
+                Shown::One(found.0, found.1)
+            }
+            (None, Some(id), None, None) => {
+                let (notification, at) = self.recorded(RecordingId(id)).await?;
+                Shown::One(notification, at)
+            }
+            (None, None, Some(Any(payload)), None) => {
+                Shown::One(payload_notification(&payload, "payload")?, Timestamp::now())
+            }
+            (None, None, None, Some(steps)) => Shown::Sequence(sequence(&steps, Timestamp::now())?),
             _ => {
-                let all = "exactly one of `sample`, `recorded` and `payload` is needed";
+                let all = "exactly one of `sample`, `recorded`, `payload` and `sequence` is needed";
                 return Err(refuse("sample", all.to_owned()));
             }
         };
+        // Lines stand in the thread of a head, which is not for their template to write.
+        let is_line = template == TemplateName::update() && matches!(shown, Shown::Sequence(_));
         Ok(Task {
-            template,
+            template: if is_line {
+                self.default_template.clone()
+            } else {
+                template
+            },
             drafts,
-            notification,
-            now,
+            shown,
         })
     }
 
@@ -155,12 +181,19 @@ impl Workshop {
                     .iter()
                     .map(|(file, source)| Draft { file, source })
                     .collect();
-                renderer.preview(&drafts, &task.template, &task.notification, task.now)
+                match &task.shown {
+                    Shown::One(notification, now) => {
+                        PreviewAnswer::of(renderer.preview(&drafts, &task.template, notification, *now))
+                    }
+                    Shown::Sequence(steps) => {
+                        PreviewAnswer::of_sequence(rehearsal::rehearse(&renderer, &drafts, &task.template, steps))
+                    }
+                }
             };
             tokio::task::spawn_blocking(render).await.ok()
         };
         match tokio::time::timeout(PATIENCE, rendering).await {
-            Ok(Some(preview)) => PreviewAnswer::of(preview),
+            Ok(Some(answer)) => answer,
             Ok(None) => PreviewAnswer::failed(file, "the preview failed; the relay's log says why".to_owned()),
             Err(_) => PreviewAnswer::failed(file, format!("took longer than {} s", PATIENCE.as_secs())),
         }
@@ -175,11 +208,34 @@ fn sample(name: &str) -> Option<(Notification, Timestamp)> {
     ))
 }
 
-fn payload_notification(payload: &Value) -> Result<Notification, Refused> {
+/// The notifications with their moments. One sample is enough to play it all at the moment of the samples; what consists
+/// of payloads ends `now`.
+fn sequence(steps: &[Any<Value>], now: Timestamp) -> Result<Vec<(Notification, Timestamp)>, Refused> {
+    let refuse = |reason: String| Refused::NotUsable(ProblemJson(Problem::of_field("sequence", reason)));
+    if steps.is_empty() || steps.len() > MOST_STEPS {
+        return Err(refuse(format!("1 to {MOST_STEPS} notifications are a sequence")));
+    }
+    let mut at = steps[1..].iter().fold(now, |at, _| at - STEP);
+    let mut notifications = Vec::new();
+    for (number, Any(step)) in steps.iter().enumerate() {
+        notifications.push(if let Some(name) = step.as_str() {
+            let (notification, of_samples) = sample(name).ok_or_else(|| refuse(format!("no sample `{name}`")))?;
+            at = of_samples;
+            notification
+        } else {
+            payload_notification(step, &format!("sequence[{number}]"))?
+        });
+    }
+    let moments = std::iter::successors(Some(at), |at| Some(*at + STEP));
+    Ok(notifications.into_iter().zip(moments).collect())
+}
+
+/// `name` is how the request calls it.
+fn payload_notification(payload: &Value, name: &str) -> Result<Notification, Refused> {
     parse::notification(payload.to_string().as_bytes()).map_err(|error| {
         let problem = match error {
-            parse::ParseError::Field { field, reason } if field == "the body" => Problem::of_field("payload", reason),
-            parse::ParseError::Field { field, reason } => Problem::of_field(&format!("payload.{field}"), reason),
+            parse::ParseError::Field { field, reason } if field == "the body" => Problem::of_field(name, reason),
+            parse::ParseError::Field { field, reason } => Problem::of_field(&format!("{name}.{field}"), reason),
             parse::ParseError::NotJson(reason) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, reason),
         };
         Refused::NotUsable(ProblemJson(problem))

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::matrix;
 use crate::message::{MsgType, RenderedMessage};
+use crate::pipeline::rehearsal::{Event, Rehearsal};
 use crate::render::{self, CONTENT_LIMIT, Gravity};
 
 /// What to render, and with which template.
@@ -22,12 +23,16 @@ pub(super) struct PreviewRequest {
     pub(super) file: Option<String>,
     /// Further drafts by their paths inside the templates folder, for what was edited in several files at once.
     pub(super) sources: Option<BTreeMap<String, String>>,
-    /// The name of a built-in sample. Exactly one of `sample`, `recorded` and `payload` is needed.
+    /// The name of a built-in sample. Exactly one of `sample`, `recorded`, `payload` and `sequence` is needed.
     pub(super) sample: Option<String>,
     /// The number of a notification that was received lately.
     pub(super) recorded: Option<i64>,
     /// A body as Grafana or Alertmanager would send it.
     pub(super) payload: Option<Any<Value>>,
+    /// Notifications of one group in the order in which they come, five minutes apart, each one the name of a sample or a
+    /// body. Answered is what a room in mode `live` gets: heads, edits and the lines that `update.md.j2` writes;
+    /// with the template `update`, the heads are written by the relay's default one.
+    pub(super) sequence: Option<Vec<Any<Value>>>,
 }
 
 /// What the relay would send.
@@ -35,7 +40,8 @@ pub(super) struct PreviewRequest {
 pub(super) struct PreviewAnswer {
     /// The template's output, with values escaped as a person would.
     markdown: String,
-    /// The messages in order; more than one only where one cannot hold it all. Empty only if it took too long.
+    /// The messages in order; more than one only where one cannot hold it all, or of a sequence. Empty only if it took
+    /// too long.
     messages: Vec<PreviewMessage>,
     /// The most bytes that one message may have.
     limit: usize,
@@ -58,8 +64,21 @@ pub(super) struct PreviewMessage {
     mentions: Pings,
     /// The content of the Matrix event, exactly as it would be sent.
     event: Any<Value>,
-    /// The size of that content.
+    /// The size of that content, without a relation; the limit leaves room for the second copy in an edit.
     bytes: usize,
+    /// Where it stands in a sequence; null without one.
+    place: Option<PreviewPlace>,
+}
+
+/// Where an event stands in a sequence.
+#[derive(Debug, Object)]
+pub(super) struct PreviewPlace {
+    /// Which notification led to it, counted from 1.
+    step: usize,
+    /// When that one comes (RFC 3339).
+    at: String,
+    /// A made-up event ID, to which the relations of later events refer.
+    event_id: String,
 }
 
 /// Who a message pings.
@@ -116,6 +135,17 @@ impl PreviewAnswer {
         }
     }
 
+    /// A finished rehearsal of a sequence.
+    pub(super) fn of_sequence(rehearsal: Rehearsal) -> Self {
+        Self {
+            markdown: rehearsal.markdown.join("\n\n"),
+            messages: rehearsal.events.into_iter().map(event).collect(),
+            limit: CONTENT_LIMIT,
+            budget: Budget::default(),
+            diagnostics: rehearsal.diagnostics.into_iter().map(remark).collect(),
+        }
+    }
+
     /// No messages, and why.
     pub(super) fn failed(file: String, message: String) -> Self {
         Self {
@@ -135,6 +165,7 @@ impl PreviewAnswer {
 
 fn message(message: RenderedMessage) -> PreviewMessage {
     PreviewMessage {
+        place: None,
         event: Any(matrix::event(&message)),
         bytes: render::content_size(&message),
         msgtype: match message.msgtype {
@@ -149,6 +180,24 @@ fn message(message: RenderedMessage) -> PreviewMessage {
             room: message.mentions.room,
         },
     }
+}
+
+fn event(event: Event) -> PreviewMessage {
+    let related = event
+        .relation
+        .as_ref()
+        .map(|relation| matrix::related_event(&event.message, relation));
+    let mut shown = message(event.message);
+    // Not missing: the event IDs of a rehearsal are well formed.
+    if let Some(Ok(content)) = related {
+        shown.event = Any(content);
+    }
+    shown.place = Some(PreviewPlace {
+        step: event.step,
+        at: event.at.to_string(),
+        event_id: event.event_id,
+    });
+    shown
 }
 
 fn remark(diagnostic: render::Diagnostic) -> Remark {

@@ -27,6 +27,8 @@ struct WorkshopState {
     templates: Vec<TemplateState>,
     /// The built-in samples.
     samples: Vec<SampleState>,
+    /// Samples that follow each other in one group, for `sequence` of a preview.
+    sequences: Vec<SequenceState>,
     /// The last notifications that were accepted, newest first.
     recorded: Vec<RecordedState>,
     /// The template that renders a notification where nothing else is chosen.
@@ -68,6 +70,17 @@ struct SampleState {
     title: String,
 }
 
+/// A sequence of samples.
+#[derive(Debug, Object)]
+struct SequenceState {
+    /// Its name.
+    name: String,
+    /// What happens in it, in a few words.
+    title: String,
+    /// The names of its samples, in order.
+    steps: Vec<String>,
+}
+
 /// A notification that was accepted lately.
 #[derive(Debug, Object)]
 struct RecordedState {
@@ -97,6 +110,7 @@ impl Shelves {
             version: version(&templates),
             templates,
             samples: samples::all().iter().map(sample).collect(),
+            sequences: samples::SEQUENCES.iter().map(sequence).collect(),
             recorded: recorded.into_iter().map(recording).collect(),
             default_template: workshop.default_template.to_string(),
         }))
@@ -203,6 +217,14 @@ fn sample(sample: &samples::Sample) -> SampleState {
     SampleState {
         name: sample.name.to_owned(),
         title: sample.title.to_owned(),
+    }
+}
+
+fn sequence(sequence: &samples::Sequence) -> SequenceState {
+    SequenceState {
+        name: sequence.name.to_owned(),
+        title: sequence.title.to_owned(),
+        steps: sequence.steps.iter().map(|step| (*step).to_owned()).collect(),
     }
 }
 

@@ -49,11 +49,12 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ),
         ("telemetry", &[]),
         // A second door beside `intake`, for people: it shows what the rooms of the flow know, and so reads them, but
-        // none of them knows it. Of `matrix` it may use the form of an event alone, so that a preview is what is sent.
+        // none of them knows it. Of `matrix` it may use the form of an event alone, so that a preview is what is sent; of
+        // `pipeline` the rehearsal alone, so that a sequence is told as it would be in a room.
         (
             "workshop",
             &[
-                "alert", "intake", "matrix", "message", "outbox", "render", "samples", "web",
+                "alert", "intake", "matrix", "message", "outbox", "pipeline", "render", "samples", "web",
             ],
         ),
         // Outside the flow: they know nothing of it.

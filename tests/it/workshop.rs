@@ -147,6 +147,104 @@ async fn bad_preview_request_is_told_which_field_is_wrong() {
 }
 
 #[tokio::test]
+async fn sequence_is_told_as_its_room_gets_it() {
+    let app = App::start().await;
+    let (_, state) = app.get_json("/workshop/state").await;
+    let incident = &state["sequences"][0];
+    assert_eq!(incident["name"], "incident");
+    let answer = preview(&app, &json!({"sequence": incident["steps"]})).await;
+    let events = answer["messages"].as_array().unwrap();
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| {
+            let relation = &event["event"]["m.relates_to"];
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            (
+                event["place"]["step"].as_u64().unwrap(),
+                text(&event["place"]["event_id"]),
+                text(&relation["rel_type"]),
+                text(&relation["event_id"]),
+                text(&event["msgtype"]),
+            )
+        })
+        .collect();
+    let row = |step, id: &str, kind: &str, of: &str, msgtype: &str| {
+        (step, id.to_owned(), kind.to_owned(), of.to_owned(), msgtype.to_owned())
+    };
+    assert_eq!(
+        told,
+        [
+            row(1, "$1-1", "", "", "m.text"),
+            row(2, "$2-1", "m.replace", "$1-1", "m.text"),
+            row(2, "$2-2", "m.thread", "$1-1", "m.text"),
+            row(3, "$3-1", "m.replace", "$1-1", "m.text"),
+            row(3, "$3-2", "m.thread", "$1-1", "m.notice"),
+            row(4, "$4-1", "m.replace", "$1-1", "m.notice"),
+            row(4, "$4-2", "m.thread", "$1-1", "m.notice"),
+        ]
+    );
+    assert_eq!(events[6]["event"]["m.relates_to"]["m.in_reply_to"]["event_id"], "$3-2");
+    assert_eq!(answer["diagnostics"], json!([]));
+
+    // The same bodies as really posted: the room gets the same events, in the same order.
+    for (step, events_then) in incident["steps"].as_array().unwrap().iter().zip([1, 3, 5, 7]) {
+        let body = samples::find(step.as_str().unwrap()).unwrap().body;
+        app.accept(&serde_json::from_str(&body).unwrap()).await;
+        app.messages(events_then).await;
+    }
+    let sent = app.homeserver.homeserver.messages(&app.room);
+    for (event, sent) in events.iter().zip(sent) {
+        assert_eq!(event["event"]["msgtype"], sent.content["msgtype"]);
+        assert_eq!(
+            event["event"]["m.relates_to"]["rel_type"],
+            sent.content["m.relates_to"]["rel_type"]
+        );
+    }
+}
+
+#[tokio::test]
+async fn drafts_of_head_and_line_are_tried_together() {
+    let app = App::start().await;
+    let mut request = json!({
+        "template": "update", "source": "line {{ change.count.starting }}/{{ change.count.ended }}",
+        "sources": {"alert.md.j2": "head {{ count.firing }}"}, "sequence": ["firing", "resolved"],
+    });
+    let bodies = |answer: &Value| -> Vec<String> {
+        let messages = answer["messages"].as_array().unwrap().iter();
+        messages
+            .map(|message| message["body"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(bodies(&preview(&app, &request).await), ["head 1", "head 0", "line 0/1"]);
+    request["source"] = json!("ok\n{{ chnage }}");
+    let answer = preview(&app, &request).await;
+    let error = &answer["diagnostics"][0];
+    assert_eq!((&error["file"], &error["line"]), (&json!("update.md.j2"), &json!(2)));
+    assert_eq!(answer["diagnostics"].as_array().unwrap().len(), 1, "{answer}");
+    // What is no template of lines takes the relay's own.
+    assert!(bodies(&answer)[2].contains("CheckoutSlow"), "{answer}");
+
+    let payloads = json!({"sequence": [firing("Mine"), firing("Mine")]});
+    assert_eq!(preview(&app, &payloads).await["messages"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn sequence_that_cannot_be_played_is_refused() {
+    let app = App::start().await;
+    for (sequence, field) in [
+        (json!([]), "sequence"),
+        (json!(vec!["firing"; 11]), "sequence"),
+        (json!(["firing", "nonsense"]), "sequence"),
+        (json!(["firing", {"alerts": 1}]), "sequence[1].alerts"),
+    ] {
+        let (status, problem) = refused(&app, &json!({"sequence": sequence})).await;
+        assert_eq!((status, &problem["field"]), (422, &json!(field)), "{problem}");
+    }
+    let both = json!({"sequence": ["firing"], "sample": "firing"});
+    assert_eq!(refused(&app, &both).await.0, 422);
+}
+
+#[tokio::test]
 async fn preview_sends_and_stores_nothing() {
     let app = App::start().await;
     preview(&app, &json!({"payload": firing("Unsent")})).await;

@@ -166,6 +166,48 @@ async fn message_changes_with_the_text_and_with_the_sample() {
 }
 
 #[tokio::test]
+async fn sequence_is_shown_as_a_conversation_with_the_drafts_of_head_and_line() {
+    let desk = Desk::open().await;
+    desk.go_to_end_of_text().await;
+    desk.keys("{{ count.firing }} burn").await;
+    desk.until("shows('1 burn')").await;
+
+    // With the template of the lines a sequence comes by itself, and the edit of the head stays.
+    desk.run("choose('template', 'update')").await;
+    desk.until("lineOf('change.starting') && el('notification').value === 'sequence:incident'")
+        .await;
+    desk.until("shows('Thread · 3 lines') && shows('0 burn') && shows('edited 3 times')")
+        .await;
+    desk.go_to_end_of_text().await;
+    desk.keys("a line of mine").await;
+    desk.until("shows('a line of mine')").await;
+    assert_eq!(
+        desk.run("return document.querySelectorAll('.frame:first-child .lines .message').length")
+            .await,
+        3
+    );
+
+    // After each of its notifications.
+    desk.run("document.querySelector('#steps input[value=\"1\"]').click()")
+        .await;
+    desk.until("shows('1 burn') && !shows('Thread')").await;
+    desk.run("document.querySelector('#steps input[value=\"2\"]').click()")
+        .await;
+    desk.until("shows('2 burn') && shows('Thread · 1 line')").await;
+
+    // What was looked at before comes back with the other template.
+    desk.run("choose('template', 'alert')").await;
+    desk.until(
+        "el('notification').value === 'sample:firing' && el('steps').hidden && shows('1 burn') && !shows('Thread')",
+    )
+    .await;
+    desk.run("choose('notification', 'sequence:short')").await;
+    desk.until("shows('Thread · 1 line') && shows('a line of mine') && shows('0 burn')")
+        .await;
+    desk.leave().await;
+}
+
+#[tokio::test]
 async fn file_on_disk_is_followed_but_never_over_an_edit() {
     let desk = Desk::open().await;
     desk.save("changed on disk: {{ name }}\n");

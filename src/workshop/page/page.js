@@ -11,6 +11,7 @@ import { Renderer } from './render.js';
 import * as result from './result.js';
 
 const POLL_MS = 1000;
+const LINES = 'update.md.j2';
 const byId = (id) => document.getElementById(id);
 const template = byId('template');
 const file = byId('file');
@@ -19,7 +20,10 @@ const folder = new Folder();
 const bodies = new Map();
 // The relay's own spelling of a recorded notification's ID, by the option's value, which is always text.
 const ids = new Map();
+const sequences = new Map();
 const troubles = new Map();
+// What was looked at before the template of thread lines was opened, which only a sequence has.
+let before = null;
 let part = 'templates';
 
 const editor = createEditor({
@@ -49,7 +53,8 @@ function preview(wait) {
 // other files go with it, so that a template and its partials are tried together.
 function request() {
   const [kind, name] = split(notification.value);
-  const body = { template: template.value, source: editor.text, [kind]: ids.get(notification.value) ?? name };
+  const shown = kind === 'sequence' ? sequences.get(name) : ids.get(notification.value) ?? name;
+  const body = { template: template.value, source: editor.text, [kind]: shown };
   if (file.value !== ownFile()) body.file = file.value;
   const others = folder.unsaved.filter((path) => path !== file.value);
   if (others.length) body.sources = Object.fromEntries(others.map((path) => [path, folder.text(path)]));
@@ -73,6 +78,8 @@ function openEditor() {
   editor.mark([]);
   editor.open(file.value, folder.text(file.value));
   showStanding();
+  suitNotification();
+  loadBody().catch((error) => trouble('preview', error));
 }
 
 function goTo(path, line) {
@@ -112,21 +119,39 @@ function fillFiles() {
   fill(file, [['', folder.related(template.value).map((entry) => [entry.file, entry.file])]]);
 }
 
-function fillNotifications({ samples, recorded }) {
+function fillNotifications({ samples, sequences: all, recorded }) {
   const received = (entry) => `${entry.title} · ${new Date(entry.received_at).toLocaleString([], { dateStyle: 'short', timeStyle: 'short' })}`;
   for (const { id } of recorded) ids.set(`recorded:${id}`, id);
+  for (const { name, steps } of all) sequences.set(name, steps);
+  const first = notification.options.length === 0;
   fill(notification, [
+    ['Sequences', all.map(({ name, title }) => [`sequence:${name}`, `${name}: ${title}`])],
     ['Samples', samples.map((sample) => [`sample:${sample.name}`, `${sample.name}: ${sample.title}`])],
     ['Last received', recorded.map((entry) => [`recorded:${entry.id}`, received(entry)])],
   ]);
+  if (first) notification.value = `sample:${samples[0].name}`;
+}
+
+// Lines are seen in their thread only: with their template goes a sequence, and with another one what was seen before.
+function suitNotification() {
+  const isLine = file.value === LINES;
+  const isSequence = notification.value.startsWith('sequence:');
+  if (isLine && !isSequence) {
+    before = notification.value;
+    notification.value = `sequence:${[...sequences.keys()][0]}`;
+  } else if (!isLine && before && isSequence) {
+    notification.value = before;
+  }
+  if (!isLine) before = null;
 }
 
 async function loadBody() {
   const { value } = notification;
   if (!value || bodies.has(value)) return;
   const [kind, name] = split(value);
-  const folderOf = { sample: 'samples', recorded: 'recorded' }[kind];
-  bodies.set(value, await ask(`workshop/${folderOf}/${encodeURIComponent(name)}`));
+  const folderOf = { sample: 'samples', sequence: 'samples', recorded: 'recorded' }[kind];
+  const load = (one) => ask(`workshop/${folderOf}/${encodeURIComponent(one)}`);
+  bodies.set(value, await (kind === 'sequence' ? Promise.all(sequences.get(name).map(load)) : load(name)));
   if (notification.value === value) result.setPayload(bodies.get(value));
 }
 
@@ -183,6 +208,7 @@ file.addEventListener('change', () => {
   preview(0);
 });
 notification.addEventListener('change', () => {
+  before = null;
   preview(0);
   loadBody().catch((error) => trouble('preview', error));
 });
@@ -218,4 +244,5 @@ tabs(['templates', 'deliveries'], (name) => {
 });
 frameSwitches(result.frames);
 onSwitch('source', 'event', result.source);
+byId('steps').addEventListener('change', result.frames);
 await watch();

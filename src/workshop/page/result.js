@@ -1,5 +1,6 @@
-// What the relay would send: the messages in their frames, the lock screen, the source, and the bytes that they take.
+// What the relay would send: the messages in their frames, a sequence as a client puts it together up to a chosen step, the lock screen, the source, and the bytes that they take.
 
+import { Conversation } from './conversation.js';
 import { element, messageItem } from './message.js';
 
 const byId = (id) => document.getElementById(id);
@@ -13,6 +14,7 @@ let shown = null;
 export function show(answer, payload) {
   shown = { ...answer, payload };
   byId('result').setAttribute('aria-busy', 'false');
+  chooseSteps();
   frames();
   push();
   budget();
@@ -41,13 +43,51 @@ function choice(name) {
 function frame(width, scheme) {
   const figure = element('figure', `frame ${width} ${scheme}`);
   const list = element('ol', 'timeline');
-  const now = Date.now();
-  shown.messages.forEach((message, index) => {
-    const event = { sender: SENDER, origin_server_ts: now, content: content(message) };
-    list.append(messageItem(event, 'Grafana', index > 0));
-  });
+  if (isSequence()) converse(list);
+  else {
+    const now = Date.now();
+    shown.messages.forEach((message, index) => {
+      const event = { sender: SENDER, origin_server_ts: now, content: content(message) };
+      list.append(messageItem(event, 'Grafana', index > 0));
+    });
+  }
   figure.append(list, element('figcaption', '', CAPTIONS[`${width} ${scheme}`]));
   return figure;
+}
+
+function isSequence() {
+  return Boolean(shown.messages[0]?.place);
+}
+
+function converse(list) {
+  let any = false;
+  const place = (item) => { list.append(item); any = true; };
+  const room = new Conversation({ place, continues: () => any });
+  const last = Number(choice('steps'));
+  for (const { event: made, place: { step, at, event_id: id } } of shown.messages) {
+    const event = { type: 'm.room.message', event_id: id, sender: SENDER, origin_server_ts: Date.parse(at), content: made };
+    if (step <= last) room.add({ event, name: 'Grafana' });
+  }
+  // Only what comes while somebody looks on is worth a flash.
+  for (const item of list.querySelectorAll('.changed')) item.classList.remove('changed');
+}
+
+// After which notification the room is looked at: a switch, for sequences only. A new sequence is seen at its end.
+function chooseSteps() {
+  const box = byId('steps');
+  const count = isSequence() ? shown.payload?.length ?? shown.messages.at(-1).place.step : 0;
+  box.hidden = count < 2;
+  if (box.dataset.count === String(count)) return;
+  box.dataset.count = count;
+  const labels = Array.from({ length: count }, (_, index) => {
+    const label = element('label', '', `${index + 1}`);
+    const input = element('input', '');
+    Object.assign(input, { type: 'radio', name: 'steps', value: index + 1, checked: index + 1 === count });
+    input.setAttribute('aria-label', `After notification ${index + 1}`);
+    label.prepend(input);
+    return label;
+  });
+  box.replaceChildren(box.querySelector('legend'), element('span', 'steps-name', 'After notification'), ...labels);
 }
 
 function content({ body, formatted_body: formatted, msgtype, mentions }) {
@@ -56,6 +96,7 @@ function content({ body, formatted_body: formatted, msgtype, mentions }) {
 }
 
 function push() {
+  if (isSequence()) return pushes();
   const [first, ...others] = shown.messages;
   const silent = shown.messages.every((message) => message.msgtype === 'm.notice');
   byId('push').dataset.state = silent ? 'silent' : 'rings';
@@ -64,9 +105,20 @@ function push() {
   byId('push-hint').textContent = others.length ? `${told} ${others.length} more follow.` : told;
 }
 
+// Edits never ring, nor do notices: the lock screen has what rang last.
+function pushes() {
+  const rings = shown.messages.filter(({ msgtype, event }) => msgtype !== 'm.notice' && event['m.relates_to']?.rel_type !== 'm.replace');
+  byId('push').dataset.state = rings.length ? 'rings' : 'silent';
+  byId('push-body').textContent = (rings.at(-1) ?? shown.messages[0]).body;
+  const times = rings.length === 1 ? 'One of' : `${rings.length} of`;
+  byId('push-hint').textContent = `${times} ${shown.messages.length} events can ring; shown is the last. Edits and notices are silent.`;
+}
+
 function budget() {
   const { messages, limit } = shown;
-  const bars = messages.map(({ bytes }, index) => bar(bytes, limit, messages.length > 1 ? `Message ${index + 1} of ${messages.length}: ` : ''));
+  // Of a sequence the largest is enough.
+  const measured = isSequence() ? [messages.reduce((most, one) => (one.bytes > most.bytes ? one : most))] : messages;
+  const bars = measured.map(({ bytes }, index) => bar(bytes, limit, isSequence() ? 'The largest event: ' : messages.length > 1 ? `Message ${index + 1} of ${messages.length}: ` : ''));
   byId('budget').replaceChildren(...bars, ...steps(shown.budget ?? {}).map((text) => element('p', 'step', text)));
 }
 
