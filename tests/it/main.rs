@@ -42,6 +42,8 @@ mod real;
 #[cfg(test)]
 mod render;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod route;
 #[cfg(test)]
 mod routes;
