@@ -14,15 +14,15 @@ use sha2::Sha256;
 
 use crate::app::{App, firing};
 
-const SIGNATURE: &str = "X-Grafana-Alerting-Signature";
-const TIME: &str = "X-Grafana-Alerting-Timestamp";
+pub(crate) const SIGNATURE: &str = "X-Grafana-Alerting-Signature";
+pub(crate) const TIME: &str = "X-Grafana-Alerting-Timestamp";
 
 async fn status(request: RequestBuilder) -> u16 {
     request.send().await.unwrap().status().as_u16()
 }
 
 /// As Grafana signs: the time, if there is one, then the raw body.
-fn signature(secret: &str, time: Option<i64>, body: &str) -> String {
+pub(crate) fn signature(secret: &str, time: Option<i64>, body: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     if let Some(time) = time {
         mac.update(format!("{time}:").as_bytes());

@@ -2,6 +2,8 @@
 // `cfg(test)` tells clippy that helper functions are tests too, and may unwrap.
 
 #[cfg(test)]
+mod admission;
+#[cfg(test)]
 mod app;
 #[cfg(test)]
 mod commands;
@@ -39,6 +41,8 @@ mod outbox;
 mod real;
 #[cfg(test)]
 mod render;
+#[cfg(test)]
+mod replay;
 #[cfg(test)]
 mod route;
 #[cfg(test)]

@@ -17,9 +17,14 @@ pub(crate) struct Alertmanager {
 impl Alertmanager {
     /// Starts one that sends what it gets to `webhook` within half a second.
     pub(crate) async fn start(webhook: &str) -> Self {
+        Self::start_with(webhook, json!({})).await
+    }
+
+    /// The same with these settings of its HTTP client, such as what it shows to be let in.
+    pub(crate) async fn start_with(webhook: &str, http: Value) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let config = folder.path().join("alertmanager.yml");
-        std::fs::write(&config, configuration(webhook).to_string()).expect("the configuration can be written");
+        std::fs::write(&config, configuration(webhook, &http).to_string()).expect("the configuration can be written");
         let mut process = Program::new("prometheus-alertmanager", "prometheus-alertmanager")
             .args([
                 format!("--config.file={}", config.display()),
@@ -52,7 +57,7 @@ impl Alertmanager {
 }
 
 /// Its configuration, which is YAML and so may be JSON. Short waits, as it groups for half a minute by default.
-fn configuration(webhook: &str) -> Value {
+fn configuration(webhook: &str, http: &Value) -> Value {
     json!({
         "route": {
             "receiver": "relay",
@@ -60,7 +65,9 @@ fn configuration(webhook: &str) -> Value {
             "group_wait": "300ms",
             "group_interval": "1s",
         },
-        "receivers": [{"name": "relay", "webhook_configs": [{"url": webhook, "send_resolved": true}]}],
+        "receivers": [{"name": "relay", "webhook_configs": [
+            {"url": webhook, "send_resolved": true, "http_config": http},
+        ]}],
     })
 }
 

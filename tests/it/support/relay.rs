@@ -152,6 +152,12 @@ impl Relay {
         self.process.wait_for(&format!("saying `{text}`"), pick).await
     }
 
+    /// Waits for one more log line with `text` in it that nobody has waited for.
+    pub(crate) async fn says_next(&mut self, text: &str) -> String {
+        let pick = |line: &str| line.contains(text).then(|| line.to_owned());
+        self.process.wait_for(&format!("saying `{text}` again"), pick).await
+    }
+
     /// Everything it logged so far.
     pub(crate) fn log(&self) -> String {
         self.process.log()

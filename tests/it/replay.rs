@@ -1,0 +1,93 @@
+//! What a relay has taken, it knows and delivers after a restart, and on the other database.
+
+use grafana_matrix_relay::standin::{Homeserver, NewRoom};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::app::{App, firing};
+use crate::door::{SIGNATURE, TIME, signature};
+use crate::support::matrix::http_client;
+use crate::support::postgres;
+use crate::support::relay::{Relay, Setup};
+
+async fn post_signed(relay: &Relay, time: i64, body: &Value) -> Value {
+    let text = body.to_string();
+    let request = http_client()
+        .post(format!("{}/alert", relay.base_url))
+        .header(SIGNATURE, signature("s3cr3t", Some(time), &text))
+        .header(TIME, time)
+        .header("content-type", "application/json");
+    let answer = request.body(text).send().await.unwrap();
+    assert_eq!(answer.status(), 202);
+    answer.json().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_signed_request_that_is_replayed_after_a_restart_is_recognised() {
+    let homeserver = Homeserver::new("example.org");
+    let token = homeserver.login("bot", "RELAY");
+    let room = homeserver.create_room(&NewRoom::named("ops").member("bot"));
+    let running = homeserver.start().await.unwrap();
+    let setup = Setup::bare()
+        .env("MATRIX_HOME_SERVER_URL", &running.base_url)
+        .env("MATRIX_ACCESS_TOKEN", &token)
+        .env("MATRIX_DEFAULT_ROOM", &room)
+        .env("RELAY_HMAC_SECRET", "s3cr3t")
+        .env("RELAY_HMAC_TIMESTAMP_HEADER", TIME)
+        // The restarts must not outlast the age that a request may have.
+        .env("RELAY_REPEAT_WINDOW", "20m")
+        .env("RELAY_HMAC_TOLERANCE", "10m");
+    let time = Timestamp::now().as_second();
+    // A legacy body has nothing that tells a repeat apart, so only its signature does.
+    let legacy = json!({"ruleId": 42, "ruleName": "Legacy", "state": "alerting", "title": "x", "evalMatches": []});
+
+    let relay = setup.start().await;
+    assert_eq!(post_signed(&relay, time, &legacy).await["recognised"], false);
+    relay.kill();
+    let relay = setup.start().await;
+    assert_eq!(post_signed(&relay, time, &legacy).await["recognised"], true);
+    assert!(relay.terminate().success());
+    let relay = setup.start().await;
+    assert_eq!(post_signed(&relay, time, &legacy).await["recognised"], true);
+    assert_eq!(post_signed(&relay, time, &firing("Last")).await["recognised"], false);
+
+    let mut changes = running.homeserver.changes();
+    while running.homeserver.messages(&room).len() < 2 {
+        changes.changed().await.unwrap();
+    }
+    let messages = running.homeserver.messages(&room);
+    assert!(
+        messages.len() == 2 && messages[1].body().contains("Last"),
+        "{messages:?}"
+    );
+}
+
+#[tokio::test]
+async fn nul_in_a_notification_is_taken_and_delivered_on_postgresql() {
+    let database = postgres::database().await;
+    let app = App::with(|flags| flags.database_url = Some(database.into())).await;
+    let mut body = firing("Null\0Name");
+    body["groupKey"] = json!("{}:\0");
+    body["alerts"][0]["labels"]["inst\0ance"] = json!("a\0b");
+    body["alerts"][0]["annotations"] = json!({"summary": "before\0after"});
+    body["alerts"][0]["fingerprint"] = json!("f\0");
+    app.accept(&body).await;
+    // What is known of its group is stored and read again, too: the second is an edit and a line.
+    body["alerts"][0]["status"] = json!("resolved");
+    body["alerts"][0]["endsAt"] = json!("2026-11-20T09:44:10Z");
+    app.accept(&body).await;
+    app.accept(&firing("Last")).await;
+    let mut changes = app.homeserver.homeserver.changes();
+    let shown = loop {
+        let shown = app.homeserver.homeserver.visible(&app.room);
+        if shown.len() == 2 {
+            break shown;
+        }
+        changes.changed().await.unwrap();
+    };
+    let text = shown[0].body();
+    assert!(
+        text.contains("RESOLVED") && text.contains("Null") && text.contains("Name") && !text.contains('\0'),
+        "{text:?}"
+    );
+}
