@@ -79,7 +79,7 @@ struct Task {
 
 /// What is looked at.
 enum Shown {
-    One(Notification, Timestamp),
+    One(Box<Notification>, Timestamp),
     Sequence(Vec<(Notification, Timestamp)>),
 }
 
@@ -128,14 +128,14 @@ impl Workshop {
         let shown = match (request.sample, request.recorded, request.payload, request.sequence) {
             (Some(name), None, None, None) => {
                 let found = sample(&name).ok_or_else(|| refuse("sample", format!("no sample `{name}`")))?;
-                Shown::One(found.0, found.1)
+                Shown::One(Box::new(found.0), found.1)
             }
             (None, Some(id), None, None) => {
                 let (notification, at) = self.recorded(RecordingId(id)).await?;
-                Shown::One(notification, at)
+                Shown::One(Box::new(notification), at)
             }
             (None, None, Some(Any(payload)), None) => {
-                Shown::One(payload_notification(&payload, "payload")?, Timestamp::now())
+                Shown::One(Box::new(payload_notification(&payload, "payload")?), Timestamp::now())
             }
             (None, None, None, Some(steps)) => Shown::Sequence(sequence(&steps, Timestamp::now())?),
             _ => {
