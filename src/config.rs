@@ -1,8 +1,8 @@
 //! Flags, environment and `.env` → typed settings for each room; the only reader of the environment.
 //!
-//! Guarantees: flags beat the environment, the environment beats `.env`, `.env` beats the routes file, that beats defaults;
-//! an empty variable counts as unset; every problem is reported at once, with the names of flag and variable and where to get the value. No
-//! secret is ever printed: `Debug` redacts them.
+//! Guarantees: flags beat the environment, the environment beats `.env`, `.env` beats the routes file, that beats
+//! defaults; an empty variable counts as unset; every problem is reported at once, with the names of flag and variable
+//! and where to get the value. No secret is ever printed: `Debug` redacts them.
 
 mod door;
 mod flags;

@@ -4,7 +4,8 @@
 //! that put a new file in the old one's place. A change is taken only if two looks in a row see the same, so a file that
 //! is being written is left alone.
 //!
-//! Guarantees: reads regular files with the ending `.j2` of bounded number and size, and nothing else.
+//! Guarantees: reads regular files in the folder with the ending `.j2`, of bounded number and size, and nothing else.
+//! Links are followed as long as they stay in the folder.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -97,15 +98,22 @@ impl Watch {
 /// Reads the folder; the stamps are those from after reading.
 fn read(dir: &Path) -> (Files, Stamps) {
     let mut files = Files::default();
+    let root = fs::canonicalize(dir).unwrap_or_default();
     for (name, stamp) in stamps(dir) {
         let problem = |message: String| TemplateProblem::new(name.clone(), message);
+        if !stamp.target.starts_with(&root) {
+            files
+                .problems
+                .push(problem("a link that leads out of the templates folder".to_owned()));
+            continue;
+        }
         if stamp.size > LARGEST_FILE {
             files
                 .problems
                 .push(problem(format!("larger than {} KiB", LARGEST_FILE / 1024)));
             continue;
         }
-        match fs::read_to_string(dir.join(&name)) {
+        match fs::read_to_string(&stamp.target) {
             Ok(text) => drop(files.sources.insert(name, text)),
             Err(error) => files.problems.push(problem(format!("cannot be read: {error}"))),
         }

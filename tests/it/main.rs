@@ -38,6 +38,8 @@ mod night;
 #[cfg(test)]
 mod outbox;
 #[cfg(test)]
+mod reach;
+#[cfg(test)]
 mod real;
 #[cfg(test)]
 mod render;

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 mod change;
 mod escape;
 mod limits;
+mod reach;
 mod reference;
 mod reload;
 mod templates;

@@ -98,3 +98,28 @@ pub(super) fn write(connection: &Connection, key: &str, group: &Written) -> Resu
     connection.prepare_cached(WRITE)?.execute(values)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::sqlite::files;
+
+    /// They run in every acceptance, however much waits.
+    #[test]
+    fn no_statement_walks_over_what_waits() {
+        let directory = tempfile::tempdir().unwrap();
+        let _lock = files::take_directory(directory.path()).unwrap();
+        let mut connection = files::open_writer(directory.path()).unwrap();
+        files::migrate(&mut connection).unwrap();
+        for statement in [KNOWN, STANDING, OPEN, REWRITE] {
+            let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+            let parameters = vec![0; explained.parameter_count()];
+            let plan = explained.query_map(rusqlite::params_from_iter(parameters), |row| row.get("detail"));
+            let plan: Vec<String> = plan.unwrap().map(Result::unwrap).collect();
+            assert!(
+                !plan.is_empty() && plan.iter().all(|step| !step.starts_with("SCAN")),
+                "{statement}\n{plan:#?}"
+            );
+        }
+    }
+}
