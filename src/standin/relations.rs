@@ -1,7 +1,7 @@
 //! Events that refer to other events: which of them a homeserver takes, and how it sums them up.
 //!
 //! Guarantees: takes and refuses what a Synapse does, in its words. It takes an edit of somebody else's event, of a redacted one,
-//! and a reply to nothing; that no client shows them is [`visible`](super::visible)'s to say.
+//! and a reply to nothing; that no client shows them is [`visible`](super::visible())'s to say.
 
 use serde_json::{Value, json};
 
