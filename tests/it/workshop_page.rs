@@ -187,6 +187,10 @@ async fn sequence_is_shown_as_a_conversation_with_the_drafts_of_head_and_line() 
         3
     );
 
+    // What is quiet is not marked like a mention or a trouble of the page.
+    let marks = "return getComputedStyle(document.querySelector('.lines .message.notice')).borderLeftWidth";
+    assert_eq!(desk.run(marks).await, "0px");
+
     // After each of its notifications.
     desk.run("document.querySelector('#steps input[value=\"1\"]').click()")
         .await;
