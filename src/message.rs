@@ -4,6 +4,7 @@
 //! and never changes. It does not know alerts, templates' contents or HTTP.
 
 mod conversation;
+mod mention;
 mod names;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use self::conversation::{Mode, ModeError, Relation};
+pub use self::mention::{PINGED, too_many};
 pub use self::names::{NameError, RouteName, TemplateName};
 
 /// A room as the operator wrote it: a room ID (`!…`, with or without a domain) or an alias (`#name:domain`).

@@ -23,8 +23,6 @@ use crate::outbox::{Digest, Waiting};
 
 /// Bytes of the content as JSON: Matrix's 65,536 less what servers add to it.
 const CONTENT_LIMIT: usize = 60_000;
-/// Bytes of user IDs that one digest pings at most; the others are counted.
-const PINGED: usize = 8 * 1024;
 
 /// How much is said of each notification: a step of the ladder.
 #[derive(Debug, Clone, Copy)]
@@ -76,14 +74,7 @@ fn written(waiting: &[Waiting], rung: Rung, stamp: &Stamp<'_>) -> RenderedMessag
         format!(" since {}", stamp.with_zone(first.accepted_at))
     });
     let title = format!("📬 {} notifications waited{since} and are sent together", waiting.len());
-    let (mentions, unpinged) = mentions(waiting);
-    let mut lines = lines(waiting, rung, stamp);
-    if unpinged > 0 {
-        lines.push(Line {
-            text: format!("… and {unpinged} more people than one message can ping"),
-            when: String::new(),
-        });
-    }
+    let lines = lines(waiting, rung, stamp);
     let mut body = title.clone();
     let mut formatted_body = String::new();
     for Line { text, when } in &lines {
@@ -99,29 +90,26 @@ fn written(waiting: &[Waiting], rung: Rung, stamp: &Stamp<'_>) -> RenderedMessag
         formatted_body = format!("<p><strong>{}</strong></p><ul>{formatted_body}</ul>", escape(&title));
     }
     let loud = waiting.iter().any(|one| one.msgtype == MsgType::Text);
-    RenderedMessage {
+    let mut message = RenderedMessage {
         body,
         formatted_body,
         msgtype: if loud { MsgType::Text } else { MsgType::Notice },
-        mentions,
+        mentions: Mentions::default(),
         headline: title,
-    }
+    };
+    message.ping(&mentions(waiting));
+    message
 }
 
-/// Whom they would have pinged, each once, and how many of these are too many for one message.
-fn mentions(waiting: &[Waiting]) -> (Mentions, usize) {
-    let mut seen = std::collections::HashSet::new();
-    let users = waiting.iter().flat_map(|one| &one.mentions.user_ids);
-    let users: Vec<&String> = users.filter(|user| seen.insert(user.as_str())).collect();
-    let mut bytes = 0;
-    let fits = |user: &&&String| {
-        bytes += user.len();
-        bytes <= PINGED
-    };
-    let user_ids: Vec<String> = users.iter().take_while(fits).map(|user| (*user).clone()).collect();
-    let unpinged = users.len() - user_ids.len();
-    let room = waiting.iter().any(|one| one.mentions.room);
-    (Mentions { user_ids, room }, unpinged)
+/// Whom they would have pinged.
+fn mentions(waiting: &[Waiting]) -> Mentions {
+    Mentions {
+        user_ids: waiting
+            .iter()
+            .flat_map(|one| one.mentions.user_ids.iter().cloned())
+            .collect(),
+        room: waiting.iter().any(|one| one.mentions.room),
+    }
 }
 
 fn escape(text: &str) -> String {

@@ -4,7 +4,7 @@
 //! Guarantees: the newest state is what is shown, whoever was to be woken is woken, nobody twice. It is only asked about
 //! rows that were never tried: what was tried may be in the room already.
 
-use crate::message::{Mentions, MsgType, RenderedMessage};
+use crate::message::{MsgType, RenderedMessage};
 
 /// Bytes that joined lines may have as body and HTML together; then a new line begins.
 const JOINED: usize = 16 * 1024;
@@ -21,7 +21,7 @@ pub(super) fn raise(message: &mut RenderedMessage, other: &RenderedMessage) {
     if other.msgtype == MsgType::Text {
         message.msgtype = MsgType::Text;
     }
-    unite(&mut message.mentions, &other.mentions);
+    message.ping(&other.mentions);
 }
 
 /// One text of two lines, or `None` where that would be too long, or one of them is plain text.
@@ -40,13 +40,4 @@ pub(super) fn joined(old: &RenderedMessage, new: &RenderedMessage) -> Option<Ren
     };
     raise(&mut message, old);
     Some(message)
-}
-
-fn unite(mentions: &mut Mentions, others: &Mentions) {
-    mentions.room |= others.room;
-    for user in &others.user_ids {
-        if !mentions.user_ids.contains(user) {
-            mentions.user_ids.push(user.clone());
-        }
-    }
 }

@@ -214,13 +214,7 @@ impl Teller<'_> {
 
     /// Adds those whom the operator wants to be pinged for what starts.
     fn ping<'b>(&self, message: &mut RenderedMessage, starting: impl IntoIterator<Item = &'b crate::alert::Alert>) {
-        let wanted = self.destination.policy.mentions.of(starting);
-        message.mentions.room |= wanted.room;
-        for user in wanted.user_ids {
-            if !message.mentions.user_ids.contains(&user) {
-                message.mentions.user_ids.push(user);
-            }
-        }
+        message.ping(&self.destination.policy.mentions.of(starting));
     }
 
     fn delivery(&self, message: RenderedMessage, part: Part, starts_at: Option<Timestamp>) -> NewDelivery {

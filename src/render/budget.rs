@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::context::Limits;
 use super::{html, plain};
-use crate::message::{Mentions, MsgType, RenderedMessage};
+use crate::message::{Mentions, MsgType, PINGED, RenderedMessage};
 
 /// Matrix's limit for a whole event, in bytes of its JSON.
 const EVENT_LIMIT: usize = 65_536;
@@ -29,9 +29,6 @@ pub(super) const MOST_ALERTS: usize = 150;
 
 /// A template that writes more than these many messages has a mistake; the rest is counted and cut.
 const MOST_PARTS: usize = 5;
-
-/// Bytes of user IDs that a message pings at most: more than any team has, and they have to fit in beside the text.
-const PINGED: usize = 4 * 1024;
 
 /// Which rungs of the ladder were needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -127,17 +124,6 @@ impl std::io::Write for Size {
     }
 }
 
-/// Keeps of a list of people as many as one message can ping, and says how many those are that it cannot.
-pub(super) fn cut_mentions(mentions: &mut Mentions) -> usize {
-    let mut bytes = 0;
-    let fits = |user: &&String| {
-        bytes += user.len() + 3;
-        bytes <= PINGED
-    };
-    let kept = mentions.user_ids.iter().take_while(fits).count();
-    mentions.user_ids.split_off(kept).len()
-}
-
 /// Splits a document between its top-level blocks; `template` has everything but the text.
 pub(super) fn split(
     events: &[Event<'_>],
@@ -150,14 +136,7 @@ pub(super) fn split(
     };
     let mut texts: Vec<(String, String)> = Vec::new();
     // They are pinged by the first part; which parts that are is only known when all are made.
-    let room = PART_LIMIT
-        - template
-            .mentions
-            .user_ids
-            .iter()
-            .map(|user| user.len() + 3)
-            .sum::<usize>()
-            .min(PINGED);
+    let room = PART_LIMIT - template.mentions.size().min(PINGED);
     for block in blocks(events) {
         for (body, formatted) in fitting(block, raw_html, room) {
             match texts.last_mut() {
@@ -299,7 +278,7 @@ mod tests {
             headline: "🔥 FIRING · A".to_owned(),
         };
         assert!(content_size(&template) > CONTENT_LIMIT);
-        let unpinged = cut_mentions(&mut template.mentions);
+        let unpinged = template.mentions.cut();
         assert_eq!(unpinged + template.mentions.user_ids.len(), 2_000);
         assert!(content_size(&template) < CONTENT_LIMIT / 4 && template.mentions.user_ids.len() > 100);
         let (messages, _) = split(&[], false, &template);

@@ -13,7 +13,7 @@ use super::markdown::{self, Document};
 use super::problem::TemplateProblem;
 use super::shield::{restore_as_markdown, shield};
 use super::{Rendered, html, plain};
-use crate::message::{MsgType, RenderedMessage, TemplateName};
+use crate::message::{MsgType, RenderedMessage, TemplateName, too_many};
 
 /// Renders, and climbs down the ladder until the message fits. `footer` is Markdown that is put below.
 pub(super) fn compose(
@@ -36,12 +36,9 @@ pub(super) fn compose(
             }
             Err(failure) => return Err(failure.into()),
         };
-        let unpinged = budget::cut_mentions(&mut written.directives.mentions);
+        let unpinged = written.directives.mentions.cut();
         if unpinged > 0 {
-            let _ = write!(
-                written.markdown,
-                "\n\n… and {unpinged} more people than one message can ping"
-            );
+            let _ = write!(written.markdown, "\n\n{}", too_many(unpinged));
         }
         if let Some(footer) = footer {
             written.markdown.push_str("\n\n");

@@ -144,7 +144,12 @@ async fn a_head_that_waits_takes_up_what_follows(place: Place) {
     let enqueued = outbox.enqueue(update).await.unwrap();
     assert_eq!(enqueued.receipts(), first.receipts(), "the same row carries it now");
     let head = claim_one(&outbox, at(2)).await;
-    assert_eq!((head.message.body.as_str(), head.part), ("2", Part::Head));
+    let body = "2\n@b:x.org";
+    assert_eq!(
+        (head.message.body.as_str(), head.part),
+        (body, Part::Head),
+        "and says whom it calls"
+    );
     assert_eq!(head.message.msgtype, MsgType::Text, "it rings as it would have");
     assert_eq!(head.message.mentions.user_ids, ["@b:x.org"]);
     record(&outbox, head.id, delivered(), at(2)).await;

@@ -1,0 +1,189 @@
+//! Who is pinged by a message beyond those whom its template named, and how many that can be.
+//!
+//! Guarantees: whoever is pinged is named in the text, as a pill where there is HTML, so that everybody in the room sees
+//! who was called; the list always leaves room for the text beside it.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use ruma::UserId;
+
+use super::{Mentions, RenderedMessage};
+
+/// Bytes of user IDs that a message pings at most: more than any team has.
+pub const PINGED: usize = 4 * 1024;
+/// Bytes of names that are shown at most; those beyond are pinged all the same.
+const SHOWN: usize = 2 * 1024;
+
+impl Mentions {
+    /// What the list takes in an event, in bytes.
+    pub fn size(&self) -> usize {
+        self.user_ids.iter().map(|user| size(user)).sum()
+    }
+
+    /// Keeps as many people as one message can ping, and says how many those are that it cannot.
+    pub fn cut(&mut self) -> usize {
+        let mut bytes = 0;
+        let fits = |user: &&String| {
+            bytes += size(user);
+            bytes <= PINGED
+        };
+        let kept = self.user_ids.iter().take_while(fits).count();
+        self.user_ids.split_off(kept).len()
+    }
+
+    /// Adds those who are not in it yet.
+    fn add(&mut self, others: &Self) {
+        self.room |= others.room;
+        let mut known: HashSet<&str> = self.user_ids.iter().map(String::as_str).collect();
+        let new = others.user_ids.iter().filter(|user| known.insert(user));
+        let new: Vec<String> = new.cloned().collect();
+        self.user_ids.extend(new);
+    }
+}
+
+/// With quotes and comma.
+fn size(user: &str) -> usize {
+    user.len() + 3
+}
+
+/// The sentence about those who are too many.
+pub fn too_many(people: usize) -> String {
+    format!("… and {people} more people than one message can ping")
+}
+
+impl RenderedMessage {
+    /// Pings `wanted` as well, and names those of them whom the text does not name yet, in a last line.
+    pub fn ping(&mut self, wanted: &Mentions) {
+        if wanted.user_ids.is_empty() && !wanted.room {
+            return;
+        }
+        self.mentions.add(wanted);
+        let unpinged = self.mentions.cut();
+        let mut line = Line::default();
+        if wanted.room && !self.body.contains("@room") {
+            line.add("@room", "@room");
+        }
+        for user in self
+            .mentions
+            .user_ids
+            .iter()
+            .filter(|user| wanted.user_ids.contains(user))
+        {
+            // What is no user ID pings nobody either; the settings refuse it long before.
+            let Ok(id) = <&UserId>::try_from(user.as_str()) else {
+                continue;
+            };
+            let pill = format!("<a href=\"{}\">", escape(&id.matrix_to_uri().to_string()));
+            if !self.formatted_body.contains(&pill) {
+                line.add(user, &format!("{pill}{}</a>", escape(user)));
+            }
+        }
+        if unpinged > 0 {
+            line.write(&too_many(unpinged), &too_many(unpinged));
+        }
+        line.end(self);
+    }
+}
+
+/// The line at the end, as plain text and as HTML.
+#[derive(Default)]
+struct Line {
+    plain: String,
+    html: String,
+}
+
+impl Line {
+    fn add(&mut self, plain: &str, html: &str) {
+        if self.html.len() + html.len() <= SHOWN {
+            self.write(plain, html);
+        }
+    }
+
+    fn write(&mut self, plain: &str, html: &str) {
+        let gap = if self.plain.is_empty() { "" } else { " " };
+        let _ = write!(self.plain, "{gap}{plain}");
+        let _ = write!(self.html, "{gap}{html}");
+    }
+
+    fn end(self, message: &mut RenderedMessage) {
+        if self.plain.is_empty() {
+            return;
+        }
+        let _ = write!(message.body, "\n{}", self.plain);
+        if !message.formatted_body.is_empty() {
+            let _ = write!(message.formatted_body, "<p>{}</p>", self.html);
+        }
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::MsgType;
+
+    fn message(formatted_body: &str) -> RenderedMessage {
+        RenderedMessage {
+            body: "FIRING".to_owned(),
+            formatted_body: formatted_body.to_owned(),
+            msgtype: MsgType::Text,
+            mentions: Mentions::default(),
+            headline: String::new(),
+        }
+    }
+
+    fn people(users: &[&str], room: bool) -> Mentions {
+        let user_ids = users.iter().map(|&user| user.to_owned()).collect();
+        Mentions { user_ids, room }
+    }
+
+    const ADA: &str = "<a href=\"https://matrix.to/#/@a:e.org\">@a:e.org</a>";
+
+    #[test]
+    fn whoever_is_pinged_is_named_once() {
+        let mut message = message("<p>FIRING</p>");
+        message.ping(&people(&["@a:e.org", "@a:e.org"], true));
+        message.ping(&people(&["@a:e.org"], true));
+        assert_eq!(message.body, "FIRING\n@room @a:e.org");
+        assert_eq!(message.formatted_body, format!("<p>FIRING</p><p>@room {ADA}</p>"));
+        assert_eq!(message.mentions, people(&["@a:e.org"], true));
+    }
+
+    #[test]
+    fn whom_the_template_named_is_not_named_again() {
+        let text = format!("<p>FIRING {ADA}</p>");
+        let mut message = message(&text);
+        message.mentions = people(&["@a:e.org"], false);
+        message.ping(&people(&["@a:e.org", "@a:e.org.au"], false));
+        assert_eq!(message.body, "FIRING\n@a:e.org.au");
+        assert_eq!(message.mentions, people(&["@a:e.org", "@a:e.org.au"], false));
+    }
+
+    #[test]
+    fn a_plain_message_names_them_in_plain_text() {
+        let mut message = message("");
+        message.ping(&people(&["@a:e.org"], false));
+        assert_eq!(
+            (message.body.as_str(), message.formatted_body.as_str()),
+            ("FIRING\n@a:e.org", "")
+        );
+    }
+
+    #[test]
+    fn more_people_than_one_message_can_ping_are_counted() {
+        let mut message = message("<p>FIRING</p>");
+        let user_ids: Vec<String> = (0..2_000).map(|n| format!("@user{n}:example.org")).collect();
+        message.ping(&Mentions { user_ids, room: false });
+        let pinged = message.mentions.user_ids.len();
+        assert!(pinged > 100 && message.mentions.size() <= PINGED, "{pinged}");
+        assert!(message.body.ends_with(&too_many(2_000 - pinged)), "{}", message.body);
+        assert!(message.body.len() + message.formatted_body.len() < 3 * SHOWN);
+    }
+}
