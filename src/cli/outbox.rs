@@ -92,7 +92,7 @@ async fn show_list(outbox: &Outbox, list: List) -> anyhow::Result<ExitCode> {
             delivery.part.as_str(),
             delivery.accepted_at.strftime("%Y-%m-%d %H:%M:%S"),
             delivery.room,
-            delivery.message.headline
+            delivery.message.headline.replace('\n', " / ")
         ))?;
     }
     let stats = outbox.stats(Timestamp::now()).await?;

@@ -169,7 +169,7 @@ fn row(delivery: Delivery) -> DeliveryRow {
         id: delivery.id.0,
         state: delivery.state.to_string(),
         room: delivery.room.to_string(),
-        headline: delivery.message.headline,
+        headline: delivery.message.headline.replace('\n', " / "),
         accepted_at: delivery.accepted_at.to_string(),
         attempts: delivery.attempts,
         last_error: delivery.last_error,

@@ -15,6 +15,7 @@ on_every_store!(
     a_head_that_waits_takes_up_what_follows,
     what_was_tried_is_left_as_it_is,
     lines_that_wait_are_joined_within_bounds,
+    lines_that_were_joined_are_all_named_in_the_digest,
     a_reaction_waits_once,
     whatever_finds_no_head_becomes_it,
     a_head_that_is_gone_is_replaced_under_the_same_transaction,
@@ -191,6 +192,26 @@ async fn lines_that_wait_are_joined_within_bounds(place: Place) {
     );
     assert_eq!(second.relation, Some(thread("$head", "$line")));
     assert!(claim(&outbox, at(23)).await.is_empty());
+}
+
+async fn lines_that_were_joined_are_all_named_in_the_digest(place: Place) {
+    let outbox = place.open().await;
+    tell(&outbox, 0, &[(Part::Head, "head")]).await;
+    show(&outbox, "$head", 1).await;
+    for text in ["1", "2", "3"] {
+        accept(&outbox, "a", text, at(1)).await;
+    }
+    tell(&outbox, 1, &[(Part::Line, "B fires")]).await;
+    tell(&outbox, 2, &[(Part::Line, "B is over")]).await;
+    let digest = outbox.claim_due(at(60), 10, &folding()).await.unwrap().remove(0);
+    assert_eq!(digest.message.body, "1\n2\n3\nB fires\nB is over");
+    // So many headlines are no more than a digest can name of one row.
+    record(&outbox, digest.id, delivered(), at(60)).await;
+    for version in 3..63 {
+        tell(&outbox, version, &[(Part::Line, "line")]).await;
+    }
+    let joined = [show(&outbox, "$line", 100).await, show(&outbox, "$line2", 101).await];
+    assert_eq!(joined.map(|line| line.message.headline.lines().count()), [50, 10]);
 }
 
 async fn a_reaction_waits_once(place: Place) {
