@@ -3,6 +3,7 @@
 
 mod modes;
 mod runs;
+mod storm;
 mod story;
 
 use std::time::Duration;

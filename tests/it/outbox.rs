@@ -3,6 +3,7 @@
 //! A fact is an async function that takes a fresh [`place::Place`]; `on_every_store!` makes a test of it per store.
 
 mod place;
+mod tale;
 mod timeline;
 
 mod crash;
@@ -18,6 +19,7 @@ mod recording;
 mod repeat;
 mod replicas;
 mod schema;
+mod turns;
 
 /// Makes a test of each fact on each store.
 macro_rules! on_every_store {

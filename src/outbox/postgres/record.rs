@@ -29,6 +29,11 @@ const HEAD_DELIVERED: &str = "
 const HEAD_GONE: &str = "
     UPDATE outbox_head SET event_id = NULL, latest = NULL
     WHERE id = (SELECT head_id FROM outbox_delivery WHERE id = $1)";
+/// What only shows a head's state can wait once the head is in the room, and stands for it where it is not.
+const GIVE_WAY: &str = "
+    UPDATE outbox_delivery SET gives_way = $2
+    WHERE head_id = (SELECT head_id FROM outbox_delivery WHERE id = $1) AND state = 'waiting' AND attempts = 0
+        AND part IN ('edit', 'reaction')";
 const REFUSED: &str = "UPDATE outbox_delivery SET last_error = $2 WHERE id = $1";
 const FAILED: &str = "
     UPDATE outbox_delivery SET last_error = $2, first_attempt_at = CASE WHEN $3 THEN first_attempt_at END
@@ -124,12 +129,15 @@ async fn write(
     now: Timestamp,
 ) -> Result<(), OutboxError> {
     let head = match outcome {
-        Outcome::Delivered { event_id } => Some(sqlx::query(HEAD_DELIVERED).bind(id.0).bind(clean(event_id))),
-        Outcome::Detached { .. } => Some(sqlx::query(HEAD_GONE).bind(id.0)),
+        Outcome::Delivered { event_id } => Some((sqlx::query(HEAD_DELIVERED).bind(id.0).bind(clean(event_id)), true)),
+        Outcome::Detached { .. } => Some((sqlx::query(HEAD_GONE).bind(id.0), false)),
         Outcome::Wait { .. } | Outcome::Rewrite { .. } | Outcome::Dead { .. } => None,
     };
-    if let Some(head) = head {
-        head.execute(&mut *connection).await?;
+    if let Some((head, is_there)) = head
+        && head.execute(&mut *connection).await?.rows_affected() > 0
+    {
+        let give_way = sqlx::query(GIVE_WAY).bind(id.0).bind(is_there);
+        give_way.execute(&mut *connection).await?;
     }
     let query = match outcome {
         Outcome::Delivered { event_id } => sqlx::query(DELIVERED)

@@ -21,8 +21,9 @@ const TAKE_POSITION: &str = "
     RETURNING id, tail";
 
 const INSERT: &str = "
-    INSERT INTO delivery (room_id, position, txn_id, message, accepted_at, starts_at, part, reaction, head_id)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    INSERT INTO delivery (room_id, position, txn_id, message, accepted_at, starts_at, part, reaction, head_id, gives_way)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
+        ?7 IN ('edit', 'reaction') AND EXISTS (SELECT 1 FROM head WHERE id = ?9 AND event_id IS NOT NULL))";
 
 /// Adds all deliveries of one acceptance, unless it is a repeat or out of date.
 pub(super) fn enqueue(

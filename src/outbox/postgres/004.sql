@@ -1,0 +1,11 @@
+-- What only shows the state of a group whose head is in the room, and was never tried, gives way to news.
+ALTER TABLE outbox_delivery ADD COLUMN gives_way BOOLEAN NOT NULL DEFAULT false;
+UPDATE outbox_delivery SET gives_way = true
+    WHERE state = 'waiting' AND attempts = 0 AND part IN ('edit', 'reaction')
+        AND head_id IN (SELECT id FROM outbox_head WHERE event_id IS NOT NULL);
+
+ALTER TABLE outbox_room ADD COLUMN overtaken INTEGER NOT NULL DEFAULT 0;   -- how often in a row news went before that
+
+DROP INDEX outbox_delivery_foldable;
+CREATE INDEX outbox_delivery_news ON outbox_delivery (room_id, position) INCLUDE (part)
+    WHERE state = 'waiting' AND NOT gives_way;

@@ -1,0 +1,118 @@
+//! Folding in SQLite: the digest that takes the place of a room's backlog.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use crate::message::TxnId;
+use crate::outbox::fold::FOLD_AT_MOST;
+use crate::outbox::store::{Summary, message_text, millis, timestamp};
+use crate::outbox::turn::Waits;
+use crate::outbox::{DeliveryId, Digest, FoldPolicy, OutboxError, Waiting};
+
+/// Edits have no line in a digest.
+const WAITS_BEHIND: &str = "
+    SELECT EXISTS (
+        SELECT 1 FROM delivery WHERE room_id = ?1 AND state = 'waiting' AND gives_way = 0 AND part <> 'edit'
+        ORDER BY position LIMIT 1 OFFSET ?2)";
+
+/// An edit that was tried ends the run, as everything does that was tried.
+const RUN: &str = "
+    SELECT id, attempts, accepted_at, starts_at, message FROM delivery
+    WHERE room_id = ?1 AND state = 'waiting' AND gives_way = 0 AND (part <> 'edit' OR attempts > 0)
+    ORDER BY position LIMIT ?2";
+
+const FOLD: &str = "UPDATE delivery SET state = 'folded' WHERE id = ?1";
+/// The digest rings for the heads that it names.
+const RING: &str = "UPDATE head SET rang = 1 WHERE id = (SELECT head_id FROM delivery WHERE id = ?1)";
+/// The digest takes the place of its first member, which leaves the queue just before; or, where an edit that is not
+/// folded stands in front of that, the place in front of the edit.
+const INSERT_DIGEST: &str = "
+    INSERT INTO delivery (room_id, position, txn_id, message, accepted_at, starts_at, members)
+    SELECT room_id, min(position, coalesce((
+            SELECT w.position - 1 FROM delivery w WHERE w.room_id = d.room_id AND w.state = 'waiting'
+            ORDER BY w.position LIMIT 1), position)),
+        ?2, ?3, ?4, ?5, ?6 FROM delivery d WHERE id = ?1";
+const NAME_DIGEST: &str = "UPDATE delivery SET folded_into = ?2 WHERE id = ?1";
+/// Where a digest names a group's last line, and there is no head in the room that could be edited, the edit that was
+/// accepted with the line would be one more message that says the same.
+const FOLD_EDITS: &str = "
+    UPDATE delivery AS e SET state = 'folded', folded_into = ?1
+    WHERE part = 'edit' AND state = 'waiting' AND attempts = 0 AND head_id IS NOT NULL
+        AND head_id IN (
+            SELECT h.id FROM delivery m JOIN head h ON h.id = m.head_id
+            WHERE m.folded_into = ?1 AND h.event_id IS NULL)
+        AND id < (SELECT max(m.id) FROM delivery m WHERE m.folded_into = ?1 AND m.head_id = e.head_id)
+        AND NOT EXISTS (
+            SELECT 1 FROM delivery o WHERE o.head_id = e.head_id AND o.state = 'waiting' AND o.part <> 'edit')";
+
+#[cfg(test)]
+pub(super) const STATEMENTS: [&str; 4] = [WAITS_BEHIND, RUN, INSERT_DIGEST, FOLD_EDITS];
+
+/// The digest that now stands where `next` did, if the backlog from there on called for one.
+pub(super) fn folded(
+    connection: &Connection,
+    room: i64,
+    next: Waits,
+    now: Timestamp,
+    fold: &FoldPolicy,
+) -> Result<Option<DeliveryId>, OutboxError> {
+    let Some(behind) = fold.looks_behind(next.attempts, next.accepted_at, now) else {
+        return Ok(None);
+    };
+    let behind = i64::try_from(behind).unwrap_or(i64::MAX);
+    let enough: bool = connection
+        .prepare_cached(WAITS_BEHIND)?
+        .query_row([room, behind], |row| row.get(0))?;
+    if !enough {
+        return Ok(None);
+    }
+    let run = untried_run(connection, room)?;
+    match fold.digest(&run, now) {
+        Some(digest) => write_digest(connection, &run[..digest.taken], &digest).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The deliveries up to the first that was ever tried.
+fn untried_run(connection: &Connection, room: i64) -> Result<Vec<Waiting>, OutboxError> {
+    let limit = i64::try_from(FOLD_AT_MOST).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(RUN)?;
+    let mut rows = statement.query([room, limit])?;
+    let mut run = Vec::new();
+    while let Some(row) = rows.next()? {
+        if row.get::<_, u32>(1)? > 0 {
+            break;
+        }
+        let summary: Summary = serde_json::from_str(row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?)?;
+        run.push(Waiting {
+            id: DeliveryId(row.get(0)?),
+            accepted_at: timestamp(row.get(2)?),
+            starts_at: row.get::<_, Option<i64>>(3)?.map(timestamp),
+            headline: summary.headline,
+            msgtype: summary.msgtype,
+            mentions: summary.mentions,
+        });
+    }
+    Ok(run)
+}
+
+fn write_digest(connection: &Connection, members: &[Waiting], digest: &Digest) -> Result<DeliveryId, OutboxError> {
+    for member in members {
+        connection.prepare_cached(FOLD)?.execute([member.id.0])?;
+        connection.prepare_cached(RING)?.execute([member.id.0])?;
+    }
+    connection.prepare_cached(INSERT_DIGEST)?.execute(params![
+        members.first().map(|first| first.id.0),
+        TxnId::generate().as_str(),
+        message_text(&digest.message)?,
+        members.iter().map(|member| millis(member.accepted_at)).min(),
+        members.iter().filter_map(|member| member.starts_at).min().map(millis),
+        i64::try_from(members.len()).unwrap_or(i64::MAX),
+    ])?;
+    let id = DeliveryId(connection.last_insert_rowid());
+    for member in members {
+        connection.prepare_cached(NAME_DIGEST)?.execute([member.id.0, id.0])?;
+    }
+    connection.prepare_cached(FOLD_EDITS)?.execute([id.0])?;
+    Ok(id)
+}
