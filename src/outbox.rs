@@ -3,7 +3,7 @@
 //! ```text
 //! enqueue ─→ Pending ─claim─→ InFlight ─record─→ Delivered
 //!               │    ←─Wait, Rewrite─┘    └────→ Dead ─retry─→ Pending
-//!               └─fold─→ Folded (named in a digest, which is a Pending row of its own)
+//!               └─fold─→ Folded (named in a digest, or taken up by a newer text: another row says it)
 //! ```
 //!
 //! Guarantees: what [`Outbox::enqueue`] has returned is on disk, and stays there until it is delivered, or is named in
@@ -195,7 +195,7 @@ impl Outbox {
         self.store.probe().await
     }
 
-    /// Removes what was delivered, or named in a digest that was, too long ago, and repeat keys past the window; says
+    /// Removes what was delivered, or folded into what was, too long ago, and repeat keys past the window; says
     /// how many rows. What is dead stays. A group that is forgotten begins anew with its next notification.
     pub async fn prune(&self, now: Timestamp) -> Result<u64, OutboxError> {
         self.store.prune(now).await

@@ -33,7 +33,7 @@ pub enum Command {
 /// Which deliveries to list.
 #[derive(Debug, Clone, Args)]
 pub struct List {
-    /// Only in this state: pending, in-flight, delivered, dead or folded (named in a digest).
+    /// Only in this state: pending, in-flight, delivered, dead or folded (another one is sent in its place).
     #[arg(long)]
     state: Option<DeliveryState>,
     /// Only of this room.
@@ -116,7 +116,7 @@ fn story(delivery: &Delivery) -> String {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     format!(
         "delivery     {}\nstate        {}\npart         {}\nrefers to    {}\nroom         {}\ntransaction  {}\naccepted     {}\nattempts     {}\n\
-         last tried   {}\nevent        {}\nlast error   {}\nnamed in     {}\nmsgtype      {:?}\n\n{}",
+         last tried   {}\nevent        {}\nlast error   {}\nsent as      {}\nmsgtype      {:?}\n\n{}",
         delivery.id,
         delivery.state,
         delivery.part.as_str(),
@@ -133,7 +133,7 @@ fn story(delivery: &Delivery) -> String {
         or_dash(delivery.last_attempt_at.map(|time| time.to_string())),
         or_dash(delivery.event_id.clone()),
         or_dash(delivery.last_error.clone()),
-        or_dash(delivery.folded_into.map(|digest| format!("digest {digest}"))),
+        or_dash(delivery.folded_into.map(|digest| format!("delivery {digest}"))),
         delivery.message.msgtype,
         delivery.message.body
     )

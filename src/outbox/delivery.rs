@@ -104,7 +104,7 @@ pub enum DeliveryState {
     Delivered,
     /// Given up, and kept until somebody retries or drops it.
     Dead,
-    /// Named in a digest, which is sent in its place.
+    /// Another row is sent in its place: a digest that names it, or a newer text that takes it up.
     Folded,
 }
 
@@ -175,7 +175,7 @@ pub struct Delivery {
     pub finished_at: Option<Timestamp>,
     /// The event in the room, once delivered.
     pub event_id: Option<String>,
-    /// The digest that names it, once folded.
+    /// The row that is sent in its place, once folded.
     pub folded_into: Option<DeliveryId>,
     /// How many deliveries this digest names; 0 for an ordinary message.
     pub members: u32,

@@ -82,7 +82,7 @@ pub fn rehearse(
             let relation = delivery.part.relation(head.clone(), latest.clone());
             match delivery.part {
                 Part::Head => (head, latest) = (Some(event_id.clone()), None),
-                Part::Line => latest = Some(event_id.clone()),
+                Part::Line | Part::Rest { .. } => latest = Some(event_id.clone()),
                 Part::Message | Part::Edit | Part::Reply | Part::Reaction { .. } => {}
             }
             events.push(Event {

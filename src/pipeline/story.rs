@@ -201,15 +201,16 @@ impl Teller<'_> {
     }
 
     fn parts(&self, messages: Vec<RenderedMessage>, first: Part, starts_at: Option<Timestamp>) -> Vec<NewDelivery> {
-        let rest = match (&first, self.destination.policy.mode) {
-            (Part::Message, _) => Part::Message,
-            (_, Mode::Live | Mode::Thread) => Part::Line,
-            (_, Mode::Reply | Mode::Reaction | Mode::New) => Part::Reply,
+        let threaded = matches!(self.destination.policy.mode, Mode::Live | Mode::Thread);
+        let rest = |number| match first {
+            Part::Message => Part::Message,
+            _ => Part::Rest { number, threaded },
         };
-        let mut messages = messages.into_iter();
-        let first = messages.next().map(|message| self.delivery(message, first, starts_at));
-        let rest = messages.map(|message| self.delivery(quiet(message), rest.clone(), None));
-        first.into_iter().chain(rest).collect()
+        let parts = (1..).zip(messages).map(|(number, message)| match number {
+            1 => self.delivery(message, first.clone(), starts_at),
+            _ => self.delivery(quiet(message), rest(number), None),
+        });
+        parts.collect()
     }
 
     /// Adds those whom the operator wants to be pinged for what starts.

@@ -45,7 +45,7 @@ struct DeliveryRow {
     last_error: Option<String>,
     /// The event in the room, once it is delivered.
     event_id: Option<String>,
-    /// The digest that names it, once it is folded.
+    /// The delivery that is sent in its place, such as a digest that names it, once it is folded.
     folded_into: Option<i64>,
 }
 

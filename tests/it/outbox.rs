@@ -20,6 +20,7 @@ mod repeat;
 mod replicas;
 mod schema;
 mod turns;
+mod unseen;
 
 /// Makes a test of each fact on each store.
 macro_rules! on_every_store {

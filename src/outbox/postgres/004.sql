@@ -1,3 +1,5 @@
+-- Since then `part` can be 'rest' or 'rest-reply' as well: what does not fit into a head; `reaction` is its number.
+
 -- What only shows the state of a group whose head is in the room, and was never tried, gives way to news.
 ALTER TABLE outbox_delivery ADD COLUMN gives_way BOOLEAN NOT NULL DEFAULT false;
 UPDATE outbox_delivery SET gives_way = true
@@ -9,3 +11,7 @@ ALTER TABLE outbox_room ADD COLUMN overtaken INTEGER NOT NULL DEFAULT 0;   -- ho
 DROP INDEX outbox_delivery_foldable;
 CREATE INDEX outbox_delivery_news ON outbox_delivery (room_id, position) INCLUDE (part)
     WHERE state = 'waiting' AND NOT gives_way;
+
+DROP INDEX outbox_delivery_open;
+CREATE INDEX outbox_delivery_open ON outbox_delivery (head_id)
+    WHERE state = 'waiting' AND attempts = 0 AND last_error IS NULL AND head_id IS NOT NULL;

@@ -5,7 +5,7 @@
 //! the row, so a busy room is claimed all the same.
 
 use jiff::Timestamp;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use super::database::begin;
 use super::fold;
@@ -42,10 +42,11 @@ const HOLD_ROOMS: &str = "
     FROM unnest($1::integer[], $2::bigint[], $3::integer[]) AS held (room, delivery, overtaken)
     WHERE outbox_room.id = held.room";
 
+/// An acceptance may have let another row say what one of them does, a moment ago.
 const BEGIN_ATTEMPT: &str = "
     UPDATE outbox_delivery d SET attempts = d.attempts + 1, gives_way = false, last_attempt_at = $2,
         first_attempt_at = coalesce(d.first_attempt_at, $2)
-    FROM outbox_room r WHERE d.id = ANY($1) AND r.id = d.room_id
+    FROM outbox_room r WHERE d.id = ANY($1) AND d.state = 'waiting' AND r.id = d.room_id
     RETURNING d.*, r.address, true AS is_in_flight,
         (SELECT event_id FROM outbox_head WHERE id = d.head_id) AS head_event,
         (SELECT latest FROM outbox_head WHERE id = d.head_id) AS latest,
@@ -77,7 +78,7 @@ pub(super) async fn claim_due(
         return Ok(Vec::new());
     }
     let queues: Vec<QueueRow> = sqlx::query_as(QUEUES).bind(&rooms).fetch_all(&mut *transaction).await?;
-    let (mut taken, mut ids, mut overtaken) = (Vec::new(), Vec::new(), Vec::new());
+    let mut taken = Vec::with_capacity(queues.len());
     for row in queues {
         let (room, queue) = queue(row);
         let turn = queue.turn();
@@ -86,25 +87,33 @@ pub(super) async fn claim_due(
         } else {
             None
         };
-        taken.push(room);
-        ids.push(digest.unwrap_or(turn.next.id).0);
-        overtaken.push(i32::try_from(turn.overtaken).unwrap_or(i32::MAX));
+        taken.push((room, digest.unwrap_or(turn.next.id), turn.overtaken));
     }
-    let hold = sqlx::query(HOLD_ROOMS)
-        .bind(&taken)
-        .bind(&ids)
-        .bind(&overtaken)
-        .bind(owner);
-    hold.execute(&mut *transaction).await?;
+    let ids: Vec<i64> = taken.iter().map(|(_, id, _)| id.0).collect();
     let begun: Vec<Row> = sqlx::query_as(BEGIN_ATTEMPT)
         .bind(&ids)
         .bind(millis(now))
         .fetch_all(&mut *transaction)
         .await?;
-    transaction.commit().await?;
     let mut claimed: Vec<Delivery> = begun.into_iter().map(|row| row.0).collect();
+    taken.retain(|(_, id, _)| claimed.iter().any(|delivery| delivery.id == *id));
+    hold(&mut transaction, owner, &taken).await?;
+    transaction.commit().await?;
     claimed.sort_by_key(|delivery| ids.iter().position(|id| *id == delivery.id.0));
     Ok(claimed)
+}
+
+/// Writes into the rooms which delivery is being sent, and how often others were overtaken.
+async fn hold(connection: &mut PgConnection, owner: &str, taken: &[(i32, DeliveryId, u32)]) -> Result<(), OutboxError> {
+    let of = |overtaken: u32| i32::try_from(overtaken).unwrap_or(i32::MAX);
+    sqlx::query(HOLD_ROOMS)
+        .bind(taken.iter().map(|(room, ..)| *room).collect::<Vec<i32>>())
+        .bind(taken.iter().map(|(_, id, _)| id.0).collect::<Vec<i64>>())
+        .bind(taken.iter().map(|(.., overtaken)| of(*overtaken)).collect::<Vec<i32>>())
+        .bind(owner)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 type QueueRow = (i32, i32, bool, i64, i32, i64, Option<i64>, Option<i32>, Option<i64>);

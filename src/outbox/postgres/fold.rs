@@ -10,17 +10,19 @@ use crate::outbox::store::{Summary, message_text, millis, timestamp};
 use crate::outbox::turn::Waits;
 use crate::outbox::{DeliveryId, Digest, FoldPolicy, OutboxError, Waiting};
 
-/// Edits have no line in a digest.
+/// Edits have no line in a digest, nor have the rests of heads.
 const WAITS_BEHIND: &str = "
     SELECT EXISTS (
-        SELECT 1 FROM outbox_delivery WHERE room_id = $1 AND state = 'waiting' AND NOT gives_way AND part <> 'edit'
+        SELECT 1 FROM outbox_delivery WHERE room_id = $1 AND state = 'waiting' AND NOT gives_way
+            AND part NOT IN ('edit', 'rest', 'rest-reply')
         ORDER BY position LIMIT 1 OFFSET $2)";
 
-/// An edit that was tried ends the run, as everything does that was tried. Locked, so that no acceptance rewrites a row
+/// What was tried ends the run, be it an edit. Locked, so that no acceptance rewrites a row
 /// after the digest has named it.
 const RUN: &str = "
     SELECT id, attempts, accepted_at, starts_at, message FROM outbox_delivery
-    WHERE room_id = $1 AND state = 'waiting' AND NOT gives_way AND (part <> 'edit' OR attempts > 0)
+    WHERE room_id = $1 AND state = 'waiting' AND NOT gives_way
+        AND (part NOT IN ('edit', 'rest', 'rest-reply') OR attempts > 0)
     ORDER BY position LIMIT $2 FOR NO KEY UPDATE";
 
 const FOLD: &str = "UPDATE outbox_delivery SET state = 'folded' WHERE id = ANY($1)";
@@ -41,13 +43,28 @@ const NAME_DIGEST: &str = "UPDATE outbox_delivery SET folded_into = $2 WHERE id 
 /// accepted with the line would be one more message that says the same.
 const FOLD_EDITS: &str = "
     UPDATE outbox_delivery e SET state = 'folded', folded_into = $1
-    WHERE part = 'edit' AND state = 'waiting' AND attempts = 0
+    WHERE part = 'edit' AND state = 'waiting' AND attempts = 0 AND last_error IS NULL
         AND head_id IN (
             SELECT h.id FROM outbox_delivery m JOIN outbox_head h ON h.id = m.head_id
             WHERE m.folded_into = $1 AND h.event_id IS NULL)
         AND id < (SELECT max(m.id) FROM outbox_delivery m WHERE m.folded_into = $1 AND m.head_id = e.head_id)
         AND NOT EXISTS (
-            SELECT 1 FROM outbox_delivery o WHERE o.head_id = e.head_id AND o.state = 'waiting' AND o.part <> 'edit')";
+            SELECT 1 FROM outbox_delivery o WHERE o.head_id = e.head_id AND o.state = 'waiting'
+                AND o.part NOT IN ('edit', 'rest', 'rest-reply'))";
+/// And a rest goes with the head, or the edit, that it is the rest of.
+const FOLD_RESTS: &str = "
+    UPDATE outbox_delivery r SET state = 'folded', folded_into = $1
+    WHERE part IN ('rest', 'rest-reply') AND state = 'waiting' AND attempts = 0 AND last_error IS NULL
+        AND head_id IN (
+            SELECT h.id FROM outbox_delivery m JOIN outbox_head h ON h.id = m.head_id
+            WHERE m.folded_into = $1 AND h.event_id IS NULL)
+        AND NOT EXISTS (
+            SELECT 1 FROM outbox_delivery o WHERE o.head_id = r.head_id AND o.state = 'waiting'
+                AND o.part NOT IN ('rest', 'rest-reply'))";
+/// What one of them had taken up goes with it.
+const FOLD_TAKEN_UP: &str = "
+    UPDATE outbox_delivery SET folded_into = $1
+    WHERE folded_into IN (SELECT id FROM outbox_delivery WHERE folded_into = $1)";
 
 /// The digest that now stands where `next` did, if the backlog from there on called for one.
 pub(super) async fn folded(
@@ -118,6 +135,8 @@ async fn write_digest(
         .await?;
     let name = sqlx::query(NAME_DIGEST).bind(&ids).bind(id);
     name.execute(&mut *connection).await?;
-    sqlx::query(FOLD_EDITS).bind(id).execute(connection).await?;
+    for along in [FOLD_EDITS, FOLD_RESTS, FOLD_TAKEN_UP] {
+        sqlx::query(along).bind(id).execute(&mut *connection).await?;
+    }
     Ok(DeliveryId(id))
 }

@@ -32,11 +32,18 @@ const PRUNE_FOLDED: &str = "
         SELECT m.id FROM outbox_delivery d JOIN outbox_delivery m ON m.folded_into = d.id
         WHERE d.state = 'delivered' AND d.finished_at < $1 AND d.members > 0 LIMIT $2
         FOR UPDATE OF m SKIP LOCKED)";
+/// What was taken up by an ordinary message: never more than a few rows each.
+const PRUNE_TAKEN_UP: &str = "
+    DELETE FROM outbox_delivery WHERE id IN (
+        SELECT m.id FROM (
+            SELECT id FROM outbox_delivery WHERE state = 'delivered' AND finished_at < $1 AND members = 0
+            ORDER BY finished_at LIMIT $2) d
+        JOIN outbox_delivery m ON m.folded_into = d.id FOR UPDATE OF m SKIP LOCKED)";
 const PRUNE_DELIVERED: &str = "
     DELETE FROM outbox_delivery WHERE id IN (
         SELECT d.id FROM outbox_delivery d WHERE d.state = 'delivered' AND d.finished_at < $1
-            AND NOT EXISTS (SELECT 1 FROM outbox_delivery m WHERE m.folded_into = d.id) LIMIT $2
-        FOR UPDATE OF d SKIP LOCKED)";
+            AND NOT EXISTS (SELECT 1 FROM outbox_delivery m WHERE m.folded_into = d.id)
+        ORDER BY d.finished_at LIMIT $2 FOR UPDATE OF d SKIP LOCKED)";
 const PRUNE_REPEATS: &str = "
     DELETE FROM outbox_repeat WHERE key IN (
         SELECT key FROM outbox_repeat WHERE accepted_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)";
@@ -131,6 +138,7 @@ pub(super) async fn prune_step(pool: &PgPool, now: Timestamp, keep: Keep) -> Res
     let mut removed = 0;
     for (statement, keep) in [
         (PRUNE_FOLDED, keep.delivered),
+        (PRUNE_TAKEN_UP, keep.delivered),
         (PRUNE_DELIVERED, keep.delivered),
         (PRUNE_REPEATS, keep.keys),
         (PRUNE_GROUPS, keep.groups),

@@ -23,7 +23,7 @@ const DELIVERED: &str = "
 /// Whatever goes out while there is no head becomes it.
 const HEAD_DELIVERED: &str = "
     UPDATE outbox_head h SET rang = true,
-        latest = CASE WHEN h.event_id IS NOT NULL AND d.part = 'line' THEN $2 ELSE h.latest END,
+        latest = CASE WHEN h.event_id IS NOT NULL AND d.part IN ('line', 'rest') THEN $2 ELSE h.latest END,
         event_id = coalesce(h.event_id, $2)
     FROM outbox_delivery d WHERE d.id = $1 AND h.id = d.head_id";
 const HEAD_GONE: &str = "
@@ -33,7 +33,7 @@ const HEAD_GONE: &str = "
 const GIVE_WAY: &str = "
     UPDATE outbox_delivery SET gives_way = $2
     WHERE head_id = (SELECT head_id FROM outbox_delivery WHERE id = $1) AND state = 'waiting' AND attempts = 0
-        AND part IN ('edit', 'reaction')";
+        AND last_error IS NULL AND part IN ('edit', 'rest', 'rest-reply', 'reaction')";
 const REFUSED: &str = "UPDATE outbox_delivery SET last_error = $2 WHERE id = $1";
 const FAILED: &str = "
     UPDATE outbox_delivery SET last_error = $2, first_attempt_at = CASE WHEN $3 THEN first_attempt_at END

@@ -9,16 +9,18 @@ use crate::outbox::store::{Summary, message_text, millis, timestamp};
 use crate::outbox::turn::Waits;
 use crate::outbox::{DeliveryId, Digest, FoldPolicy, OutboxError, Waiting};
 
-/// Edits have no line in a digest.
+/// Edits have no line in a digest, nor have the rests of heads.
 const WAITS_BEHIND: &str = "
     SELECT EXISTS (
-        SELECT 1 FROM delivery WHERE room_id = ?1 AND state = 'waiting' AND gives_way = 0 AND part <> 'edit'
+        SELECT 1 FROM delivery WHERE room_id = ?1 AND state = 'waiting' AND gives_way = 0
+            AND part NOT IN ('edit', 'rest', 'rest-reply')
         ORDER BY position LIMIT 1 OFFSET ?2)";
 
-/// An edit that was tried ends the run, as everything does that was tried.
+/// What was tried ends the run, be it an edit.
 const RUN: &str = "
     SELECT id, attempts, accepted_at, starts_at, message FROM delivery
-    WHERE room_id = ?1 AND state = 'waiting' AND gives_way = 0 AND (part <> 'edit' OR attempts > 0)
+    WHERE room_id = ?1 AND state = 'waiting' AND gives_way = 0
+        AND (part NOT IN ('edit', 'rest', 'rest-reply') OR attempts > 0)
     ORDER BY position LIMIT ?2";
 
 const FOLD: &str = "UPDATE delivery SET state = 'folded' WHERE id = ?1";
@@ -37,16 +39,31 @@ const NAME_DIGEST: &str = "UPDATE delivery SET folded_into = ?2 WHERE id = ?1";
 /// accepted with the line would be one more message that says the same.
 const FOLD_EDITS: &str = "
     UPDATE delivery AS e SET state = 'folded', folded_into = ?1
-    WHERE part = 'edit' AND state = 'waiting' AND attempts = 0 AND head_id IS NOT NULL
+    WHERE part = 'edit' AND state = 'waiting' AND attempts = 0 AND last_error IS NULL AND head_id IS NOT NULL
         AND head_id IN (
             SELECT h.id FROM delivery m JOIN head h ON h.id = m.head_id
             WHERE m.folded_into = ?1 AND h.event_id IS NULL)
         AND id < (SELECT max(m.id) FROM delivery m WHERE m.folded_into = ?1 AND m.head_id = e.head_id)
         AND NOT EXISTS (
-            SELECT 1 FROM delivery o WHERE o.head_id = e.head_id AND o.state = 'waiting' AND o.part <> 'edit')";
+            SELECT 1 FROM delivery o WHERE o.head_id = e.head_id AND o.state = 'waiting'
+                AND o.part NOT IN ('edit', 'rest', 'rest-reply'))";
+/// And a rest goes with the head, or the edit, that it is the rest of.
+const FOLD_RESTS: &str = "
+    UPDATE delivery AS r SET state = 'folded', folded_into = ?1
+    WHERE part IN ('rest', 'rest-reply') AND state = 'waiting' AND attempts = 0 AND last_error IS NULL AND head_id IS NOT NULL
+        AND head_id IN (
+            SELECT h.id FROM delivery m JOIN head h ON h.id = m.head_id
+            WHERE m.folded_into = ?1 AND h.event_id IS NULL)
+        AND NOT EXISTS (
+            SELECT 1 FROM delivery o WHERE o.head_id = r.head_id AND o.state = 'waiting'
+                AND o.part NOT IN ('rest', 'rest-reply'))";
+/// What one of them had taken up goes with it.
+const FOLD_TAKEN_UP: &str = "
+    UPDATE delivery SET folded_into = ?1
+    WHERE folded_into IN (SELECT id FROM delivery WHERE folded_into = ?1)";
 
 #[cfg(test)]
-pub(super) const STATEMENTS: [&str; 4] = [WAITS_BEHIND, RUN, INSERT_DIGEST, FOLD_EDITS];
+pub(super) const STATEMENTS: [&str; 6] = [WAITS_BEHIND, RUN, INSERT_DIGEST, FOLD_EDITS, FOLD_RESTS, FOLD_TAKEN_UP];
 
 /// The digest that now stands where `next` did, if the backlog from there on called for one.
 pub(super) fn folded(
@@ -113,6 +130,8 @@ fn write_digest(connection: &Connection, members: &[Waiting], digest: &Digest) -
     for member in members {
         connection.prepare_cached(NAME_DIGEST)?.execute([member.id.0, id.0])?;
     }
-    connection.prepare_cached(FOLD_EDITS)?.execute([id.0])?;
+    for along in [FOLD_EDITS, FOLD_RESTS, FOLD_TAKEN_UP] {
+        connection.prepare_cached(along)?.execute([id.0])?;
+    }
     Ok(id)
 }

@@ -32,10 +32,16 @@ const PRUNE_FOLDED: &str = "
     DELETE FROM delivery WHERE id IN (
         SELECT m.id FROM delivery d JOIN delivery m ON m.folded_into = d.id
         WHERE d.state = 'delivered' AND d.finished_at < ?1 AND d.members > 0 LIMIT ?2)";
+/// What was taken up by an ordinary message: never more than a few rows each.
+const PRUNE_TAKEN_UP: &str = "
+    DELETE FROM delivery WHERE folded_into IN (
+        SELECT d.id FROM delivery d WHERE d.state = 'delivered' AND d.finished_at < ?1 AND d.members = 0
+        ORDER BY d.finished_at LIMIT ?2)";
 const PRUNE_DELIVERED: &str = "
     DELETE FROM delivery WHERE id IN (
         SELECT d.id FROM delivery d WHERE d.state = 'delivered' AND d.finished_at < ?1
-            AND NOT EXISTS (SELECT 1 FROM delivery m WHERE m.folded_into = d.id) LIMIT ?2)";
+            AND NOT EXISTS (SELECT 1 FROM delivery m WHERE m.folded_into = d.id)
+        ORDER BY d.finished_at LIMIT ?2)";
 const PRUNE_REPEATS: &str = "
     DELETE FROM repeat WHERE key IN (SELECT key FROM repeat WHERE accepted_at < ?1 LIMIT ?2)";
 
@@ -113,6 +119,7 @@ pub(super) fn prune_step(connection: &Connection, now: Timestamp, keep: Keep) ->
     let before = |keep: Duration| millis(now).saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
     let rows = [before(keep.delivered), PRUNE_STEP];
     let mut removed = connection.prepare_cached(PRUNE_FOLDED)?.execute(rows)?;
+    removed += connection.prepare_cached(PRUNE_TAKEN_UP)?.execute(rows)?;
     removed += connection.prepare_cached(PRUNE_DELIVERED)?.execute(rows)?;
     removed += connection
         .prepare_cached(PRUNE_REPEATS)?

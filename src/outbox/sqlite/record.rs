@@ -8,7 +8,7 @@ use crate::outbox::store::{Stored, clean, counts, message_text, millis};
 use crate::outbox::{DeliveryId, OutboxError, Outcome, Recorded, RoomWait};
 
 const STANDING: &str = "
-    SELECT d.room_id, d.state, r.in_flight IS d.id, d.head_id, d.part = 'line'
+    SELECT d.room_id, d.state, r.in_flight IS d.id, d.head_id, d.part IN ('line', 'rest')
     FROM delivery d JOIN room r ON r.id = d.room_id WHERE d.id = ?1";
 
 const FREE_ROOM: &str = "UPDATE room SET in_flight = NULL, due_at = ?2, waits_since = ?3, reason = ?4 WHERE id = ?1";
@@ -23,7 +23,8 @@ const HEAD_GONE: &str = "UPDATE head SET event_id = NULL, latest = NULL WHERE id
 /// What only shows a head's state can wait once the head is in the room, and stands for it where it is not.
 const GIVE_WAY: &str = "
     UPDATE delivery SET gives_way = ?2
-    WHERE head_id = ?1 AND state = 'waiting' AND attempts = 0 AND head_id IS NOT NULL AND part IN ('edit', 'reaction')";
+    WHERE head_id = ?1 AND state = 'waiting' AND attempts = 0 AND last_error IS NULL AND head_id IS NOT NULL
+        AND part IN ('edit', 'rest', 'rest-reply', 'reaction')";
 const REFUSED: &str = "UPDATE delivery SET last_error = ?2 WHERE id = ?1";
 const FAILED: &str = "
     UPDATE delivery SET last_error = ?2, first_attempt_at = CASE WHEN ?3 THEN first_attempt_at END WHERE id = ?1";
