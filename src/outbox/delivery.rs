@@ -188,9 +188,12 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// What is to be sent. An edit that has to stand for a head which is gone rings nobody a second time.
+    /// What is to be sent. What has to stand for a head which is gone rings nobody a second time, nor does a head that
+    /// comes after what stands for it.
     pub fn outgoing(&self) -> Cow<'_, RenderedMessage> {
-        if self.part == Part::Edit && self.relation.is_none() && self.head_rang {
+        let stands_in = matches!(self.part, Part::Head | Part::Edit) && self.relation.is_none() && self.head_rang;
+        let is_late = self.part == Part::Head && self.relation.is_some();
+        if stands_in || is_late {
             return Cow::Owned(RenderedMessage {
                 msgtype: MsgType::Notice,
                 mentions: Mentions::default(),

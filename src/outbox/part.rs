@@ -49,6 +49,11 @@ impl Part {
         }
     }
 
+    /// Whether it only shows a state, and goes after what is news once its head is in the room.
+    pub fn gives_way(&self) -> bool {
+        matches!(self, Self::Edit | Self::Rest { .. } | Self::Reaction { .. })
+    }
+
     /// The key of a reaction, or the number of a rest.
     pub(super) fn key(&self) -> Option<String> {
         match self {
@@ -78,13 +83,14 @@ impl Part {
         }
     }
 
-    /// How it refers to a head with this event.
+    /// How it refers to a head with this event. Where a head is sent late and another message stands for it by now, it is
+    /// a line in that one's thread.
     pub fn relation(&self, head: Option<String>, latest: Option<String>) -> Option<Relation> {
         let head = head?;
         match self {
-            Self::Message | Self::Head => None,
+            Self::Message => None,
             Self::Edit => Some(Relation::Edit { of: head }),
-            Self::Line | Self::Rest { threaded: true, .. } => Some(Relation::Thread {
+            Self::Head | Self::Line | Self::Rest { threaded: true, .. } => Some(Relation::Thread {
                 latest: latest.unwrap_or_else(|| head.clone()),
                 root: head,
             }),

@@ -87,6 +87,9 @@ pub enum RetryResult {
     },
     /// Only what is dead can be retried.
     NotDead(DeliveryState),
+    /// It shows a state of its group that is not the last one any more: a newer one is in the room or waits for it. It
+    /// stays dead, because it would never be put right again.
+    Outdated,
     /// There is no such delivery.
     Unknown,
 }

@@ -200,17 +200,21 @@ impl Teller<'_> {
         self.parts(messages.into_iter().map(unmentioned).collect(), Part::Edit, None)
     }
 
-    fn parts(&self, messages: Vec<RenderedMessage>, first: Part, starts_at: Option<Timestamp>) -> Vec<NewDelivery> {
+    fn parts(&self, messages: Vec<RenderedMessage>, part: Part, starts_at: Option<Timestamp>) -> Vec<NewDelivery> {
         let threaded = matches!(self.destination.policy.mode, Mode::Live | Mode::Thread);
-        let rest = |number| match first {
-            Part::Message => Part::Message,
-            _ => Part::Rest { number, threaded },
+        let is_message = part == Part::Message;
+        let rest = |number| {
+            if is_message {
+                Part::Message
+            } else {
+                Part::Rest { number, threaded }
+            }
         };
-        let parts = (1..).zip(messages).map(|(number, message)| match number {
-            1 => self.delivery(message, first.clone(), starts_at),
-            _ => self.delivery(quiet(message), rest(number), None),
-        });
-        parts.collect()
+        let mut messages = (1..).zip(messages);
+        let first = messages.next();
+        let first = first.map(|(_, message)| self.delivery(message, part, starts_at));
+        let rest = messages.map(|(number, message)| self.delivery(quiet(message), rest(number), None));
+        first.into_iter().chain(rest).collect()
     }
 
     /// Adds those whom the operator wants to be pinged for what starts.

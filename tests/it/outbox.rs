@@ -6,6 +6,7 @@ mod place;
 mod tale;
 mod timeline;
 
+mod again;
 mod crash;
 mod doubt;
 mod fold;

@@ -76,7 +76,7 @@ pub(super) fn lines(waiting: &[Waiting], rung: Rung, stamp: &Stamp<'_>) -> Vec<L
     let same: Vec<Same<'_>> = named
         .chunk_by(|a, b| a.headline == b.headline)
         .map(|run| Same {
-            headline: &run[0].headline,
+            headline: run[0].headline,
             run,
         })
         .collect();

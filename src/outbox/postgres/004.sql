@@ -8,6 +8,12 @@ UPDATE outbox_delivery SET gives_way = true
 
 ALTER TABLE outbox_room ADD COLUMN overtaken INTEGER NOT NULL DEFAULT 0;   -- how often in a row news went before that
 
+-- The last delivery whose text, as a head or an edit, the room knows: by itself, or because a digest has named it.
+ALTER TABLE outbox_head ADD COLUMN shown BIGINT NOT NULL DEFAULT 0;
+UPDATE outbox_head h SET shown = coalesce((
+    SELECT max(d.id) FROM outbox_delivery d
+    WHERE d.head_id = h.id AND d.part IN ('head', 'edit') AND d.state IN ('delivered', 'folded')), 0);
+
 DROP INDEX outbox_delivery_foldable;
 CREATE INDEX outbox_delivery_news ON outbox_delivery (room_id, position) INCLUDE (part)
     WHERE state = 'waiting' AND NOT gives_way;

@@ -26,9 +26,6 @@ const RUN: &str = "
     ORDER BY position LIMIT $2 FOR NO KEY UPDATE";
 
 const FOLD: &str = "UPDATE outbox_delivery SET state = 'folded' WHERE id = ANY($1)";
-/// The digest rings for the heads that it names.
-const RING: &str = "
-    UPDATE outbox_head SET rang = true WHERE id IN (SELECT head_id FROM outbox_delivery WHERE id = ANY($1))";
 /// The digest takes the place of its first member, which leaves the queue just before; or, where an edit that is not
 /// folded stands in front of that, the place in front of the edit.
 const INSERT_DIGEST: &str = "
@@ -43,11 +40,11 @@ const NAME_DIGEST: &str = "UPDATE outbox_delivery SET folded_into = $2 WHERE id 
 /// accepted with the line would be one more message that says the same.
 const FOLD_EDITS: &str = "
     UPDATE outbox_delivery e SET state = 'folded', folded_into = $1
-    WHERE part = 'edit' AND state = 'waiting' AND attempts = 0 AND last_error IS NULL
-        AND head_id IN (
-            SELECT h.id FROM outbox_delivery m JOIN outbox_head h ON h.id = m.head_id
-            WHERE m.folded_into = $1 AND h.event_id IS NULL)
-        AND id < (SELECT max(m.id) FROM outbox_delivery m WHERE m.folded_into = $1 AND m.head_id = e.head_id)
+    FROM (
+        SELECT m.head_id, max(m.id) AS last FROM outbox_delivery m JOIN outbox_head h ON h.id = m.head_id
+        WHERE m.folded_into = $1 AND h.event_id IS NULL GROUP BY m.head_id) named
+    WHERE e.head_id = named.head_id AND e.id < named.last AND e.part = 'edit' AND e.state = 'waiting' AND e.attempts = 0
+        AND e.last_error IS NULL
         AND NOT EXISTS (
             SELECT 1 FROM outbox_delivery o WHERE o.head_id = e.head_id AND o.state = 'waiting'
                 AND o.part NOT IN ('edit', 'rest', 'rest-reply'))";
@@ -123,7 +120,6 @@ async fn write_digest(
 ) -> Result<DeliveryId, OutboxError> {
     let ids: Vec<i64> = members.iter().map(|member| member.id.0).collect();
     sqlx::query(FOLD).bind(&ids).execute(&mut *connection).await?;
-    sqlx::query(RING).bind(&ids).execute(&mut *connection).await?;
     let id: i64 = sqlx::query_scalar(INSERT_DIGEST)
         .bind(ids.first())
         .bind(TxnId::generate().as_str())

@@ -8,6 +8,12 @@ UPDATE delivery SET gives_way = 1
 
 ALTER TABLE room ADD COLUMN overtaken INTEGER NOT NULL DEFAULT 0;      -- how often in a row news went before that
 
+-- The last delivery whose text, as a head or an edit, the room knows: by itself, or because a digest has named it.
+ALTER TABLE head ADD COLUMN shown INTEGER NOT NULL DEFAULT 0;
+UPDATE head SET shown = coalesce((
+    SELECT max(d.id) FROM delivery d
+    WHERE d.head_id = head.id AND d.part IN ('head', 'edit') AND d.state IN ('delivered', 'folded')), 0);
+
 DROP INDEX delivery_foldable;
 CREATE INDEX delivery_news ON delivery (room_id, position, part) WHERE state = 'waiting' AND gives_way = 0;
 

@@ -24,8 +24,6 @@ const RUN: &str = "
     ORDER BY position LIMIT ?2";
 
 const FOLD: &str = "UPDATE delivery SET state = 'folded' WHERE id = ?1";
-/// The digest rings for the heads that it names.
-const RING: &str = "UPDATE head SET rang = 1 WHERE id = (SELECT head_id FROM delivery WHERE id = ?1)";
 /// The digest takes the place of its first member, which leaves the queue just before; or, where an edit that is not
 /// folded stands in front of that, the place in front of the edit.
 const INSERT_DIGEST: &str = "
@@ -43,7 +41,7 @@ const FOLD_EDITS: &str = "
         AND head_id IN (
             SELECT h.id FROM delivery m JOIN head h ON h.id = m.head_id
             WHERE m.folded_into = ?1 AND h.event_id IS NULL)
-        AND id < (SELECT max(m.id) FROM delivery m WHERE m.folded_into = ?1 AND m.head_id = e.head_id)
+        AND id < (SELECT max(m.id) FROM delivery m WHERE +m.folded_into = ?1 AND m.head_id = e.head_id)
         AND NOT EXISTS (
             SELECT 1 FROM delivery o WHERE o.head_id = e.head_id AND o.state = 'waiting'
                 AND o.part NOT IN ('edit', 'rest', 'rest-reply'))";
@@ -116,7 +114,6 @@ fn untried_run(connection: &Connection, room: i64) -> Result<Vec<Waiting>, Outbo
 fn write_digest(connection: &Connection, members: &[Waiting], digest: &Digest) -> Result<DeliveryId, OutboxError> {
     for member in members {
         connection.prepare_cached(FOLD)?.execute([member.id.0])?;
-        connection.prepare_cached(RING)?.execute([member.id.0])?;
     }
     connection.prepare_cached(INSERT_DIGEST)?.execute(params![
         members.first().map(|first| first.id.0),

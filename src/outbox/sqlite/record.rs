@@ -8,7 +8,7 @@ use crate::outbox::store::{Stored, clean, counts, message_text, millis};
 use crate::outbox::{DeliveryId, OutboxError, Outcome, Recorded, RoomWait};
 
 const STANDING: &str = "
-    SELECT d.room_id, d.state, r.in_flight IS d.id, d.head_id, d.part IN ('line', 'rest')
+    SELECT d.room_id, d.state, r.in_flight IS d.id, d.head_id, d.part, d.members
     FROM delivery d JOIN room r ON r.id = d.room_id WHERE d.id = ?1";
 
 const FREE_ROOM: &str = "UPDATE room SET in_flight = NULL, due_at = ?2, waits_since = ?3, reason = ?4 WHERE id = ?1";
@@ -16,9 +16,16 @@ const FREE_ROOM: &str = "UPDATE room SET in_flight = NULL, due_at = ?2, waits_si
 const DELIVERED: &str = "UPDATE delivery SET state = 'delivered', finished_at = ?2, event_id = ?3 WHERE id = ?1";
 /// Whatever goes out while there is no head becomes it.
 const HEAD_DELIVERED: &str = "
-    UPDATE head SET rang = 1, latest = CASE WHEN event_id IS NOT NULL AND ?3 THEN ?2 ELSE latest END,
+    UPDATE head SET rang = 1, shown = CASE WHEN ?4 IN ('head', 'edit') THEN max(shown, ?3) ELSE shown END,
+        latest = CASE WHEN event_id IS NOT NULL AND ?4 IN ('head', 'line', 'rest') THEN ?2 ELSE latest END,
         event_id = coalesce(event_id, ?2)
     WHERE id = ?1";
+/// A digest has rung for the heads that it names.
+const HEADS_NAMED: &str = "
+    UPDATE head SET rang = 1, shown = max(shown, coalesce((
+        SELECT max(m.id) FROM delivery m
+        WHERE +m.folded_into = ?1 AND m.head_id = head.id AND m.part IN ('head', 'edit')), 0))
+    WHERE id IN (SELECT head_id FROM delivery WHERE folded_into = ?1)";
 const HEAD_GONE: &str = "UPDATE head SET event_id = NULL, latest = NULL WHERE id = ?1";
 /// What only shows a head's state can wait once the head is in the room, and stands for it where it is not.
 const GIVE_WAY: &str = "
@@ -39,7 +46,8 @@ struct Standing {
     state: String,
     held: bool,
     head: Option<String>,
-    is_line: bool,
+    part: String,
+    is_digest: bool,
 }
 
 /// Writes an outcome down, if it counts, and gives the claim back.
@@ -57,7 +65,8 @@ pub(super) fn record(
                 state: row.get(1)?,
                 held: row.get(2)?,
                 head: row.get(3)?,
-                is_line: row.get(4)?,
+                part: row.get(4)?,
+                is_digest: row.get::<_, i64>(5)? > 0,
             })
         })
         .optional()?;
@@ -70,9 +79,7 @@ pub(super) fn record(
     if !counts(outcome, Stored::parse(&standing.state)?, standing.held) {
         return Ok(Recorded::Superseded);
     }
-    if let Some(head) = &standing.head {
-        change_head(connection, head, standing.is_line, outcome)?;
-    }
+    change_heads(connection, id, &standing, outcome)?;
     write(connection, id, outcome, now)?;
     Ok(Recorded::Done)
 }
@@ -90,19 +97,27 @@ fn free_room(connection: &Connection, room_id: i64, outcome: &Outcome, now: Time
     Ok(())
 }
 
-/// What an outcome means for the head that the delivery is, or refers to.
-fn change_head(connection: &Connection, head: &str, is_line: bool, outcome: &Outcome) -> Result<(), OutboxError> {
-    match outcome {
-        Outcome::Delivered { event_id } => {
-            let values = params![head, clean(event_id), is_line];
+/// What an outcome means for the head that the delivery is, or refers to, or for those that it names.
+fn change_heads(
+    connection: &Connection,
+    id: DeliveryId,
+    standing: &Standing,
+    outcome: &Outcome,
+) -> Result<(), OutboxError> {
+    match (outcome, &standing.head) {
+        (Outcome::Delivered { event_id }, Some(head)) => {
+            let values = params![head, clean(event_id), id.0, standing.part];
             connection.prepare_cached(HEAD_DELIVERED)?.execute(values)?;
             connection.prepare_cached(GIVE_WAY)?.execute(params![head, true])?;
         }
-        Outcome::Detached { .. } => {
+        (Outcome::Delivered { .. }, None) if standing.is_digest => {
+            connection.prepare_cached(HEADS_NAMED)?.execute([id.0])?;
+        }
+        (Outcome::Detached { .. }, Some(head)) => {
             connection.prepare_cached(HEAD_GONE)?.execute([head])?;
             connection.prepare_cached(GIVE_WAY)?.execute(params![head, false])?;
         }
-        Outcome::Wait { .. } | Outcome::Rewrite { .. } | Outcome::Dead { .. } => {}
+        _ => {}
     }
     Ok(())
 }

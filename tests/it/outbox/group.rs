@@ -187,9 +187,6 @@ async fn whatever_finds_no_head_becomes_it(place: Place) {
     assert_eq!(edit.relation, None);
     assert_eq!(edit.outgoing().msgtype, MsgType::Text, "nobody has been woken yet");
     assert_eq!(show(&outbox, "$line", 3).await.relation, Some(thread("$edit", "$edit")));
-    // The dead head comes back, late, and takes no place.
-    outbox.retry(&[head.id], at(4)).await.unwrap();
-    assert_eq!(show(&outbox, "$head", 5).await.relation, None);
     tell(&outbox, 2, &[(Part::Edit, "edit 2")]).await;
     assert_eq!(show(&outbox, "$edit2", 6).await.relation, Some(edit_of("$edit")));
 }
