@@ -8,6 +8,7 @@ mod timeline;
 
 mod again;
 mod crash;
+mod damage;
 mod doubt;
 mod fold;
 mod group;

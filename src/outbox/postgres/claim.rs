@@ -5,12 +5,12 @@
 //! the row, so a busy room is claimed all the same.
 
 use jiff::Timestamp;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, Row as _};
 
 use super::database::begin;
 use super::fold;
-use super::read::{self, Row};
-use crate::outbox::store::{CLOCK_SLACK_MS, millis, timestamp};
+use super::read;
+use crate::outbox::store::{CLOCK_SLACK_MS, given_up, millis, timestamp};
 use crate::outbox::turn::{Queue, Waits};
 use crate::outbox::{Delivery, DeliveryId, FoldPolicy, OutboxError};
 
@@ -59,7 +59,13 @@ const RELEASE: &str = "
     UPDATE outbox_room SET in_flight = NULL, owner = NULL WHERE id IN (
         SELECT id FROM outbox_room WHERE owner = $1 AND in_flight = ANY($2) ORDER BY id FOR NO KEY UPDATE)";
 
-/// Claims at most `limit` deliveries, one of each room.
+const GIVE_UP: &str = "UPDATE outbox_delivery SET state = 'dead', finished_at = $2, last_error = $3 WHERE id = $1";
+/// The others have their turn before it.
+const PASS_ROOM: &str = "
+    UPDATE outbox_room SET lease_until = clock_timestamp(), in_flight = NULL, owner = NULL
+    WHERE id = (SELECT room_id FROM outbox_delivery WHERE id = $1)";
+
+/// Claims at most `limit` deliveries, one of each room. What cannot be read is given up instead.
 pub(super) async fn claim_due(
     pool: &PgPool,
     owner: &str,
@@ -90,17 +96,39 @@ pub(super) async fn claim_due(
         taken.push((room, digest.unwrap_or(turn.next.id), turn.overtaken));
     }
     let ids: Vec<i64> = taken.iter().map(|(_, id, _)| id.0).collect();
-    let begun: Vec<Row> = sqlx::query_as(BEGIN_ATTEMPT)
+    let begun = sqlx::query(BEGIN_ATTEMPT)
         .bind(&ids)
         .bind(millis(now))
         .fetch_all(&mut *transaction)
         .await?;
-    let mut claimed: Vec<Delivery> = begun.into_iter().map(|row| row.0).collect();
+    let mut claimed = Vec::with_capacity(begun.len());
+    for row in &begun {
+        match read::sendable(row) {
+            Ok(delivery) => claimed.push(delivery),
+            Err(error) => give_up(&mut transaction, DeliveryId(row.try_get("id")?), &error, now).await?,
+        }
+    }
     taken.retain(|(_, id, _)| claimed.iter().any(|delivery| delivery.id == *id));
     hold(&mut transaction, owner, &taken).await?;
     transaction.commit().await?;
     claimed.sort_by_key(|delivery| ids.iter().position(|id| *id == delivery.id.0));
     Ok(claimed)
+}
+
+/// No room waits behind a row that cannot be read.
+async fn give_up(
+    connection: &mut PgConnection,
+    id: DeliveryId,
+    error: &sqlx::Error,
+    now: Timestamp,
+) -> Result<(), OutboxError> {
+    let give_up = sqlx::query(GIVE_UP)
+        .bind(id.0)
+        .bind(millis(now))
+        .bind(given_up(id, error));
+    give_up.execute(&mut *connection).await?;
+    sqlx::query(PASS_ROOM).bind(id.0).execute(connection).await?;
+    Ok(())
 }
 
 /// Writes into the rooms which delivery is being sent, and how often others were overtaken.

@@ -86,7 +86,7 @@ pub(super) async fn folded(
     }
 }
 
-/// The deliveries up to the first that was ever tried.
+/// The deliveries up to the first that was ever tried, or that cannot be read.
 async fn untried_run(connection: &mut PgConnection, room: i32) -> Result<Vec<Waiting>, OutboxError> {
     let limit = i64::try_from(FOLD_AT_MOST).unwrap_or(i64::MAX);
     let query = sqlx::query_as::<_, (i64, i32, i64, Option<i64>, String)>(RUN)
@@ -97,9 +97,11 @@ async fn untried_run(connection: &mut PgConnection, room: i32) -> Result<Vec<Wai
     let mut untried = true;
     // The stream is read to its end: what is left unread would be read by the next statement.
     while let Some((id, attempts, accepted_at, starts_at, message)) = rows.try_next().await? {
-        untried &= attempts == 0;
-        if untried {
-            let summary: Summary = serde_json::from_str(&message)?;
+        let summary = serde_json::from_str::<Summary>(&message);
+        untried &= attempts == 0 && summary.is_ok();
+        if let Ok(summary) = summary
+            && untried
+        {
             run.push(Waiting {
                 id: DeliveryId(id),
                 accepted_at: timestamp(accepted_at),

@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 
 use super::{fold, read};
-use crate::outbox::store::{CLOCK_SLACK_MS, millis, timestamp};
+use crate::outbox::store::{CLOCK_SLACK_MS, given_up, millis, timestamp};
 use crate::outbox::turn::{Queue, Waits};
 use crate::outbox::{Delivery, DeliveryId, FoldPolicy, OutboxError};
 
@@ -39,7 +39,9 @@ const RENEW: &str =
 const RELEASE: &str =
     "UPDATE room SET in_flight = NULL WHERE in_flight = ?1 AND id = (SELECT room_id FROM delivery WHERE id = ?1)";
 
-/// Claims at most `limit` deliveries, one of each room.
+const GIVE_UP: &str = "UPDATE delivery SET state = 'dead', finished_at = ?2, last_error = ?3 WHERE id = ?1";
+
+/// Claims at most `limit` deliveries, one of each room. What cannot be read is given up instead.
 pub(super) fn claim_due(
     connection: &Connection,
     now: Timestamp,
@@ -59,9 +61,21 @@ pub(super) fn claim_due(
         connection
             .prepare_cached(HOLD_ROOM)?
             .execute([room, id.0, lease(now), i64::from(turn.overtaken)])?;
-        claimed.extend(read::show(connection, id)?);
+        match read::sendable(connection, id)? {
+            Ok(delivery) => claimed.push(delivery),
+            Err(error) => give_up(connection, id, &error, now)?,
+        }
     }
     Ok(claimed)
+}
+
+/// No room waits behind a row that cannot be read.
+fn give_up(connection: &Connection, id: DeliveryId, error: &str, now: Timestamp) -> Result<(), OutboxError> {
+    let reason = given_up(id, &error);
+    connection
+        .prepare_cached(GIVE_UP)?
+        .execute(params![id.0, millis(now), reason])?;
+    release(connection, &[id])
 }
 
 fn due(connection: &Connection, now: Timestamp, limit: usize) -> Result<Vec<(i64, Queue)>, OutboxError> {

@@ -88,7 +88,7 @@ pub(super) fn folded(
     }
 }
 
-/// The deliveries up to the first that was ever tried.
+/// The deliveries up to the first that was ever tried, or that cannot be read.
 fn untried_run(connection: &Connection, room: i64) -> Result<Vec<Waiting>, OutboxError> {
     let limit = i64::try_from(FOLD_AT_MOST).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(RUN)?;
@@ -98,7 +98,10 @@ fn untried_run(connection: &Connection, room: i64) -> Result<Vec<Waiting>, Outbo
         if row.get::<_, u32>(1)? > 0 {
             break;
         }
-        let summary: Summary = serde_json::from_str(row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?)?;
+        let message = row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?;
+        let Ok(summary) = serde_json::from_str::<Summary>(message) else {
+            break;
+        };
         run.push(Waiting {
             id: DeliveryId(row.get(0)?),
             accepted_at: timestamp(row.get(2)?),
