@@ -21,7 +21,7 @@ use crate::outbox::{Delivery, Outcome};
 /// How long and how often.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// How long transient failures of one delivery are retried, from its first attempt on.
+    /// How long transient failures of one delivery are retried; time in which nothing was tried does not count.
     pub horizon: Duration,
 }
 
@@ -154,9 +154,7 @@ impl Courier {
         count(failure.verdict.label());
         let tried = Tried {
             attempts: delivery.attempts,
-            since_first: delivery
-                .first_attempt_at
-                .map_or(Duration::ZERO, |first| elapsed(first, now.wall)),
+            since_first: retried_for(delivery),
             plain: fallback::is_last(&delivery.message, failure),
         };
         let error = failure.to_string();
@@ -265,6 +263,12 @@ impl Courier {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How long transient failures have gone on, from attempt to attempt: a machine that sleeps during one adds nothing.
+fn retried_for(delivery: &Delivery) -> Duration {
+    let attempts = delivery.first_attempt_at.zip(delivery.last_attempt_at);
+    attempts.map_or(Duration::ZERO, |(first, last)| elapsed(first, last))
 }
 
 fn count(verdict: &'static str) {

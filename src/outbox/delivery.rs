@@ -163,7 +163,8 @@ pub struct Delivery {
     pub starts_at: Option<Timestamp>,
     /// Attempts begun, this one included.
     pub attempts: u32,
-    /// When the first attempt began, since the last operator's retry and the last wait that did not count.
+    /// When the first attempt began, since the last operator's retry, the last wait that did not count, and the last
+    /// time in which nothing was tried at all.
     pub first_attempt_at: Option<Timestamp>,
     /// When the last attempt began.
     pub last_attempt_at: Option<Timestamp>,

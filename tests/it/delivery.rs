@@ -236,6 +236,41 @@ async fn transient_failures_end_at_the_horizon_and_only_for_what_was_tried() {
 }
 
 #[tokio::test]
+async fn days_in_which_nothing_was_tried_do_not_count_towards_the_horizon() {
+    let mut night = Night::unfolded().await;
+    let room = night.open_room();
+    night.homeserver.refuse().await;
+    night.accept(&room).await;
+    assert_eq!(night.step().await, 1);
+    // The host is off over the weekend, and on Monday the relay is there before the homeserver.
+    night.pass(72 * HOUR);
+    night = night.crash().await;
+    night.work_for(20 * HOUR).await;
+    night.homeserver.accept_again().await;
+    night.until_delivered(HOUR).await;
+    night.assert_promise_kept();
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_does_not_count_towards_the_horizon() {
+    for (jump, back) in [(72 * HOUR, false), (72 * HOUR, true)] {
+        let mut night = Night::unfolded().await;
+        let room = night.open_room();
+        let server = &night.homeserver.homeserver;
+        server.plan(Scope::Sends, When::Next(3), Fault::BadGateway);
+        night.accept(&room).await;
+        assert_eq!(night.step().await, 1);
+        night.now.wall = if back {
+            night.now.wall - jump
+        } else {
+            night.now.wall + jump
+        };
+        night.until_delivered(HOUR).await;
+        night.assert_promise_kept();
+    }
+}
+
+#[tokio::test]
 async fn days_without_a_token_do_not_count_towards_the_horizon() {
     let mut night = Night::unfolded().await;
     let room = night.open_room();
