@@ -92,7 +92,8 @@ impl Courier {
         };
         match sent {
             Ok(event_id) => self.delivered(delivery, event_id, now, began.elapsed()),
-            Err(failure) => self.failed(delivery, &failure, now),
+            // Whatever is waited for is waited from the answer on, which may have taken as long as the wait.
+            Err(failure) => self.failed(delivery, &failure, now.after(began.elapsed())),
         }
     }
 

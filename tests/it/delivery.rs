@@ -271,6 +271,31 @@ async fn a_clock_that_jumps_does_not_count_towards_the_horizon() {
 }
 
 #[tokio::test]
+async fn a_wait_begins_when_the_answer_is_there_or_not_to_come() {
+    let mut night = Night::unfolded().await;
+    let room = night.open_room();
+    let server = &night.homeserver.homeserver;
+    // Given up after half a second; and the wait for the room is half a second at least, so one from the start would be over.
+    let hang = server.plan(Scope::Sends, When::Always, Fault::Hang);
+    night.accept(&room).await;
+    night.step().await;
+    let wait = night.outbox.room_due(&room, night.now.wall).await.unwrap().unwrap();
+    assert!(wait.until >= night.now.wall + Duration::from_millis(999), "{wait:?}");
+
+    let server = &night.homeserver.homeserver;
+    server.heal(hang);
+    server.plan(Scope::Sends, When::Next(1), Fault::RateLimited(2_000));
+    server.plan(Scope::Sends, When::Next(1), Fault::Latency(Duration::from_millis(400)));
+    night.pass(Duration::from_mins(1));
+    assert_eq!(night.step().await, 1);
+    // Jitter adds a quarter of a second at most.
+    night.pass(Duration::from_millis(2_300));
+    assert_eq!(night.step().await, 0, "the rate limit lasts from the answer on");
+    night.until_delivered(HOUR).await;
+    night.assert_promise_kept();
+}
+
+#[tokio::test]
 async fn days_without_a_token_do_not_count_towards_the_horizon() {
     let mut night = Night::unfolded().await;
     let room = night.open_room();
