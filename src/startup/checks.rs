@@ -187,7 +187,6 @@ impl Checks for Parts {
         let Some(handle) = &self.metrics else {
             return String::new();
         };
-        handle.run_upkeep();
         let mut text = handle.render();
         let _ = writeln!(
             text,

@@ -34,6 +34,8 @@ mod live;
 #[cfg(test)]
 mod matrix;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod night;
 #[cfg(test)]
 mod outbox;
