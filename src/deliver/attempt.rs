@@ -68,9 +68,11 @@ impl Courier {
         self.state().gate.width(now)
     }
 
-    /// What keeps messages back at present.
-    pub fn troubles(&self, now: Instant) -> Troubles {
-        let state = self.state();
+    /// What keeps messages back at present, given the rooms for which any still wait: what kept the others back is
+    /// forgotten, because an operator, another relay or the end of the horizon has taken it away.
+    pub fn troubles(&self, now: Instant, waits: impl Fn(&RoomAddress) -> bool) -> Troubles {
+        let mut state = self.state();
+        state.rooms.retain(|room, _| waits(room));
         let mut rooms: Vec<_> = state
             .rooms
             .iter()
@@ -198,7 +200,10 @@ impl Courier {
                 );
                 Outcome::Detached { error }
             }
-            Decision::GiveUp => Outcome::Dead { error },
+            Decision::GiveUp => {
+                self.state().rooms.remove(&delivery.room);
+                Outcome::Dead { error }
+            }
         }
     }
 

@@ -12,6 +12,7 @@ use super::routes::InUse;
 use crate::deliver::Courier;
 use crate::intake::{Check, Checks, State};
 use crate::matrix::Carrier;
+use crate::message::RoomAddress;
 use crate::outbox::Outbox;
 use crate::render::Renderer;
 
@@ -113,6 +114,7 @@ impl Parts {
 
     async fn deliveries(&self) -> Check {
         let mut reasons = Vec::new();
+        let mut waiting = None;
         match self.outbox.stats(Timestamp::now()).await {
             Ok(stats) => {
                 let age = stats
@@ -127,10 +129,15 @@ impl Parts {
                 if stats.dead > 0 {
                     reasons.push(format!("{} were given up, see `outbox list --state dead`", stats.dead));
                 }
+                waiting = Some(stats.rooms);
             }
             Err(error) => reasons.push(error.to_string()),
         }
-        let troubles = self.courier.troubles(Instant::now());
+        let waits = |room: &RoomAddress| {
+            let waiting = waiting.as_ref();
+            waiting.is_none_or(|rooms| rooms.iter().any(|one| one.room == *room && one.waiting > 0))
+        };
+        let troubles = self.courier.troubles(Instant::now(), waits);
         reasons.extend(troubles.account);
         reasons.extend(
             troubles

@@ -236,6 +236,21 @@ async fn transient_failures_end_at_the_horizon_and_only_for_what_was_tried() {
 }
 
 #[tokio::test]
+async fn trouble_with_a_room_ends_with_the_delivery_that_is_given_up() {
+    let mut night = Night::unfolded().await;
+    let room = night.open_room();
+    let server = &night.homeserver.homeserver;
+    server.plan(Scope::Sends, When::Next(1), Fault::BadGateway);
+    server.plan(Scope::Sends, When::Next(2), Fault::Refused(400, "M_BAD_JSON"));
+    night.accept(&room).await;
+    night.step().await;
+    assert_eq!(night.troubles().rooms.len(), 1);
+    night.until_delivered(HOUR).await;
+    assert_eq!(night.stats().await.dead, 1);
+    assert_eq!(night.troubles().rooms, []);
+}
+
+#[tokio::test]
 async fn days_in_which_nothing_was_tried_do_not_count_towards_the_horizon() {
     let mut night = Night::unfolded().await;
     let room = night.open_room();

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::path::Path;
 
-use grafana_matrix_relay::outbox::DeliveryId;
+use grafana_matrix_relay::outbox::{DeliveryId, Dropped};
 use grafana_matrix_relay::standin::{Fault, Scope, When};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
@@ -194,6 +194,24 @@ async fn a_homeserver_that_is_down_degrades_but_never_refuses() {
     );
     assert!(report.to_string().contains("cannot connect"), "{report}");
     assert_eq!(other.get_json("/health/live").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn trouble_with_a_room_is_named_as_long_as_anything_waits_for_it() {
+    let app = App::start().await;
+    let server = &app.homeserver.homeserver;
+    server.plan(Scope::Sends, When::Always, Fault::Forbidden);
+    let accepted = app.accept(&firing("Forbidden")).await;
+    let named = async || app.get_json("/health/ready").await.1.to_string().contains(&app.room);
+    while !named().await {}
+    let id = DeliveryId(accepted["deliveries"][0]["id"].as_i64().unwrap());
+    let now = jiff::Timestamp::now();
+    // While it is in flight it is left alone.
+    while app.relay.outbox.drop(id, now).await.unwrap() != Dropped::GivenUp {}
+    while named().await {}
+    assert_eq!(app.relay.outbox.drop(id, now).await.unwrap(), Dropped::Removed);
+    let (_, report) = app.get_json("/health/ready").await;
+    assert_eq!(report["status"], "ready", "{report}");
 }
 
 #[tokio::test]
