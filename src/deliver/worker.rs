@@ -259,8 +259,10 @@ impl Flight {
 /// Records an outcome, again and again until the store takes it: the message may be in the room already.
 async fn record(outbox: &Outbox, delivery: &Delivery, outcome: Outcome, clock: &Clock) {
     let mut said = false;
+    // The same moment each time, by which the store knows an outcome again whose first answer was lost.
+    let now = clock().wall;
     loop {
-        match outbox.record(delivery.id, outcome.clone(), clock().wall).await {
+        match outbox.record(delivery.id, outcome.clone(), now).await {
             Ok(recorded) => return tally(delivery, &outcome, recorded),
             Err(error) if !std::mem::replace(&mut said, true) => {
                 tracing::warn!(delivery.id = %delivery.id, error.message = %error, "an outcome could not be recorded yet");

@@ -242,10 +242,21 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// What is left of it in a row that it ends; `None` for what ends none.
+    pub(super) fn end(&self) -> Option<&str> {
+        match self {
+            Self::Delivered { event_id } => Some(event_id),
+            Self::Dead { error } => Some(error),
+            Self::Wait { .. } | Self::Rewrite { .. } | Self::Detached { .. } => None,
+        }
+    }
+}
+
 /// Whether an outcome counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
-    /// It is on disk.
+    /// It is on disk: by this call, or by the same one before, whose answer was lost.
     Done,
     /// The claim had passed to somebody else, or the row had ended before: nothing was changed.
     Superseded,

@@ -15,6 +15,7 @@ on_every_store!(
     clock_set_back_does_not_hold_a_room,
     room_can_be_told_to_wait_and_to_go_on,
     renewed_claim_is_kept,
+    end_that_is_recorded_again_is_known_again,
     time_in_which_nothing_was_tried_begins_the_time_of_retrying_anew,
 );
 
@@ -160,4 +161,19 @@ async fn time_in_which_nothing_was_tried_begins_the_time_of_retrying_anew(place:
         record(&outbox, id, wait(at(0)), at(now)).await;
     }
     assert_eq!(firsts, [0, 0, 0, 0, 260_000, 260_000, 5_000, 5_000, 5_000].map(at));
+}
+
+async fn end_that_is_recorded_again_is_known_again(place: Place) {
+    let outbox = place.open().await;
+    for (second, end) in [(0, delivered()), (10, dead())] {
+        let id = accept(&outbox, "a", "1", at(second)).await;
+        claim_one(&outbox, at(second)).await;
+        record(&outbox, id, end.clone(), at(second + 1)).await;
+        record(&outbox, id, end.clone(), at(second + 1)).await;
+        // Who says so at another time is somebody else.
+        assert_eq!(
+            outbox.record(id, end.clone(), at(second + 2)).await.unwrap(),
+            Recorded::Superseded
+        );
+    }
 }
