@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 
 use super::fallback;
-use super::gate::{Gate, Hold};
+use super::gate::{Crowd, Gate, HANGS_AFTER, Hold};
 use super::moment::Moment;
 use super::policy::{self, Decision, Tried};
 use crate::matrix::{Carrier, Failure, RoomTrouble, TokenTrouble, Verdict};
@@ -51,6 +51,8 @@ struct State {
 struct Parked {
     verdict: Verdict,
     line: String,
+    /// Whether the answer that is the reason, or that none came, took long.
+    hung: bool,
 }
 
 impl Courier {
@@ -63,9 +65,14 @@ impl Courier {
         }
     }
 
-    /// How many deliveries may be in flight now.
-    pub(super) fn width(&self, now: Instant) -> usize {
-        self.state().gate.width(now)
+    /// How many deliveries may be attempted now, beside this crowd.
+    pub(super) fn places(&self, crowd: Crowd, now: Instant) -> usize {
+        self.state().gate.places(crowd, now)
+    }
+
+    /// Whether the last attempt for this room hung.
+    pub(super) fn hangs(&self, room: &RoomAddress) -> bool {
+        self.state().rooms.get(room).is_some_and(|parked| parked.hung)
     }
 
     /// What keeps messages back at present, given the rooms for which any still wait: what kept the others back is
@@ -94,8 +101,7 @@ impl Courier {
         };
         match sent {
             Ok(event_id) => self.delivered(delivery, event_id, now, began.elapsed()),
-            // Whatever is waited for is waited from the answer on, which may have taken as long as the wait.
-            Err(failure) => self.failed(delivery, &failure, now.after(began.elapsed())),
+            Err(failure) => self.failed(delivery, &failure, now, began.elapsed()),
         }
     }
 
@@ -153,7 +159,9 @@ impl Courier {
         Outcome::Delivered { event_id }
     }
 
-    fn failed(&self, delivery: &Delivery, failure: &Failure, now: Moment) -> Outcome {
+    fn failed(&self, delivery: &Delivery, failure: &Failure, began: Moment, took: Duration) -> Outcome {
+        // Whatever is waited for is waited from the answer on, which may have taken as long as the wait.
+        let now = began.after(took);
         count(failure.verdict.label());
         let tried = Tried {
             attempts: delivery.attempts,
@@ -165,7 +173,7 @@ impl Courier {
         let counts = failure.verdict == Verdict::Transient;
         match policy::decide(failure, tried, self.settings.horizon, rand::random()) {
             Decision::HoldRoom(wait) => {
-                self.hold_room(delivery, failure, wait);
+                self.hold_room(delivery, failure, wait, took >= HANGS_AFTER);
                 Outcome::Wait {
                     until: now.wall + wait,
                     reason: failure.verdict.label().to_owned(),
@@ -207,11 +215,11 @@ impl Courier {
         }
     }
 
-    fn hold_room(&self, delivery: &Delivery, failure: &Failure, wait: Duration) {
-        let line = failure.to_string();
+    fn hold_room(&self, delivery: &Delivery, failure: &Failure, wait: Duration, hung: bool) {
         let parked = Parked {
             verdict: failure.verdict.clone(),
-            line,
+            line: failure.to_string(),
+            hung,
         };
         let before = self.state().rooms.insert(delivery.room.clone(), parked);
         let news = before.is_none_or(|before| before.verdict != failure.verdict);

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 
 use grafana_matrix_relay::outbox::{DeliveryId, Dropped};
-use grafana_matrix_relay::standin::{Fault, Scope, When};
+use grafana_matrix_relay::standin::{Fault, NewRoom, Scope, When};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -278,6 +278,43 @@ async fn under_load_a_homeserver_that_refuses_fails_and_hangs_costs_nothing() {
     }
     app.homeserver.homeserver.heal_all();
     assert_eq!(names(&app.messages(200).await), accepted);
+}
+
+#[tokio::test]
+async fn rooms_that_hang_take_no_place_from_one_that_answers() {
+    const HANGING: usize = 40;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("routes.toml");
+    let routes = (0..HANGING).map(|n| format!("[routes.hanging{n}]\nrooms = ['#hanging{n}:example.org']\n"));
+    std::fs::write(&file, routes.collect::<String>()).unwrap();
+    let app = App::with(|flags| {
+        flags.routes_file = Some(file.display().to_string());
+        // Longer than this test may take.
+        flags.matrix_timeout = Some("1h".to_owned());
+    })
+    .await;
+    let server = &app.homeserver.homeserver;
+    let mut rooms = Vec::new();
+    for n in 0..HANGING {
+        let alias = format!("hanging{n}");
+        let room = server.create_room(&NewRoom::named(&alias).alias(&alias).member("bot"));
+        server.plan(Scope::SendsTo(room.clone()), When::Always, Fault::Hang);
+        rooms.push(room);
+        let body = firing("Hanging");
+        let answer = app
+            .post(&format!("/alert/hanging{n}"))
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), StatusCode::ACCEPTED);
+    }
+    let mut changes = server.changes();
+    while rooms.iter().filter(|room| server.sends_seen(room) > 0).count() < 32 {
+        changes.changed().await.unwrap();
+    }
+    app.accept(&firing("Answered")).await;
+    assert!(app.messages(1).await[0].contains("Answered"));
 }
 
 #[tokio::test]
