@@ -4,6 +4,7 @@
 //! starting, and at shutdown it first stops accepting, then finishes what is in flight within the grace period.
 
 mod checks;
+mod remembered;
 mod routes;
 
 use std::net::SocketAddr;

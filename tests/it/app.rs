@@ -66,8 +66,13 @@ impl App {
         self.http.put(self.url(path))
     }
 
+    /// A `GET` that is not sent yet.
+    pub(crate) fn request(&self, path: &str) -> RequestBuilder {
+        self.http.get(self.url(path))
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Response {
-        self.http.get(self.url(path)).send().await.unwrap()
+        self.request(path).send().await.unwrap()
     }
 
     pub(crate) async fn get_json(&self, path: &str) -> (StatusCode, Value) {

@@ -42,6 +42,8 @@ mod outbox;
 #[cfg(test)]
 mod reach;
 #[cfg(test)]
+mod ready;
+#[cfg(test)]
 mod real;
 #[cfg(test)]
 mod render;
