@@ -327,6 +327,59 @@ async fn days_without_a_token_do_not_count_towards_the_horizon() {
 }
 
 #[tokio::test]
+async fn a_message_whose_answer_was_lost_is_not_sent_twice_however_late_it_is_sent_again() {
+    for off in [true, false] {
+        let mut night = Night::unfolded().await;
+        let room = night.open_room();
+        let server = &night.homeserver.homeserver;
+        server.plan(Scope::Sends, When::Next(1), Fault::DropReply);
+        night.accept_many(&room, 2).await;
+        assert_eq!(night.step().await, 1);
+        if off {
+            night.pass(72 * HOUR);
+            night = night.crash().await;
+        } else {
+            // The relay runs on, and its last attempt is always a moment ago.
+            night.homeserver.homeserver.revoke(&night.token);
+            night.work_for(48 * HOUR).await;
+            night.homeserver.homeserver.restore(&night.token);
+        }
+        night.until_delivered(HOUR).await;
+        assert_eq!(night.bodies(&room).len(), 2);
+        night.assert_promise_kept();
+    }
+}
+
+#[tokio::test]
+async fn what_never_reached_the_room_is_sent_after_days() {
+    let mut night = Night::unfolded().await;
+    let room = night.open_room();
+    let server = &night.homeserver.homeserver;
+    server.plan(Scope::Sends, When::Next(1), Fault::DropRequest);
+    night.accept_many(&room, 2).await;
+    night.step().await;
+    night.pass(72 * HOUR);
+    night.until_delivered(HOUR).await;
+    night.assert_promise_kept();
+}
+
+#[tokio::test]
+async fn where_it_cannot_be_looked_whether_a_message_is_there_it_is_sent_all_the_same_after_a_while() {
+    let mut night = Night::unfolded().await;
+    let room = night.open_room();
+    let server = &night.homeserver.homeserver;
+    server.plan(Scope::Sends, When::Next(1), Fault::DropRequest);
+    server.plan(Scope::Reads(room.to_string()), When::Always, Fault::InternalError);
+    night.accept(&room).await;
+    night.step().await;
+    night.pass(72 * HOUR);
+    night.work_for(HOUR / 2).await;
+    assert_eq!(night.waiting().await, 1);
+    night.until_delivered(HOUR).await;
+    night.assert_promise_kept();
+}
+
+#[tokio::test]
 async fn a_clock_that_is_set_back_holds_nothing() {
     let mut night = Night::unfolded().await;
     let room = night.open_room();
