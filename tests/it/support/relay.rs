@@ -4,6 +4,7 @@
 //! can kill it and start it again on what it left.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
 
@@ -71,6 +72,11 @@ impl Setup {
     pub(crate) fn arg(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
         self
+    }
+
+    /// Where its outbox lives, unless that is a database.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        PathBuf::from(&self.environment["RELAY_DATA_DIR"])
     }
 
     /// Starts it and waits until it is alive; panics with its log if it does not get there.
