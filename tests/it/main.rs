@@ -38,6 +38,8 @@ mod metrics;
 #[cfg(test)]
 mod night;
 #[cfg(test)]
+mod operator;
+#[cfg(test)]
 mod outbox;
 #[cfg(test)]
 mod reach;
@@ -55,6 +57,8 @@ mod route;
 mod routes;
 #[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod shutdown;
 #[cfg(test)]
 mod stack;
 #[cfg(test)]
