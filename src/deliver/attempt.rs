@@ -15,7 +15,7 @@ use super::gate::{Gate, Hold};
 use super::moment::Moment;
 use super::policy::{self, Decision, Tried};
 use crate::matrix::{Carrier, Failure, RoomTrouble, TokenTrouble, Verdict};
-use crate::message::RoomAddress;
+use crate::message::{RenderedMessage, RoomAddress};
 use crate::outbox::{Delivery, Outcome};
 
 /// How long and how often.
@@ -61,6 +61,11 @@ impl Courier {
             settings,
             state: Mutex::default(),
         }
+    }
+
+    /// Bytes of a message's event, as it would go from here.
+    pub(super) fn event_bytes(&self, message: &RenderedMessage) -> usize {
+        self.carrier.event_bytes(message)
     }
 
     /// How many deliveries may be in flight now.
@@ -161,7 +166,7 @@ impl Courier {
         };
         let error = failure.to_string();
         // Days without a token or in a parked room are not the message's; the horizon is for transient failures alone.
-        let counts = failure.verdict == Verdict::Transient;
+        let counts = matches!(failure.verdict, Verdict::Transient | Verdict::Bridge);
         match policy::decide(failure, tried, self.settings.horizon, rand::random()) {
             Decision::HoldRoom(wait) => {
                 self.hold_room(delivery, failure, wait);
@@ -185,7 +190,7 @@ impl Courier {
             Decision::Simplify => {
                 tracing::warn!(
                     delivery.id = %delivery.id, matrix.room_id = %delivery.room, matrix.errcode = failure.errcode,
-                    "the homeserver refused the message ({failure}); a plain one goes out instead"
+                    "the message was refused ({failure}); a plain one goes out instead"
                 );
                 Outcome::Rewrite {
                     message: fallback::plain(&delivery.message, delivery.members, failure),

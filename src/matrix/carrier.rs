@@ -3,7 +3,7 @@
 //! Guarantees: the same questions have the same answers in form, so that outbox and worker need not know which it is. What a
 //! webhook cannot do, it refuses with the verdict that leads to what it can.
 
-use super::{Client, Failure, Finding, Hook, HookSettings, Settings, SetupError};
+use super::{Client, Failure, Finding, Hook, HookSettings, Settings, SetupError, content, hook};
 use crate::message::{Relation, RenderedMessage, RoomAddress, TxnId};
 
 /// Which way messages go.
@@ -52,6 +52,14 @@ impl Carrier {
             (Self::HomeServer(client), _) => client.send(room, txn, message, relation).await,
             (Self::Hook(hook), None) => hook.send(message).await,
             (Self::Hook(_), Some(_)) => Err(Failure::relation("a webhook cannot refer to messages")),
+        }
+    }
+
+    /// The size of a message on this way: bytes of the content of the event that holds it, as JSON.
+    pub fn event_bytes(&self, message: &RenderedMessage) -> usize {
+        match self {
+            Self::HomeServer(_) => content::event(message).to_string().len(),
+            Self::Hook(_) => hook::event_bytes(message),
         }
     }
 

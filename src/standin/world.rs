@@ -195,7 +195,7 @@ impl World {
         self.check_relation(room, kind, &content, &session.user)?;
         let mut event = self.event(room, &session.user, kind, None, content);
         event.txn = Some(txn.to_owned());
-        if serde_json::to_vec(&event).map_or(0, |bytes| bytes.len()) + ENVELOPE > EVENT_LIMIT {
+        if is_too_large(&event) {
             return Err(Refusal::new(413, "M_TOO_LARGE", "event too large"));
         }
         let event_id = event.event_id.clone();
@@ -247,6 +247,11 @@ impl World {
             txn: None,
         }
     }
+}
+
+/// Whether an event is larger than a homeserver takes, with what servers add to it.
+pub(super) fn is_too_large(event: &Event) -> bool {
+    serde_json::to_vec(event).map_or(0, |bytes| bytes.len()) + ENVELOPE > EVENT_LIMIT
 }
 
 /// Canonical JSON has no floats, and event content is an object.

@@ -189,3 +189,44 @@ async fn a_webhook_beside_an_account_or_a_room_is_refused_by_name() {
     );
     assert!(!format!("{log}{log_of_wrong}").contains("s3cret"));
 }
+
+#[tokio::test]
+async fn a_long_digest_fits_into_the_event_that_the_bridge_makes_of_it() {
+    let mut stage = Stage::new().await;
+    stage.setup = stage
+        .setup
+        .env("RELAY_FOLD_THRESHOLD", "5")
+        .env("RELAY_FOLD_AFTER", "0s");
+    let relay = stage.setup.start().await;
+    stage.plan(When::Always, Fault::Page(503));
+    let names: Vec<String> = (0..250)
+        .map(|number| format!("Alert{number:03}{}", "-with-a-long-name".repeat(number % 7 + 5)))
+        .collect();
+    for name in &names {
+        relay.accepts(&grafana_firing(name)).await;
+    }
+    stage.running.homeserver.heal_all();
+    let texts = stage.until(|texts| has(texts, "Alert249")).await;
+
+    for number in 0..250 {
+        assert!(has(&texts, &format!("Alert{number:03}")), "{number}: {texts:#?}");
+    }
+    let sizes = stage.running.homeserver.messages(&stage.room);
+    let largest = sizes.iter().map(|event| event.content.to_string().len()).max().unwrap();
+    // As large as the bridge's event may be, of which half is the copy.
+    assert!((32_768..=60_000).contains(&largest), "{largest}");
+    assert!(!relay.log().contains("a plain one goes out instead"), "{}", relay.log());
+}
+
+#[tokio::test]
+async fn a_notification_as_large_as_the_renderer_lets_pass_fits_into_the_event_of_the_bridge() {
+    let stage = Stage::new().await;
+    let relay = stage.setup.start().await;
+    let mut body = grafana_firing("Huge");
+    body["alerts"][0]["annotations"]["description"] = "x\"y ".repeat(40_000).into();
+    relay.accepts(&body).await;
+    relay.accepts(&grafana_firing("Next")).await;
+    let texts = stage.until(|texts| has(texts, "Next")).await;
+    assert!(texts[0].contains("Huge"), "{texts:#?}");
+    assert!(!relay.log().contains("the bridge could not"), "{}", relay.log());
+}

@@ -14,6 +14,7 @@ impl fmt::Display for Verdict {
             } => write!(f, "rate limited for {:.1} s", wait.as_secs_f64()),
             Self::RateLimited { retry_after: None } => f.write_str("rate limited"),
             Self::Transient => f.write_str("homeserver unavailable"),
+            Self::Bridge => f.write_str("the bridge could not bring the message into the room"),
             Self::Room(trouble) => trouble.fmt(f),
             Self::Token(trouble) => trouble.fmt(f),
             Self::Message(trouble) => trouble.fmt(f),
