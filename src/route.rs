@@ -22,6 +22,7 @@ pub use self::grammar::{MatcherError, matchers};
 pub use self::matcher::{Matcher, Operator};
 pub use self::pattern::{LONGEST_VALUE, PatternError};
 pub use self::policy::{AllowList, Field, Mention, MentionPolicy, MessagePolicy, SeverityFilter};
+pub use self::split::Share;
 pub use self::tree::Rule;
 use crate::alert::Notification;
 use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
@@ -55,7 +56,7 @@ pub struct Routed {
     /// Where it goes.
     pub destination: Destination,
     /// What goes there.
-    pub notification: Notification,
+    pub share: Share,
 }
 
 impl Table {
@@ -132,7 +133,7 @@ impl Router {
     }
 
     /// The destinations of a notification, each with its part of it; empty only if there is no such route.
-    pub fn route(&self, route: &RouteName, notification: &Notification) -> Vec<Routed> {
+    pub fn route(&self, route: &RouteName, notification: &Arc<Notification>) -> Vec<Routed> {
         let table = self.table.load();
         table
             .routes
