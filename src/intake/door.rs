@@ -235,8 +235,9 @@ impl Door {
     }
 
     fn check_declared_size(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let limit = self.flight.settings.max_body_bytes;
         match declared_size(headers) {
-            Some(size) if size > self.flight.settings.max_body_bytes => Err(self.flight.too_large()),
+            Some(size) if size > limit => Err(self.flight.too_large(limit)),
             _ => Ok(()),
         }
     }

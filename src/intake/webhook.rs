@@ -58,7 +58,8 @@ impl Body {
         if !entry.needs_body() {
             request::declaration(request)?;
         }
-        let raw = request::bytes(door, request, body).await?;
+        let limit = door.flight.settings.max_body_bytes;
+        let raw = request::bytes(&door.flight, limit, request, body).await?;
         let at = Timestamp::now();
         let signed = door.check_body(&entry, request.headers(), &raw.bytes, at)?;
         request::declaration(request)?;
