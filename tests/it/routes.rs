@@ -118,6 +118,26 @@ rooms = ["#db:example.org"]
 "##;
 
 #[tokio::test]
+async fn any_line_of_a_file_of_secrets_lets_a_sender_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = folder.path().join("tokens");
+    fs::write(&tokens, "new-token\nold-token\n").unwrap();
+    let place = Place::with(&format!(
+        "[routes.default]\nrooms = '#ops:example.org'\ncredentials.bearer = {{ file = '{}' }}\n",
+        tokens.display()
+    ))
+    .await;
+    for (token, expected) in [
+        ("new-token", StatusCode::ACCEPTED),
+        ("old-token", StatusCode::ACCEPTED),
+        ("new-token old-token", StatusCode::UNAUTHORIZED),
+    ] {
+        let post = place.app.post("/alert").bearer_auth(token).json(&firing(token));
+        assert_eq!(post.send().await.unwrap().status(), expected, "{token}");
+    }
+}
+
+#[tokio::test]
 async fn a_mixed_group_reaches_each_room_with_its_own_alerts() {
     let place = Place::with(TEAMS).await;
     let mixed = group(&[("DiskFull", "db"), ("SlowPage", "web"), ("NoTeam", ""), ("Lag", "dba")]);
