@@ -13,7 +13,7 @@ use super::report_matrix;
 use crate::config::routes::{RouteProblem, Routes, Watch, Watched};
 use crate::intake::Door;
 use crate::matrix::Carrier;
-use crate::message::TemplateName;
+use crate::message::{RouteName, TemplateName};
 use crate::render::Renderer;
 use crate::route::Router;
 
@@ -57,6 +57,16 @@ pub(super) struct Keeper {
     /// Knows which templates there are.
     pub(super) renderer: Renderer,
     pub(super) hangup: Option<Signal>,
+}
+
+/// Says which routes are for everybody.
+pub(super) fn warn_of_open<'a>(routes: impl IntoIterator<Item = &'a RouteName>) {
+    for route in routes {
+        tracing::warn!(
+            alert.route = %route,
+            "the route `{route}` asks for no credential (RELAY_TOKEN): anyone who reaches this port can send messages to its rooms"
+        );
+    }
 }
 
 /// SIGHUP from now on, which would end the process otherwise. Without a routes file it does, as it always did.
@@ -115,6 +125,7 @@ impl Keeper {
     }
 
     fn take(&self, routes: Routes) {
+        let open = self.door.open_routes();
         // First who may come in: a route that is added or guarded now must not be open for a moment.
         if let Err(error) = self.door.replace_routes(&routes.credentials, routes.compat.clone()) {
             return self.refuse(vec![RouteProblem {
@@ -123,6 +134,7 @@ impl Keeper {
                 message: error.to_string(),
             }]);
         }
+        warn_of_open(self.door.open_routes().iter().filter(|route| !open.contains(route)));
         let before = self.router.table();
         let (known, pinged) = (before.rooms(), before.pinged_rooms());
         let table = routes.table.clone();

@@ -360,5 +360,14 @@ async fn a_hangup_reads_the_routes_again_and_ends_nothing() {
     let line = relay.says("routes were read again").await;
     assert!(line.contains("2 routes to 3 rooms"), "{line}");
     relay.accepts(&firing("After")).await;
+
+    // Only what was not open before is said anew.
+    fs::write(&file, format!("{TEAMS}\n[routes.new]\nrooms = '#db:example.org'\n")).unwrap();
+    relay.says_next("routes were read again").await;
+    let log = relay.log();
+    for (route, times) in [("default", 1), ("storage", 1), ("new", 1)] {
+        let warning = format!("the route `{route}` asks for no credential");
+        assert_eq!(log.matches(&warning).count(), times, "{log}");
+    }
     assert!(relay.terminate().success());
 }
