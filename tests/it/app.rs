@@ -3,7 +3,7 @@
 use grafana_matrix_relay::config::{Flags, Settings};
 use grafana_matrix_relay::standin::{Homeserver, NewRoom, RunningHomeserver};
 use grafana_matrix_relay::startup::{self, Relay};
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -60,6 +60,10 @@ impl App {
 
     pub(crate) fn post(&self, path: &str) -> RequestBuilder {
         self.http.post(self.url(path))
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, self.url(path))
     }
 
     pub(crate) fn put(&self, path: &str) -> RequestBuilder {

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use grafana_matrix_relay::config::Flags;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
-use reqwest::{RequestBuilder, Response};
+use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
@@ -404,6 +404,8 @@ async fn the_addresses_of_other_relays_lead_to_routes_under_their_credentials() 
         (forwarder("/api/v1/standard"), default, storage),
         ("/alerts".to_owned(), storage, default),
         ("/alerts/!storage:example.org".to_owned(), storage, default),
+        ("/alerts/%21storage%3Aexample.org".to_owned(), storage, default),
+        ("/alert/%21storage%3aexample.org".to_owned(), storage, default),
         ("/alerts/ops".to_owned(), default, storage),
         ("/alert/ops".to_owned(), default, storage),
         ("/alert/!storage:example.org".to_owned(), storage, default),
@@ -431,6 +433,15 @@ async fn the_addresses_of_other_relays_lead_to_routes_under_their_credentials() 
             .json(&firing("Unlisted"));
         assert_eq!(status(post).await, 401, "{path}");
     }
+    // Only what posts; each address says so by itself.
+    for (path, ..) in ways.iter().filter(|(path, ..)| !path.starts_with("/alert/")) {
+        for method in [Method::GET, Method::PUT, Method::DELETE] {
+            let request = app.request(method.clone(), path).bearer_auth("default-token");
+            let answer = request.send().await.unwrap();
+            assert_eq!(answer.status(), 405, "{method} {path}");
+            assert_eq!(answer.headers()["allow"], "POST", "{method} {path}");
+        }
+    }
     // A secret in the URL is none.
     let secret = app
         .post("/alerts?secret=storage-password&token=default-token")
@@ -450,5 +461,12 @@ async fn no_address_of_another_relay_is_there_unless_it_is_enabled() {
         "/alert/x",
     ] {
         assert_eq!(status(app.post(path).json(&firing("Elsewhere"))).await, 404, "{path}");
+    }
+    for path in ["/api/v0/forward", "/api/v1/unified?roomId=x", "/alerts", "/alerts/x"] {
+        for method in [Method::GET, Method::HEAD, Method::PUT, Method::OPTIONS] {
+            let answer = app.request(method.clone(), path).send().await.unwrap();
+            assert_eq!(answer.status(), 404, "{method} {path}");
+            assert!(!answer.headers().contains_key("allow"), "{method} {path}");
+        }
     }
 }
