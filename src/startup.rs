@@ -72,6 +72,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         settings.routes.compat.clone(),
     )?);
     routes::warn_of_open(&door.open_routes());
+    routes::warn_of_guessable(&settings.routes.credentials);
     let watch = Watch::new(settings.routes_source, &settings.routes);
     let routes = routes::Keeper {
         door: Arc::clone(&door),

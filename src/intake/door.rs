@@ -2,14 +2,15 @@
 //!
 //! Guarantees: the decisions come in the order of the room (size, then credential, then everything else); a named route
 //! that does not exist answers exactly as one whose credential was not shown, so that nobody learns names by asking; who
-//! has failed too often is refused before a credential is looked at; failures are counted and logged, and no log line,
-//! answer or metric holds what was shown. The credentials of named routes can be replaced while requests are served.
+//! shows the right credential is let in, whatever others did; failures are counted and logged, and no log line, answer or
+//! metric holds what was shown. The credentials of named routes can be replaced while requests are served.
 //!
 //! It does not decide where a caller's notification goes.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -80,6 +81,8 @@ pub struct Door {
     metrics: Arc<Credentials>,
     routes: ArcSwap<Routes>,
     proxies: TrustedProxies,
+    /// Whether it was said that there seems to be one.
+    proxy_seen: AtomicBool,
     attempts: Attempts,
     pub(super) flight: Flight,
 }
@@ -132,6 +135,7 @@ impl Door {
             metrics: Arc::new(Credentials::new(&settings.metrics)?),
             routes: ArcSwap::default(),
             proxies: settings.trusted_proxies,
+            proxy_seen: AtomicBool::new(false),
             attempts: Attempts::new(settings.max_failed_attempts),
             flight: Flight::new(settings.flight),
         };
@@ -184,12 +188,10 @@ impl Door {
         self.check_declared_size(request.headers())?;
         refuse_foreign(asked, request.headers())?;
         let client = self.client(request);
-        if let Some(seconds) = self.attempts.blocked(client, now) {
-            count_failure("blocked");
-            let detail = format!("too many failed attempts from this address; try again in {seconds} seconds");
-            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(seconds));
-        }
         let (credentials, known, body_first) = self.asked_for(asked)?;
+        if credentials.open() {
+            self.refuse_rebound(asked, request)?;
+        }
         let denied = credentials.check_header(request.headers()).err();
         let entry = Entry {
             credentials,
@@ -244,10 +246,44 @@ impl Door {
 
     fn client(&self, request: &Request) -> Option<IpAddr> {
         let peer = request.remote_addr().as_socket_addr().map(std::net::SocketAddr::ip);
+        if self.proxies.is_unsaid(request.headers()) && !self.proxy_seen.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "a request came with a forwarding header, so a proxy seems to be in front of the relay: until its network is \
+                 in RELAY_TRUSTED_PROXIES all its clients count as one address; `none` says that there is no proxy"
+            );
+        }
         self.proxies.client(peer, request.headers())
     }
 
+    /// A web page may let its own name lead to this machine (DNS rebinding), and then nothing but the name tells its
+    /// requests from those of the relay's own pages. Where the relay listens for this machine alone and asks for nothing,
+    /// a name that others can own is not taken; senders are no browsers and send no `Origin`, so none of them is kept out.
+    fn refuse_rebound(&self, asked: Asked<'_>, request: &Request) -> Result<(), Problem> {
+        let local = request
+            .local_addr()
+            .as_socket_addr()
+            .is_some_and(|local| local.ip().is_loopback());
+        let headers = request.headers();
+        let name = match asked {
+            Asked::Pages | Asked::PageFiles => headers.get(header::HOST),
+            Asked::DefaultRoute | Asked::Route(_) => headers.get(header::ORIGIN),
+            Asked::Metrics => None,
+        };
+        let name = name.filter(|_| local && !self.proxies.are_named());
+        if name.is_some_and(|name| !is_own_name(name)) {
+            let detail = "a browser called the relay by a name that is not this machine's; set RELAY_TOKEN, or \
+                          RELAY_TRUSTED_PROXIES if a proxy is in front";
+            return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+        }
+        Ok(())
+    }
+
     fn refuse(&self, entry: &Entry, denied: Denied, now: Timestamp) -> Problem {
+        if let Some(seconds) = self.attempts.blocked(entry.client, now) {
+            count_failure("blocked");
+            let detail = format!("too many failed attempts from this address; try again in {seconds} seconds");
+            return Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(seconds);
+        }
         let reason = denied.reason();
         count_failure(reason);
         let client = entry
@@ -263,7 +299,7 @@ impl Door {
             if self.attempts.failed(entry.client, now) {
                 tracing::warn!(
                     client.ip = client,
-                    "too many failed attempts: requests from {client} are refused for up to a minute"
+                    "too many failed attempts: no more is said of those from {client} for up to a minute"
                 );
             }
         } else {
@@ -345,6 +381,20 @@ pub(super) fn declared_size(headers: &HeaderMap) -> Option<usize> {
     text.parse::<u64>()
         .ok()
         .map(|size| usize::try_from(size).unwrap_or(usize::MAX))
+}
+
+/// An address, or a name that is in no public DNS: `localhost`, or one without a dot. With or without scheme and port.
+fn is_own_name(name: &HeaderValue) -> bool {
+    let text = name.to_str().unwrap_or(".").trim();
+    let text = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let host = match text.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => text,
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.parse::<IpAddr>().is_ok()
+        || (!host.contains('.') && host != "null")
+        || host.to_ascii_lowercase().ends_with(".localhost")
 }
 
 /// The browser of whoever can reach the relay, or is logged in there, must not become the hand of another site.

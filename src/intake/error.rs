@@ -205,7 +205,7 @@ pub(super) enum Refused {
     /// A web page of another site sent it through a browser.
     #[oai(status = 403)]
     Foreign(ProblemJson),
-    /// Too many failed attempts from this address; `Retry-After` says for how long it is refused.
+    /// Too many failed attempts from this address; `Retry-After` says for how long further ones are answered so.
     #[oai(status = 429)]
     TooManyAttempts(ProblemJson),
     /// The body is compressed, or is not declared as JSON.
