@@ -3,6 +3,7 @@
 //! It decides from the path and from labels and never looks at `receiver`, because Grafana's Test button sends
 //! `webhook` there. It reads no clock and does no I/O: the routes file is read by `config`, and a new table is handed in.
 
+mod dialect;
 mod explain;
 mod grammar;
 mod matcher;
