@@ -51,6 +51,9 @@ pub enum RoomTrouble {
     Forbidden,
     /// No such room or alias. For an alias: it may have moved, so it is resolved again at the next attempt.
     Unknown,
+    /// The message was accepted for the other way in: for a webhook, and there is an account now, or the reverse. Nothing
+    /// was sent, because it would have come to a room that it is not meant for.
+    OtherWay,
     /// The room is end-to-end encrypted and this client would have sent plain text. Nothing was sent.
     Encrypted,
 }

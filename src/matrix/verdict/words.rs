@@ -30,6 +30,7 @@ impl fmt::Display for RoomTrouble {
             Self::NoPower => "the account lacks the power to send in the room",
             Self::Forbidden => "the room is closed to the account",
             Self::Unknown => "there is no such room or alias",
+            Self::OtherWay => "messages go another way than when this one was accepted",
             Self::Encrypted => "the room is encrypted, so plain text was not sent",
         })
     }
