@@ -7,6 +7,9 @@
 //!
 //! It does not decide where a caller's notification goes.
 
+mod browser;
+mod routes;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,15 +18,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use poem::Request;
+use poem::http::StatusCode;
 use poem::http::header::{self, HeaderMap};
-use poem::http::{HeaderValue, StatusCode};
-use rand::RngCore as _;
-use secrecy::SecretString;
 
+use self::routes::{Routes, Wanted};
 use super::attempts::Attempts;
 use super::client::TrustedProxies;
 use super::compat::Compat;
-use super::credential::{BasicLogin, CredentialError, CredentialSettings};
+use super::credential::{CredentialError, CredentialSettings};
 use super::credentials::{Credentials, Denied};
 use super::error::{Challenge, Problem};
 use super::flight::{Flight, FlightSettings};
@@ -86,22 +88,6 @@ pub struct Door {
     attempts: Attempts,
     pub(super) flight: Flight,
 }
-
-/// What senders show at each route, the default one included.
-#[derive(Default)]
-struct Routes {
-    known: BTreeMap<RouteName, Arc<Credentials>>,
-    /// What a route that does not exist asks for: nothing that anybody could show. `None` while no route asks for
-    /// anything, and so none can be hidden.
-    unknown: Option<Arc<Credentials>>,
-    compat: Compat,
-    /// Some route decides by the body alone, so that all of them have to read it before they refuse.
-    body_first: bool,
-}
-
-/// The credentials that are wanted, whether they are those of something that exists, and whether a refusal has to wait
-/// for the body.
-type Wanted = (Arc<Credentials>, bool, bool);
 
 /// A request whose size is right, and that has shown what a header can show.
 pub(super) struct Entry {
@@ -186,11 +172,11 @@ impl Door {
     /// Size and header of a request. What cannot be decided without the body is left to [`Door::check_body`].
     pub(super) fn enter(&self, asked: Asked<'_>, request: &Request, now: Timestamp) -> Result<Entry, Problem> {
         self.check_declared_size(request.headers())?;
-        refuse_foreign(asked, request.headers())?;
+        browser::refuse_foreign(asked, request.headers())?;
         let client = self.client(request);
         let (credentials, known, body_first) = self.asked_for(asked)?;
         if credentials.open() {
-            self.refuse_rebound(asked, request)?;
+            browser::refuse_rebound(asked, self.proxies.are_named(), request)?;
         }
         let denied = credentials.check_header(request.headers()).err();
         let entry = Entry {
@@ -255,29 +241,6 @@ impl Door {
         self.proxies.client(peer, request.headers())
     }
 
-    /// A web page may let its own name lead to this machine (DNS rebinding), and then nothing but the name tells its
-    /// requests from those of the relay's own pages. Where the relay listens for this machine alone and asks for nothing,
-    /// a name that others can own is not taken; senders are no browsers and send no `Origin`, so none of them is kept out.
-    fn refuse_rebound(&self, asked: Asked<'_>, request: &Request) -> Result<(), Problem> {
-        let local = request
-            .local_addr()
-            .as_socket_addr()
-            .is_some_and(|local| local.ip().is_loopback());
-        let headers = request.headers();
-        let name = match asked {
-            Asked::Pages | Asked::PageFiles => headers.get(header::HOST),
-            Asked::DefaultRoute | Asked::Route(_) => headers.get(header::ORIGIN),
-            Asked::Metrics => None,
-        };
-        let name = name.filter(|_| local && !self.proxies.are_named());
-        if name.is_some_and(|name| !is_own_name(name)) {
-            let detail = "a browser called the relay by a name that is not this machine's; set RELAY_TOKEN, or \
-                          RELAY_TRUSTED_PROXIES if a proxy is in front";
-            return Err(Problem::new(StatusCode::FORBIDDEN, detail));
-        }
-        Ok(())
-    }
-
     fn refuse(&self, entry: &Entry, denied: Denied, now: Timestamp) -> Problem {
         if let Some(seconds) = self.attempts.blocked(entry.client, now) {
             count_failure("blocked");
@@ -322,89 +285,12 @@ impl Door {
     }
 }
 
-impl Routes {
-    fn new(settings: &BTreeMap<RouteName, CredentialSettings>, compat: Compat) -> Result<Self, CredentialError> {
-        let mut known = BTreeMap::new();
-        for (name, settings) in settings {
-            known.insert(name.clone(), Arc::new(Credentials::new(settings)?));
-        }
-        let guarded = known.values().any(|one| !one.open());
-        let unknown = guarded.then(nobody).map(|one| Credentials::new(&one)).transpose()?;
-        Ok(Self {
-            unknown: unknown.map(Arc::new),
-            body_first: known.values().any(|one| one.header_free() && one.signs()),
-            known,
-            compat,
-        })
-    }
-
-    /// The credentials of a route, whether there is such a route, and whether a refusal waits for the body.
-    fn asked_for(&self, name: &str) -> Wanted {
-        let known = name.parse::<RouteName>().ok().and_then(|name| self.known.get(&name));
-        let credentials = known.or(self.unknown.as_ref()).map(Arc::clone).unwrap_or_default();
-        (credentials, known.is_some(), self.body_first)
-    }
-
-    /// What the pages ask for that have nothing of their own: the default route's, without the signature, which no
-    /// browser can make. Where senders are asked and people could not be, the pages stay closed.
-    fn page_credentials(&self) -> Option<Credentials> {
-        let default = self.known.get(&RouteName::default());
-        match default.filter(|default| !default.header_free()) {
-            Some(default) => Some(default.without_signature()),
-            None if self.unknown.is_some() => None,
-            None => Some(Credentials::default()),
-        }
-    }
-}
-
-/// Credentials that nobody has.
-fn nobody() -> CredentialSettings {
-    let secret = || {
-        let mut bytes = [0; 32];
-        rand::rng().fill_bytes(&mut bytes);
-        SecretString::from(hex::encode(bytes))
-    };
-    let login = BasicLogin {
-        user: "nobody".to_owned(),
-        password: secret(),
-    };
-    CredentialSettings {
-        bearer: vec![secret()],
-        basic: vec![login],
-        signature: None,
-    }
-}
-
 /// The size that a request declares for its body.
 pub(super) fn declared_size(headers: &HeaderMap) -> Option<usize> {
     let text = headers.get(header::CONTENT_LENGTH)?.to_str().ok()?;
     text.parse::<u64>()
         .ok()
         .map(|size| usize::try_from(size).unwrap_or(usize::MAX))
-}
-
-/// An address, or a name that is in no public DNS: `localhost`, or one without a dot. With or without scheme and port.
-fn is_own_name(name: &HeaderValue) -> bool {
-    let text = name.to_str().unwrap_or(".").trim();
-    let text = text.split_once("://").map_or(text, |(_, rest)| rest);
-    let host = match text.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => text,
-    };
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host.parse::<IpAddr>().is_ok()
-        || (!host.contains('.') && host != "null")
-        || host.to_ascii_lowercase().ends_with(".localhost")
-}
-
-/// The browser of whoever can reach the relay, or is logged in there, must not become the hand of another site.
-fn refuse_foreign(asked: Asked<'_>, headers: &HeaderMap) -> Result<(), Problem> {
-    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-    if !matches!(asked, Asked::PageFiles | Asked::Metrics) && matches!(site, Some(b"cross-site" | b"same-site")) {
-        let detail = "a web page of another site may not call the relay";
-        return Err(Problem::new(StatusCode::FORBIDDEN, detail));
-    }
-    Ok(())
 }
 
 fn count_failure(reason: &'static str) {
