@@ -4,7 +4,8 @@
 mod modes;
 mod runs;
 mod storm;
-mod story;
+pub(crate) mod story;
+pub(crate) mod truth;
 
 use std::time::Duration;
 

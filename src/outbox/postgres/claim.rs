@@ -10,7 +10,7 @@ use sqlx::{PgConnection, PgPool, Row as _};
 use super::database::begin;
 use super::fold;
 use super::read;
-use crate::outbox::store::{CLOCK_SLACK_MS, given_up, millis, timestamp};
+use crate::outbox::store::{CLOCK_SLACK_MS, UNTRIED_MS, given_up, millis, timestamp};
 use crate::outbox::turn::{Queue, Waits};
 use crate::outbox::{Delivery, DeliveryId, FoldPolicy, OutboxError};
 
@@ -42,10 +42,12 @@ const HOLD_ROOMS: &str = "
     FROM unnest($1::integer[], $2::bigint[], $3::integer[]) AS held (room, delivery, overtaken)
     WHERE outbox_room.id = held.room";
 
-/// An acceptance may have let another row say what one of them does, a moment ago.
+/// The time towards giving up goes on only if the last attempt was between $3 and $4, which is lately. An acceptance may
+/// have let another row say what one of them does, a moment ago.
 const BEGIN_ATTEMPT: &str = "
     UPDATE outbox_delivery d SET attempts = d.attempts + 1, gives_way = false, last_attempt_at = $2,
-        first_attempt_at = coalesce(d.first_attempt_at, $2)
+        first_attempt_at =
+            CASE WHEN d.last_attempt_at BETWEEN $3 AND $4 THEN coalesce(d.first_attempt_at, $2) ELSE $2 END
     FROM outbox_room r WHERE d.id = ANY($1) AND d.state = 'waiting' AND r.id = d.room_id
     RETURNING d.*, r.address, true AS is_in_flight,
         (SELECT event_id FROM outbox_head WHERE id = d.head_id) AS head_event,
@@ -99,6 +101,8 @@ pub(super) async fn claim_due(
     let begun = sqlx::query(BEGIN_ATTEMPT)
         .bind(&ids)
         .bind(millis(now))
+        .bind(millis(now) - UNTRIED_MS)
+        .bind(millis(now) + CLOCK_SLACK_MS)
         .fetch_all(&mut *transaction)
         .await?;
     let mut claimed = Vec::with_capacity(begun.len());

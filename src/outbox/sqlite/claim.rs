@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::{fold, read};
-use crate::outbox::store::{CLOCK_SLACK_MS, given_up, millis, timestamp};
+use crate::outbox::store::{CLOCK_SLACK_MS, UNTRIED_MS, given_up, millis, timestamp};
 use crate::outbox::turn::{Queue, Waits};
 use crate::outbox::{Delivery, DeliveryId, FoldPolicy, OutboxError};
 
@@ -28,9 +28,10 @@ const DUE: &str = "
     WHERE (r.due_at <= ?1 OR r.waits_since > ?2) AND (r.in_flight IS NULL OR r.lease_until <= ?1)
     ORDER BY r.lease_until, f.id LIMIT ?3";
 
+/// The time towards giving up goes on only if the last attempt was between ?3 and ?4, which is lately.
 const BEGIN_ATTEMPT: &str = "
     UPDATE delivery SET attempts = attempts + 1, gives_way = 0, last_attempt_at = ?2,
-        first_attempt_at = coalesce(first_attempt_at, ?2)
+        first_attempt_at = CASE WHEN last_attempt_at BETWEEN ?3 AND ?4 THEN coalesce(first_attempt_at, ?2) ELSE ?2 END
     WHERE id = ?1";
 const HOLD_ROOM: &str = "UPDATE room SET in_flight = ?2, lease_until = ?3, overtaken = ?4 WHERE id = ?1";
 
@@ -49,6 +50,7 @@ pub(super) fn claim_due(
     fold: &FoldPolicy,
 ) -> Result<Vec<Delivery>, OutboxError> {
     let mut claimed = Vec::new();
+    let lately = (millis(now) - UNTRIED_MS, millis(now) + CLOCK_SLACK_MS);
     for (room, queue) in due(connection, now, limit)? {
         let turn = queue.turn();
         let digest = if turn.is_news {
@@ -57,7 +59,9 @@ pub(super) fn claim_due(
             None
         };
         let id = digest.unwrap_or(turn.next.id);
-        connection.prepare_cached(BEGIN_ATTEMPT)?.execute([id.0, millis(now)])?;
+        connection
+            .prepare_cached(BEGIN_ATTEMPT)?
+            .execute([id.0, millis(now), lately.0, lately.1])?;
         connection
             .prepare_cached(HOLD_ROOM)?
             .execute([room, id.0, lease(now), i64::from(turn.overtaken)])?;
