@@ -167,10 +167,12 @@ impl Store for Sqlite {
         let mut removed = 0;
         loop {
             match self.writer.run(move |c| operator::prune_step(c, now, keep)).await? {
-                0 => return Ok(removed),
+                0 => break,
                 step => removed += step,
             }
         }
+        while self.writer.run(files::give_back).await? {}
+        Ok(removed)
     }
 
     async fn list(&self, filter: Filter) -> Result<Vec<Delivery>, OutboxError> {
