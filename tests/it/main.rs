@@ -20,6 +20,8 @@ mod door;
 #[cfg(test)]
 mod front_door;
 #[cfg(test)]
+mod full_disk;
+#[cfg(test)]
 mod hookshot;
 #[cfg(test)]
 mod hostile;
