@@ -73,12 +73,8 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         &settings.routes.credentials,
         settings.routes.compat.clone(),
     )?);
-    for route in door.open_routes() {
-        tracing::warn!(
-            alert.route = %route,
-            "the route `{route}` asks for no credential (RELAY_TOKEN): anyone who reaches this port can send messages to its rooms"
-        );
-    }
+    routes::warn_of_open(&door.open_routes());
+    routes::warn_of_guessable(&settings.routes.credentials);
     let watch = Watch::new(settings.routes_source, &settings.routes);
     let routes = routes::Keeper {
         door: Arc::clone(&door),

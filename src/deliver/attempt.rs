@@ -14,7 +14,7 @@ use super::again;
 use super::gate::{Crowd, Gate, Hold};
 use super::moment::Moment;
 use crate::matrix::{Carrier, Failure, RoomTrouble, Verdict};
-use crate::message::RoomAddress;
+use crate::message::{RenderedMessage, RoomAddress};
 use crate::outbox::{Delivery, Outcome};
 
 /// How long and how often.
@@ -62,6 +62,11 @@ impl Courier {
             settings,
             state: Mutex::default(),
         }
+    }
+
+    /// Bytes of a message's event, as it would go from here.
+    pub(super) fn event_bytes(&self, message: &RenderedMessage) -> usize {
+        self.carrier.event_bytes(message)
     }
 
     /// How many deliveries may be attempted now, beside this crowd.

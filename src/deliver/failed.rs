@@ -24,7 +24,7 @@ impl Courier {
         };
         let error = failure.to_string();
         // Days without a token or in a parked room are not the message's; the horizon is for transient failures alone.
-        let counts = failure.verdict == Verdict::Transient;
+        let counts = matches!(failure.verdict, Verdict::Transient | Verdict::Bridge);
         match policy::decide(failure, tried, self.settings.horizon, rand::random()) {
             Decision::HoldRoom(wait) => {
                 self.hold_room(delivery, failure, wait, took >= HANGS_AFTER);
@@ -48,7 +48,7 @@ impl Courier {
             Decision::Simplify => {
                 tracing::warn!(
                     delivery.id = %delivery.id, matrix.room_id = %delivery.room, matrix.errcode = failure.errcode,
-                    "the homeserver refused the message ({failure}); a plain one goes out instead"
+                    "the message was refused ({failure}); a plain one goes out instead"
                 );
                 Outcome::Rewrite {
                     message: fallback::plain(&delivery.message, delivery.members, failure),

@@ -56,7 +56,7 @@ impl Worker {
         let fold = FoldPolicy {
             threshold: fold.threshold,
             min_age: fold.min_age,
-            compose: composer(TimeZone::UTC),
+            compose: composer(TimeZone::UTC, &courier),
         };
         Self {
             outbox,
@@ -69,7 +69,7 @@ impl Worker {
     /// The same, with digests that tell the time in `zone` instead of UTC.
     #[must_use]
     pub fn in_zone(mut self, zone: TimeZone) -> Self {
-        self.fold.compose = composer(zone);
+        self.fold.compose = composer(zone, &self.courier);
         self
     }
 
@@ -226,8 +226,9 @@ impl Worker {
     }
 }
 
-fn composer(zone: TimeZone) -> Composer {
-    Arc::new(move |waiting, now| digest::compose(waiting, &zone, now))
+fn composer(zone: TimeZone, courier: &Arc<Courier>) -> Composer {
+    let courier = Arc::clone(courier);
+    Arc::new(move |waiting, now| digest::compose(waiting, &zone, now, &|message| courier.event_bytes(message)))
 }
 
 /// What the loop remembers from one round to the next.

@@ -200,7 +200,7 @@ impl World {
         let mut event = self.event(room, &session.user, kind, None, content);
         event.txn = Some(txn.to_owned());
         event.scope = Some(session.scope.clone());
-        if serde_json::to_vec(&event).map_or(0, |bytes| bytes.len()) + ENVELOPE > EVENT_LIMIT {
+        if is_too_large(&event) {
             return Err(Refusal::new(413, "M_TOO_LARGE", "event too large"));
         }
         let event_id = event.event_id.clone();
@@ -258,6 +258,11 @@ impl World {
         let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+/// Whether an event is larger than a homeserver takes, with what servers add to it.
+pub(super) fn is_too_large(event: &Event) -> bool {
+    serde_json::to_vec(event).map_or(0, |bytes| bytes.len()) + ENVELOPE > EVENT_LIMIT
 }
 
 /// Canonical JSON has no floats, and event content is an object.

@@ -3,7 +3,7 @@
 use grafana_matrix_relay::config::{Flags, Settings};
 use grafana_matrix_relay::standin::{Homeserver, NewRoom, RunningHomeserver};
 use grafana_matrix_relay::startup::{self, Relay};
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -62,17 +62,16 @@ impl App {
         self.http.post(self.url(path))
     }
 
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, self.url(path))
+    }
+
     pub(crate) fn put(&self, path: &str) -> RequestBuilder {
         self.http.put(self.url(path))
     }
 
-    /// A `GET` that is not sent yet.
-    pub(crate) fn request(&self, path: &str) -> RequestBuilder {
-        self.http.get(self.url(path))
-    }
-
     pub(crate) async fn get(&self, path: &str) -> Response {
-        self.request(path).send().await.unwrap()
+        self.request(Method::GET, path).send().await.unwrap()
     }
 
     pub(crate) async fn get_json(&self, path: &str) -> (StatusCode, Value) {

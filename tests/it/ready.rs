@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use grafana_matrix_relay::config::Flags;
-use reqwest::{RequestBuilder, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 
 use crate::app::App;
@@ -42,7 +42,7 @@ fn tells_why(report: &Value) -> bool {
 #[tokio::test]
 async fn reasons_are_for_everybody_where_nothing_is_guarded() {
     let app = app(|_| {}).await;
-    assert!(tells_why(&report(app.request("/health/ready")).await));
+    assert!(tells_why(&report(app.request(Method::GET, "/health/ready")).await));
 }
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn reasons_are_for_those_who_may_see_the_pages_or_the_metrics() {
         flags.door.max_failed_attempts = Some("2".to_owned());
     })
     .await;
-    let ask = || app.request("/health/ready");
+    let ask = || app.request(Method::GET, "/health/ready");
     assert!(tells_why(&report(ask().bearer_auth("prometheus")).await));
     assert!(tells_why(&report(ask().basic_auth("me", Some("password"))).await));
     assert!(!tells_why(&report(ask()).await));
@@ -63,14 +63,19 @@ async fn reasons_are_for_those_who_may_see_the_pages_or_the_metrics() {
         assert!(!tells_why(&report(ask().bearer_auth("senders")).await));
     }
     assert!(!tells_why(&report(ask().bearer_auth("prometheus")).await));
-    let blocked = app.request("/metrics").bearer_auth("prometheus").send().await.unwrap();
+    let blocked = app
+        .request(Method::GET, "/metrics")
+        .bearer_auth("prometheus")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(blocked.status(), StatusCode::TOO_MANY_REQUESTS);
 }
 
 #[tokio::test]
 async fn the_senders_token_tells_why_where_it_opens_the_pages() {
     let app = app(|flags| flags.relay_token = Some("senders".into())).await;
-    let ask = || app.request("/health/ready");
+    let ask = || app.request(Method::GET, "/health/ready");
     assert!(!tells_why(&report(ask()).await));
     assert!(tells_why(&report(ask().bearer_auth("senders")).await));
 }

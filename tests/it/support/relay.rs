@@ -122,13 +122,13 @@ fn listening_address(line: &str) -> Option<String> {
 impl Relay {
     /// One request with a JSON body.
     pub(crate) async fn request(&self, method: Method, path: &str, body: &Value) -> Answer {
+        self.request_raw(method, path, body.to_string()).await
+    }
+
+    /// One request with a body that says of itself that it is JSON.
+    pub(crate) async fn request_raw(&self, method: Method, path: &str, body: String) -> Answer {
         let request = self.http.request(method, format!("{}{path}", self.base_url));
-        send(
-            request
-                .header("content-type", "application/json")
-                .body(body.to_string()),
-        )
-        .await
+        send(request.header("content-type", "application/json").body(body)).await
     }
 
     /// `GET`, of a page or of JSON.
@@ -168,6 +168,25 @@ impl Relay {
     /// Everything it logged so far.
     pub(crate) fn log(&self) -> String {
         self.process.log()
+    }
+
+    /// What it holds in memory now, in bytes; its peak is counted from here.
+    pub(crate) fn forget_peak(&self) -> usize {
+        let file = format!("/proc/{}/clear_refs", self.process.id());
+        std::fs::write(file, "5").expect("the kernel forgets the peak");
+        self.memory("VmRSS:")
+    }
+
+    /// The most that it held since then, in bytes.
+    pub(crate) fn peak(&self) -> usize {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, name: &str) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<usize>().ok());
+        kilobytes.expect("a number of kB") * 1024
     }
 
     /// Kills it, as a power cut would.
