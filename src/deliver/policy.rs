@@ -26,6 +26,8 @@ const TOKEN_FIRST: Duration = Duration::from_secs(5);
 const TOKEN_MOST: Duration = Duration::from_mins(1);
 /// The wait after a 429 that does not say how long: one token of Synapse's default limit.
 const RATE_LIMIT_UNTOLD: Duration = Duration::from_secs(5);
+/// The least wait after a 429: a homeserver whose clock is behind names a time that has passed, again and again.
+const RATE_LIMIT_LEAST: Duration = TRANSIENT_FIRST;
 /// No homeserver is believed that asks for more.
 const RATE_LIMIT_MOST: Duration = Duration::from_hours(1);
 
@@ -60,7 +62,8 @@ pub fn decide(failure: &Failure, tried: Tried, horizon: Duration, jitter: f64) -
     match failure.verdict {
         // What was asked for is a lower bound; the jitter keeps replicas apart.
         Verdict::RateLimited { retry_after } => {
-            let asked = retry_after.unwrap_or(RATE_LIMIT_UNTOLD).min(RATE_LIMIT_MOST);
+            let asked = retry_after.unwrap_or(RATE_LIMIT_UNTOLD);
+            let asked = asked.clamp(RATE_LIMIT_LEAST, RATE_LIMIT_MOST);
             Decision::HoldAccount(asked + Duration::from_millis(250).mul_f64(jitter))
         }
         Verdict::Transient | Verdict::Bridge if tried.since_first >= horizon => Decision::GiveUp,
@@ -130,6 +133,12 @@ mod tests {
         assert!(wait >= Duration::from_millis(4783) && wait < Duration::from_secs(6));
         let untold = after(Verdict::RateLimited { retry_after: None }, 1, 2 * HORIZON, false);
         assert!(matches!(untold, Decision::HoldAccount(wait) if wait >= Duration::from_secs(5)));
+        let at_once = Verdict::RateLimited {
+            retry_after: Some(Duration::ZERO),
+        };
+        assert!(
+            matches!(after(at_once, 1, Duration::ZERO, false), Decision::HoldAccount(wait) if wait >= TRANSIENT_FIRST)
+        );
         let absurd = Verdict::RateLimited {
             retry_after: Some(Duration::MAX),
         };

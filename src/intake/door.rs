@@ -192,6 +192,42 @@ impl Door {
         }
     }
 
+    /// Whether a request may see why the relay is not well: it shows what the workshop or the metrics ask for, or neither
+    /// is guarded. A wrong credential counts as one, and changes nothing else.
+    pub(super) fn sees_reasons(&self, request: &Request, now: Timestamp) -> bool {
+        let pages = self.pages.load();
+        let mut guarded = pages
+            .iter()
+            .chain([&*self.metrics])
+            .filter(|one| !one.open())
+            .peekable();
+        if guarded.peek().is_none() {
+            return pages.is_some();
+        }
+        let client = self.client(request);
+        if !request.headers().contains_key(header::AUTHORIZATION) || self.attempts.blocked(client, now).is_some() {
+            return false;
+        }
+        let mut denied = None;
+        for credentials in guarded {
+            match credentials.check_header(request.headers()) {
+                Ok(()) => return true,
+                Err(why) => denied = Some(why),
+            }
+        }
+        if let Some(denied) = denied {
+            let entry = Entry {
+                credentials: Arc::default(),
+                client,
+                words: "the reasons in /health/ready".to_owned(),
+                named: false,
+                denied: Some(denied),
+            };
+            drop(self.refuse(&entry, denied, now));
+        }
+        false
+    }
+
     /// What was put off until the body is here, and its signature. `None` if nothing was signed that has a time.
     pub(super) fn check_body(
         &self,

@@ -3,6 +3,8 @@
 //! Guarantees: the same questions have the same answers in form, so that outbox and worker need not know which it is. What a
 //! webhook cannot do, it refuses with the verdict that leads to what it can.
 
+use jiff::Timestamp;
+
 use super::{Client, Failure, Finding, Hook, HookSettings, RoomTrouble, Settings, SetupError, content, hook};
 use crate::message::{Relation, RenderedMessage, RoomAddress, TxnId};
 
@@ -63,6 +65,20 @@ impl Carrier {
             (Self::Hook(_), _) if !is_of_hook => Err(Failure::room(RoomTrouble::OtherWay, OF_ACCOUNT)),
             (Self::Hook(hook), None) => hook.send(message).await,
             (Self::Hook(_), Some(_)) => Err(Failure::relation("a webhook cannot refer to messages")),
+        }
+    }
+
+    /// See [`Client::find`]. A webhook tells nothing of what is in its room.
+    pub async fn find(
+        &self,
+        room: &RoomAddress,
+        txn: &TxnId,
+        relation: Option<&Relation>,
+        since: Timestamp,
+    ) -> Result<Option<String>, Failure> {
+        match self {
+            Self::HomeServer(client) => client.find(room, txn, relation, since).await,
+            Self::Hook(_) => Ok(None),
         }
     }
 

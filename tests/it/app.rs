@@ -71,7 +71,7 @@ impl App {
     }
 
     pub(crate) async fn get(&self, path: &str) -> Response {
-        self.http.get(self.url(path)).send().await.unwrap()
+        self.request(Method::GET, path).send().await.unwrap()
     }
 
     pub(crate) async fn get_json(&self, path: &str) -> (StatusCode, Value) {
@@ -86,13 +86,19 @@ impl App {
         answer.json().await.unwrap()
     }
 
+    /// The texts in the room.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let messages = self.homeserver.homeserver.messages(&self.room);
+        messages.iter().map(|event| event.body().to_owned()).collect()
+    }
+
     /// Waits until the room has `count` messages, and returns their texts.
     pub(crate) async fn messages(&self, count: usize) -> Vec<String> {
         let mut changes = self.homeserver.homeserver.changes();
         loop {
-            let messages = self.homeserver.homeserver.messages(&self.room);
-            if messages.len() >= count {
-                return messages.iter().map(|event| event.body().to_owned()).collect();
+            let texts = self.texts();
+            if texts.len() >= count {
+                return texts;
             }
             changes.changed().await.unwrap();
         }

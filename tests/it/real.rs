@@ -3,6 +3,8 @@
 //! States what the promise means outside: what was answered 202 is in the room once and in order. The many ways in which a
 //! homeserver can fail are tried against the stand-in, which can do what Synapse cannot be told to.
 
+mod faults;
+
 use std::time::Duration;
 
 use reqwest::Method;

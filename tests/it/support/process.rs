@@ -167,6 +167,13 @@ impl Process {
         assert!(sent.is_ok_and(|status| status.success()), "kill -s {signal} {pid}");
     }
 
+    /// Its end, if it has come.
+    pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child
+            .try_wait()
+            .expect("a started process can be asked for its end")
+    }
+
     /// Waits for its end.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().expect("a started process can be waited for")

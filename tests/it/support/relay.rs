@@ -4,8 +4,10 @@
 //! can kill it and start it again on what it left.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
@@ -71,6 +73,11 @@ impl Setup {
     pub(crate) fn arg(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
         self
+    }
+
+    /// Where its outbox lives, unless that is a database.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        PathBuf::from(&self.environment["RELAY_DATA_DIR"])
     }
 
     /// Starts it and waits until it is alive; panics with its log if it does not get there.
@@ -190,6 +197,26 @@ impl Relay {
     /// Asks it to read its routes again.
     pub(crate) fn hang_up(&self) {
         self.process.signal("HUP");
+    }
+
+    /// Asks it to end.
+    pub(crate) fn ask_to_end(&self) {
+        self.process.signal("TERM");
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.process.has_ended().is_none()
+    }
+
+    /// Waits until it has ended, while servers of this process go on.
+    pub(crate) async fn ended(mut self) -> ExitStatus {
+        loop {
+            if let Some(status) = self.process.has_ended() {
+                return status;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Asks it to end, and waits until it has.
