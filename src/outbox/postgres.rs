@@ -14,6 +14,7 @@ mod claim;
 mod database;
 mod doubt;
 mod enqueue;
+mod fold;
 mod group;
 mod operator;
 mod read;

@@ -7,6 +7,7 @@
 mod claim;
 mod enqueue;
 mod files;
+mod fold;
 mod group;
 mod operator;
 mod read;

@@ -31,6 +31,29 @@ pub(super) const PRUNE_STEP: i64 = 500;
 /// What a delivery that the operator drops while it waits says of its end.
 pub(super) const DROPPED: &str = "dropped by the operator";
 
+/// Says that a row cannot be read, which only a damaged table or a hand in it explains, and that it has been given up:
+/// no other may wait behind it.
+pub(super) fn given_up(id: DeliveryId, error: &impl std::fmt::Display) -> String {
+    tracing::error!(
+        delivery.id = %id, error.message = %error,
+        "a delivery cannot be read from the outbox and was given up; it is kept, see `grafana-matrix-relay outbox show {id}`"
+    );
+    metrics::counter!("relay_deliveries_dead_total").increment(1);
+    clean(&format!("it cannot be read: {error}"))
+}
+
+/// What people see of a message that cannot be read.
+pub(super) fn unreadable(error: &impl std::fmt::Display) -> RenderedMessage {
+    let text = format!("(it cannot be read: {error})");
+    RenderedMessage {
+        body: text.clone(),
+        formatted_body: String::new(),
+        msgtype: MsgType::Notice,
+        mentions: Mentions::default(),
+        headline: text,
+    }
+}
+
 /// One database.
 #[async_trait]
 pub(super) trait Store: Send + Sync {

@@ -3,9 +3,12 @@
 //! A fact is an async function that takes a fresh [`place::Place`]; `on_every_store!` makes a test of it per store.
 
 mod place;
+mod tale;
 mod timeline;
 
+mod again;
 mod crash;
+mod damage;
 mod doubt;
 mod fold;
 mod group;
@@ -18,6 +21,8 @@ mod recording;
 mod repeat;
 mod replicas;
 mod schema;
+mod turns;
+mod unseen;
 
 /// Makes a test of each fact on each store.
 macro_rules! on_every_store {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use grafana_matrix_relay::message::RoomAddress;
-use grafana_matrix_relay::standin::Shown;
+use grafana_matrix_relay::standin::{Event, Shown};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -122,6 +122,13 @@ impl Live {
     pub(super) fn delete_head(&self) {
         let head = self.shown().remove(0).event_id;
         self.night.homeserver.homeserver.redact(self.room.as_str(), &head);
+    }
+
+    /// Everything that was ever said in the room, edits included.
+    pub(super) fn told(&self) -> String {
+        let events = self.night.homeserver.homeserver.events(self.room.as_str());
+        let bodies: Vec<&str> = events.iter().map(Event::body).collect();
+        bodies.join("\n")
     }
 
     /// What the head says in full.
