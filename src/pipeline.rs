@@ -100,11 +100,6 @@ impl Pipeline {
         }
     }
 
-    /// Whether this template can be chosen.
-    pub fn knows(&self, template: &TemplateName) -> bool {
-        self.tools.renderer.knows(template)
-    }
-
     /// Whether there is such a route.
     pub fn has_route(&self, route: &RouteName) -> bool {
         self.router.knows(route)

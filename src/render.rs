@@ -139,7 +139,12 @@ impl Renderer {
             Err(problem) => {
                 // A template that never worked is missing here; why it did not is known since it was loaded.
                 let known = library.problems.iter().find(|known| known.file == template.file_name());
-                let problem = known.cloned().unwrap_or(problem);
+                let missing = || TemplateProblem::new(template.file_name(), "there is no such template");
+                let problem = match known.cloned() {
+                    Some(known) => known,
+                    None if library.engine.has(&template.file_name()) => problem,
+                    None => missing(),
+                };
                 compose::fall_back(&self.0.fallback.engine, template, facts, zone, problem)
             }
         }
