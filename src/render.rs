@@ -35,6 +35,7 @@ mod values;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -59,6 +60,15 @@ pub struct Settings {
     pub templates_dir: Option<PathBuf>,
     /// The zone in which times are written.
     pub time_zone: TimeZone,
+}
+
+impl Settings {
+    /// Whether a template was saved so shortly before `now` that it may not be whole yet; for the start, which has no
+    /// earlier look to compare with.
+    pub fn is_being_written(&self, now: SystemTime) -> bool {
+        let dir = self.templates_dir.as_ref();
+        dir.is_some_and(|dir| folder::is_being_written(dir, now))
+    }
 }
 
 /// A notification as it will be seen.
@@ -134,8 +144,13 @@ impl Renderer {
 
     fn render_with(&self, library: &Library, template: &TemplateName, facts: &Facts<'_>) -> Rendered {
         let zone = &self.0.settings.time_zone;
-        match compose::compose(&library.engine, &template.file_name(), facts, zone, None) {
-            Ok(rendered) => rendered,
+        let stood_in_for = library.stood_in_for(&template.file_name());
+        let footer = stood_in_for.map(compose::stand_in_line);
+        match compose::compose(&library.engine, &template.file_name(), facts, zone, footer.as_deref()) {
+            Ok(rendered) => Rendered {
+                problem: stood_in_for.cloned(),
+                ..rendered
+            },
             Err(problem) => {
                 // A template that never worked is missing here; why it did not is known since it was loaded.
                 let known = library.problems.iter().find(|known| known.file == template.file_name());

@@ -8,10 +8,10 @@ use std::io;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
-use minijinja::{AutoEscape, Environment, ErrorKind, Output, OutputSpan, State, UndefinedBehavior, Value};
+use minijinja::{AutoEscape, Environment, Output, OutputSpan, State, UndefinedBehavior, Value};
 
 use super::filters::{self, Directives, More};
-use super::problem::TemplateProblem;
+use super::problem::{TemplateProblem, Trace, is_too_much};
 use super::reference;
 use super::shield::shield_to;
 
@@ -34,15 +34,15 @@ pub(crate) struct Engine {
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// It wanted too much time or memory, or wrote too much; with less to show it may still work.
-    TooMuch(TemplateProblem),
+    TooMuch(Trace),
     /// It is wrong.
-    Wrong(TemplateProblem),
+    Wrong(Trace),
 }
 
-impl From<Failure> for TemplateProblem {
+impl From<Failure> for Trace {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::TooMuch(problem) | Failure::Wrong(problem) => problem,
+            Failure::TooMuch(trace) | Failure::Wrong(trace) => trace,
         }
     }
 }
@@ -73,10 +73,11 @@ impl Engine {
     /// Runs one template over a context.
     pub(crate) fn run(&self, file: &str, context: &Value) -> Result<Written, Failure> {
         let failure = |error: minijinja::Error| {
-            let problem = TemplateProblem::from_error(file, &error);
-            match error.kind() {
-                ErrorKind::OutOfFuel | ErrorKind::WriteFailure => Failure::TooMuch(problem),
-                _ => Failure::Wrong(problem),
+            let trace = Trace::from_error(file, &error);
+            if is_too_much(&error) {
+                Failure::TooMuch(trace)
+            } else {
+                Failure::Wrong(trace)
             }
         };
         let template = self.env.get_template(file).map_err(failure)?;

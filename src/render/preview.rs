@@ -68,7 +68,9 @@ pub(super) fn preview(
     remarks.errors(broken.iter().cloned());
     let zone = &renderer.0.settings.time_zone;
     let file = template.file_name();
-    let shown = match compose::compose(&engine, &file, facts, zone, None) {
+    let stood_in_for = library.stood_in_for(&file).filter(replaced);
+    let footer = stood_in_for.map(compose::stand_in_line);
+    let shown = match compose::compose(&engine, &file, facts, zone, footer.as_deref()) {
         Ok(shown) => {
             remarks.unknown_names(&engine, &file);
             remarks.warnings(&engine, &file, facts, &shown, zone);
