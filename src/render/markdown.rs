@@ -23,6 +23,8 @@ pub(crate) struct Document<'a> {
     pub(crate) raw_html: bool,
     /// Where in the Markdown a backslash is no escape: in code, and in the addresses of links.
     pub(crate) verbatim: Vec<Range<usize>>,
+    /// Raw HTML with its byte position in the Markdown.
+    pub(crate) tags: Vec<(usize, String)>,
     /// What had to be changed, for people who edit templates.
     pub(crate) notes: Vec<Note>,
 }
