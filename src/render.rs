@@ -12,6 +12,7 @@
 mod budget;
 mod compose;
 mod context;
+mod cost;
 mod engine;
 mod facts;
 mod filters;

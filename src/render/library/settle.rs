@@ -4,12 +4,12 @@
 //! nothing to do with a failure stays. What fails is not always what is wrong: of a part that fails and the template
 //! that includes it, the one is to blame that was edited.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 use minijinja::Value;
 
-use super::entry_name;
+use super::{entry_name, reached};
 use crate::render::context::{Context, Limits};
 use crate::render::engine::{Engine, Sources};
 use crate::render::facts::Facts;
@@ -70,20 +70,59 @@ pub(super) fn settle(mut edits: Edits, mut problems: Vec<TemplateProblem>) -> (E
         }
     };
     if taken_back.len() > 1 {
-        // One of them may only have stood in the light of another.
-        for (file, new) in taken_back.into_iter().take(SECOND_CHANCES) {
-            let mut again = edits.clone();
-            if let Some(edit) = again.get_mut(&file) {
-                edit.new = new;
-            }
-            let (works, broken) = tried(&again);
-            if broken.is_empty() {
-                (engine, edits) = (works, again);
-                problems.retain(|problem| problem.file != file);
-            }
-        }
+        second_chances(
+            &mut engine,
+            &mut edits,
+            &mut problems,
+            &taken_back.into_iter().collect(),
+        );
     }
     (engine, problems)
+}
+
+/// Tries edits that were taken back once more: they may only have stood in the light of others. A part counts together
+/// with the template that it is for, since nothing else shows whether it works.
+fn second_chances(
+    engine: &mut Engine,
+    edits: &mut Edits,
+    problems: &mut Vec<TemplateProblem>,
+    taken_back: &BTreeMap<String, Option<String>>,
+) {
+    let mut wanted = engine.sources.clone();
+    wanted.extend(
+        taken_back
+            .iter()
+            .filter_map(|(file, new)| Some((file.clone(), new.clone()?))),
+    );
+    let parts_in_use: BTreeSet<&str> = entries(&engine.sources)
+        .flat_map(|file| reached(&engine.sources, file))
+        .collect();
+    let (entries, parts): (Vec<_>, Vec<_>) = taken_back.keys().partition(|file| entry_name(file).is_some());
+    let parts = parts.into_iter().filter(|file| parts_in_use.contains(file.as_str()));
+    let alone = parts.map(|file| BTreeSet::from([file.as_str()]));
+    let whole = entries.into_iter().map(|file| reached(&wanted, file));
+    let mut better = None;
+    for files in alone.chain(whole).take(SECOND_CHANCES) {
+        let mut again = edits.clone();
+        let restored: Vec<&str> = files
+            .into_iter()
+            .filter(|file| taken_back.contains_key(*file))
+            .collect();
+        for file in &restored {
+            if let Some(edit) = again.get_mut(*file) {
+                edit.new.clone_from(&taken_back[*file]);
+            }
+        }
+        let (works, broken) = tried(&again);
+        if broken.is_empty() {
+            *edits = again;
+            problems.retain(|problem| !restored.contains(&problem.file.as_str()));
+            better = Some(works);
+        }
+    }
+    if let Some(better) = better {
+        *engine = better;
+    }
 }
 
 /// Who has to take an edit back so that this failure goes away; nobody only if nothing is edited.
@@ -139,7 +178,17 @@ fn try_out(engine: &Engine) -> Vec<Trace> {
         .chain(of_changes)
         .map(|facts| Context::new(&facts, &TimeZone::UTC, Limits::NONE).build())
         .collect();
-    let entries = engine.sources.keys().filter(|file| entry_name(file).is_some());
-    let first_failure = |file: &String| contexts.iter().find_map(|context| engine.run(file, context).err());
-    entries.filter_map(first_failure).map(Trace::from).collect()
+    let first_failure = |file: &str| contexts.iter().find_map(|context| engine.run(file, context).err());
+    entries(&engine.sources)
+        .filter_map(first_failure)
+        .map(Trace::from)
+        .collect()
+}
+
+/// The templates that can be chosen.
+fn entries(sources: &Sources) -> impl Iterator<Item = &str> {
+    sources
+        .keys()
+        .map(String::as_str)
+        .filter(|file| entry_name(file).is_some())
 }
