@@ -11,7 +11,7 @@ const VOID: [&str; 3] = ["br", "hr", "img"];
 const DEEPEST: usize = 100;
 
 /// Panics, with what was found, unless the HTML is well formed and within the subset.
-pub fn check(html: &str) {
+pub(crate) fn check(html: &str) {
     if let Err(why) = walk(html) {
         panic!("{why}\nin: {html}");
     }

@@ -169,6 +169,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn even_without_a_template_a_message_fits() {
+        let mut notification = crate::render::trial::notifications().remove(0);
+        for name in ["alertname", "severity", "grafana_folder"] {
+            notification.alerts[0]
+                .labels
+                .insert(name.to_owned(), "\"<é".repeat(1 << 20));
+        }
+        let facts = Facts::new(&notification, crate::render::trial::now());
+        let problem = TemplateProblem::new("alert.md.j2", "x");
+        let rendered = without_template(&facts, &stand_in_line(&problem));
+        let size = content_size(&rendered.messages[0]);
+        assert!(size < CONTENT_LIMIT / 2, "{size} bytes");
+        assert!(rendered.messages[0].body.starts_with("🔥 FIRING · \"<é\"<é"));
+    }
+
+    #[test]
     fn backslashes_are_placed_right_below_blank_lines() {
         let text = format!(
             "\n\n\n  `{}` {} [{}](https://e.org/{}) {}\n",

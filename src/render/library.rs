@@ -27,6 +27,10 @@ const EMBEDDED: &[(&str, &str)] = &[
         include_str!("../../templates/partials/line.md.j2"),
     ),
     (
+        "partials/state.md.j2",
+        include_str!("../../templates/partials/state.md.j2"),
+    ),
+    (
         "partials/truncated.md.j2",
         include_str!("../../templates/partials/truncated.md.j2"),
     ),
@@ -117,6 +121,18 @@ impl Library {
     /// Templates that can be chosen: those not in a subfolder.
     pub(super) fn names(&self) -> Vec<TemplateName> {
         self.engine.sources.keys().filter_map(|file| entry_name(file)).collect()
+    }
+
+    /// Everything that is wrong with this template or its parts, in use or not.
+    pub(super) fn problems_of(&self, file: &str) -> Vec<TemplateProblem> {
+        let mut parts = reached(&self.engine.sources, file);
+        parts.extend(reached(&self.on_disk, file));
+        let concerns = |problem: &&TemplateProblem| {
+            let path = problem.file.as_str();
+            let hides = |part: &&str| path == "." || (path.ends_with('/') && part.starts_with(path));
+            parts.contains(path) || parts.iter().any(hides)
+        };
+        self.problems.iter().filter(concerns).cloned().collect()
     }
 
     /// What is wrong with this template or its parts, if something built in stands in for one of them.

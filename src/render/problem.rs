@@ -8,6 +8,9 @@ use minijinja::{Error, ErrorKind};
 
 use super::reference;
 
+/// How many characters of a message are kept: it stands below the alert that it is about.
+const LONGEST_MESSAGE: usize = 400;
+
 /// Something that keeps a template, or one rendering of it, from working.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct TemplateProblem {
@@ -38,6 +41,7 @@ impl TemplateProblem {
             (ErrorKind::SyntaxError | ErrorKind::InvalidOperation, Some(detail)) => detail.to_owned(),
             (kind, Some(detail)) => format!("{kind}: {detail}"),
         };
+        let what: String = what.chars().take(LONGEST_MESSAGE).collect();
         Self {
             file: innermost.name().unwrap_or(file).to_owned(),
             line: innermost.line().or_else(|| error.line()),
@@ -112,18 +116,21 @@ impl fmt::Display for TemplateProblem {
 impl std::error::Error for TemplateProblem {}
 
 fn suggestion(error: &Error) -> Option<&'static str> {
-    let known: &mut dyn Iterator<Item = &'static str> = match error.kind() {
-        ErrorKind::UndefinedError | ErrorKind::UnknownFunction => &mut reference::names(),
-        ErrorKind::UnknownFilter => &mut reference::filters(),
-        _ => return None,
-    };
     // The engine names the expression in its message; failing that, the source has it.
     let named = error.detail().and_then(|detail| detail.split('`').nth(1));
     let expression = named.or_else(|| error.template_source()?.get(error.range()?))?;
-    let misspelt = expression
+    let mut words = expression
         .rsplit(|c: char| !(c.is_alphanumeric() || c == '_'))
-        .find(|word| !word.is_empty())?;
-    nearest(misspelt, known)
+        // `alerts[0].sumary` is behind `alerts`.
+        .filter(|word| !word.is_empty() && !word.bytes().all(|byte| byte.is_ascii_digit()));
+    let misspelt = words.next()?;
+    let known: Vec<&'static str> = match (error.kind(), words.next()) {
+        (ErrorKind::UndefinedError | ErrorKind::UnknownFunction, None) => reference::names().collect(),
+        (ErrorKind::UndefinedError, Some(parent)) => reference::names_behind(parent),
+        (ErrorKind::UnknownFilter, _) => reference::filters().collect(),
+        _ => return None,
+    };
+    nearest(misspelt, &mut known.into_iter())
 }
 
 /// The known name that takes the fewest changes, if it takes few enough to be what was meant.

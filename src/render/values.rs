@@ -234,3 +234,51 @@ impl Object for Moment {
         other.downcast_ref::<Self>().map(|other| self.at.cmp(&other.at))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::Alert;
+    use crate::message::TemplateName;
+    use crate::render::{Renderer, Settings, trial};
+
+    /// How often names are compared to render a notification whose alerts `grow` to a size.
+    fn compared(template: &str, size: usize, grow: impl Fn(&mut Vec<Alert>, usize)) -> usize {
+        let renderer = Renderer::open(&Settings {
+            templates_dir: None,
+            time_zone: TimeZone::UTC,
+        });
+        let template: TemplateName = template.parse().unwrap();
+        let mut notification = trial::notifications().remove(0);
+        grow(&mut notification.alerts, size);
+        COMPARED.set(0);
+        let rendered = renderer.render(&template, &notification, trial::now());
+        assert_eq!(rendered.problem, None);
+        COMPARED.get()
+    }
+
+    #[test]
+    fn work_does_not_grow_with_the_square_of_what_is_posted() {
+        let labels = |alerts: &mut Vec<Alert>, size: usize| {
+            for number in 0..size {
+                alerts[0].labels.insert(format!("label{number}"), "x".to_owned());
+                alerts[0]
+                    .annotations
+                    .insert(format!("annotation{number}"), "x".to_owned());
+            }
+        };
+        let severities = |alerts: &mut Vec<Alert>, size: usize| {
+            let alert = alerts[0].clone();
+            *alerts = vec![alert; size];
+            for (number, alert) in alerts.iter_mut().enumerate() {
+                alert.labels.insert("severity".to_owned(), format!("severity{number}"));
+            }
+        };
+        for template in ["alert", "compact", "detailed"] {
+            for grow in [&labels as &dyn Fn(&mut Vec<Alert>, usize), &severities] {
+                let [few, many] = [1_000, 8_000].map(|size| compared(template, size, grow));
+                assert!(few > 0 && many < few * 16, "{template}: {few} comparisons, then {many}");
+            }
+        }
+    }
+}
