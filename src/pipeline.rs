@@ -19,14 +19,14 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use self::memo::Memo;
-use self::problems::Problems;
+use self::problems::{Problems, Templates};
 use self::story::{Teller, Voice};
 use self::turns::Turns;
 use crate::alert::{Notification, Source};
 use crate::group;
 use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
 use crate::outbox::{Acceptance, Enqueued, GroupChange, KnownGroup, Outbox, OutboxError, Receipt};
-use crate::render::{Rendered, Renderer};
+use crate::render::{Rendered, Renderer, TemplateProblem};
 use crate::route::{Destination, MentionPolicy, Router};
 
 /// Notifications of more alerts than this are rendered off the threads that serve requests.
@@ -98,6 +98,11 @@ impl Pipeline {
             tools: Tools { renderer, problems },
             turns: Turns::default(),
         }
+    }
+
+    /// What went wrong lately while notifications were rendered.
+    pub fn template_problems(&self, now: Timestamp) -> Vec<TemplateProblem> {
+        self.tools.problems.present(now)
     }
 
     /// Whether there is such a route.
@@ -212,6 +217,13 @@ impl Pipeline {
 }
 
 impl Tools {
+    fn templates(&self) -> Templates {
+        Templates {
+            version: self.renderer.version(),
+            problems: self.renderer.problems(),
+        }
+    }
+
     /// Everything that is to be stored, given what is `known` of the groups of `targets`; `None`: nothing may be asked
     /// of them, and each target gets a message of its own.
     fn compose(
@@ -279,14 +291,20 @@ impl Tools {
 
 impl Voice for Tools {
     fn whole(&self, template: &TemplateName, notification: &Notification, now: Timestamp) -> Rendered {
+        let templates = self.templates();
         let rendered = self.renderer.render(template, notification, now);
-        self.problems.note(template, &rendered);
+        self.problems.note(template, &rendered, &templates, now);
         rendered
     }
 
+    fn compared(&self, template: &TemplateName, notification: &Notification, then: Timestamp) -> Rendered {
+        self.renderer.render(template, notification, then)
+    }
+
     fn change(&self, notification: &Notification, change: &group::Change, now: Timestamp) -> Rendered {
+        let templates = self.templates();
         let rendered = self.renderer.render_change(notification, change, now);
-        self.problems.note(&TemplateName::update(), &rendered);
+        self.problems.note(&TemplateName::update(), &rendered, &templates, now);
         rendered
     }
 }

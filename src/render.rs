@@ -35,6 +35,7 @@ mod values;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -109,6 +110,7 @@ struct Inner {
     /// The built-in templates, which always work.
     fallback: Library,
     watch: Mutex<folder::Watch>,
+    version: AtomicU64,
 }
 
 impl Renderer {
@@ -122,6 +124,7 @@ impl Renderer {
             library: ArcSwap::from_pointee(library),
             fallback,
             watch: Mutex::new(watch),
+            version: AtomicU64::new(0),
         }))
     }
 
@@ -176,9 +179,20 @@ impl Renderer {
                 let library = Library::load(&files, &self.0.library.load());
                 let problems = library.problems.clone();
                 self.0.library.store(Arc::new(library));
+                self.0.version.fetch_add(1, Ordering::Relaxed);
                 ReloadOutcome::Reloaded { problems }
             }
         }
+    }
+
+    /// How often the templates have changed since the start.
+    pub fn version(&self) -> u64 {
+        self.0.version.load(Ordering::Relaxed)
+    }
+
+    /// What is wrong with what this template is made of, and therefore not in use.
+    pub fn problems_of(&self, template: &TemplateName) -> Vec<TemplateProblem> {
+        self.0.library.load().problems_of(&template.file_name())
     }
 
     /// What is broken now, and therefore not in use.

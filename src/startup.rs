@@ -94,6 +94,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         outbox.clone(),
         carrier.clone(),
         renderer.clone(),
+        Arc::clone(&pipeline),
         Arc::clone(&courier),
         Arc::clone(&routes.in_use),
         metrics,

@@ -18,6 +18,8 @@ mod documents;
 #[cfg(test)]
 mod door;
 #[cfg(test)]
+mod editing;
+#[cfg(test)]
 mod front_door;
 #[cfg(test)]
 mod hookshot;
