@@ -19,7 +19,7 @@ STACK_PORT ?= 8008
 # nextest runs each test in its own process, which suits tests that start servers, but no examples of the documentation.
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help demo test lint check bench fuzz openapi editor stack setup clean-stack
+.PHONY: help demo test lint check bench fuzz gallery openapi editor stack setup clean-stack
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -62,6 +62,9 @@ fuzz: ## Look for inputs, templates and matchers that break the relay, FUZZ_SECO
 		-- -max_total_time=$(FUZZ_SECONDS) -timeout=20 -dict=fuzz/words -artifact_prefix=$(FUZZ)/found/
 	cargo fuzz run -s none --target-dir $(FUZZ) matchers $(FUZZ)/corpus/matchers fuzz/seeds/matchers \
 		-- -max_total_time=$(FUZZ_SECONDS) -max_len=2048 -timeout=20 -artifact_prefix=$(FUZZ)/found/
+
+gallery: setup ## Picture every template with every sample, wide and narrow, in target/gallery; and the README's pictures
+	cargo test --locked --test it gallery:: -- --ignored --nocapture
 
 openapi: ## Write openapi/openapi.yaml anew from the code
 	@mkdir -p openapi $(STACK)
