@@ -211,17 +211,12 @@ impl<'a> Facts<'a> {
 
     /// One plain line that names the notification.
     pub(crate) fn headline(&self) -> String {
-        let line = match &self.change {
-            Some(change) => change.headline(&self.name(), &self.folder(), self.at_least().is_some()),
-            None => {
-                let state = self.state_line();
-                let parts = [state, self.name(), self.severity.clone(), self.folder()];
-                parts
-                    .into_iter()
-                    .filter(|part| !part.is_empty())
-                    .collect::<Vec<_>>()
-                    .join(" · ")
-            }
+        let line = if let Some(change) = &self.change {
+            change.headline(&self.name(), &self.folder(), self.at_least().is_some())
+        } else {
+            let parts = [self.state_line(), self.name(), self.severity.clone(), self.folder()];
+            let parts = parts.into_iter().filter(|part| !part.is_empty());
+            parts.collect::<Vec<_>>().join(" · ")
         };
         truncated(&line, LONGEST_LINE)
     }

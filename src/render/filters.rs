@@ -116,6 +116,7 @@ fn tojson(state: &State<'_, '_>, value: &Value, indent: Option<Value>, kwargs: K
 }
 
 /// Everything there is, or the values that are given, for whoever writes a template; not more than can be read.
+#[expect(clippy::needless_pass_by_value, reason = "the engine hands arguments over by value")]
 fn debug(state: &State<'_, '_>, values: Rest<Value>) -> String {
     const MOST: usize = 20_000;
     let mut shown = cost::Capped::new(MOST);

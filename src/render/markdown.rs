@@ -4,6 +4,7 @@
 //! Matrix has no tag for (task list boxes, footnotes, pictures from the web) has become readable text. Raw HTML stays in
 //! and is marked; the HTML writer has it sanitized. It writes no output of its own.
 
+mod comments;
 mod reader;
 
 use std::ops::Range;

@@ -20,7 +20,7 @@ pub(super) fn add_to(env: &mut Environment<'static>) {
     env.add_filter("bold", |state: &mut State<'_, '_>, value: Value| {
         wrapped(state, value, "**")
     });
-    env.add_filter("code", |value: &Value| code(&text(value)?));
+    env.add_filter("code", |value: &Value| Ok::<_, Error>(code(&text(value)?)));
     env.add_filter("link", link);
     env.add_filter("links", links);
     env.add_filter("labels", labels);
@@ -62,12 +62,12 @@ fn wrapped(state: &mut State<'_, '_>, value: Value, sign: &str) -> Result<Value,
     }))
 }
 
-fn code(text: &str) -> Result<Value, Error> {
-    Ok(Value::from_safe_string(if text.is_empty() {
+fn code(text: &str) -> Value {
+    Value::from_safe_string(if text.is_empty() {
         String::new()
     } else {
         format!("`{}`", shield(text))
-    }))
+    })
 }
 
 /// `url | link("Rule")`: nothing if there is no address.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use pulldown_cmark::{CodeBlockKind, CowStr, Event, LinkType, Tag, TagEnd};
 
+use super::comments::Comments;
 use super::{Document, MAX_DEPTH, Note, is_allowed};
 use crate::render::html::is_color;
 use crate::render::shield::{restore, restore_in_html};
@@ -20,8 +21,7 @@ pub(super) struct Reader<'a> {
     in_code_block: bool,
     /// Colours that have begun, with the number of containers that were open, and whether they were kept.
     spans: Vec<(usize, bool)>,
-    /// Whether a comment has begun that goes on in the next line.
-    in_comment: bool,
+    comments: Comments,
     /// The mark of a footnote, waiting for the paragraph that it belongs in front of.
     footnote: Option<String>,
     /// Whether a picture's description is still to come.
@@ -75,7 +75,7 @@ impl<'a> Reader<'a> {
     }
 
     fn html(&mut self, html: &str) {
-        let html = self.without_comments(html);
+        let html = self.comments.cut(html);
         let tag = html.trim().to_ascii_lowercase();
         if tag.is_empty() {
             return;
@@ -92,26 +92,6 @@ impl<'a> Reader<'a> {
             }
         }
         self.push(Event::InlineHtml(restore_in_html(&html).into()));
-    }
-
-    /// HTML comes line by line, and a comment may be several of them.
-    fn without_comments<'h>(&mut self, html: &'h str) -> Cow<'h, str> {
-        if !self.in_comment && !html.contains("<!--") {
-            return Cow::Borrowed(html);
-        }
-        let (mut out, mut rest) = (String::new(), html);
-        while !rest.is_empty() {
-            let sign = if self.in_comment { "-->" } else { "<!--" };
-            let (before, after) = rest
-                .split_once(sign)
-                .map_or((rest, None), |(before, after)| (before, Some(after)));
-            if !self.in_comment {
-                out.push_str(before);
-            }
-            self.in_comment ^= after.is_some();
-            rest = after.unwrap_or_default();
-        }
-        Cow::Owned(out)
     }
 
     /// Coloured text is common and easily checked, so it costs no sanitizing if it begins and ends in one block. `None`
