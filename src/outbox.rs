@@ -160,7 +160,8 @@ impl Outbox {
     }
 
     /// Writes down how an attempt ended, and ends the claim. A late word from somebody who lost the claim is ignored,
-    /// except that the message is in the room.
+    /// except that the message is in the room. The same word again, with the same `now`, has the same answer: that of
+    /// the first may have been lost.
     pub async fn record(&self, id: DeliveryId, outcome: Outcome, now: Timestamp) -> Result<Recorded, OutboxError> {
         self.store.record(id, outcome, now).await
     }

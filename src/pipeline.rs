@@ -27,7 +27,7 @@ use crate::group;
 use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
 use crate::outbox::{Acceptance, Enqueued, GroupChange, KnownGroup, Outbox, OutboxError, Receipt};
 use crate::render::{Rendered, Renderer, TemplateProblem};
-use crate::route::{Destination, MentionPolicy, Router};
+use crate::route::{Destination, MentionPolicy, Router, Share};
 
 /// Notifications of more alerts than this are rendered off the threads that serve requests.
 const RENDERED_INLINE: usize = 50;
@@ -83,7 +83,7 @@ pub enum AcceptError {
 struct Target {
     destination: Destination,
     template: TemplateName,
-    notification: Notification,
+    share: Share,
     /// The group whose story it continues; `None`: a message of its own.
     group: Option<String>,
 }
@@ -132,7 +132,7 @@ impl Pipeline {
         let template = wishes.template;
         let (group_key, alerts) = (notification.group_key.clone(), notification.alerts.len());
 
-        let targets = self.targets(route, &notification, template.as_ref());
+        let targets = self.targets(route, &Arc::new(notification), template.as_ref());
         if targets.is_empty() {
             // It may have gone from the routes file since the caller was let in: that must not look accepted.
             return Err(AcceptError::UnknownRoute(route.clone()));
@@ -154,18 +154,23 @@ impl Pipeline {
         Ok(Accepted { receipts, recognised })
     }
 
-    fn targets(&self, route: &RouteName, notification: &Notification, template: Option<&TemplateName>) -> Vec<Target> {
+    fn targets(
+        &self,
+        route: &RouteName,
+        notification: &Arc<Notification>,
+        template: Option<&TemplateName>,
+    ) -> Vec<Target> {
         let mut targets: Vec<Target> = Vec::new();
         for routed in self.router.route(route, notification) {
             let template = template.unwrap_or(&routed.destination.template).clone();
             let is_same =
                 |other: &&Target| other.destination.room == routed.destination.room && other.template == template;
             let occurrence = targets.iter().filter(is_same).count();
-            let group = follows_group(&routed.destination, &routed.notification)
-                .then(|| group_id(route, &routed.notification, &template, occurrence));
+            let group = follows_group(&routed.destination, notification)
+                .then(|| group_id(route, notification, &template, occurrence));
             targets.push(Target {
                 destination: routed.destination,
-                notification: routed.notification,
+                share: routed.share,
                 template,
                 group,
             });
@@ -245,14 +250,14 @@ impl Tools {
                 now,
             };
             let Some(key) = target.group.as_ref().filter(|_| has_groups) else {
-                deliveries.extend(teller.alone(&target.notification));
+                deliveries.extend(teller.alone(&target.share.notification()));
                 continue;
             };
             let known = known.next().flatten();
             let before = known.as_ref().and_then(Memo::read);
             let compared = group::compare(
                 before.as_ref().map(|memo| &memo.state),
-                target.notification.clone(),
+                target.share.notification(),
                 now,
             );
             let told = teller.next(&compared, before.as_ref());

@@ -3,6 +3,7 @@
 //! It decides from the path and from labels and never looks at `receiver`, because Grafana's Test button sends
 //! `webhook` there. It reads no clock and does no I/O: the routes file is read by `config`, and a new table is handed in.
 
+mod dialect;
 mod explain;
 mod grammar;
 mod matcher;
@@ -22,6 +23,7 @@ pub use self::grammar::{MatcherError, matchers};
 pub use self::matcher::{Matcher, Operator};
 pub use self::pattern::{LONGEST_VALUE, PatternError};
 pub use self::policy::{AllowList, Field, Mention, MentionPolicy, MessagePolicy, SeverityFilter};
+pub use self::split::Share;
 pub use self::tree::Rule;
 use crate::alert::Notification;
 use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
@@ -55,7 +57,7 @@ pub struct Routed {
     /// Where it goes.
     pub destination: Destination,
     /// What goes there.
-    pub notification: Notification,
+    pub share: Share,
 }
 
 impl Table {
@@ -132,7 +134,7 @@ impl Router {
     }
 
     /// The destinations of a notification, each with its part of it; empty only if there is no such route.
-    pub fn route(&self, route: &RouteName, notification: &Notification) -> Vec<Routed> {
+    pub fn route(&self, route: &RouteName, notification: &Arc<Notification>) -> Vec<Routed> {
         let table = self.table.load();
         table
             .routes

@@ -4,6 +4,7 @@
 //! starting, and at shutdown it first stops accepting, then finishes what is in flight within the grace period.
 
 mod checks;
+mod remembered;
 mod routes;
 
 use std::net::SocketAddr;
@@ -55,6 +56,7 @@ pub struct Relay {
 /// Starts a relay; it runs until [`Relay::stop`]. `page` is served at `/`.
 pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Response>>) -> anyhow::Result<Relay> {
     let metrics = telemetry::metrics::install();
+    let summing = metrics.clone();
     let carrier = Carrier::new(&settings.matrix)?;
     let outbox = Outbox::open(&settings.outbox)
         .await
@@ -71,12 +73,8 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         &settings.routes.credentials,
         settings.routes.compat.clone(),
     )?);
-    for route in door.open_routes() {
-        tracing::warn!(
-            alert.route = %route,
-            "the route `{route}` asks for no credential (RELAY_TOKEN): anyone who reaches this port can send messages to its rooms"
-        );
-    }
+    routes::warn_of_open(&door.open_routes());
+    routes::warn_of_guessable(&settings.routes.credentials);
     let watch = Watch::new(settings.routes_source, &settings.routes);
     let routes = routes::Keeper {
         door: Arc::clone(&door),
@@ -133,13 +131,14 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     );
     let worker = Worker::new(outbox.clone(), courier, settings.fold, Arc::new(Moment::now))
         .in_zone(settings.render.time_zone.clone());
-    let keepers = vec![
+    let mut keepers = vec![
         tokio::spawn(keep_templates(renderer)),
         tokio::spawn(keep_pruned(outbox.clone())),
         tokio::spawn(recorder.run(outbox.clone())),
         tokio::spawn(routes.run()),
         tokio::spawn(report_matrix(carrier, rooms, pinged)),
     ];
+    keepers.extend(summing.map(|handle| tokio::spawn(telemetry::metrics::keep_summed(handle))));
     tracing::info!(url.domain = %address.ip(), url.port = address.port(), "listening on http://{address}");
     Ok(Relay {
         address,

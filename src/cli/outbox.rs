@@ -155,7 +155,7 @@ async fn again(outbox: &Outbox, retry: Retry) -> anyhow::Result<ExitCode> {
     for retried in outbox.retry(&ids, now).await? {
         let text = match &retried.result {
             queued @ RetryResult::Queued { .. } if queued.may_repeat() => {
-                "waits again; it was tried over 24 h ago, so the homeserver may not recognise a repetition"
+                "waits again; it was tried over 24 h ago, so it is first looked for in the room"
             }
             RetryResult::Queued { .. } => "waits again",
             RetryResult::NotDead(_) => {

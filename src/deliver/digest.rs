@@ -17,7 +17,6 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use self::lines::{Line, Stamp, lines};
-use crate::matrix;
 use crate::message::{Mentions, MsgType, RenderedMessage};
 use crate::outbox::{Digest, Waiting};
 
@@ -51,14 +50,20 @@ const fn rung(piece: usize, joined: bool, html: bool) -> Rung {
     Rung { piece, joined, html }
 }
 
-/// Composes the digest of the first `taken` of `waiting`, at least one, as it reads in `zone` at `now`.
-pub(super) fn compose(waiting: &[Waiting], zone: &TimeZone, now: Timestamp) -> Digest {
+/// Composes the digest of the first `taken` of `waiting`, at least one, as it reads in `zone` at `now`. `bytes` measures
+/// a message as it goes to its room: not every way carries as much.
+pub(super) fn compose(
+    waiting: &[Waiting],
+    zone: &TimeZone,
+    now: Timestamp,
+    bytes: &dyn Fn(&RenderedMessage) -> usize,
+) -> Digest {
     let stamp = Stamp { zone, now };
     let mut taken = waiting;
     loop {
         for rung in LADDER {
             let message = written(taken, rung, &stamp);
-            if matrix::event(&message).to_string().len() <= CONTENT_LIMIT || (taken.len() <= 1 && rung.piece == 30) {
+            if bytes(&message) <= CONTENT_LIMIT || (taken.len() <= 1 && rung.piece == 30) {
                 return Digest {
                     message,
                     taken: taken.len(),

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use poem::error::NotFoundError;
-use poem::http::StatusCode;
+use poem::error::{MethodNotAllowedError, NotFoundError};
+use poem::http::{Method, StatusCode};
 use poem::web::Data;
 use poem::{IntoResponse, Request, RequestBody, Response};
 use poem_openapi::param::{Path, Query};
@@ -58,7 +58,8 @@ impl Body {
         if !entry.needs_body() {
             request::declaration(request)?;
         }
-        let raw = request::bytes(door, request, body).await?;
+        let limit = door.flight.settings.max_body_bytes;
+        let raw = request::bytes(&door.flight, limit, request, body).await?;
         let at = Timestamp::now();
         let signed = door.check_body(&entry, request.headers(), &raw.bytes, at)?;
         request::declaration(request)?;
@@ -93,6 +94,9 @@ pub(super) async fn foreign(request: Request) -> poem::Result<Response> {
     let (Some((pipeline, recorder)), Some(route)) = (parts, route) else {
         return Err(NotFoundError.into());
     };
+    if request.method() != Method::POST {
+        return Err(MethodNotAllowedError.into());
+    }
     let body = Body::read(&request, &mut body, Some(route)).await;
     let answer = accept(pipeline, recorder, body.map_err(Problem::into_error)?, None).await;
     Ok(answer.map_or_else(IntoResponse::into_response, IntoResponse::into_response))

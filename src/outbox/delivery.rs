@@ -163,7 +163,8 @@ pub struct Delivery {
     pub starts_at: Option<Timestamp>,
     /// Attempts begun, this one included.
     pub attempts: u32,
-    /// When the first attempt began, since the last operator's retry and the last wait that did not count.
+    /// When the first attempt began, since the last operator's retry, the last wait that did not count, and the last
+    /// time in which nothing was tried at all.
     pub first_attempt_at: Option<Timestamp>,
     /// When the last attempt began.
     pub last_attempt_at: Option<Timestamp>,
@@ -241,10 +242,21 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// What is left of it in a row that it ends; `None` for what ends none.
+    pub(super) fn end(&self) -> Option<&str> {
+        match self {
+            Self::Delivered { event_id } => Some(event_id),
+            Self::Dead { error } => Some(error),
+            Self::Wait { .. } | Self::Rewrite { .. } | Self::Detached { .. } => None,
+        }
+    }
+}
+
 /// Whether an outcome counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
-    /// It is on disk.
+    /// It is on disk: by this call, or by the same one before, whose answer was lost.
     Done,
     /// The claim had passed to somebody else, or the row had ended before: nothing was changed.
     Superseded,

@@ -95,7 +95,7 @@ impl RetryResult {
     /// How long Synapse remembers a transaction ID.
     pub const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
 
-    /// Whether the room may show it twice: it was tried, and so long ago that the homeserver may have forgotten it.
+    /// Whether the homeserver may have forgotten it: it was tried, and so long ago that it would not be recognised.
     pub fn may_repeat(&self) -> bool {
         matches!(self, Self::Queued { idle: Some(idle) } if *idle >= Self::REMEMBERED)
     }

@@ -86,6 +86,11 @@ impl Sqlite {
 #[async_trait]
 impl Store for Sqlite {
     async fn groups(&self, keys: Vec<String>) -> Result<HashMap<String, KnownGroup>, OutboxError> {
+        // A few rows by their keys cost less than a walk to another thread and back, which every acceptance would pay.
+        // Behind a long read it is better to wait there than to hold up this thread.
+        if let Ok(reader) = self.reader.try_lock() {
+            return group::known(&reader, &keys);
+        }
         self.read(move |c| group::known(c, &keys)).await
     }
 

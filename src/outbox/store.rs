@@ -21,6 +21,10 @@ use crate::message::{Mentions, MsgType, RenderedMessage, RoomAddress, TxnId};
 /// How far a clock may lie behind another, or be set back, before a room's wait is no longer believed.
 pub(super) const CLOCK_SLACK_MS: i64 = 30_000;
 
+/// A longer pause between two attempts of a delivery is none that the worker makes while it retries: the relay was off, the
+/// machine slept, a clock was set, or everything waited for another reason. Such time does not count towards giving up.
+pub(super) const UNTRIED_MS: i64 = 15 * 60 * 1_000;
+
 /// How many rows a step of pruning removes, so that acceptance never waits long behind it.
 pub(super) const PRUNE_STEP: i64 = 500;
 

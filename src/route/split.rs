@@ -7,12 +7,29 @@
 //! Deliberately not kept: the sender's own title and message, which speak of all alerts, also of those that this room is
 //! not meant to see.
 
+use std::sync::Arc;
+
 use super::tree::Rule;
 use super::{Destination, Routed};
 use crate::alert::{Alert, AlertStatus, Labels, Notification, Source};
 
+/// A room's share of a notification. It is put together each time that it is asked for, so that a large notification
+/// for many rooms is in memory once, and once more while one of them is at work on it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Share {
+    whole: Arc<Notification>,
+    alerts: Vec<usize>,
+}
+
+impl Share {
+    /// The notification as it concerns the room.
+    pub fn notification(&self) -> Notification {
+        part(&self.whole, &self.alerts)
+    }
+}
+
 /// What a route does with a notification.
-pub(super) fn routed(route: &Rule, notification: &Notification) -> Vec<Routed> {
+pub(super) fn routed(route: &Rule, notification: &Arc<Notification>) -> Vec<Routed> {
     let mut shares: Vec<(&Destination, Vec<usize>)> = Vec::new();
     for (index, alert) in notification.alerts.iter().enumerate() {
         for destination in destinations(route, &alert.labels) {
@@ -24,9 +41,12 @@ pub(super) fn routed(route: &Rule, notification: &Notification) -> Vec<Routed> {
     }
     shares
         .into_iter()
-        .map(|(destination, share)| Routed {
+        .map(|(destination, alerts)| Routed {
             destination: destination.clone(),
-            notification: part(notification, &share),
+            share: Share {
+                whole: Arc::clone(notification),
+                alerts,
+            },
         })
         .collect()
 }

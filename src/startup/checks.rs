@@ -1,4 +1,7 @@
 //! How the parts are, asked by `/health/ready` and `/metrics`.
+//!
+//! Guarantees: however often and by whomever it is asked, the store is asked about once a second, and by one at a time; the
+//! homeserver less often still. A probe must not become load, and what is not guarded must not keep acceptance from the store.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -8,15 +11,19 @@ use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Mutex;
 
+use super::remembered::Remembered;
 use super::routes::InUse;
 use crate::deliver::Courier;
 use crate::intake::{Check, Checks, State};
 use crate::matrix::Carrier;
-use crate::outbox::Outbox;
+use crate::message::RoomAddress;
+use crate::outbox::{Outbox, Stats};
 use crate::pipeline::Pipeline;
 use crate::render::{Renderer, TemplateProblem};
 
-/// How long an answer about the homeserver is believed; a probe must not become load.
+/// How long an answer of the store is believed.
+const FRESH: Duration = Duration::from_secs(1);
+/// How long an answer about the homeserver is believed.
 const BELIEVED: Duration = Duration::from_secs(10);
 /// How long the homeserver may take to answer a probe.
 const PROBE: Duration = Duration::from_secs(3);
@@ -31,7 +38,12 @@ pub(super) struct Parts {
     courier: Arc<Courier>,
     routes: Arc<InUse>,
     metrics: Option<PrometheusHandle>,
-    probed: Mutex<Option<(Instant, Option<String>)>>,
+    /// Why the outbox cannot be written.
+    writes: Remembered<Option<String>>,
+    /// What is in it, or why that cannot be said.
+    stats: Remembered<Result<Stats, String>>,
+    /// Why the homeserver is not reached.
+    reached: Remembered<Option<String>>,
     gauged: Mutex<Vec<String>>,
 }
 
@@ -53,13 +65,16 @@ impl Parts {
             courier,
             routes,
             metrics,
-            probed: Mutex::default(),
+            writes: Remembered::default(),
+            stats: Remembered::default(),
+            reached: Remembered::default(),
             gauged: Mutex::default(),
         }
     }
 
     async fn outbox(&self) -> Check {
-        let reason = self.outbox.probe().await.err().map(|error| error.to_string());
+        let probe = async { self.outbox.probe().await.err().map(|error| error.to_string()) };
+        let reason = self.writes.or_ask(FRESH, probe).await;
         let state = if reason.is_some() {
             State::Unavailable
         } else {
@@ -72,20 +87,25 @@ impl Parts {
         }
     }
 
+    async fn stats(&self) -> Result<Stats, String> {
+        let ask = async {
+            self.outbox
+                .stats(Timestamp::now())
+                .await
+                .map_err(|error| error.to_string())
+        };
+        self.stats.or_ask(FRESH, ask).await
+    }
+
     async fn homeserver(&self) -> Check {
-        let mut probed = self.probed.lock().await;
-        let fresh = probed.as_ref().filter(|(at, _)| at.elapsed() < BELIEVED);
-        let reason = if let Some((_, reason)) = fresh {
-            reason.clone()
-        } else {
-            let reason = match tokio::time::timeout(PROBE, self.carrier.probe()).await {
+        let probe = async {
+            match tokio::time::timeout(PROBE, self.carrier.probe()).await {
                 Ok(Ok(())) => None,
                 Ok(Err(failure)) => Some(failure.to_string()),
                 Err(_) => Some(format!("no answer within {} s", PROBE.as_secs())),
-            };
-            *probed = Some((Instant::now(), reason.clone()));
-            reason
+            }
         };
+        let reason = self.reached.or_ask(BELIEVED, probe).await;
         Check {
             name: "homeserver",
             state: degraded(reason.as_ref()),
@@ -126,7 +146,8 @@ impl Parts {
 
     async fn deliveries(&self) -> Check {
         let mut reasons = Vec::new();
-        match self.outbox.stats(Timestamp::now()).await {
+        let mut waiting = None;
+        match self.stats().await {
             Ok(stats) => {
                 let age = stats
                     .oldest()
@@ -140,10 +161,15 @@ impl Parts {
                 if stats.dead > 0 {
                     reasons.push(format!("{} were given up, see `outbox list --state dead`", stats.dead));
                 }
+                waiting = Some(stats.rooms);
             }
-            Err(error) => reasons.push(error.to_string()),
+            Err(error) => reasons.push(error),
         }
-        let troubles = self.courier.troubles(Instant::now());
+        let waits = |room: &RoomAddress| {
+            let waiting = waiting.as_ref();
+            waiting.is_none_or(|rooms| rooms.iter().any(|one| one.room == *room && one.waiting > 0))
+        };
+        let troubles = self.courier.troubles(Instant::now(), waits);
         reasons.extend(troubles.account);
         reasons.extend(
             troubles
@@ -163,7 +189,7 @@ impl Parts {
         metrics::gauge!("relay_templates_broken").set(count(self.template_problems().len() as u64));
         let routes = self.routes.problems(&self.renderer.names());
         metrics::gauge!("relay_routes_broken").set(count(routes.len() as u64));
-        let Ok(stats) = self.outbox.stats(Timestamp::now()).await else {
+        let Ok(stats) = self.stats().await else {
             return;
         };
         metrics::gauge!("relay_deliveries_dead").set(count(stats.dead));
@@ -172,14 +198,15 @@ impl Parts {
             .map_or(0.0, |oldest| Timestamp::now().duration_since(oldest).as_secs_f64());
         metrics::gauge!("relay_oldest_waiting_seconds").set(age.max(0.0));
         let mut gauged = self.gauged.lock().await;
+        let rooms: Vec<String> = stats.rooms.iter().map(|one| one.room.to_string()).collect();
         // A room that has drained is no longer in the figures; its gauge must not stay where it was.
-        for room in std::mem::take(&mut *gauged) {
-            metrics::gauge!("relay_deliveries_waiting", "room" => room).set(0.0);
+        for room in gauged.iter().filter(|room| !rooms.contains(room)) {
+            metrics::gauge!("relay_deliveries_waiting", "room" => room.clone()).set(0.0);
         }
-        for room in stats.rooms {
-            metrics::gauge!("relay_deliveries_waiting", "room" => room.room.to_string()).set(count(room.waiting));
-            gauged.push(room.room.to_string());
+        for one in stats.rooms {
+            metrics::gauge!("relay_deliveries_waiting", "room" => one.room.to_string()).set(count(one.waiting));
         }
+        *gauged = rooms;
     }
 }
 
@@ -200,7 +227,6 @@ impl Checks for Parts {
         let Some(handle) = &self.metrics else {
             return String::new();
         };
-        handle.run_upkeep();
         let mut text = handle.render();
         let _ = writeln!(
             text,

@@ -13,7 +13,7 @@ use poem::web::Data;
 use poem_openapi::payload::Json;
 use poem_openapi::types::Any;
 use poem_openapi::{ApiResponse, OpenApi};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::shape::{PreviewAnswer, PreviewRequest};
 use super::{Tag, Workshop, store_problem};
@@ -210,7 +210,7 @@ fn sample(name: &str) -> Option<(Notification, Timestamp)> {
 
 /// The notifications with their moments. One sample is enough to play it all at the moment of the samples; what consists
 /// of payloads ends `now`.
-fn sequence(steps: &[Any<Value>], now: Timestamp) -> Result<Vec<(Notification, Timestamp)>, Refused> {
+fn sequence(steps: &[Any<Box<RawValue>>], now: Timestamp) -> Result<Vec<(Notification, Timestamp)>, Refused> {
     let refuse = |reason: String| Refused::NotUsable(ProblemJson(Problem::of_field("sequence", reason)));
     if steps.is_empty() || steps.len() > MOST_STEPS {
         return Err(refuse(format!("1 to {MOST_STEPS} notifications are a sequence")));
@@ -218,8 +218,8 @@ fn sequence(steps: &[Any<Value>], now: Timestamp) -> Result<Vec<(Notification, T
     let mut at = steps[1..].iter().fold(now, |at, _| at - STEP);
     let mut notifications = Vec::new();
     for (number, Any(step)) in steps.iter().enumerate() {
-        notifications.push(if let Some(name) = step.as_str() {
-            let (notification, of_samples) = sample(name).ok_or_else(|| refuse(format!("no sample `{name}`")))?;
+        notifications.push(if let Ok(name) = serde_json::from_str::<String>(step.get()) {
+            let (notification, of_samples) = sample(&name).ok_or_else(|| refuse(format!("no sample `{name}`")))?;
             at = of_samples;
             notification
         } else {
@@ -231,8 +231,8 @@ fn sequence(steps: &[Any<Value>], now: Timestamp) -> Result<Vec<(Notification, T
 }
 
 /// `name` is how the request calls it.
-fn payload_notification(payload: &Value, name: &str) -> Result<Notification, Refused> {
-    parse::notification(payload.to_string().as_bytes()).map_err(|error| {
+fn payload_notification(payload: &RawValue, name: &str) -> Result<Notification, Refused> {
+    parse::notification(payload.get().as_bytes()).map_err(|error| {
         let problem = match error {
             parse::ParseError::Field { field, reason } if field == "the body" => Problem::of_field(name, reason),
             parse::ParseError::Field { field, reason } => Problem::of_field(&format!("{name}.{field}"), reason),

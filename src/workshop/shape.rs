@@ -6,6 +6,7 @@ use poem_openapi::Object;
 use poem_openapi::types::Any;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::matrix;
 use crate::message::{MsgType, RenderedMessage};
@@ -28,11 +29,11 @@ pub(super) struct PreviewRequest {
     /// The number of a notification that was received lately.
     pub(super) recorded: Option<i64>,
     /// A body as Grafana or Alertmanager would send it.
-    pub(super) payload: Option<Any<Value>>,
+    pub(super) payload: Option<Any<Box<RawValue>>>,
     /// Notifications of one group in the order in which they come, five minutes apart, each one the name of a sample or a
     /// body. Answered is what a room in mode `live` gets: heads, edits and the lines that `update.md.j2` writes;
     /// with the template `update`, the heads are written by the relay's default one.
-    pub(super) sequence: Option<Vec<Any<Value>>>,
+    pub(super) sequence: Option<Vec<Any<Box<RawValue>>>>,
 }
 
 /// What the relay would send.

@@ -158,6 +158,9 @@ fn a_secret_given_as_a_flag_beats_a_file_that_a_variable_names() {
     assert!(!after.contains("RELAY_TOKEN"), "{after}");
     let other = said(&["--relay-token-file=nowhere"], &[token]);
     assert!(!other.contains(contradiction) && other.contains("nowhere"), "{other}");
+    let hook = ("MATRIX_HOOK_URL", "https://hooks.example.org/webhook/s3cret");
+    let other = said(&["--hook-url-file=nowhere"], &[hook]);
+    assert!(!other.contains(contradiction) && other.contains("nowhere"), "{other}");
 }
 
 #[test]

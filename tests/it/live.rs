@@ -3,7 +3,8 @@
 
 mod modes;
 mod runs;
-mod story;
+pub(crate) mod story;
+pub(crate) mod truth;
 
 use std::time::Duration;
 

@@ -38,11 +38,17 @@ mod live;
 #[cfg(test)]
 mod matrix;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod night;
+#[cfg(test)]
+mod operator;
 #[cfg(test)]
 mod outbox;
 #[cfg(test)]
 mod reach;
+#[cfg(test)]
+mod ready;
 #[cfg(test)]
 mod real;
 #[cfg(test)]
@@ -55,6 +61,8 @@ mod route;
 mod routes;
 #[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod shutdown;
 #[cfg(test)]
 mod stack;
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! States what the promise means outside: what was answered 202 is in the room once and in order. The many ways in which a
 //! homeserver can fail are tried against the stand-in, which can do what Synapse cannot be told to.
 
+mod faults;
+
 use std::process::Command;
 use std::time::Duration;
 
@@ -264,7 +266,7 @@ async fn a_mixed_group_is_split_over_two_rooms_by_its_labels() {
          rooms = ['{}']\nmentions = {{ room = true }}\n",
         all.alias, web.room_id
     );
-    std::fs::write(&file, text).unwrap();
+    std::fs::write(&file, &text).unwrap();
     let mut relay = Setup::new(&synapse, "")
         .env("RELAY_ROUTES_FILE", &file.display().to_string())
         .start()
@@ -285,6 +287,23 @@ async fn a_mixed_group_is_split_over_two_rooms_by_its_labels() {
         let text = messages[0].body();
         assert!(text.contains(here) && !text.contains(elsewhere), "{text}");
     }
+
+    // The rule goes, and with a hangup the routes are read again: what is accepted from then on goes to one room.
+    let (kept, _) = text.split_once("[[").unwrap();
+    std::fs::write(&file, kept).unwrap();
+    relay.hang_up();
+    relay.says("routes were read again").await;
+    let mut later = grafana_firing("Later");
+    later["alerts"][0]["labels"]["team"] = json!("web");
+    relay.accepts(&later).await;
+    let arrived = |messages: &[Event]| messages.iter().any(|message| message.body().contains("Later"));
+    let room = &all.room_id;
+    synapse
+        .person
+        .wait_until(room, "the later alert", Duration::from_secs(60), arrived)
+        .await;
+    let elsewhere = synapse.person.messages(&web.room_id).await;
+    assert_eq!(elsewhere.len(), 1, "{elsewhere:?}");
 }
 
 /// Alert names none of which is the beginning of another.

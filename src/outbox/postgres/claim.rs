@@ -11,7 +11,7 @@ use super::database::begin;
 use super::read::{self, Row};
 use crate::message::TxnId;
 use crate::outbox::fold::FOLD_AT_MOST;
-use crate::outbox::store::{CLOCK_SLACK_MS, Summary, message_text, millis, timestamp};
+use crate::outbox::store::{CLOCK_SLACK_MS, Summary, UNTRIED_MS, message_text, millis, timestamp};
 use crate::outbox::{Delivery, DeliveryId, Digest, FoldPolicy, OutboxError, Waiting};
 
 /// Rooms that may be tried and have something waiting, least recently tried first. A lease ends ten seconds after it
@@ -62,9 +62,11 @@ const HOLD_ROOMS: &str = "
     UPDATE outbox_room SET in_flight = held.delivery, owner = $3, lease_until = clock_timestamp() + interval '10 s'
     FROM unnest($1::integer[], $2::bigint[]) AS held (room, delivery) WHERE outbox_room.id = held.room";
 
+/// The time towards giving up goes on only if the last attempt was between $3 and $4, which is lately.
 const BEGIN_ATTEMPT: &str = "
     UPDATE outbox_delivery d SET attempts = d.attempts + 1, last_attempt_at = $2,
-        first_attempt_at = coalesce(d.first_attempt_at, $2)
+        first_attempt_at =
+            CASE WHEN d.last_attempt_at BETWEEN $3 AND $4 THEN coalesce(d.first_attempt_at, $2) ELSE $2 END
     FROM outbox_room r WHERE d.id = ANY($1) AND r.id = d.room_id
     RETURNING d.*, r.address, true AS is_in_flight,
         (SELECT event_id FROM outbox_head WHERE id = d.head_id) AS head_event,
@@ -111,6 +113,8 @@ pub(super) async fn claim_due(
     let begun: Vec<Row> = sqlx::query_as(BEGIN_ATTEMPT)
         .bind(&ids)
         .bind(millis(now))
+        .bind(millis(now) - UNTRIED_MS)
+        .bind(millis(now) + CLOCK_SLACK_MS)
         .fetch_all(&mut *transaction)
         .await?;
     transaction.commit().await?;

@@ -35,6 +35,11 @@ const FAILED: &str = "
     WHERE id = $1";
 const REWRITTEN: &str = "UPDATE outbox_delivery SET message = $2, last_error = $3 WHERE id = $1";
 const DEAD: &str = "UPDATE outbox_delivery SET state = 'dead', finished_at = $2, last_error = $3 WHERE id = $1";
+/// Whether a row has ended exactly so; `now` is a part of what was said, so who says it again is who said it.
+const HAS_ENDED_SO: &str = "
+    SELECT coalesce(finished_at = $2 AND $3 = CASE state WHEN 'delivered' THEN event_id WHEN 'dead' THEN last_error END,
+        false)
+    FROM outbox_delivery WHERE id = $1";
 
 const SET_ROOM_DUE: &str = "UPDATE outbox_room SET due_at = $2, waits_since = $3, reason = $4 WHERE address = $1";
 
@@ -89,11 +94,28 @@ pub(super) async fn record(
         free_room(&mut transaction, standing.room_id, outcome, now).await?;
     }
     let counts = counts(outcome, standing.state, standing.held);
-    if counts {
+    let done = if counts {
         write(&mut transaction, id, outcome, now).await?;
-    }
+        true
+    } else {
+        has_ended_so(&mut transaction, id, outcome, now).await?
+    };
     transaction.commit().await?;
-    Ok(if counts { Recorded::Done } else { Recorded::Superseded })
+    Ok(if done { Recorded::Done } else { Recorded::Superseded })
+}
+
+async fn has_ended_so(
+    connection: &mut PgConnection,
+    id: DeliveryId,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> Result<bool, OutboxError> {
+    let Some(end) = outcome.end() else { return Ok(false) };
+    let query = sqlx::query_scalar(HAS_ENDED_SO)
+        .bind(id.0)
+        .bind(millis(now))
+        .bind(clean(end));
+    Ok(query.fetch_one(connection).await?)
 }
 
 async fn free_room(

@@ -11,7 +11,7 @@ use rusqlite::{Connection, params};
 use super::read;
 use crate::message::TxnId;
 use crate::outbox::fold::FOLD_AT_MOST;
-use crate::outbox::store::{CLOCK_SLACK_MS, Summary, message_text, millis, timestamp};
+use crate::outbox::store::{CLOCK_SLACK_MS, Summary, UNTRIED_MS, message_text, millis, timestamp};
 use crate::outbox::{Delivery, DeliveryId, Digest, FoldPolicy, OutboxError, Waiting};
 
 /// How long a claim is believed without being renewed. Other processes cannot claim, so this only frees a room whose
@@ -48,9 +48,10 @@ const INSERT_DIGEST: &str = "
         ?2, ?3, ?4, ?5, ?6 FROM delivery d WHERE id = ?1";
 const NAME_DIGEST: &str = "UPDATE delivery SET folded_into = ?2 WHERE id = ?1";
 
+/// The time towards giving up goes on only if the last attempt was between ?3 and ?4, which is lately.
 const BEGIN_ATTEMPT: &str = "
     UPDATE delivery SET attempts = attempts + 1, last_attempt_at = ?2,
-        first_attempt_at = coalesce(first_attempt_at, ?2)
+        first_attempt_at = CASE WHEN last_attempt_at BETWEEN ?3 AND ?4 THEN coalesce(first_attempt_at, ?2) ELSE ?2 END
     WHERE id = ?1";
 const HOLD_ROOM: &str = "UPDATE room SET in_flight = ?2, lease_until = ?3 WHERE id = ?1";
 
@@ -76,7 +77,10 @@ pub(super) fn claim_due(
     let mut claimed = Vec::new();
     for head in due_heads(connection, now, limit)? {
         let id = folded(connection, &head, now, fold)?.unwrap_or(head.id);
-        connection.prepare_cached(BEGIN_ATTEMPT)?.execute([id, millis(now)])?;
+        let lately = (millis(now) - UNTRIED_MS, millis(now) + CLOCK_SLACK_MS);
+        connection
+            .prepare_cached(BEGIN_ATTEMPT)?
+            .execute([id, millis(now), lately.0, lately.1])?;
         connection
             .prepare_cached(HOLD_ROOM)?
             .execute([head.room_id, id, lease(now)])?;

@@ -29,6 +29,9 @@ const CHECKPOINT_PAGES: i64 = 4_000;
 /// The write-ahead log is cut back to this many bytes after a burst.
 const LOG_LIMIT: i64 = 32 * 1024 * 1024;
 
+/// How much of the file the writer keeps in memory, in KiB: what is looked up by a hash lies anywhere in it.
+const CACHE_KIB: i64 = 8_192;
+
 pub(super) const FILE: &str = "outbox.db";
 
 /// Makes the directory, and takes it for this process alone for as long as the file is held.
@@ -64,6 +67,9 @@ pub(super) fn open_writer(directory: &Path) -> Result<Connection, OutboxError> {
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    // What a piece of work may have to undo is kept in memory; a file for it would be written at each acceptance.
+    connection.pragma_update(None, "temp_store", "memory")?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }

@@ -25,6 +25,11 @@ const FAILED: &str = "
     UPDATE delivery SET last_error = ?2, first_attempt_at = CASE WHEN ?3 THEN first_attempt_at END WHERE id = ?1";
 const REWRITTEN: &str = "UPDATE delivery SET message = ?2, last_error = ?3 WHERE id = ?1";
 const DEAD: &str = "UPDATE delivery SET state = 'dead', finished_at = ?2, last_error = ?3 WHERE id = ?1";
+/// Whether a row has ended exactly so; `now` is a part of what was said, so who says it again is who said it.
+const HAS_ENDED_SO: &str = "
+    SELECT coalesce(finished_at = ?2 AND ?3 = CASE state WHEN 'delivered' THEN event_id WHEN 'dead' THEN last_error END,
+        0)
+    FROM delivery WHERE id = ?1";
 
 const SET_ROOM_DUE: &str = "UPDATE room SET due_at = ?2, waits_since = ?3, reason = ?4 WHERE address = ?1";
 
@@ -54,7 +59,8 @@ pub(super) fn record(
             .execute(params![room_id, due_at, waits_since, reason])?;
     }
     if !counts(outcome, Stored::parse(&state)?, held) {
-        return Ok(Recorded::Superseded);
+        let done = has_ended_so(connection, id, outcome, now)?;
+        return Ok(if done { Recorded::Done } else { Recorded::Superseded });
     }
     match outcome {
         Outcome::Delivered { event_id } => {
@@ -89,6 +95,17 @@ pub(super) fn record(
         }
     };
     Ok(Recorded::Done)
+}
+
+fn has_ended_so(
+    connection: &Connection,
+    id: DeliveryId,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> Result<bool, OutboxError> {
+    let Some(end) = outcome.end() else { return Ok(false) };
+    let mut statement = connection.prepare_cached(HAS_ENDED_SO)?;
+    Ok(statement.query_row(params![id.0, millis(now), clean(end)], |row| row.get(0))?)
 }
 
 /// Lets a room wait, or not any more.

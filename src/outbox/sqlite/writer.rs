@@ -2,7 +2,8 @@
 //! next one.
 //!
 //! Guarantees: an answer is sent only after the commit that holds it; a piece of work that fails undoes itself alone;
-//! if the commit fails, everybody in it is told so. It knows nothing of what the work does.
+//! if the commit fails, everybody in it is told so. It knows nothing of what the work does, except that it may be undone
+//! and done again.
 
 use std::thread::{self, JoinHandle};
 
@@ -53,12 +54,12 @@ impl Writer {
     pub(super) async fn run<T, W>(&self, work: W) -> Result<T, OutboxError>
     where
         T: Send + 'static,
-        W: FnOnce(&Connection) -> Result<T, OutboxError> + Send + 'static,
+        W: Fn(&Connection) -> Result<T, OutboxError> + Send + 'static,
     {
         let gone = || OutboxError::unavailable("its writer has stopped");
         let (answer, answered) = oneshot::channel();
         let job = Task {
-            work: Some(work),
+            work,
             result: None,
             answer,
         };
@@ -87,14 +88,14 @@ trait Job: Send {
 }
 
 struct Task<T, W> {
-    work: Option<W>,
+    work: W,
     result: Option<Result<T, OutboxError>>,
     answer: oneshot::Sender<Result<T, OutboxError>>,
 }
 
-impl<T: Send, W: FnOnce(&Connection) -> Result<T, OutboxError> + Send> Job for Task<T, W> {
+impl<T: Send, W: Fn(&Connection) -> Result<T, OutboxError> + Send> Job for Task<T, W> {
     fn run(&mut self, connection: &Connection) -> Option<String> {
-        let result = self.result.insert(self.work.take()?(connection));
+        let result = self.result.insert((self.work)(connection));
         result.as_ref().err().map(ToString::to_string)
     }
 
@@ -110,36 +111,63 @@ impl<T: Send, W: FnOnce(&Connection) -> Result<T, OutboxError> + Send> Job for T
 
 /// One transaction for the whole batch.
 fn commit_together(connection: &Connection, batch: &mut Vec<Box<dyn Job>>) {
-    let failed = transact(connection, batch).err();
-    if failed.is_some() && !connection.is_autocommit() {
+    let failed = match transact(connection, batch) {
+        Ok(true) => None,
+        // Who failed is told apart by savepoints, which copy every page that they may have to bring back: not before it is
+        // necessary.
+        Ok(false) => roll_back(connection)
+            .and_then(|()| transact_one_by_one(connection, batch))
+            .err(),
+        Err(reason) => Some(reason),
+    };
+    if failed.is_some() {
         // If even this fails, the next BEGIN will, and say so.
-        let _rolled_back = connection.execute_batch("ROLLBACK");
+        let _rolled_back = roll_back(connection);
     }
     for job in batch.drain(..) {
         job.settle(failed.as_deref());
     }
 }
 
-fn transact(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), String> {
-    let execute = |sql: &str| {
-        let done = connection
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.execute([]));
-        done.map(drop).map_err(|error| error.to_string())
-    };
-    execute("BEGIN IMMEDIATE")?;
+/// Whether all of it worked and is committed; if not, the transaction is still open.
+fn transact(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<bool, String> {
+    execute(connection, "BEGIN IMMEDIATE")?;
+    if batch.iter_mut().any(|job| job.run(connection).is_some()) {
+        return Ok(false);
+    }
+    execute(connection, "COMMIT")?;
+    Ok(true)
+}
+
+fn transact_one_by_one(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), String> {
+    execute(connection, "BEGIN IMMEDIATE")?;
     for job in batch {
-        execute("SAVEPOINT job")?;
+        execute(connection, "SAVEPOINT job")?;
         if let Some(reason) = job.run(connection) {
             // SQLite undoes the whole transaction by itself where, for instance, the disk is full.
             if connection.is_autocommit() {
                 return Err(reason);
             }
-            execute("ROLLBACK TO job")?;
+            execute(connection, "ROLLBACK TO job")?;
         }
-        execute("RELEASE job")?;
+        execute(connection, "RELEASE job")?;
     }
-    execute("COMMIT")
+    execute(connection, "COMMIT")
+}
+
+/// Undoes the transaction, if SQLite has not by itself.
+fn roll_back(connection: &Connection) -> Result<(), String> {
+    if connection.is_autocommit() {
+        return Ok(());
+    }
+    execute(connection, "ROLLBACK")
+}
+
+fn execute(connection: &Connection, sql: &str) -> Result<(), String> {
+    let done = connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.execute([]));
+    done.map(drop).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -154,7 +182,7 @@ mod tests {
         Writer::start(connection, ()).unwrap()
     }
 
-    fn insert(n: i64) -> impl FnOnce(&Connection) -> Result<(), OutboxError> + Send + 'static {
+    fn insert(n: i64) -> impl Fn(&Connection) -> Result<(), OutboxError> + Send + 'static {
         move |connection| {
             connection.execute("INSERT INTO t VALUES (?1)", [n])?;
             Ok(())

@@ -4,8 +4,10 @@
 //! can kill it and start it again on what it left.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
@@ -73,6 +75,11 @@ impl Setup {
         self
     }
 
+    /// Where its outbox lives, unless that is a database.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        PathBuf::from(&self.environment["RELAY_DATA_DIR"])
+    }
+
     /// Starts it and waits until it is alive; panics with its log if it does not get there.
     pub(crate) async fn start(&self) -> Relay {
         self.try_start().await.unwrap_or_else(|log| panic!("{log}"))
@@ -115,13 +122,13 @@ fn listening_address(line: &str) -> Option<String> {
 impl Relay {
     /// One request with a JSON body.
     pub(crate) async fn request(&self, method: Method, path: &str, body: &Value) -> Answer {
+        self.request_raw(method, path, body.to_string()).await
+    }
+
+    /// One request with a body that says of itself that it is JSON.
+    pub(crate) async fn request_raw(&self, method: Method, path: &str, body: String) -> Answer {
         let request = self.http.request(method, format!("{}{path}", self.base_url));
-        send(
-            request
-                .header("content-type", "application/json")
-                .body(body.to_string()),
-        )
-        .await
+        send(request.header("content-type", "application/json").body(body)).await
     }
 
     /// `GET`, of a page or of JSON.
@@ -163,6 +170,25 @@ impl Relay {
         self.process.log()
     }
 
+    /// What it holds in memory now, in bytes; its peak is counted from here.
+    pub(crate) fn forget_peak(&self) -> usize {
+        let file = format!("/proc/{}/clear_refs", self.process.id());
+        std::fs::write(file, "5").expect("the kernel forgets the peak");
+        self.memory("VmRSS:")
+    }
+
+    /// The most that it held since then, in bytes.
+    pub(crate) fn peak(&self) -> usize {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, name: &str) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<usize>().ok());
+        kilobytes.expect("a number of kB") * 1024
+    }
+
     /// Kills it, as a power cut would.
     pub(crate) fn kill(self) {
         drop(self);
@@ -171,6 +197,26 @@ impl Relay {
     /// Asks it to read its routes again.
     pub(crate) fn hang_up(&self) {
         self.process.signal("HUP");
+    }
+
+    /// Asks it to end.
+    pub(crate) fn ask_to_end(&self) {
+        self.process.signal("TERM");
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.process.has_ended().is_none()
+    }
+
+    /// Waits until it has ended, while servers of this process go on.
+    pub(crate) async fn ended(mut self) -> ExitStatus {
+        loop {
+            if let Some(status) = self.process.has_ended() {
+                return status;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Asks it to end, and waits until it has.
