@@ -21,14 +21,14 @@ use sha2::{Digest, Sha256};
 
 pub use self::aside::{INLINE_BYTES, aside};
 use self::memo::Memo;
-use self::problems::Problems;
+use self::problems::{Problems, Templates};
 use self::story::{Teller, Voice};
 use self::turns::Turns;
 use crate::alert::{Notification, Source};
 use crate::group;
 use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
 use crate::outbox::{Acceptance, Enqueued, GroupChange, KnownGroup, Outbox, OutboxError, Receipt};
-use crate::render::{Rendered, Renderer};
+use crate::render::{Rendered, Renderer, TemplateProblem};
 use crate::route::{Destination, MentionPolicy, Router, Share};
 
 /// Notifications of more alerts than this are routed and rendered aside, however small their bodies are.
@@ -104,9 +104,9 @@ impl Pipeline {
         }
     }
 
-    /// Whether this template can be chosen.
-    pub fn knows(&self, template: &TemplateName) -> bool {
-        self.tools.renderer.knows(template)
+    /// What went wrong lately while notifications were rendered.
+    pub fn template_problems(&self, now: Timestamp) -> Vec<TemplateProblem> {
+        self.tools.problems.present(now)
     }
 
     /// Whether there is such a route.
@@ -197,6 +197,13 @@ impl Pipeline {
 }
 
 impl Tools {
+    fn templates(&self) -> Templates {
+        Templates {
+            version: self.renderer.version(),
+            problems: self.renderer.problems(),
+        }
+    }
+
     /// Everything that is to be stored, given what is `known` of the groups of `targets`; `None`: nothing may be asked
     /// of them, and each target gets a message of its own.
     fn compose(
@@ -264,14 +271,20 @@ impl Tools {
 
 impl Voice for Tools {
     fn whole(&self, template: &TemplateName, notification: &Notification, now: Timestamp) -> Rendered {
+        let templates = self.templates();
         let rendered = self.renderer.render(template, notification, now);
-        self.problems.note(template, &rendered);
+        self.problems.note(template, &rendered, &templates, now);
         rendered
     }
 
+    fn compared(&self, template: &TemplateName, notification: &Notification, then: Timestamp) -> Rendered {
+        self.renderer.render(template, notification, then)
+    }
+
     fn change(&self, notification: &Notification, change: &group::Change, now: Timestamp) -> Rendered {
+        let templates = self.templates();
         let rendered = self.renderer.render_change(notification, change, now);
-        self.problems.note(&TemplateName::update(), &rendered);
+        self.problems.note(&TemplateName::update(), &rendered, &templates, now);
         rendered
     }
 }

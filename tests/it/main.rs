@@ -18,7 +18,11 @@ mod documents;
 #[cfg(test)]
 mod door;
 #[cfg(test)]
+mod editing;
+#[cfg(test)]
 mod front_door;
+#[cfg(test)]
+mod gallery;
 #[cfg(test)]
 mod hookshot;
 #[cfg(test)]
