@@ -22,7 +22,7 @@ STACK_PORT ?= 8008
 # nextest runs each test in its own process, which suits tests that start servers, but no examples of the documentation.
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help demo test lint check bench fuzz openapi editor stack setup clean-stack
+.PHONY: help demo test lint check bench fuzz gallery openapi editor stack setup clean-stack
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -76,6 +76,9 @@ fuzz: ## Look for inputs, templates and matchers that break the relay, FUZZ_SECO
 	$(call fuzz_one,parse_render,src/samples,65536,-dict=fuzz/words)
 	$(call fuzz_one,templates,templates,16384,-dict=fuzz/words)
 	$(call fuzz_one,matchers,,2048,)
+
+gallery: setup ## Picture every template with every sample, wide and narrow, in target/gallery; and the README's pictures
+	cargo test --locked --test it gallery:: -- --ignored --nocapture
 
 openapi: ## Write openapi/openapi.yaml anew from the code
 	@mkdir -p openapi $(STACK)

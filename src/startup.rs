@@ -9,7 +9,7 @@ mod routes;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use futures_util::future::select_all;
@@ -29,7 +29,7 @@ use crate::matrix::{Carrier, Severity};
 use crate::message::RoomAddress;
 use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
-use crate::render::{ReloadOutcome, Renderer, TemplateProblem};
+use crate::render::{self, ReloadOutcome, Renderer, TemplateProblem};
 use crate::route::Router;
 use crate::workshop::{self, Workshop};
 use crate::{intake, samples, telemetry};
@@ -64,7 +64,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
             Some(_) => "the outbox cannot be opened (RELAY_DATABASE_URL)",
             None => "the outbox cannot be opened (RELAY_DATA_DIR)",
         })?;
-    let renderer = Renderer::open(&settings.render);
+    let renderer = open_templates(&settings.render).await;
     let template = settings.template.clone();
     let router = Router::new(settings.routes.table.clone());
     let (rooms, pinged) = (router.rooms(), router.pinged_rooms());
@@ -92,6 +92,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         outbox.clone(),
         carrier.clone(),
         renderer.clone(),
+        Arc::clone(&pipeline),
         Arc::clone(&courier),
         Arc::clone(&routes.in_use),
         metrics,
@@ -215,6 +216,17 @@ pub fn examples() -> Vec<Example> {
             })
         })
         .collect()
+}
+
+/// Loads the templates once they have come to rest, or after a second: something may be putting them there right now.
+async fn open_templates(settings: &render::Settings) -> Renderer {
+    for _ in 0..4 {
+        if !settings.is_being_written(SystemTime::now()) {
+            break;
+        }
+        tokio::time::sleep(TEMPLATE_POLL).await;
+    }
+    Renderer::open(settings)
 }
 
 /// Takes in edits of the templates, and says once for each change what is broken.

@@ -217,7 +217,7 @@ pub(super) enum Refused {
     /// The body is not JSON.
     #[oai(status = 400)]
     NotJson(ProblemJson),
-    /// The body is JSON but not a notification, or there is no such template; `field` names what is missing or wrong.
+    /// The body is JSON but not a notification, or the name of the template is none; `field` names what is missing or wrong.
     #[oai(status = 422)]
     NotANotification(ProblemJson),
     /// There is no route of this name.

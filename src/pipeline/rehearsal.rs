@@ -71,12 +71,7 @@ pub fn rehearse(
             template,
             now: *now,
         };
-        let written = prompter.said.borrow().markdown.len();
         let told = teller.next(&compared, before.as_ref());
-        if told.deliveries.is_empty() {
-            // It was only rendered to see that it is the same.
-            prompter.said.borrow_mut().markdown.truncate(written);
-        }
         let mut deliveries = told.deliveries;
         deliveries.sort_by_key(|delivery| delivery.part.gives_way());
         for (number, delivery) in deliveries.into_iter().enumerate() {
@@ -148,6 +143,12 @@ impl Prompter<'_> {
 impl Voice for Prompter<'_> {
     fn whole(&self, template: &TemplateName, notification: &Notification, now: Timestamp) -> Rendered {
         self.say(self.renderer.preview(self.drafts, template, notification, now))
+    }
+
+    fn compared(&self, template: &TemplateName, notification: &Notification, then: Timestamp) -> Rendered {
+        self.renderer
+            .preview(self.drafts, template, notification, then)
+            .rendered
     }
 
     fn change(&self, notification: &Notification, change: &Change, now: Timestamp) -> Rendered {

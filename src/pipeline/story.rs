@@ -26,6 +26,8 @@ use crate::route::Destination;
 pub(super) trait Voice {
     /// The whole notification.
     fn whole(&self, template: &TemplateName, notification: &Notification, now: Timestamp) -> Rendered;
+    /// The same as of an earlier moment, to compare with what was sent then: nobody sees it, and it counts for nothing.
+    fn compared(&self, template: &TemplateName, notification: &Notification, then: Timestamp) -> Rendered;
     /// What has changed.
     fn change(&self, notification: &Notification, change: &Change, now: Timestamp) -> Rendered;
 }
@@ -144,8 +146,8 @@ impl Teller<'_> {
             deliveries.extend(self.parts(messages, Part::Message, None));
         } else if mode == Mode::Live && !change.doubtful {
             // As of the moment as of which the head was written: that time has passed changes every text.
-            let same_moment = self.whole(notification, head_at);
-            if same_moment.first().map(text_hash).as_ref() != Some(&head) {
+            let same_moment = self.voice.compared(self.template, notification, head_at);
+            if same_moment.messages.first().map(text_hash).as_ref() != Some(&head) {
                 let messages = self.whole(notification, self.now);
                 head = messages.first().map_or_else(String::new, text_hash);
                 head_at = self.now;

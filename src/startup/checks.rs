@@ -18,7 +18,8 @@ use crate::intake::{Check, Checks, State};
 use crate::matrix::Carrier;
 use crate::message::RoomAddress;
 use crate::outbox::{Outbox, Stats};
-use crate::render::Renderer;
+use crate::pipeline::Pipeline;
+use crate::render::{Renderer, TemplateProblem};
 
 /// How long an answer of the store is believed.
 const FRESH: Duration = Duration::from_secs(1);
@@ -33,6 +34,7 @@ pub(super) struct Parts {
     outbox: Outbox,
     carrier: Carrier,
     renderer: Renderer,
+    pipeline: Arc<Pipeline>,
     courier: Arc<Courier>,
     routes: Arc<InUse>,
     metrics: Option<PrometheusHandle>,
@@ -50,6 +52,7 @@ impl Parts {
         outbox: Outbox,
         carrier: Carrier,
         renderer: Renderer,
+        pipeline: Arc<Pipeline>,
         courier: Arc<Courier>,
         routes: Arc<InUse>,
         metrics: Option<PrometheusHandle>,
@@ -58,6 +61,7 @@ impl Parts {
             outbox,
             carrier,
             renderer,
+            pipeline,
             courier,
             routes,
             metrics,
@@ -109,8 +113,17 @@ impl Parts {
         }
     }
 
+    /// What is broken since it was loaded, and what went wrong while notifications were rendered.
+    fn template_problems(&self) -> Vec<TemplateProblem> {
+        let mut problems = self.renderer.problems();
+        let rendering = self.pipeline.template_problems(Timestamp::now());
+        let is_new: Vec<_> = rendering.into_iter().filter(|one| !problems.contains(one)).collect();
+        problems.extend(is_new);
+        problems
+    }
+
     fn templates(&self) -> Check {
-        let problems = self.renderer.problems();
+        let problems = self.template_problems();
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         let reason = (!lines.is_empty()).then(|| lines.join("; "));
         Check {
@@ -173,7 +186,7 @@ impl Parts {
     }
 
     async fn set_gauges(&self) {
-        metrics::gauge!("relay_templates_broken").set(count(self.renderer.problems().len() as u64));
+        metrics::gauge!("relay_templates_broken").set(count(self.template_problems().len() as u64));
         let routes = self.routes.problems(&self.renderer.names());
         metrics::gauge!("relay_routes_broken").set(count(routes.len() as u64));
         let Ok(stats) = self.stats().await else {
@@ -200,13 +213,9 @@ impl Parts {
 #[async_trait::async_trait]
 impl Checks for Parts {
     async fn checks(&self) -> Vec<Check> {
-        vec![
-            self.outbox().await,
-            self.homeserver().await,
-            self.templates(),
-            self.routes(),
-            self.deliveries().await,
-        ]
+        // At once: each may take as long as what it asks has patience.
+        let (outbox, homeserver, deliveries) = tokio::join!(self.outbox(), self.homeserver(), self.deliveries());
+        vec![outbox, homeserver, self.templates(), self.routes(), deliveries]
     }
 
     async fn metrics(&self) -> String {

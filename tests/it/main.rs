@@ -18,9 +18,13 @@ mod documents;
 #[cfg(test)]
 mod door;
 #[cfg(test)]
+mod editing;
+#[cfg(test)]
 mod front_door;
 #[cfg(test)]
 mod full_disk;
+#[cfg(test)]
+mod gallery;
 #[cfg(test)]
 mod hookshot;
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod faults;
 
+use std::process::Command;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -299,7 +300,7 @@ async fn a_mixed_group_is_split_over_two_rooms_by_its_labels() {
     let room = &all.room_id;
     synapse
         .person
-        .wait_until(room, "the later alert", Duration::from_secs(60), arrived)
+        .wait_until(room, "the later alert", Duration::from_mins(1), arrived)
         .await;
     let elsewhere = synapse.person.messages(&web.room_id).await;
     assert_eq!(elsewhere.len(), 1, "{elsewhere:?}");
@@ -343,4 +344,43 @@ fn assert_once_and_in_order(messages: &[Event], names: &[String]) {
         places.extend(found);
     }
     assert!(places.is_sorted(), "out of order: {places:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn send_test_puts_a_sample_into_the_room() {
+    let synapse = Synapse::start().await;
+    let room = &synapse.rooms.default;
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_grafana-matrix-relay"));
+    command
+        .args(["send-test", "--sample", "datasource-error", "--template", "compact"])
+        .env_clear()
+        .env("MATRIX_HOME_SERVER_URL", &synapse.base_url)
+        .env("MATRIX_ACCESS_TOKEN", &synapse.bot.access_token)
+        .env("MATRIX_DEFAULT_ROOM", &room.alias)
+        .current_dir(folder.path());
+    let said = tokio::task::spawn_blocking(move || command.output())
+        .await
+        .unwrap()
+        .unwrap();
+    let (out, err) = (
+        String::from_utf8_lossy(&said.stdout),
+        String::from_utf8_lossy(&said.stderr),
+    );
+    assert!(
+        said.status.success() && out.contains("sent `⚠️ CANNOT EVALUATE · CheckoutErrors"),
+        "{out}{err}"
+    );
+    let messages = synapse.person.wait_for_messages(&room.room_id, 1).await;
+    assert!(
+        messages[0].body().contains("connection refused"),
+        "{}",
+        messages[0].body()
+    );
+    assert!(
+        messages[0]
+            .formatted_body()
+            .contains("<strong>CANNOT EVALUATE</strong>")
+    );
+    assert!(!err.contains(&synapse.bot.access_token) && !out.contains(&synapse.bot.access_token));
 }

@@ -386,7 +386,7 @@ async fn only_the_last_notifications_are_kept_and_none_that_is_large_or_repeated
 }
 
 #[tokio::test]
-async fn caller_chooses_a_template_that_exists() {
+async fn caller_chooses_a_template() {
     let app = App::start().await;
     let answer = app
         .post("/alert?template=compact")
@@ -400,7 +400,7 @@ async fn caller_chooses_a_template_that_exists() {
         app.messages(1).await[0],
         chosen["messages"][0]["body"].as_str().unwrap()
     );
-    for name in ["missing", "..%2Falert", ""] {
+    for name in ["..%2Falert", "alert.md.j2", ""] {
         let answer = app
             .post(&format!("/alert?template={name}"))
             .json(&firing("Refused"))
@@ -412,6 +412,32 @@ async fn caller_chooses_a_template_that_exists() {
     }
     // The same notification through another template is another message.
     assert_eq!(app.accept(&firing("Chosen")).await["recognised"], false);
+}
+
+#[tokio::test]
+async fn alert_for_a_template_that_is_not_there_or_broken_is_accepted_and_says_so() {
+    let app = App::with(|flags| {
+        let folder = std::path::PathBuf::from(flags.templates_dir.clone().unwrap());
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("broken.md.j2"), "one\n{% if %}").unwrap();
+    })
+    .await;
+    for (count, (name, said)) in [
+        ("missing", "Template missing.md.j2: there is no such template"),
+        ("broken", "Template broken.md.j2:2: "),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let request = app.post(&format!("/alert?template={name}"));
+        let answer = request.json(&firing(&format!("Kept{count}"))).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::ACCEPTED, "{name}");
+        let message = app.messages(count + 1).await.remove(count);
+        assert!(
+            message.contains(&format!("Kept{count}")) && message.contains(said),
+            "{message}"
+        );
+    }
 }
 
 #[tokio::test]

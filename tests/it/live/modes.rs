@@ -150,8 +150,8 @@ async fn what_has_no_group_is_a_message_each_time() {
 #[tokio::test]
 async fn a_head_of_the_largest_size_can_still_be_edited() {
     let mut live = Live::new().await;
-    let many: Vec<String> = (0..400).map(|n| format!("{}{n} 0", "ä\"<".repeat(100))).collect();
-    let ended: Vec<String> = (0..400).map(|n| format!("{}{n} 0-9", "ä\"<".repeat(100))).collect();
+    let many: Vec<String> = (0..400).map(|n| format!("{}{n} 0", "ä\"<".repeat(60))).collect();
+    let ended: Vec<String> = (0..400).map(|n| format!("{}{n} 0-9", "ä\"<".repeat(60))).collect();
     live.post(0, &many.iter().map(String::as_str).collect::<Vec<_>>()).await;
     live.post(10, &ended.iter().map(String::as_str).collect::<Vec<_>>())
         .await;

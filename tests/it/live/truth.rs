@@ -91,17 +91,16 @@ impl Truth {
             }
         }
         for (episode, times) in rung.iter().chain(&ended) {
-            assert_eq!(*times, 1, "{episode} is told {times} times\n{}", told);
+            assert_eq!(*times, 1, "{episode} is told {times} times\n{told}");
         }
         for episode in &self.begun {
             let is_over = self.over.contains(episode);
             // What began and ended while its head waited is in no text any more: the head took it up.
-            assert!(is_over || rung.contains_key(episode), "{episode} never rang\n{}", told);
+            assert!(is_over || rung.contains_key(episode), "{episode} never rang\n{told}");
             if is_over && rung.contains_key(episode) {
                 assert!(
                     ended.contains_key(episode),
-                    "nobody said that {episode} is over\n{}",
-                    told
+                    "nobody said that {episode} is over\n{told}"
                 );
             }
         }
