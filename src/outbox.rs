@@ -133,7 +133,8 @@ impl Outbox {
     }
 
     /// Accepts deliveries. When it returns they are on disk; concurrent calls share one fsync. If the caller goes away
-    /// meanwhile, they may be on disk all the same: that is what repeat keys are for.
+    /// meanwhile, or the store takes so long that this fails, they may be on disk all the same: that is what repeat keys are
+    /// for, which recognise the caller's next try.
     pub async fn enqueue(&self, acceptance: Acceptance) -> Result<Enqueued, OutboxError> {
         let enqueued = self.store.enqueue(acceptance).await?;
         self.work.notify_one();

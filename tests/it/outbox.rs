@@ -16,11 +16,13 @@ mod interleavings;
 mod model;
 mod operator;
 mod order;
+mod races;
 mod record;
 mod recording;
 mod repeat;
 mod replicas;
 mod schema;
+mod stories;
 mod turns;
 mod unseen;
 
