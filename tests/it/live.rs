@@ -3,8 +3,7 @@
 
 mod modes;
 mod runs;
-pub(crate) mod story;
-pub(crate) mod truth;
+mod story;
 
 use std::time::Duration;
 
