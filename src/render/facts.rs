@@ -194,6 +194,11 @@ impl<'a> Facts<'a> {
         let mut places: HashMap<Name, usize> = HashMap::new();
         let sure = self.firing.iter().any(|facts| facts.kind == Kind::Firing);
         for facts in self.firing.iter().filter(|facts| !sure || facts.kind == Kind::Firing) {
+            // They are sorted, so mostly it is that of the one before.
+            if let Some((.., count)) = counts.last_mut().filter(|(last, ..)| *last == facts.severity) {
+                *count += 1;
+                continue;
+            }
             let place = *places.entry(facts.severity.clone().into()).or_insert(counts.len());
             match counts.get_mut(place) {
                 Some((.., count)) => *count += 1,

@@ -504,9 +504,12 @@ async fn a_name_that_others_can_own_does_not_lead_a_browser_into_an_open_relay()
 
     // A credential is not shown by a page that does not know it, and a named proxy has a name for us.
     for is_guarded in [true, false] {
-        let app = App::with(|flags| match is_guarded {
-            true => flags.relay_token = Some("t0k3n".into()),
-            false => flags.door.trusted_proxies = Some("127.0.0.1".to_owned()),
+        let app = App::with(|flags| {
+            if is_guarded {
+                flags.relay_token = Some("t0k3n".into());
+            } else {
+                flags.door.trusted_proxies = Some("127.0.0.1".to_owned());
+            }
         })
         .await;
         let request = app.request(Method::GET, "/workshop/state").bearer_auth("t0k3n");

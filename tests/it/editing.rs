@@ -183,7 +183,7 @@ async fn documented_page_goes_out_whenever_something_critical_starts() {
     let mut seen = 0;
     for (alerts, expected) in [
         (&[("a", "warning", true)][..], vec![("", false)]),
-        // The line goes first, and pings; the edit of the head pings nobody.
+        // The line pings and goes first; the edit of the head pings nobody.
         (
             &[("a", "warning", true), ("b", "critical", true)],
             vec![("m.thread", true), ("m.replace", false)],

@@ -4,8 +4,7 @@
 mod modes;
 mod runs;
 mod storm;
-pub(crate) mod story;
-pub(crate) mod truth;
+mod story;
 
 use std::time::Duration;
 
