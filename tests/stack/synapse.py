@@ -178,7 +178,8 @@ class Homeserver:
             try:
                 call("GET", f"{self.base_url}/_matrix/client/versions", timeout=2)
                 return
-            except OSError:
+            # An error may be the answer of another server, which took the port first; then Synapse ends by itself.
+            except (OSError, SetupError):
                 time.sleep(0.05)
         self.stop()
         raise SetupError(f"Synapse was not ready after {START_TIMEOUT_S} s: {self.last_output()}")
