@@ -27,7 +27,7 @@ use crate::group;
 use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
 use crate::outbox::{Acceptance, Enqueued, GroupChange, KnownGroup, Outbox, OutboxError, Receipt};
 use crate::render::{Rendered, Renderer};
-use crate::route::{Destination, MentionPolicy, Router};
+use crate::route::{Destination, MentionPolicy, Routed, Router};
 
 /// Notifications of more alerts than this are rendered off the threads that serve requests.
 const RENDERED_INLINE: usize = 50;
@@ -82,7 +82,6 @@ pub enum AcceptError {
 /// What goes to one destination.
 struct Target {
     destination: Destination,
-    template: TemplateName,
     notification: Notification,
     /// The group whose story it continues; `None`: a message of its own.
     group: Option<String>,
@@ -155,22 +154,20 @@ impl Pipeline {
     }
 
     fn targets(&self, route: &RouteName, notification: &Notification, template: Option<&TemplateName>) -> Vec<Target> {
-        let mut targets: Vec<Target> = Vec::new();
-        for routed in self.router.route(route, notification) {
-            let template = template.unwrap_or(&routed.destination.template).clone();
-            let is_same =
-                |other: &&Target| other.destination.room == routed.destination.room && other.template == template;
-            let occurrence = targets.iter().filter(is_same).count();
-            let group = follows_group(&routed.destination, &routed.notification)
-                .then(|| group_id(route, &routed.notification, &template, occurrence));
-            targets.push(Target {
-                destination: routed.destination,
-                notification: routed.notification,
-                template,
-                group,
-            });
-        }
-        targets
+        let target = |routed: Routed| Target {
+            group: follows_group(&routed.destination, &routed.notification).then(|| {
+                group_id(
+                    route,
+                    &routed.notification,
+                    &routed.destination.template,
+                    &routed.branch,
+                )
+            }),
+            destination: routed.destination,
+            notification: routed.notification,
+        };
+        let routed = self.router.route(route, notification, template);
+        routed.into_iter().map(target).collect()
     }
 
     /// Compares, renders and stores, anew where another relay has accepted something of the group meanwhile.
@@ -234,7 +231,6 @@ impl Tools {
             let teller = Teller {
                 voice: self,
                 destination: &target.destination,
-                template: &target.template,
                 now,
             };
             let Some(key) = target.group.as_ref().filter(|_| has_groups) else {
@@ -304,15 +300,15 @@ fn follows_group(destination: &Destination, notification: &Notification) -> bool
     is_told && notification.source != Source::Legacy && notification.group_key.0 != "{}"
 }
 
-/// A group for one route, receiver and template: two contact points that post the same group tell two stories.
-fn group_id(route: &RouteName, notification: &Notification, template: &TemplateName, occurrence: usize) -> String {
+/// A group for one route, receiver and template: two contact points that post the same group tell two stories. So do the
+/// branches of a route that lead to one room, each with another policy.
+fn group_id(route: &RouteName, notification: &Notification, template: &TemplateName, branch: &str) -> String {
     let mut hash = Sha256::new();
     let (group_key, receiver) = (&notification.group_key.0, &notification.receiver);
-    for part in [route.as_str(), group_key, receiver, template.as_str()] {
+    for part in [route.as_str(), group_key, receiver, template.as_str(), branch] {
         hash.update(part.len().to_le_bytes());
         hash.update(part);
     }
-    hash.update(occurrence.to_le_bytes());
     hex::encode(hash.finalize())
 }
 

@@ -7,11 +7,13 @@ mod explain;
 mod grammar;
 mod matcher;
 mod pattern;
+mod place;
 mod policy;
 mod quoted;
 mod split;
 mod tree;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -21,6 +23,7 @@ pub use self::explain::{Explanation, Step};
 pub use self::grammar::{MatcherError, matchers};
 pub use self::matcher::{Matcher, Operator};
 pub use self::pattern::{LONGEST_VALUE, PatternError};
+pub use self::place::Place;
 pub use self::policy::{AllowList, Field, Mention, MentionPolicy, MessagePolicy, SeverityFilter};
 pub use self::tree::Rule;
 use crate::alert::Notification;
@@ -30,6 +33,7 @@ use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
 #[derive(Debug, Clone, Default)]
 pub struct Table {
     routes: BTreeMap<RouteName, Rule>,
+    places: BTreeMap<RouteName, Vec<Place>>,
 }
 
 /// The table in use. Clones share it, and all of them see when it is replaced.
@@ -54,6 +58,8 @@ pub struct Destination {
 pub struct Routed {
     /// Where it goes.
     pub destination: Destination,
+    /// Which branch of the route leads there, where that tells it from another place; see [`Place::branch`].
+    pub branch: String,
     /// What goes there.
     pub notification: Notification,
 }
@@ -61,7 +67,17 @@ pub struct Routed {
 impl Table {
     /// A table of routes.
     pub fn new(routes: BTreeMap<RouteName, Rule>) -> Self {
-        Self { routes }
+        let mut table = Self {
+            routes,
+            ..Self::default()
+        };
+        table.find_places();
+        table
+    }
+
+    fn find_places(&mut self) {
+        let of = |(name, rule): (&RouteName, &Rule)| (name.clone(), place::of(rule, None));
+        self.places = self.routes.iter().map(of).collect();
     }
 
     /// The routes by their names.
@@ -82,6 +98,16 @@ impl Table {
     /// Lets every group appear in this way, whatever the routes say.
     pub fn set_mode(&mut self, mode: Mode) {
         self.routes.values_mut().for_each(|rule| rule.set_mode(mode));
+        self.find_places();
+    }
+
+    /// The places of a route; with a `template`, that one instead of what the table says.
+    fn places(&self, route: &RouteName, template: Option<&TemplateName>) -> Cow<'_, [Place]> {
+        let known = self.places.get(route).map_or(&[][..], Vec::as_slice);
+        match (template, self.routes.get(route)) {
+            (Some(_), Some(rule)) => Cow::Owned(place::of(rule, template)),
+            _ => Cow::Borrowed(known),
+        }
     }
 
     fn rooms_where(&self, wanted: impl Fn(&Destination) -> bool) -> Vec<RoomAddress> {
@@ -131,14 +157,20 @@ impl Router {
         self.table.load().routes.contains_key(route)
     }
 
-    /// The destinations of a notification, each with its part of it; empty only if there is no such route.
-    pub fn route(&self, route: &RouteName, notification: &Notification) -> Vec<Routed> {
+    /// The destinations of a notification, each with its part of it; empty only if there is no such route. With a
+    /// `template`, that one instead of what the table says.
+    pub fn route(
+        &self,
+        route: &RouteName,
+        notification: &Notification,
+        template: Option<&TemplateName>,
+    ) -> Vec<Routed> {
         let table = self.table.load();
-        table
-            .routes
-            .get(route)
-            .map(|route| split::routed(route, notification))
-            .unwrap_or_default()
+        let Some(rule) = table.routes.get(route) else {
+            return Vec::new();
+        };
+        let places = table.places(route, template);
+        split::routed(rule, &places, notification, template)
     }
 
     /// Every room that messages can go to.

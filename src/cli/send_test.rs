@@ -44,7 +44,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
         Some(room) => Router::to_room(room, settings.template, MessagePolicy::default()),
         None => Router::new(settings.routes.table),
     };
-    let routed = router.route(&options.route, &notification);
+    let routed = router.route(&options.route, &notification, None);
     if routed.is_empty() {
         bail!("there is no route `{}`", options.route);
     }
@@ -68,6 +68,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     for Routed {
         destination,
         notification,
+        ..
     } in routed
     {
         let template = material::template(&renderer, options.template.as_ref(), &destination.template)?;

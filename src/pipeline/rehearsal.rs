@@ -68,7 +68,6 @@ pub fn rehearse(
         let teller = Teller {
             voice: &prompter,
             destination: &destination,
-            template,
             now: *now,
         };
         let written = prompter.said.borrow().markdown.len();

@@ -34,7 +34,6 @@ pub(super) trait Voice {
 pub(super) struct Teller<'a> {
     pub(super) voice: &'a dyn Voice,
     pub(super) destination: &'a Destination,
-    pub(super) template: &'a TemplateName,
     pub(super) now: Timestamp,
 }
 
@@ -170,7 +169,7 @@ impl Teller<'_> {
 
     /// The whole notification by the room's template.
     fn whole(&self, notification: &Notification, now: Timestamp) -> Vec<RenderedMessage> {
-        self.voice.whole(self.template, notification, now).messages
+        self.voice.whole(&self.destination.template, notification, now).messages
     }
 
     /// What has changed, as a line or a reply.

@@ -7,12 +7,24 @@
 //! Deliberately not kept: the sender's own title and message, which speak of all alerts, also of those that this room is
 //! not meant to see.
 
+use super::place::{Place, asked};
 use super::tree::Rule;
 use super::{Destination, Routed};
 use crate::alert::{Alert, AlertStatus, Labels, Notification, Source};
+use crate::message::TemplateName;
 
-/// What a route does with a notification.
-pub(super) fn routed(route: &Rule, notification: &Notification) -> Vec<Routed> {
+/// What a route does with a notification; `places` are those of the route, with the same `template`.
+pub(super) fn routed(
+    route: &Rule,
+    places: &[Place],
+    notification: &Notification,
+    template: Option<&TemplateName>,
+) -> Vec<Routed> {
+    let same = |a: &Destination, b: &Destination| {
+        let in_one_place =
+            || a.room == b.room && (template.is_some() || a.template == b.template) && a.policy == b.policy;
+        std::ptr::eq(a, b) || in_one_place()
+    };
     let mut shares: Vec<(&Destination, Vec<usize>)> = Vec::new();
     for (index, alert) in notification.alerts.iter().enumerate() {
         for destination in destinations(route, &alert.labels) {
@@ -22,13 +34,16 @@ pub(super) fn routed(route: &Rule, notification: &Notification) -> Vec<Routed> {
             }
         }
     }
-    shares
-        .into_iter()
-        .map(|(destination, share)| Routed {
-            destination: destination.clone(),
+    let routed = |(destination, share): (&Destination, Vec<usize>)| {
+        let destination = asked(destination, template);
+        let place = places.iter().find(|place| place.destination == destination);
+        Routed {
+            branch: place.map_or_else(String::new, |place| place.branch.clone()),
+            destination,
             notification: part(notification, &share),
-        })
-        .collect()
+        }
+    };
+    shares.into_iter().map(routed).collect()
 }
 
 /// Where an alert goes. It appears once in a room, as the first of its rules wants it, however many send it there.
@@ -40,10 +55,6 @@ pub(super) fn destinations<'r>(route: &'r Rule, labels: &Labels) -> Vec<&'r Dest
         }
     }
     found
-}
-
-fn same(a: &Destination, b: &Destination) -> bool {
-    std::ptr::eq(a, b) || a == b
 }
 
 fn part(whole: &Notification, share: &[usize]) -> Notification {

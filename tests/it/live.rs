@@ -2,6 +2,7 @@
 //! many events it took.
 
 mod modes;
+mod rooms;
 mod runs;
 mod story;
 

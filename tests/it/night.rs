@@ -12,9 +12,9 @@ use grafana_matrix_relay::intake::parse;
 use grafana_matrix_relay::matrix;
 use grafana_matrix_relay::message::{RoomAddress, RouteName, TemplateName};
 use grafana_matrix_relay::outbox::{self, Outbox, Stats};
-use grafana_matrix_relay::pipeline::{Accepted, Pipeline};
+use grafana_matrix_relay::pipeline::{Accepted, Pipeline, Wishes};
 use grafana_matrix_relay::render::{self, Renderer};
-use grafana_matrix_relay::route::{MessagePolicy, Router};
+use grafana_matrix_relay::route::{MessagePolicy, Router, Table};
 use grafana_matrix_relay::standin::{Homeserver, NewRoom, RunningHomeserver};
 use serde_json::json;
 use tempfile::TempDir;
@@ -26,6 +26,9 @@ pub(crate) struct Night {
     pub(crate) now: Moment,
     /// How groups appear in the rooms from now on.
     pub(crate) policy: MessagePolicy,
+    /// Routes that are used instead of one to the room at hand.
+    pub(crate) table: Option<Table>,
+    renderer: Renderer,
     worker: Worker,
     courier: Arc<Courier>,
     settings: outbox::Settings,
@@ -83,6 +86,11 @@ impl Night {
             outbox,
             now,
             policy: MessagePolicy::default(),
+            table: None,
+            renderer: Renderer::open(&render::Settings {
+                templates_dir: None,
+                time_zone: jiff::tz::TimeZone::UTC,
+            }),
             worker,
             courier,
             settings,
@@ -113,14 +121,18 @@ impl Night {
     }
 
     pub(crate) async fn accept_body(&self, room: &RoomAddress, body: &[u8]) -> Accepted {
-        let renderer = Renderer::open(&render::Settings {
-            templates_dir: None,
-            time_zone: jiff::tz::TimeZone::UTC,
-        });
-        let router = Router::to_room(room.clone(), TemplateName::default(), self.policy.clone());
-        let pipeline = Pipeline::new(router, renderer, self.outbox.clone());
+        self.accept_with(room, body, Wishes::default()).await
+    }
+
+    pub(crate) async fn accept_with(&self, room: &RoomAddress, body: &[u8], wishes: Wishes) -> Accepted {
+        let router = match &self.table {
+            Some(table) => Router::new(table.clone()),
+            None => Router::to_room(room.clone(), TemplateName::default(), self.policy.clone()),
+        };
+        let pipeline = Pipeline::new(router, self.renderer.clone(), self.outbox.clone());
+        let (route, notification) = (RouteName::default(), parse::notification(body).unwrap());
         pipeline
-            .accept(&RouteName::default(), parse::notification(body).unwrap(), self.now.wall)
+            .accept_with(&route, notification, wishes, self.now.wall)
             .await
             .unwrap()
     }
@@ -192,6 +204,8 @@ impl Night {
             outbox,
             now,
             policy,
+            table,
+            renderer,
             worker,
             settings,
             accepted,
@@ -210,6 +224,8 @@ impl Night {
             outbox,
             now,
             policy,
+            table,
+            renderer,
             worker,
             courier,
             settings,

@@ -1,9 +1,13 @@
 //! A room in which groups of alerts fire and are resolved, on a clock of minutes.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
-use grafana_matrix_relay::message::RoomAddress;
-use grafana_matrix_relay::standin::{Event, Shown};
+use grafana_matrix_relay::config::routes::RoutesSource;
+use grafana_matrix_relay::message::{RoomAddress, TemplateName};
+use grafana_matrix_relay::pipeline::Wishes;
+use grafana_matrix_relay::standin::{Event, NewRoom, Shown};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -18,12 +22,32 @@ pub(super) struct Live {
     pub(super) cut: u64,
     /// Whether each alert's summary names its episode.
     pub(super) episodes: bool,
+    /// The template that the sender asks for.
+    pub(super) template: Option<TemplateName>,
+    /// Labels of an alert beside its name and severity, by its name.
+    pub(super) labels: BTreeMap<String, Value>,
     begin: Timestamp,
     minute: i64,
     held: bool,
 }
 
 impl Live {
+    /// The same with routes, in which `{room}` and `{other}` stand for two rooms: the one that is looked at, and another.
+    pub(super) async fn routed(routes: &str) -> (Self, RoomAddress) {
+        let mut live = Self::new().await;
+        let other = live.night.room(&NewRoom::named("other").member("bot"));
+        live.route(routes, &other);
+        (live, other)
+    }
+
+    /// Other routes from now on.
+    pub(super) fn route(&mut self, routes: &str, other: &RoomAddress) {
+        let text = routes.replace("{room}", self.room.as_str());
+        let text = text.replace("{other}", other.as_str());
+        let routes = RoutesSource::default().parse(Path::new("routes.toml"), &text, &|_| None);
+        self.night.table = Some(routes.unwrap().table);
+    }
+
     /// Everything goes out at once, nothing is folded.
     pub(super) async fn new() -> Self {
         Self::on(Night::unfolded().await)
@@ -42,6 +66,8 @@ impl Live {
             value: 96.5,
             cut: 0,
             episodes: false,
+            template: None,
+            labels: BTreeMap::new(),
             minute: 0,
             held: false,
         }
@@ -62,7 +88,11 @@ impl Live {
         self.night.pass(Duration::from_mins(passed));
         self.minute = minute;
         let body = self.body(group, alerts).to_string().into_bytes();
-        self.night.accept_body(&self.room, &body).await;
+        let wishes = Wishes {
+            template: self.template.clone(),
+            ..Wishes::default()
+        };
+        self.night.accept_with(&self.room, &body, wishes).await;
         if !self.held {
             self.deliver(3).await;
         }
@@ -94,9 +124,13 @@ impl Live {
         } else {
             "needs you".to_owned()
         };
+        let mut labels = json!({"alertname": name, "severity": "critical"});
+        for (label, value) in self.labels.get(name).and_then(Value::as_object).into_iter().flatten() {
+            labels[label] = value.clone();
+        }
         json!({
             "status": if end.is_some() { "resolved" } else { "firing" },
-            "labels": {"alertname": name, "severity": "critical"},
+            "labels": labels,
             "annotations": {"summary": summary},
             "fingerprint": name,
             "startsAt": at(start),
