@@ -127,7 +127,7 @@ impl Pipeline {
         wishes: Wishes,
         now: Timestamp,
     ) -> Result<Accepted, AcceptError> {
-        let repeat_key = repeat::key(route, &notification, &wishes);
+        let keys = repeat::Keys::of(route, &notification, &wishes);
         let template = wishes.template;
         let (group_key, alerts) = (notification.group_key.clone(), notification.alerts.len());
 
@@ -136,7 +136,7 @@ impl Pipeline {
             // It may have gone from the routes file since the caller was let in: that must not look accepted.
             return Err(AcceptError::UnknownRoute(route.clone()));
         }
-        let enqueued = self.enqueue(targets, repeat_key, alerts, now).await?;
+        let enqueued = self.enqueue(targets, keys, alerts, now).await?;
 
         let recognised = matches!(enqueued, Enqueued::Recognised(_));
         let receipts = enqueued.receipts().to_vec();
@@ -174,7 +174,7 @@ impl Pipeline {
     async fn enqueue(
         &self,
         targets: Vec<Target>,
-        repeat_key: Option<String>,
+        keys: repeat::Keys,
         alerts: usize,
         now: Timestamp,
     ) -> Result<Enqueued, OutboxError> {
@@ -191,8 +191,8 @@ impl Pipeline {
             } else {
                 None
             };
-            let (tools, targets, repeat_key) = (self.tools.clone(), Arc::clone(&targets), repeat_key.clone());
-            let compose = move || tools.compose(&targets, known, repeat_key.as_deref(), now);
+            let (tools, targets, keys) = (self.tools.clone(), Arc::clone(&targets), keys.clone());
+            let compose = move || tools.compose(&targets, known, keys, now);
             let acceptance = if alerts <= RENDERED_INLINE {
                 compose()
             } else {
@@ -220,7 +220,7 @@ impl Tools {
         &self,
         targets: &[Target],
         known: Option<Vec<Option<KnownGroup>>>,
-        repeat_key: Option<&str>,
+        keys: repeat::Keys,
         now: Timestamp,
     ) -> Acceptance {
         let started = Instant::now();
@@ -250,7 +250,7 @@ impl Tools {
                 delivery.group = Some(key.clone());
                 delivery
             }));
-            let last_key = repeat_key.unwrap_or_default().to_owned();
+            let last_key = keys.content.clone().unwrap_or_default();
             let generation = Memo::generation_of(before.as_ref(), &last_key);
             generations.push(generation);
             let memo = Memo {
@@ -272,7 +272,8 @@ impl Tools {
         Acceptance {
             deliveries,
             groups,
-            repeat_key: repeat_key.map(|key| repeat::in_course(key, &generations)),
+            repeat_key: keys.content.map(|key| repeat::in_course(&key, &generations)),
+            request_key: keys.request,
             at: now,
         }
     }

@@ -82,6 +82,15 @@ impl App {
         answer.json().await.unwrap()
     }
 
+    /// Waits until a message of the room says this.
+    pub(crate) async fn room_says(&self, text: &str) {
+        let mut changes = self.homeserver.homeserver.changes();
+        let says = || self.homeserver.homeserver.messages(&self.room);
+        while !says().iter().any(|event| event.body().contains(text)) {
+            changes.changed().await.unwrap();
+        }
+    }
+
     /// Waits until the room has `count` messages, and returns their texts.
     pub(crate) async fn messages(&self, count: usize) -> Vec<String> {
         let mut changes = self.homeserver.homeserver.changes();

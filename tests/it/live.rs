@@ -8,7 +8,10 @@ mod story;
 
 use std::time::Duration;
 
+use grafana_matrix_relay::message::Mode;
 use story::Live;
+
+use crate::night::Night;
 
 #[tokio::test]
 async fn a_group_is_one_message_that_stays_true() {
@@ -100,6 +103,22 @@ async fn two_replicas_and_late_snapshots_add_nothing() {
 }
 
 #[tokio::test]
+async fn a_signed_request_that_is_replayed_minutes_later_is_told_once() {
+    for mode in Mode::ALL {
+        let mut live = Live::on(Night::remembering(Duration::from_mins(20)).await);
+        live.night.policy.mode = mode;
+        for (minute, alert) in [(0, "A 0"), (1, "A 0-1"), (6, "A 0"), (7, "A 0-1")] {
+            live.signed = Some(alert.to_owned());
+            live.post(minute, &[alert]).await;
+        }
+        let lines = live.lines().await;
+        assert_eq!(live.loud(), 1, "{mode}: {lines:?}");
+        let sends = if mode == Mode::Live { 3 } else { 2 };
+        assert_eq!(live.sends(), sends, "{mode}: {lines:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_cut_off_is_not_called_resolved_and_what_is_gone_not_recovered() {
     let mut live = Live::new().await;
     live.post(0, &["A 0", "B 0"]).await;
@@ -114,7 +133,7 @@ async fn what_was_cut_off_is_not_called_resolved_and_what_is_gone_not_recovered(
     let gone = "⚪ NO LONGER REPORTED · B · Grafana does not list it any more and did not say that it recovered";
     assert!(lines.last().unwrap().contains(gone), "{lines:?}");
     // B did not recover, so neither has the group.
-    live.night.policy.mode = grafana_matrix_relay::message::Mode::Reaction;
+    live.night.policy.mode = Mode::Reaction;
     live.post(30, &["C 19-29"]).await;
     assert!(live.lines().await[0].contains("⚪×1"), "{:?}", live.lines().await);
 }

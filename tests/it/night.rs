@@ -48,23 +48,28 @@ pub(crate) fn body(name: &str) -> Vec<u8> {
 
 impl Night {
     pub(crate) async fn new() -> Self {
-        Self::with_fold(FoldSettings {
+        let fold = FoldSettings {
             threshold: 10,
             min_age: Duration::from_secs(3),
-        })
-        .await
+        };
+        Self::with(fold, Duration::from_secs(90)).await
     }
 
     /// Without digests: every notification is its own message.
     pub(crate) async fn unfolded() -> Self {
-        Self::with_fold(FoldSettings {
-            threshold: usize::MAX,
-            min_age: Duration::ZERO,
-        })
-        .await
+        Self::remembering(Duration::from_secs(90)).await
     }
 
-    async fn with_fold(fold: FoldSettings) -> Self {
+    /// The same, where a repetition is recognised for so long.
+    pub(crate) async fn remembering(repeat_window: Duration) -> Self {
+        let fold = FoldSettings {
+            threshold: usize::MAX,
+            min_age: Duration::ZERO,
+        };
+        Self::with(fold, repeat_window).await
+    }
+
+    async fn with(fold: FoldSettings, repeat_window: Duration) -> Self {
         let homeserver = Homeserver::new("example.org");
         let token = homeserver.login("bot", "RELAY");
         let running = homeserver.start().await.unwrap();
@@ -72,7 +77,7 @@ impl Night {
         let settings = outbox::Settings {
             data_dir: folder.path().to_owned(),
             database_url: None,
-            repeat_window: Duration::from_secs(90),
+            repeat_window,
             keep_delivered: Duration::from_hours(7 * 24),
             keep_groups: Duration::from_hours(30 * 24),
         };

@@ -22,6 +22,8 @@ pub(super) struct Live {
     pub(super) cut: u64,
     /// Whether each alert's summary names its episode.
     pub(super) episodes: bool,
+    /// What identifies the next request, where its time is signed.
+    pub(super) signed: Option<String>,
     /// The template that the sender asks for.
     pub(super) template: Option<TemplateName>,
     /// Labels of an alert beside its name and severity, by its name.
@@ -58,7 +60,7 @@ impl Live {
         Self::on(Night::new().await)
     }
 
-    fn on(night: Night) -> Self {
+    pub(super) fn on(night: Night) -> Self {
         Self {
             room: night.open_room(),
             begin: night.now.wall,
@@ -66,6 +68,7 @@ impl Live {
             value: 96.5,
             cut: 0,
             episodes: false,
+            signed: None,
             template: None,
             labels: BTreeMap::new(),
             minute: 0,
@@ -90,7 +93,7 @@ impl Live {
         let body = self.body(group, alerts).to_string().into_bytes();
         let wishes = Wishes {
             template: self.template.clone(),
-            ..Wishes::default()
+            signed: self.signed.take(),
         };
         self.night.accept_with(&self.room, &body, wishes).await;
         if !self.held {

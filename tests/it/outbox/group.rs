@@ -40,6 +40,7 @@ fn of_group(version: i64, parts: &[(Part, &str)], now: Timestamp) -> Acceptance 
             state: format!("after {}", version + 1),
         }],
         repeat_key: None,
+        request_key: None,
         at: now,
     }
 }
