@@ -7,8 +7,8 @@
 //! |---|---|---|
 //! | nothing | firing | starts |
 //! | nothing | resolved, its firing never seen | ended |
-//! | firing | firing, the same episode (starts differ by a minute at most: replicas) | nothing new |
-//! | firing | firing, begun more than a minute later | starts: the end in between was missed |
+//! | firing | firing, begun earlier, or a minute later at most (replicas; late; Alertmanager moves starts) | nothing new, and since when it was known to |
+//! | firing | firing, begun more than a minute later | starts: the end in between was missed, or a replica is a cycle behind, which rings once |
 //! | firing | resolved | ended, with what it last fired with |
 //! | firing | resolved before this episode began, as an earlier one that was known | late: it goes on firing |
 //! | resolved | resolved, the same episode | nothing new |
@@ -101,12 +101,12 @@ pub fn compare(known: Option<&State>, mut notification: Notification, now: Times
         match verdict {
             Verdict::Starts => {
                 starts += 1;
-                state.firing(alert, now);
+                state.starts(alert, now);
                 if !begins {
                     change.starting.push(alert.clone());
                 }
             }
-            Verdict::GoesOn => state.firing(alert, now),
+            Verdict::GoesOn => state.goes_on(alert, now),
             Verdict::Ends => {
                 ends += 1;
                 state.resolved(alert, now);

@@ -58,6 +58,21 @@ pub(super) struct Known {
 }
 
 impl Known {
+    fn firing(alert: &Alert, now: Timestamp) -> Self {
+        Self {
+            firing: true,
+            gone: false,
+            starts_at: alert.starts_at,
+            ended_at: None,
+            earlier: None,
+            seen_at: now,
+            changed_at: now,
+            values: alert.values.clone(),
+            labels: remembered(&alert.labels),
+            summary: summary(alert),
+        }
+    }
+
     pub(super) fn seen_before(&self, at: Timestamp) -> bool {
         self.seen_at <= at
     }
@@ -69,34 +84,32 @@ impl State {
         self.over
     }
 
-    /// The alert fires, as before or from now on.
-    pub(super) fn firing(&mut self, alert: &Alert, now: Timestamp) {
+    /// The alert fires from now on.
+    pub(super) fn starts(&mut self, alert: &Alert, now: Timestamp) {
         let before = self.alerts.remove(&alert.fingerprint.0);
-        let (last_start, last_earlier) = before
-            .as_ref()
-            .map_or((None, None), |known| (known.starts_at, known.earlier));
-        let went_on = before.filter(|known| known.firing);
-        let begin = match (went_on.as_ref().and_then(|known| known.starts_at), alert.starts_at) {
-            // Alertmanager may move a start back; a replica's later one is the same episode.
-            (Some(known), Some(start)) if start.duration_since(known) <= super::LATE => Some(known.min(start)),
-            (known, start) => start.or(known),
-        };
-        let known = Known {
-            firing: true,
-            gone: false,
-            starts_at: begin,
-            ended_at: None,
-            earlier: if begin.is_some() && begin <= last_start {
-                last_earlier
-            } else {
-                last_start
-            },
-            seen_at: now,
-            changed_at: went_on.as_ref().map_or(now, |known| known.changed_at),
-            values: alert.values.clone().or_else(|| went_on.and_then(|known| known.values)),
-            labels: remembered(&alert.labels),
-            summary: summary(alert),
-        };
+        let mut known = Known::firing(alert, now);
+        if let Some(before) = before {
+            let is_later = known.starts_at.is_none() || known.starts_at > before.starts_at;
+            known.earlier = if is_later { before.starts_at } else { before.earlier };
+            // If its end was missed.
+            known.values = known.values.or(before.values.filter(|_| before.firing));
+        }
+        self.alerts.insert(alert.fingerprint.0.clone(), known);
+    }
+
+    /// The alert fires as before: since when it was first known to, whatever a replica of the sender, a snapshot that
+    /// comes late, or Alertmanager moving a start back says now. If it went by those, the next snapshot would look like
+    /// another episode.
+    pub(super) fn goes_on(&mut self, alert: &mut Alert, now: Timestamp) {
+        let before = self.alerts.remove(&alert.fingerprint.0);
+        let mut known = Known::firing(alert, now);
+        if let Some(before) = before {
+            known.starts_at = before.starts_at.or(known.starts_at);
+            known.earlier = before.earlier;
+            known.changed_at = before.changed_at;
+            known.values = known.values.or(before.values);
+            alert.starts_at = known.starts_at;
+        }
         self.alerts.insert(alert.fingerprint.0.clone(), known);
     }
 

@@ -225,6 +225,85 @@ fn replicas_say_everything_twice_and_it_is_told_once() {
 }
 
 #[test]
+fn an_older_start_moves_nothing_back_and_rings_nobody() {
+    // A snapshot from before the alert fired again comes late.
+    let run = vec![
+        (0, vec![fires("a", -600)]),
+        (300, vec![fires("a", 250)]),
+        (330, vec![fires("a", -600)]),
+        (600, vec![fires("a", 250)]),
+        (900, vec![fires("a", 850)]),
+        (1200, vec![ended("a", 850)]),
+    ];
+    assert_eq!(
+        told(run),
+        [
+            "begins",
+            "changed +a",
+            "nothing",
+            "nothing",
+            "changed +a",
+            "changed -a, over"
+        ]
+    );
+    // Replicas that evaluate the rule a cycle apart ring once each, and then only for what really fires again.
+    let run = vec![
+        (0, vec![fires("a", -10)]),
+        (300, vec![fires("a", 290)]),
+        (600, vec![fires("a", -10)]),
+        (605, vec![fires("a", 290)]),
+        (900, vec![fires("a", -10)]),
+        (905, vec![fires("a", 290)]),
+        (1200, vec![fires("a", 1100)]),
+        (1210, vec![fires("a", 290)]),
+        (1500, vec![fires("a", 1400)]),
+        (1505, vec![fires("a", 1100)]),
+    ];
+    let expected = [
+        "begins",
+        "changed +a",
+        "nothing",
+        "nothing",
+        "nothing",
+        "nothing",
+        "changed +a",
+        "nothing",
+        "changed +a",
+        "nothing",
+    ];
+    assert_eq!(told(run), expected);
+    // Alertmanager moves a start back, by however much.
+    let run = vec![
+        (0, vec![fires("a", -10)]),
+        (60, vec![fires("a", -50)]),
+        (120, vec![fires("a", -900)]),
+        (180, vec![fires("a", -10)]),
+        (240, vec![fires("a", 45)]),
+        (300, vec![ended("a", -900)]),
+        (600, vec![fires("a", 590)]),
+    ];
+    let expected = [
+        "begins",
+        "nothing",
+        "nothing",
+        "nothing",
+        "nothing",
+        "changed -a, over",
+        "begins",
+    ];
+    assert_eq!(told(run), expected);
+}
+
+#[test]
+fn an_episode_keeps_the_start_that_it_was_first_told_with() {
+    let first = compare(None, group(vec![fires("a", -10)]), at(0));
+    for start in [-900, -20, 30] {
+        let then = compare(Some(&first.state), group(vec![fires("a", start)]), at(300));
+        assert_eq!(then.notification.alerts[0].starts_at, Some(at(-10)), "{start}");
+    }
+}
+
+#[test]
 fn an_episode_whose_end_was_missed_starts_again() {
     let said = told(vec![
         (0, vec![fires("a", -10)]),
