@@ -61,6 +61,15 @@ impl fmt::Display for GroupKey {
     }
 }
 
+/// Why an alert is not reported any more, though nobody said that it is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Departure {
+    /// The sender does not list it any more.
+    Unlisted,
+    /// The sender lists it, but the routes send it elsewhere now.
+    Elsewhere,
+}
+
 /// Which program's format the notification came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -83,7 +92,7 @@ pub struct Notification {
     pub receiver: String,
     /// Firing if any alert in this notification fires.
     pub status: AlertStatus,
-    /// The members of the group, in the sender's order; never empty.
+    /// The members of the group, in the sender's order; never empty as it is accepted.
     pub alerts: Vec<Alert>,
     /// The labels that the sender grouped by.
     pub group_labels: Labels,
@@ -153,6 +162,9 @@ pub struct Alert {
     /// What a resolved alert last fired with, as far as the relay has seen it; never sent.
     #[serde(skip)]
     pub last_values: Option<BTreeMap<String, f64>>,
+    /// Why it is not reported any more, where the relay says so and not the sender; never sent.
+    #[serde(skip)]
+    pub departed: Option<Departure>,
     /// Grafana's text form of the values.
     pub value_string: String,
     /// A screenshot; written by whoever may write alerts, so never fetched.
@@ -179,6 +191,7 @@ impl Alert {
             rule_uid: String::new(),
             values: None,
             last_values: None,
+            departed: None,
             value_string: String::new(),
             image_url: String::new(),
             org_id: None,
@@ -188,6 +201,9 @@ impl Alert {
     /// Whether Grafana says of the resolved alert that it has not simply gone away: its series is still there, and
     /// nobody has touched the rule.
     pub fn recovered(&self) -> bool {
+        if self.departed.is_some() {
+            return false;
+        }
         let reason = self.annotations.get("grafana_state_reason").map_or("", String::as_str);
         let has = |word: &str| reason.split(',').any(|part| part.trim() == word);
         // When data comes back, Grafana ends the alert about missing data as a series that went away.

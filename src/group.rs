@@ -20,6 +20,8 @@
 //! | firing | not listed, and the snapshot has news, or it was last seen over a minute ago | no longer reported |
 //! | firing | not listed, otherwise (an older snapshot that came late) | goes on firing, and the head stays as it is |
 //!
+//! Where a group goes to several rooms, each compares its share; one whose share is empty compares that.
+//!
 //! And for the group: nothing known, or all was over and there is news → a new head; news → the head's state and a line;
 //! nothing new → at most the head's text. It is over when nothing fires and nothing was cut off. A group whose key
 //! changed is another group, since nothing in it says what it was before. Alerts without times are told apart by their
@@ -41,7 +43,7 @@ use jiff::{SignedDuration, Timestamp};
 use self::judge::Verdict;
 use self::state::Known;
 pub use self::state::State;
-use crate::alert::{Alert, AlertStatus, Notification};
+use crate::alert::{Alert, AlertStatus, Departure, Fingerprint, Notification};
 
 /// How late a notification may come after a newer one, and how far the clocks of a sender's replicas may differ.
 pub const LATE: SignedDuration = SignedDuration::from_mins(1);
@@ -88,6 +90,22 @@ pub struct Compared {
     pub notification: Notification,
 }
 
+impl Compared {
+    /// Tells alerts that only this room hears nothing of any more, because `whole` sends them to another, from those that
+    /// the sender does not list.
+    pub fn note_elsewhere(&mut self, whole: &Notification) {
+        if self.change.gone.is_empty() {
+            return;
+        }
+        let listed: HashSet<&Fingerprint> = whole.alerts.iter().map(|alert| &alert.fingerprint).collect();
+        for alert in self.change.gone.iter_mut().chain(&mut self.notification.alerts) {
+            if alert.departed.is_some() && listed.contains(&alert.fingerprint) {
+                alert.departed = Some(Departure::Elsewhere);
+            }
+        }
+    }
+}
+
 /// Compares a notification that arrived at `now` with what was known.
 pub fn compare(known: Option<&State>, mut notification: Notification, now: Timestamp) -> Compared {
     let begins = known.is_none_or(|known| known.over);
@@ -130,14 +148,22 @@ pub fn compare(known: Option<&State>, mut notification: Notification, now: Times
         let missing = |(fingerprint, known): (&String, &Known)| {
             (known.firing && !listed.contains(fingerprint)).then(|| fingerprint.clone())
         };
-        for fingerprint in state.alerts.iter().filter_map(missing).collect::<Vec<_>>() {
-            let is_old = state.alerts[&fingerprint].seen_before(now - LATE);
+        let missing: Vec<String> = state.alerts.iter().filter_map(missing).collect();
+        let is_old = |fingerprint: &String| state.alerts[fingerprint].seen_before(now - LATE);
+        // Of a share without an alert either all of it is believed, or nothing.
+        let all_old = listed.is_empty() && missing.iter().all(is_old);
+        for fingerprint in missing {
+            let is_old = state.alerts[&fingerprint].seen_before(now - LATE) && (all_old || !listed.is_empty());
             if news || is_old {
                 change.gone.extend(state.gone(&fingerprint, now));
             } else {
                 change.doubtful = true;
             }
         }
+    }
+    if listed.is_empty() {
+        // What is gone is all that there is to show.
+        notification.alerts.clone_from(&change.gone);
     }
     if begins && news {
         state.unrecovered = false;

@@ -4,30 +4,28 @@
 //! Guarantees: what [`Pipeline::accept`] returned is on disk, all of it or nothing, together with what the rooms know of
 //! the group from then on. It does not know HTTP, and it never talks to a homeserver.
 
+mod compose;
 mod memo;
 mod problems;
 pub mod rehearsal;
 mod repeat;
 mod story;
+mod target;
 mod turns;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Instant;
 
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
-use self::memo::Memo;
-use self::problems::Problems;
-use self::story::{Teller, Voice};
+use self::compose::Tools;
+use self::target::Targets;
 use self::turns::Turns;
-use crate::alert::{Notification, Source};
-use crate::group;
-use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
-use crate::outbox::{Acceptance, Enqueued, GroupChange, KnownGroup, Outbox, OutboxError, Receipt};
-use crate::render::{Rendered, Renderer};
-use crate::route::{Destination, MentionPolicy, Routed, Router};
+use crate::alert::Notification;
+use crate::message::{RouteName, TemplateName};
+use crate::outbox::{Enqueued, Outbox, OutboxError, Receipt};
+use crate::render::Renderer;
+use crate::route::Router;
 
 /// Notifications of more alerts than this are rendered off the threads that serve requests.
 const RENDERED_INLINE: usize = 50;
@@ -41,13 +39,6 @@ pub struct Pipeline {
     outbox: Outbox,
     tools: Tools,
     turns: Turns,
-}
-
-/// What rendering needs.
-#[derive(Clone)]
-struct Tools {
-    renderer: Renderer,
-    problems: Arc<Problems>,
 }
 
 /// A notification that will be delivered.
@@ -79,29 +70,20 @@ pub enum AcceptError {
     UnknownRoute(RouteName),
 }
 
-/// What goes to one destination.
-struct Target {
-    destination: Destination,
-    notification: Notification,
-    /// The group whose story it continues; `None`: a message of its own.
-    group: Option<String>,
-}
-
 impl Pipeline {
     /// Puts the rooms of the house together.
     pub fn new(router: Router, renderer: Renderer, outbox: Outbox) -> Self {
-        let problems = Arc::default();
         Self {
             router,
             outbox,
-            tools: Tools { renderer, problems },
+            tools: Tools::new(renderer),
             turns: Turns::default(),
         }
     }
 
     /// Whether this template can be chosen.
     pub fn knows(&self, template: &TemplateName) -> bool {
-        self.tools.renderer.knows(template)
+        self.tools.knows(template)
     }
 
     /// Whether there is such a route.
@@ -131,8 +113,8 @@ impl Pipeline {
         let template = wishes.template;
         let (group_key, alerts) = (notification.group_key.clone(), notification.alerts.len());
 
-        let targets = self.targets(route, &notification, template.as_ref());
-        if targets.is_empty() {
+        let targets = Targets::of(&self.router, route, notification, template.as_ref());
+        if targets.told.is_empty() {
             // It may have gone from the routes file since the caller was let in: that must not look accepted.
             return Err(AcceptError::UnknownRoute(route.clone()));
         }
@@ -153,36 +135,16 @@ impl Pipeline {
         Ok(Accepted { receipts, recognised })
     }
 
-    fn targets(&self, route: &RouteName, notification: &Notification, template: Option<&TemplateName>) -> Vec<Target> {
-        let target = |routed: Routed| Target {
-            group: follows_group(&routed.destination, &routed.notification).then(|| {
-                group_id(
-                    route,
-                    &routed.notification,
-                    &routed.destination.template,
-                    &routed.branch,
-                )
-            }),
-            destination: routed.destination,
-            notification: routed.notification,
-        };
-        let routed = self.router.route(route, notification, template);
-        routed.into_iter().map(target).collect()
-    }
-
     /// Compares, renders and stores, anew where another relay has accepted something of the group meanwhile.
     async fn enqueue(
         &self,
-        targets: Vec<Target>,
+        targets: Targets,
         keys: repeat::Keys,
         alerts: usize,
         now: Timestamp,
     ) -> Result<Enqueued, OutboxError> {
-        let groups: Vec<(RoomAddress, String)> = targets
-            .iter()
-            .filter_map(|target| Some((target.destination.room.clone(), target.group.clone()?)))
-            .collect();
-        let _turn = self.turns.take(&groups).await;
+        let groups = targets.groups();
+        let _turn = self.turns.take(&targets.family()).await;
         let targets = Arc::new(targets);
         for attempt in 0..=TRIES {
             // Rather messages of its own than none.
@@ -211,113 +173,4 @@ impl Pipeline {
             reason: "a group changed again and again".to_owned(),
         })
     }
-}
-
-impl Tools {
-    /// Everything that is to be stored, given what is `known` of the groups of `targets`; `None`: nothing may be asked
-    /// of them, and each target gets a message of its own.
-    fn compose(
-        &self,
-        targets: &[Target],
-        known: Option<Vec<Option<KnownGroup>>>,
-        keys: repeat::Keys,
-        now: Timestamp,
-    ) -> Acceptance {
-        let started = Instant::now();
-        let has_groups = known.is_some();
-        let mut known = known.into_iter().flatten();
-        let (mut deliveries, mut groups, mut generations) = (Vec::new(), Vec::new(), Vec::new());
-        for target in targets {
-            let teller = Teller {
-                voice: self,
-                destination: &target.destination,
-                now,
-            };
-            let Some(key) = target.group.as_ref().filter(|_| has_groups) else {
-                deliveries.extend(teller.alone(&target.notification));
-                continue;
-            };
-            let known = known.next().flatten();
-            let before = known.as_ref().and_then(Memo::read);
-            let compared = group::compare(
-                before.as_ref().map(|memo| &memo.state),
-                target.notification.clone(),
-                now,
-            );
-            let told = teller.next(&compared, before.as_ref());
-            count(compared.change.news);
-            deliveries.extend(told.deliveries.into_iter().map(|mut delivery| {
-                delivery.group = Some(key.clone());
-                delivery
-            }));
-            let last_key = keys.content.clone().unwrap_or_default();
-            let generation = Memo::generation_of(before.as_ref(), &last_key);
-            generations.push(generation);
-            let memo = Memo {
-                state: compared.state,
-                at: now,
-                last_key,
-                generation,
-                head: told.head,
-                head_at: told.head_at,
-            };
-            groups.push(GroupChange {
-                room: target.destination.room.clone(),
-                key: key.clone(),
-                expected: known.map_or(0, |known| known.version),
-                state: memo.text(),
-            });
-        }
-        metrics::histogram!("relay_render_seconds").record(started.elapsed());
-        Acceptance {
-            deliveries,
-            groups,
-            repeat_key: keys.content.map(|key| repeat::in_course(&key, &generations)),
-            request_key: keys.request,
-            at: now,
-        }
-    }
-}
-
-impl Voice for Tools {
-    fn whole(&self, template: &TemplateName, notification: &Notification, now: Timestamp) -> Rendered {
-        let rendered = self.renderer.render(template, notification, now);
-        self.problems.note(template, &rendered);
-        rendered
-    }
-
-    fn change(&self, notification: &Notification, change: &group::Change, now: Timestamp) -> Rendered {
-        let rendered = self.renderer.render_change(notification, change, now);
-        self.problems.note(&TemplateName::update(), &rendered);
-        rendered
-    }
-}
-
-/// Whether it matters there what came before.
-fn follows_group(destination: &Destination, notification: &Notification) -> bool {
-    let policy = &destination.policy;
-    let is_told = policy.mode != Mode::New || policy.mentions != MentionPolicy::default();
-    // A dashboard alert has no times and no group; a body without a group key and labels to group by has none either.
-    is_told && notification.source != Source::Legacy && notification.group_key.0 != "{}"
-}
-
-/// A group for one route, receiver and template: two contact points that post the same group tell two stories. So do the
-/// branches of a route that lead to one room, each with another policy.
-fn group_id(route: &RouteName, notification: &Notification, template: &TemplateName, branch: &str) -> String {
-    let mut hash = Sha256::new();
-    let (group_key, receiver) = (&notification.group_key.0, &notification.receiver);
-    for part in [route.as_str(), group_key, receiver, template.as_str(), branch] {
-        hash.update(part.len().to_le_bytes());
-        hash.update(part);
-    }
-    hex::encode(hash.finalize())
-}
-
-fn count(news: group::News) {
-    let news = match news {
-        group::News::Begins => "begins",
-        group::News::Changed => "changed",
-        group::News::Nothing => "nothing",
-    };
-    metrics::counter!("relay_group_news_total", "news" => news).increment(1);
 }

@@ -25,6 +25,7 @@ pub use self::matcher::{Matcher, Operator};
 pub use self::pattern::{LONGEST_VALUE, PatternError};
 pub use self::place::Place;
 pub use self::policy::{AllowList, Field, Mention, MentionPolicy, MessagePolicy, SeverityFilter};
+pub use self::split::without_alerts;
 pub use self::tree::Rule;
 use crate::alert::Notification;
 use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
@@ -62,6 +63,15 @@ pub struct Routed {
     pub branch: String,
     /// What goes there.
     pub notification: Notification,
+}
+
+/// What becomes of a notification in a route.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Split {
+    /// Who gets which part of it; none only if there is no such route.
+    pub parts: Vec<Routed>,
+    /// Who gets nothing, in the order in which the rules are written.
+    pub vacant: Vec<Place>,
 }
 
 impl Table {
@@ -157,20 +167,26 @@ impl Router {
         self.table.load().routes.contains_key(route)
     }
 
-    /// The destinations of a notification, each with its part of it; empty only if there is no such route. With a
-    /// `template`, that one instead of what the table says.
-    pub fn route(
-        &self,
-        route: &RouteName,
-        notification: &Notification,
-        template: Option<&TemplateName>,
-    ) -> Vec<Routed> {
+    /// The destinations of a notification, each with its part of it; empty only if there is no such route.
+    pub fn route(&self, route: &RouteName, notification: &Notification) -> Vec<Routed> {
+        self.split(route, notification, None).parts
+    }
+
+    /// The same, and the places of the route that it has nothing for. With a `template`, that one instead of what the table
+    /// says.
+    pub fn split(&self, route: &RouteName, notification: &Notification, template: Option<&TemplateName>) -> Split {
         let table = self.table.load();
         let Some(rule) = table.routes.get(route) else {
-            return Vec::new();
+            return Split::default();
         };
         let places = table.places(route, template);
-        split::routed(rule, &places, notification, template)
+        let parts = split::routed(rule, &places, notification, template);
+        let is_told = |place: &&Place| {
+            let of = |part: &Routed| part.branch == place.branch && part.destination == place.destination;
+            parts.iter().any(of)
+        };
+        let vacant = places.iter().filter(|place| !is_told(place)).cloned().collect();
+        Split { parts, vacant }
     }
 
     /// Every room that messages can go to.

@@ -44,7 +44,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
         Some(room) => Router::to_room(room, settings.template, MessagePolicy::default()),
         None => Router::new(settings.routes.table),
     };
-    let routed = router.route(&options.route, &notification, None);
+    let routed = router.route(&options.route, &notification);
     if routed.is_empty() {
         bail!("there is no route `{}`", options.route);
     }

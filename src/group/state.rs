@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::alert::{Alert, AlertStatus, Fingerprint, Labels};
+use crate::alert::{Alert, AlertStatus, Departure, Fingerprint, Labels};
 
 /// The most alerts that are remembered of one group.
 pub(super) const MOST: usize = 1_000;
@@ -175,6 +175,7 @@ impl State {
             annotations: Labels::from_iter((!summary.is_empty()).then(|| text("summary", &summary))),
             starts_at: known.starts_at,
             last_values: known.values.clone(),
+            departed: Some(Departure::Unlisted),
             ..Alert::unknown(Fingerprint(fingerprint.to_owned()))
         })
     }

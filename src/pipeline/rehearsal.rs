@@ -9,11 +9,11 @@ use std::cell::RefCell;
 use jiff::Timestamp;
 
 use super::memo::Memo;
-use super::story::{Teller, Voice};
+use super::story::{Before, Teller, Voice};
 use crate::alert::Notification;
 use crate::group::{self, Change};
 use crate::message::{Relation, RenderedMessage, RoomAddress, TemplateName};
-use crate::outbox::Part;
+use crate::outbox::{HeadStanding, Part};
 use crate::render::{Diagnostic, Draft, Gravity, Preview, Rendered, Renderer};
 use crate::route::{Destination, MessagePolicy};
 
@@ -71,7 +71,11 @@ pub fn rehearse(
             now: *now,
         };
         let written = prompter.said.borrow().markdown.len();
-        let told = teller.next(&compared, before.as_ref());
+        let known = before.as_ref().map(|memo| Before {
+            memo,
+            head: HeadStanding::Present,
+        });
+        let told = teller.next(&compared, known);
         if told.deliveries.is_empty() {
             // It was only rendered to see that it is the same.
             prompter.said.borrow_mut().markdown.truncate(written);
@@ -99,6 +103,7 @@ pub fn rehearse(
             generation: 0,
             head: told.head,
             head_at: told.head_at,
+            kept: told.kept,
         });
     }
     let Said {

@@ -57,6 +57,11 @@ pub(super) fn destinations<'r>(route: &'r Rule, labels: &Labels) -> Vec<&'r Dest
     found
 }
 
+/// What is left of a notification for whoever gets none of its alerts.
+pub fn without_alerts(whole: &Notification) -> Notification {
+    part(whole, &[])
+}
+
 fn part(whole: &Notification, share: &[usize]) -> Notification {
     if share.len() == whole.alerts.len() {
         return whole.clone();

@@ -1,6 +1,7 @@
 //! One live message for each group, as a room shows it: sequences of notifications in, what a client sees out, and how
 //! many events it took.
 
+mod heads;
 mod modes;
 mod rooms;
 mod runs;
@@ -200,6 +201,5 @@ async fn a_digest_leaves_the_heads_right() {
     assert_eq!(live.sends(), 3);
     live.post_group("g7", 10, &["A7 0-9"]).await;
     let lines = live.lines().await;
-    assert_eq!(lines[2], "✅ RESOLVED · A7 · after 9 min · was critical");
-    assert_eq!(lines[3], "| ✅ RESOLVED · A7 · after 9 min · was: needs you · A = 96.5");
+    assert_eq!(lines[2..], ["✅ RESOLVED · A7 · after 9 min · was critical"]);
 }

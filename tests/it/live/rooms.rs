@@ -1,5 +1,6 @@
 //! Several rooms and rules: each place of a route tells its own story, whichever alerts a notification brings.
 
+use grafana_matrix_relay::message::Mode;
 use serde_json::json;
 
 use super::story::Live;
@@ -107,4 +108,102 @@ mode = "thread"
     assert_eq!(heads.len(), 2, "{:?}", live.lines().await);
     assert_eq!([heads[0].edits, heads[1].edits], [1, 0]);
     assert_eq!([heads[0].thread.len(), heads[1].thread.len()], [1, 1]);
+}
+
+/// A room for each severity.
+const TWO_ROOMS: &str = r#"
+[routes.default]
+rooms = ["{room}"]
+[[routes.default.rules]]
+matchers = ['severity="warning"']
+rooms = ["{other}"]
+"#;
+
+const GONE: &str = "⚪ NO LONGER REPORTED · A · was critical (edited)";
+
+#[tokio::test]
+async fn a_room_hears_that_its_last_alert_is_not_listed_any_more() {
+    let (mut live, _) = Live::routed(TWO_ROOMS).await;
+    severities(&mut live);
+    live.post(0, &["A 0", "B 0"]).await;
+    live.cut = 1;
+    live.post(5, &["B 0"]).await;
+    live.sees(&["loud 🔥 FIRING · A · critical"]).await;
+    live.cut = 0;
+    live.post(10, &["B 0"]).await;
+    live.sees(&[
+        GONE,
+        "| ⚪ NO LONGER REPORTED · A · Grafana does not list it any more and did not say that it recovered · \
+         was: needs you · A = 96.5",
+    ])
+    .await;
+    let head = live.head(0);
+    assert!(
+        head.contains(
+            "It did not recover by itself: Grafana does not list it any more and did not say that it recovered."
+        ) && head.contains("was: needs you (A = 96.5)"),
+        "{head}"
+    );
+    // It is told once, and what fires again is a new head.
+    live.post(20, &["B 0"]).await;
+    assert_eq!(live.sends(), 3);
+    live.post(30, &["A 29", "B 0"]).await;
+    assert_eq!(live.lines().await[2..], ["loud 🔥 FIRING · A · critical"]);
+    assert_eq!(live.night.bodies(&live.room).len(), 4);
+}
+
+#[tokio::test]
+async fn an_older_snapshot_takes_nothing_away_from_another_room() {
+    let (mut live, _) = Live::routed(TWO_ROOMS).await;
+    severities(&mut live);
+    live.labels.insert("D".to_owned(), json!({"severity": "warning"}));
+    live.post(0, &["B 0"]).await;
+    live.post(10, &["A 9", "B 0"]).await;
+    live.post(10, &["B 0", "D 1"]).await;
+    live.sees(&["loud 🔥 FIRING · A · critical"]).await;
+}
+
+#[tokio::test]
+async fn an_alert_that_the_routes_send_elsewhere_is_not_left_firing_where_it_was() {
+    let (mut live, other) = Live::routed("[routes.default]\nrooms = ['{room}', '{other}']\n").await;
+    severities(&mut live);
+    live.post(0, &["A 0", "B 0"]).await;
+    live.route(TWO_ROOMS, &other);
+    live.post(10, &["A 0", "B 0"]).await;
+    live.sees(&[
+        "🔥 FIRING · A · critical (edited)",
+        "| ⚪ NO LONGER REPORTED · B · it goes to another room now, or by another rule · was: needs you · A = 96.5",
+    ])
+    .await;
+    // To another rule, in the same room: what is left of the old head ends, and the new one is of the rule.
+    let one = "[routes.default]\nrooms = ['{room}']\n";
+    let (mut live, other) = Live::routed(one).await;
+    severities(&mut live);
+    live.post(0, &["A 0"]).await;
+    live.route(TWO_IN_ONE, &other);
+    live.post(10, &["A 0"]).await;
+    let lines = live.lines().await;
+    assert_eq!(
+        (lines[0].as_str(), lines[2].as_str()),
+        (GONE, "loud 🔥 FIRING · A · critical")
+    );
+}
+
+#[tokio::test]
+async fn an_empty_share_is_told_in_every_mode() {
+    for mode in Mode::ALL {
+        let (mut live, _) = Live::routed(&TWO_ROOMS.replace("[[", &format!("mode = '{mode}'\n[["))).await;
+        severities(&mut live);
+        live.post(0, &["A 0", "B 0"]).await;
+        live.post(10, &["B 0"]).await;
+        let lines = live.lines().await;
+        let last = match mode {
+            Mode::Live | Mode::Thread => "| ⚪ NO LONGER REPORTED · A · Grafana",
+            Mode::Reply => "> ⚪ NO LONGER REPORTED · A · Grafana",
+            Mode::Reaction => "loud 🔥 FIRING · A · critical ⚪×1",
+            Mode::New => "⚪ NO LONGER REPORTED · A · was critical",
+        };
+        assert!(lines.last().unwrap().starts_with(last), "{mode}: {lines:?}");
+        assert_eq!(live.loud(), 1);
+    }
 }

@@ -32,7 +32,7 @@ fn notification(alerts: &[Value]) -> Notification {
 }
 
 fn route(router: &Router, notification: &Notification) -> Vec<Routed> {
-    router.route(&RouteName::default(), notification, None)
+    router.route(&RouteName::default(), notification)
 }
 
 /// Room, template, and the names of the alerts.
@@ -210,7 +210,7 @@ fn rules_that_lead_to_the_same_place_make_one_message() {
 fn a_route_that_does_not_exist_leads_nowhere_and_receiver_is_never_looked_at() {
     let router = router(TEAMS);
     let mut group = notification(&[alert("a", "firing", &json!({}))]);
-    assert!(router.route(&"other".parse().unwrap(), &group, None).is_empty());
+    assert!(router.route(&"other".parse().unwrap(), &group).is_empty());
     group.receiver = "oncall".to_owned();
     assert_eq!(seen(&route(&router, &group)), [to("#all:x.org", "alert", &["a"])]);
 }
@@ -345,7 +345,7 @@ proptest! {
             alert(&i.to_string(), "firing", &labels)
         }).collect();
         let group = notification(&bodies);
-        let routed = Router::new(table.clone()).route(&RouteName::default(), &group, None);
+        let routed = Router::new(table.clone()).route(&RouteName::default(), &group);
         for (i, given) in alerts.iter().enumerate() {
             let mut wanted = Vec::new();
             expected(&root, "0", *given, &mut wanted);
