@@ -43,7 +43,7 @@ use jiff::{SignedDuration, Timestamp};
 use self::judge::Verdict;
 use self::state::Known;
 pub use self::state::State;
-use crate::alert::{Alert, AlertStatus, Departure, Fingerprint, Notification};
+use crate::alert::{Alert, AlertStatus, Departure, Notification};
 
 /// How late a notification may come after a newer one, and how far the clocks of a sender's replicas may differ.
 pub const LATE: SignedDuration = SignedDuration::from_mins(1);
@@ -97,9 +97,14 @@ impl Compared {
         if self.change.gone.is_empty() {
             return;
         }
-        let listed: HashSet<&Fingerprint> = whole.alerts.iter().map(|alert| &alert.fingerprint).collect();
+        // What is gone has the fingerprint that it is remembered by.
+        let listed: HashSet<_> = whole
+            .alerts
+            .iter()
+            .map(|alert| state::identity(&alert.fingerprint))
+            .collect();
         for alert in self.change.gone.iter_mut().chain(&mut self.notification.alerts) {
-            if alert.departed.is_some() && listed.contains(&alert.fingerprint) {
+            if alert.departed.is_some() && listed.contains(alert.fingerprint.0.as_str()) {
                 alert.departed = Some(Departure::Elsewhere);
             }
         }
@@ -114,8 +119,8 @@ pub fn compare(known: Option<&State>, mut notification: Notification, now: Times
     let (mut starts, mut ends) = (0_usize, 0_usize);
     let mut listed = HashSet::new();
     for alert in &mut notification.alerts {
-        let verdict = judge::judge(state.alerts.get(&alert.fingerprint.0), state.overflow, alert, now);
-        listed.insert(alert.fingerprint.0.clone());
+        let verdict = judge::judge(state.known(&alert.fingerprint), state.overflow, alert, now);
+        listed.insert(state::identity(&alert.fingerprint).into_owned());
         match verdict {
             Verdict::Starts => {
                 starts += 1;

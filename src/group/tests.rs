@@ -431,6 +431,29 @@ fn more_alerts_than_are_remembered_neither_grow_it_nor_ring_again() {
     assert!(compare(Some(&then.state), group(over), at(900)).change.over);
 }
 
+#[test]
+fn what_is_kept_of_an_alert_is_bounded_however_much_is_said_of_it() {
+    let long = |n: usize, text: &str| format!("{n:03}{}", text.repeat(2_000));
+    let mut huge = fires("a", -10);
+    huge.fingerprint = Fingerprint(long(0, "f"));
+    huge.annotations.insert("summary".to_owned(), long(0, "ü"));
+    for n in 0..500 {
+        huge.labels.insert(long(n, "l"), "v".to_owned());
+        huge.labels.insert(format!("aa{n:03}"), long(n, "v"));
+    }
+    let values = (0..1_000).map(|n| (format!("V{n:03}"), 1.0));
+    huge.values = Some(values.chain([(long(0, "V"), 2.0)]).collect());
+    let first = compare(None, group(vec![huge.clone(), fires("b", -10)]), at(0));
+    let size = serde_json::to_string(&first.state).unwrap().len();
+    assert!(size < 2_500, "{size} bytes");
+    // It is known again all the same, and named where it is gone.
+    let again = compare(Some(&first.state), group(vec![huge.clone(), fires("b", -10)]), at(300));
+    assert_eq!(words(&again), "nothing");
+    let then = compare(Some(&again.state), group(vec![fires("b", -10)]), at(600));
+    assert_eq!(then.change.gone[0].labels["alertname"], "a");
+    assert!(then.change.gone[0].labels.len() > 2);
+}
+
 /// One alert at a time begins or ends; the sender posts what it knows, and then what it posted again.
 #[derive(Debug, Clone)]
 enum Step {
