@@ -61,6 +61,37 @@ impl fmt::Display for GroupKey {
     }
 }
 
+/// What is really the matter with an alert, beyond firing and resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlertState {
+    /// The condition holds.
+    Firing,
+    /// The query returns nothing; whether the condition holds is unknown.
+    NoData,
+    /// The rule cannot be evaluated; it is blind.
+    Error,
+    /// The condition holds no longer.
+    Resolved,
+    /// Resolved in name only: the series went away, somebody touched the rule, or it is not listed any more.
+    NotRecovered,
+}
+
+impl AlertState {
+    /// Those of an alert that fires.
+    pub const OF_FIRING: [Self; 3] = [Self::Firing, Self::NoData, Self::Error];
+
+    /// The word of the settings and templates.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Firing => "firing",
+            Self::NoData => "no-data",
+            Self::Error => "error",
+            Self::Resolved => "resolved",
+            Self::NotRecovered => "not-recovered",
+        }
+    }
+}
+
 /// Why an alert is not reported any more, though nobody said that it is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Departure {
@@ -195,6 +226,23 @@ impl Alert {
             value_string: String::new(),
             image_url: String::new(),
             org_id: None,
+        }
+    }
+
+    /// What is really the matter with it. Grafana says it in the name, or as the reason of the state.
+    pub fn state(&self) -> AlertState {
+        let reason = self.annotations.get("grafana_state_reason").map_or("", String::as_str);
+        let has = |word: &str| reason.split(',').any(|part| part.trim() == word);
+        match (self.status, self.labels.get("alertname").map(String::as_str)) {
+            (AlertStatus::Firing, Some("DatasourceError")) => AlertState::Error,
+            (AlertStatus::Firing, Some("DatasourceNoData")) => AlertState::NoData,
+            // `KeepLast` means that the rule goes on with what it last knew, which was firing.
+            (AlertStatus::Firing, _) if has("KeepLast") => AlertState::Firing,
+            (AlertStatus::Firing, _) if has("Error") => AlertState::Error,
+            (AlertStatus::Firing, _) if has("NoData") => AlertState::NoData,
+            (AlertStatus::Firing, _) => AlertState::Firing,
+            (AlertStatus::Resolved, _) if !self.recovered() => AlertState::NotRecovered,
+            (AlertStatus::Resolved, _) => AlertState::Resolved,
         }
     }
 

@@ -27,6 +27,7 @@ pub use self::place::Place;
 pub use self::policy::{AllowList, Field, Mention, MentionPolicy, MessagePolicy, SeverityFilter};
 pub use self::split::without_alerts;
 pub use self::tree::Rule;
+pub use crate::alert::AlertState;
 use crate::alert::Notification;
 use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
 
@@ -100,9 +101,13 @@ impl Table {
         self.rooms_where(|_| true)
     }
 
-    /// The rooms in which everybody may be pinged.
-    pub fn pinged_rooms(&self) -> Vec<RoomAddress> {
-        self.rooms_where(|destination| destination.policy.mentions.can_ping_room())
+    /// The rooms in which everybody may be pinged, by the policy or by a template that can, as `by_template` says.
+    pub fn pinged_rooms(&self, by_template: impl Fn(&TemplateName) -> bool) -> Vec<RoomAddress> {
+        let of_lines = by_template(&TemplateName::update());
+        self.rooms_where(|to| {
+            let has_lines = matches!(to.policy.mode, Mode::Live | Mode::Thread | Mode::Reply);
+            to.policy.mentions.can_ping_room() || by_template(&to.template) || (of_lines && has_lines)
+        })
     }
 
     /// Lets every group appear in this way, whatever the routes say.
@@ -195,7 +200,7 @@ impl Router {
     }
 
     /// The rooms in which everybody may be pinged, which takes power there.
-    pub fn pinged_rooms(&self) -> Vec<RoomAddress> {
-        self.table.load().pinged_rooms()
+    pub fn pinged_rooms(&self, by_template: impl Fn(&TemplateName) -> bool) -> Vec<RoomAddress> {
+        self.table.load().pinged_rooms(by_template)
     }
 }

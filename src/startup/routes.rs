@@ -124,11 +124,12 @@ impl Keeper {
             }]);
         }
         let before = self.router.table();
-        let (known, pinged) = (before.rooms(), before.pinged_rooms());
+        let by_template = |template: &TemplateName| self.renderer.can_ping_room(template);
+        let (known, pinged) = (before.rooms(), before.pinged_rooms(by_template));
         let table = routes.table.clone();
         let new: Vec<_> = table.rooms().into_iter().filter(|room| !known.contains(room)).collect();
         let newly_pinged: Vec<_> = table
-            .pinged_rooms()
+            .pinged_rooms(by_template)
             .into_iter()
             .filter(|room| !pinged.contains(room))
             .collect();
