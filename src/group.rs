@@ -75,7 +75,8 @@ pub struct Change {
     pub over: bool,
     /// Whether all that was firing has recovered, as opposed to having gone away.
     pub recovered: bool,
-    /// Whether the notification may be older than what is known, so that the head should stay as it is.
+    /// Whether the notification may be older than what is known, or is so in part, so that the head should stay as it is
+    /// where there is no news.
     pub doubtful: bool,
 }
 
@@ -138,7 +139,11 @@ pub fn compare(known: Option<&State>, mut notification: Notification, now: Times
                 }
             }
             Verdict::Known => state.seen_resolved(alert),
-            Verdict::Late => state.put_right(alert, now),
+            Verdict::Late => {
+                state.put_right(alert, now);
+                // What else it says of the alert, such as its summary, is as old.
+                change.doubtful = true;
+            }
         }
     }
     let fires = |alert: &Alert| alert.status == AlertStatus::Firing;

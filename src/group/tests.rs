@@ -149,7 +149,7 @@ fn a_resolve_of_what_was_never_seen_is_told_once_and_not_undone_by_its_late_firi
         (20, vec![ended("a", -400)]),
         (400, vec![fires("a", 390)]),
     ]);
-    assert_eq!(said, ["begins, over", "nothing, over", "nothing, over", "begins"]);
+    assert_eq!(said, ["begins, over", "doubtful, over", "nothing, over", "begins"]);
     let in_a_group = told(vec![
         (0, vec![fires("a", -10)]),
         (300, vec![fires("a", -10), ended("b", -100)]),
@@ -170,7 +170,7 @@ fn what_comes_late_changes_nothing_and_is_put_right() {
         group(vec![fires("a", -600), fires("b", -600)]),
         at(110),
     );
-    assert_eq!(words(&late), "nothing");
+    assert_eq!(words(&late), "doubtful");
     let alert = &late.notification.alerts[0];
     assert_eq!((alert.status, alert.ends_at), (AlertStatus::Resolved, Some(at(-300))));
     assert_eq!(last(alert), "96.5");
@@ -188,7 +188,7 @@ fn what_comes_late_changes_nothing_and_is_put_right() {
         (20, vec![ended("a", -900), fires("b", -10)]),
         (30, vec![ended("a", -5000), fires("b", -10)]),
     ]);
-    assert_eq!(said, ["begins", "changed +a", "nothing", "changed -a"]);
+    assert_eq!(said, ["begins", "changed +a", "doubtful", "changed -a"]);
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn replicas_say_everything_twice_and_it_is_told_once() {
         "nothing",
         "changed -a -b, over",
         "nothing, over",
-        "nothing, over",
+        "doubtful, over",
     ];
     assert_eq!(said, expected);
 }
@@ -349,7 +349,7 @@ fn what_is_not_listed_any_more_is_gone_and_not_recovered() {
         [
             "begins",
             "changed ?b",
-            "nothing",
+            "doubtful",
             "changed +b",
             "changed -b",
             "changed -c ?a, over but not recovered"
