@@ -3,16 +3,18 @@
 
 mod heads;
 mod modes;
+mod races;
 mod rooms;
 mod runs;
 mod story;
+mod truth;
 
 use std::time::Duration;
 
 use grafana_matrix_relay::message::Mode;
 use story::Live;
 
-use crate::night::Night;
+use crate::night::{Make, Night};
 
 #[tokio::test]
 async fn a_group_is_one_message_that_stays_true() {
@@ -106,7 +108,11 @@ async fn two_replicas_and_late_snapshots_add_nothing() {
 #[tokio::test]
 async fn a_signed_request_that_is_replayed_minutes_later_is_told_once() {
     for mode in Mode::ALL {
-        let mut live = Live::on(Night::remembering(Duration::from_mins(20)).await);
+        let make = Make {
+            repeat_window: Duration::from_mins(20),
+            ..Make::unfolded()
+        };
+        let mut live = Live::on(Night::made(make).await);
         live.night.policy.mode = mode;
         for (minute, alert) in [(0, "A 0"), (1, "A 0-1"), (6, "A 0"), (7, "A 0-1")] {
             live.signed = Some(alert.to_owned());

@@ -16,8 +16,11 @@ use grafana_matrix_relay::pipeline::{Accepted, Pipeline, Wishes};
 use grafana_matrix_relay::render::{self, Renderer};
 use grafana_matrix_relay::route::{MessagePolicy, Router, Table};
 use grafana_matrix_relay::standin::{Homeserver, NewRoom, RunningHomeserver};
+use secrecy::ExposeSecret as _;
 use serde_json::json;
 use tempfile::TempDir;
+
+use crate::support::postgres;
 
 pub(crate) struct Night {
     pub(crate) homeserver: RunningHomeserver,
@@ -46,37 +49,60 @@ pub(crate) fn body(name: &str) -> Vec<u8> {
         .into_bytes()
 }
 
-impl Night {
-    pub(crate) async fn new() -> Self {
-        let fold = FoldSettings {
-            threshold: 10,
-            min_age: Duration::from_secs(3),
-        };
-        Self::with(fold, Duration::from_secs(90)).await
-    }
+/// What a night may have of its own.
+pub(crate) struct Make {
+    pub(crate) fold: FoldSettings,
+    pub(crate) repeat_window: Duration,
+    /// The outbox is in PostgreSQL.
+    pub(crate) database_url: Option<String>,
+}
 
+impl Default for Make {
+    fn default() -> Self {
+        Self {
+            fold: FoldSettings {
+                threshold: 10,
+                min_age: Duration::from_secs(3),
+            },
+            repeat_window: Duration::from_secs(90),
+            database_url: None,
+        }
+    }
+}
+
+impl Make {
     /// Without digests: every notification is its own message.
-    pub(crate) async fn unfolded() -> Self {
-        Self::remembering(Duration::from_secs(90)).await
-    }
-
-    /// The same, where a repetition is recognised for so long.
-    pub(crate) async fn remembering(repeat_window: Duration) -> Self {
+    pub(crate) fn unfolded() -> Self {
         let fold = FoldSettings {
             threshold: usize::MAX,
             min_age: Duration::ZERO,
         };
-        Self::with(fold, repeat_window).await
+        Self {
+            fold,
+            ..Self::default()
+        }
+    }
+}
+
+impl Night {
+    pub(crate) async fn new() -> Self {
+        Self::made(Make::default()).await
     }
 
-    async fn with(fold: FoldSettings, repeat_window: Duration) -> Self {
+    /// Without digests: every notification is its own message.
+    pub(crate) async fn unfolded() -> Self {
+        Self::made(Make::unfolded()).await
+    }
+
+    pub(crate) async fn made(make: Make) -> Self {
+        let (fold, repeat_window) = (make.fold, make.repeat_window);
         let homeserver = Homeserver::new("example.org");
         let token = homeserver.login("bot", "RELAY");
         let running = homeserver.start().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let settings = outbox::Settings {
             data_dir: folder.path().to_owned(),
-            database_url: None,
+            database_url: make.database_url.map(Into::into),
             repeat_window,
             keep_delivered: Duration::from_hours(7 * 24),
             keep_groups: Duration::from_hours(30 * 24),
@@ -130,16 +156,24 @@ impl Night {
     }
 
     pub(crate) async fn accept_with(&self, room: &RoomAddress, body: &[u8], wishes: Wishes) -> Accepted {
+        let (route, notification) = (RouteName::default(), parse::notification(body).unwrap());
+        self.pipeline(room, self.outbox.clone())
+            .accept_with(&route, notification, wishes, self.now.wall)
+            .await
+            .unwrap()
+    }
+
+    fn pipeline(&self, room: &RoomAddress, outbox: Outbox) -> Pipeline {
         let router = match &self.table {
             Some(table) => Router::new(table.clone()),
             None => Router::to_room(room.clone(), TemplateName::default(), self.policy.clone()),
         };
-        let pipeline = Pipeline::new(router, self.renderer.clone(), self.outbox.clone());
-        let (route, notification) = (RouteName::default(), parse::notification(body).unwrap());
-        pipeline
-            .accept_with(&route, notification, wishes, self.now.wall)
-            .await
-            .unwrap()
+        Pipeline::new(router, self.renderer.clone(), outbox)
+    }
+
+    /// What accepts in a second relay on the same database.
+    pub(crate) async fn second_relay(&self, room: &RoomAddress) -> Pipeline {
+        self.pipeline(room, Outbox::open(&self.settings).await.unwrap())
     }
 
     pub(crate) async fn accept_many(&mut self, room: &RoomAddress, count: usize) {
@@ -220,6 +254,12 @@ impl Night {
         } = self;
         let fold = worker.fold();
         drop((worker, outbox));
+        if let Some(url) = &settings.database_url {
+            // What the dead process had claimed passes to the next one after seconds that no test has to wait for.
+            let mut connection = postgres::connect(url.expose_secret()).await;
+            let expire = "UPDATE outbox_room SET lease_until = clock_timestamp() - interval '1 s'";
+            sqlx::query(expire).execute(&mut connection).await.unwrap();
+        }
         let courier = courier(&homeserver.base_url, &token);
         let outbox = Outbox::open(&settings).await.unwrap();
         let worker = Worker::new(outbox.clone(), Arc::clone(&courier), fold, Arc::new(Moment::now));

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use grafana_matrix_relay::alert::Notification;
 use grafana_matrix_relay::config::routes::RoutesSource;
+use grafana_matrix_relay::intake::parse;
 use grafana_matrix_relay::message::{RoomAddress, TemplateName};
 use grafana_matrix_relay::pipeline::Wishes;
 use grafana_matrix_relay::standin::{Event, NewRoom, Shown};
@@ -18,6 +20,8 @@ pub(super) struct Live {
     pub(super) room: RoomAddress,
     /// What alerts fire with.
     pub(super) value: f64,
+    /// How much later alerts began, as a replica of the sender sees it.
+    pub(super) later: SignedDuration,
     /// How many alerts the sender cuts off.
     pub(super) cut: u64,
     /// Whether each alert's summary names its episode.
@@ -66,6 +70,7 @@ impl Live {
             begin: night.now.wall,
             night,
             value: 96.5,
+            later: SignedDuration::ZERO,
             cut: 0,
             episodes: false,
             signed: None,
@@ -87,9 +92,24 @@ impl Live {
     }
 
     pub(super) async fn post_group(&mut self, group: &str, minute: i64, alerts: &[&str]) {
+        self.until_minute(minute);
+        self.post_now(group, alerts).await;
+    }
+
+    /// Lets it be this minute.
+    pub(super) fn until_minute(&mut self, minute: i64) {
         let passed = u64::try_from(minute - self.minute).unwrap();
         self.night.pass(Duration::from_mins(passed));
         self.minute = minute;
+    }
+
+    /// The same a few seconds after whatever came last.
+    pub(super) async fn post_soon(&mut self, group: &str, alerts: &[&str]) {
+        self.night.pass(Duration::from_secs(20));
+        self.post_now(group, alerts).await;
+    }
+
+    async fn post_now(&mut self, group: &str, alerts: &[&str]) {
         let body = self.body(group, alerts).to_string().into_bytes();
         let wishes = Wishes {
             template: self.template.clone(),
@@ -117,7 +137,7 @@ impl Live {
         let (name, times) = text.split_once(' ').unwrap();
         let at = |minute: &str| {
             let minute: i64 = minute.parse().unwrap();
-            (self.begin + SignedDuration::from_mins(minute)).to_string()
+            self.begin + SignedDuration::from_mins(minute)
         };
         let (start, end) = times
             .split_once('-')
@@ -136,8 +156,8 @@ impl Live {
             "labels": labels,
             "annotations": {"summary": summary},
             "fingerprint": name,
-            "startsAt": at(start),
-            "endsAt": end.map(at),
+            "startsAt": (at(start) + self.later).to_string(),
+            "endsAt": end.map(|end| at(end).to_string()),
             "values": {"A": if end.is_some() { 0.5 } else { self.value }},
         })
     }
@@ -181,23 +201,24 @@ impl Live {
 
     /// Somebody deletes the first message.
     pub(super) fn delete_head(&self) {
-        let head = self.shown().remove(0).event_id;
-        self.night.homeserver.homeserver.redact(self.room.as_str(), &head);
+        self.delete(&self.shown().remove(0).event_id);
     }
 
-    /// What was sent that is no edit.
+    pub(super) fn delete(&self, event: &str) {
+        self.night.homeserver.homeserver.redact(self.room.as_str(), event);
+    }
+
+    /// A notification, for whoever accepts it.
+    pub(super) fn notification(&self, group: &str, alerts: &[&str]) -> Notification {
+        parse::notification(self.body(group, alerts).to_string().as_bytes()).unwrap()
+    }
+
+    /// What is in the room that is no edit.
     pub(super) fn originals(&self) -> Vec<Event> {
         let mut events = self.night.homeserver.homeserver.events(self.room.as_str());
         events
             .retain(|event| event.kind == "m.room.message" && event.content["m.relates_to"]["rel_type"] != "m.replace");
         events
-    }
-
-    /// Everything that was ever said in the room, edits included.
-    pub(super) fn told(&self) -> String {
-        let events = self.night.homeserver.homeserver.events(self.room.as_str());
-        let bodies: Vec<&str> = events.iter().map(Event::body).collect();
-        bodies.join("\n")
     }
 
     /// What the head says in full.
