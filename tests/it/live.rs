@@ -2,6 +2,7 @@
 //! many events it took.
 
 mod heads;
+mod mentions;
 mod modes;
 mod races;
 mod rooms;

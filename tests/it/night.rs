@@ -55,6 +55,8 @@ pub(crate) struct Make {
     pub(crate) repeat_window: Duration,
     /// The outbox is in PostgreSQL.
     pub(crate) database_url: Option<String>,
+    /// Templates beside those built in, by file name.
+    pub(crate) templates: Vec<(&'static str, &'static str)>,
 }
 
 impl Default for Make {
@@ -66,6 +68,7 @@ impl Default for Make {
             },
             repeat_window: Duration::from_secs(90),
             database_url: None,
+            templates: Vec::new(),
         }
     }
 }
@@ -100,6 +103,11 @@ impl Night {
         let token = homeserver.login("bot", "RELAY");
         let running = homeserver.start().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
+        let templates = folder.path().join("templates");
+        std::fs::create_dir(&templates).unwrap();
+        for (file, text) in make.templates {
+            std::fs::write(templates.join(file), text).unwrap();
+        }
         let settings = outbox::Settings {
             data_dir: folder.path().to_owned(),
             database_url: make.database_url.map(Into::into),
@@ -119,7 +127,7 @@ impl Night {
             policy: MessagePolicy::default(),
             table: None,
             renderer: Renderer::open(&render::Settings {
-                templates_dir: None,
+                templates_dir: Some(templates),
                 time_zone: jiff::tz::TimeZone::UTC,
             }),
             worker,
