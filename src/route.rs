@@ -116,6 +116,13 @@ impl Table {
         self.find_places();
     }
 
+    /// Lets the same people be pinged everywhere, whatever the routes say.
+    pub fn set_mentions(&mut self, mentions: &MentionPolicy) {
+        let set = |rule: &mut Rule| rule.set_mentions(mentions);
+        self.routes.values_mut().for_each(set);
+        self.find_places();
+    }
+
     /// The places of a route; with a `template`, that one instead of what the table says.
     fn places(&self, route: &RouteName, template: Option<&TemplateName>) -> Cow<'_, [Place]> {
         let known = self.places.get(route).map_or(&[][..], Vec::as_slice);
