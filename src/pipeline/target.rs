@@ -95,7 +95,7 @@ impl Targets {
 
 /// Whether it matters what came before. A dashboard alert has no times and no group; a body without a group key and
 /// labels to group by has none either.
-fn has_group(notification: &Notification) -> bool {
+pub(super) fn has_group(notification: &Notification) -> bool {
     notification.source != Source::Legacy && notification.group_key.0 != "{}"
 }
 
