@@ -8,10 +8,13 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 CARGO_DENY_VERSION := 0.20.2
+CARGO_AUDIT_VERSION := 0.22.2
 ADVISORIES := https://github.com/RustSec/advisory-db
 CARGO_FUZZ_VERSION := 0.13.2
 # Per target.
 FUZZ_SECONDS ?= 60
+# For making a corpus smaller, at most.
+FUZZ_KEEP_SECONDS ?= 120
 FUZZ := target/fuzz
 STACK := target/stack
 STACK_PORT ?= 8008
@@ -19,7 +22,7 @@ STACK_PORT ?= 8008
 # nextest runs each test in its own process, which suits tests that start servers, but no examples of the documentation.
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help demo test lint check bench fuzz openapi editor stack setup clean-stack
+.PHONY: help demo test lint check bench fuzz gallery openapi editor stack setup clean-stack
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -40,28 +43,42 @@ lint: ## Formatting, clippy and documentation, with warnings as errors
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 
-check: lint ## lint, and licences, sources, doubles and known flaws of all dependencies (cargo-deny)
+check: lint ## lint, and licences, sources, doubles and known flaws of all dependencies (cargo-deny, cargo-audit)
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny@$(CARGO_DENY_VERSION)
 	cargo deny --locked check --hide-inclusion-graph bans licenses sources
-	@if timeout 20 git ls-remote --quiet $(ADVISORIES) HEAD >/dev/null 2>&1; \
-	then cargo deny --locked check --hide-inclusion-graph advisories; \
-	else echo 'check: $(ADVISORIES) cannot be reached from here: known flaws of dependencies were NOT looked for (CI does)'; fi
+	@if ! timeout 20 git ls-remote --quiet $(ADVISORIES) HEAD >/dev/null 2>&1; then \
+		echo 'check: $(ADVISORIES) cannot be reached from here: known flaws of dependencies were NOT looked for, neither by'; \
+		echo 'check: cargo-deny nor by cargo-audit; CI does both'; \
+		exit 0; \
+	fi; \
+	set -x; \
+	cargo deny --locked check --hide-inclusion-graph advisories; \
+	cargo audit --version >/dev/null 2>&1 || cargo install --locked cargo-audit@$(CARGO_AUDIT_VERSION); \
+	cargo audit
 
 bench: ## Measure acceptance, delivery, rendering and memory, each beside its limit on this machine
 	cargo bench --locked
 
 # Without a sanitizer: it looks for faults of unsafe code, this crate has none, and it doubles the build. The lock file of the
-# relay is copied, so that what is fuzzed is what is shipped.
+# relay is copied, so that what is fuzzed is what is shipped. Afterwards the corpus keeps only what reaches something new.
+# $(1) target, $(2) folders of further seeds, $(3) bytes of the longest input, $(4) further options
+define fuzz_one
+	@mkdir -p $(FUZZ)/corpus/$(1) $(FUZZ)/found
+	cargo fuzz run -s none --target-dir $(FUZZ) $(1) $(FUZZ)/corpus/$(1) fuzz/seeds/$(1) $(2) \
+		-- -max_total_time=$(FUZZ_SECONDS) -max_len=$(3) -timeout=20 $(4) -artifact_prefix=$(FUZZ)/found/
+	@timeout $(FUZZ_KEEP_SECONDS) cargo fuzz cmin -s none --target-dir $(FUZZ) $(1) $(FUZZ)/corpus/$(1) -- -max_len=$(3) \
+		|| echo 'fuzz: the corpus of $(1) was not made smaller within $(FUZZ_KEEP_SECONDS) seconds'
+endef
+
 fuzz: ## Look for inputs, templates and matchers that break the relay, FUZZ_SECONDS each (needs g++)
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz@$(CARGO_FUZZ_VERSION)
-	@mkdir -p $(FUZZ)/corpus/parse_render $(FUZZ)/corpus/templates $(FUZZ)/corpus/matchers $(FUZZ)/found
 	@cp Cargo.lock fuzz/Cargo.lock
-	cargo fuzz run -s none --target-dir $(FUZZ) parse_render $(FUZZ)/corpus/parse_render fuzz/seeds/parse_render src/samples \
-		-- -max_total_time=$(FUZZ_SECONDS) -timeout=20 -dict=fuzz/words -artifact_prefix=$(FUZZ)/found/
-	cargo fuzz run -s none --target-dir $(FUZZ) templates $(FUZZ)/corpus/templates fuzz/seeds/templates templates \
-		-- -max_total_time=$(FUZZ_SECONDS) -timeout=20 -dict=fuzz/words -artifact_prefix=$(FUZZ)/found/
-	cargo fuzz run -s none --target-dir $(FUZZ) matchers $(FUZZ)/corpus/matchers fuzz/seeds/matchers \
-		-- -max_total_time=$(FUZZ_SECONDS) -max_len=2048 -timeout=20 -artifact_prefix=$(FUZZ)/found/
+	$(call fuzz_one,parse_render,src/samples,65536,-dict=fuzz/words)
+	$(call fuzz_one,templates,templates,16384,-dict=fuzz/words)
+	$(call fuzz_one,matchers,,2048,)
+
+gallery: setup ## Picture every template with every sample, wide and narrow, in target/gallery; and the README's pictures
+	cargo test --locked --test it gallery:: -- --ignored --nocapture
 
 openapi: ## Write openapi/openapi.yaml anew from the code
 	@mkdir -p openapi $(STACK)

@@ -250,12 +250,22 @@ fn context(notification: &Notification, now: Timestamp) -> serde_json::Value {
     shared.extend(alone.then(|| json!({"name": "node", "value": first.labels["node"]})));
     let count = json!({
         "total": notification.alerts.len(), "firing": firing.len(), "resolved": resolved.len(), "not_recovered": 0,
+        "error": 0, "no_data": 0,
     });
+    let mut states = vec![
+        json!({"kind": "firing", "count": firing.len(), "text": "firing", "word": "FIRING",
+        "emoji": emoji(worst), "color": color(worst)}),
+    ];
+    states.extend((!resolved.is_empty()).then(|| {
+        json!({"kind": "resolved", "count": resolved.len(), "text": "resolved", "word": "RESOLVED", "emoji": "✅",
+            "color": "#1f9d55"})
+    }));
     let mut context = json!({
         "kind": "firing", "word": "FIRING", "emoji": emoji(worst), "color": color(worst), "name": "NodeNotReady",
         "names": ["NodeNotReady"], "severity": worst, "folder": "Kubernetes", "truncatedAlerts": 0, "sender": "Grafana",
         "severities": counts.iter().map(|(name, count)| json!({"severity": name, "count": count})).collect::<Vec<_>>(),
-        "count": count, "shared": shared, "links": links,
+        "count": count, "states": states, "shared": shared, "links": links,
+        "commonAnnotations": notification.common_annotations,
     });
     context["alerts"] = if alone { own(firing.clone()).into() } else { json!([]) };
     context["firing"] = own(firing).into();

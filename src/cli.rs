@@ -95,9 +95,15 @@ pub async fn run(cli: Cli) -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            let unusable = error.is::<ConfigError>();
-            tracing::error!("{error:#}");
-            if unusable { ExitCode::from(2) } else { ExitCode::FAILURE }
+            let Some(unusable) = error.downcast_ref::<ConfigError>() else {
+                tracing::error!("{error:#}");
+                return ExitCode::FAILURE;
+            };
+            // A line of the log for each, since none has several.
+            for line in unusable.to_string().lines() {
+                tracing::error!("{line}");
+            }
+            ExitCode::from(2)
         }
     }
 }

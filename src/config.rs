@@ -20,7 +20,7 @@ pub use self::flags::Flags;
 use self::routes::{Routes, RoutesSource};
 use self::value::Values;
 use crate::matrix::Access;
-use crate::message::{Mode, RoomAddress, TemplateName};
+use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
 use crate::{deliver, intake, matrix, outbox, render};
 
 /// Everything that the relay is told from outside.
@@ -180,6 +180,18 @@ impl Settings {
         } else {
             Err(values.error())
         }
+    }
+
+    /// What a relay with these flags asks for before it says why it is not well, for the health command.
+    pub fn health_credentials(flags: &Flags) -> intake::CredentialSettings {
+        let mut values = Values::default();
+        let door = server(flags, &mut values).door;
+        let own = [door.metrics, door.pages].into_iter().find(|one| !one.open());
+        own.or_else(|| {
+            let mut routes = routes_source(flags, &mut values).load().ok()?;
+            routes.credentials.remove(&RouteName::default())
+        })
+        .unwrap_or_default()
     }
 
     /// Where a relay with these flags answers, for the health command.

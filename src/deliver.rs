@@ -4,8 +4,10 @@
 //! simplify, give up. It does not know alerts or templates; it never decides whether a failure is worth a retry in more
 //! than one place ([`policy`]).
 
+mod again;
 mod attempt;
 mod digest;
+mod failed;
 mod fallback;
 mod gate;
 mod moment;

@@ -14,6 +14,7 @@ mod content;
 mod discovery;
 mod failure;
 mod hook;
+mod search;
 mod send;
 mod transport;
 mod verdict;

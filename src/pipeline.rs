@@ -4,6 +4,7 @@
 //! Guarantees: what [`Pipeline::accept`] returned is on disk, all of it or nothing, together with what the rooms know of
 //! the group from then on. It does not know HTTP, and it never talks to a homeserver.
 
+mod aside;
 mod compose;
 mod memo;
 mod problems;
@@ -18,17 +19,18 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+pub use self::aside::{INLINE_BYTES, aside};
 use self::compose::Tools;
 use self::target::Targets;
 use self::turns::Turns;
 use crate::alert::Notification;
 use crate::message::{RouteName, TemplateName};
 use crate::outbox::{Enqueued, Outbox, OutboxError, Receipt};
-use crate::render::Renderer;
+use crate::render::{Renderer, TemplateProblem};
 use crate::route::Router;
 
-/// Notifications of more alerts than this are rendered off the threads that serve requests.
-const RENDERED_INLINE: usize = 50;
+/// Notifications of more alerts than this are routed and rendered aside, however small their bodies are.
+const INLINE_ALERTS: usize = 50;
 
 /// How often a notification is compared anew because another relay accepted one of its group meanwhile.
 const TRIES: usize = 8;
@@ -57,6 +59,8 @@ pub struct Wishes {
     pub template: Option<TemplateName>,
     /// Identity of a request whose signature covers its time: the same again is that request, sent again by whomever.
     pub signed: Option<String>,
+    /// Bytes of its body, as far as they are known: how much work it may be.
+    pub body_bytes: usize,
 }
 
 /// Why a notification was not accepted.
@@ -81,9 +85,9 @@ impl Pipeline {
         }
     }
 
-    /// Whether this template can be chosen.
-    pub fn knows(&self, template: &TemplateName) -> bool {
-        self.tools.knows(template)
+    /// What went wrong lately while notifications were rendered.
+    pub fn template_problems(&self, now: Timestamp) -> Vec<TemplateProblem> {
+        self.tools.template_problems(now)
     }
 
     /// Whether there is such a route.
@@ -112,13 +116,16 @@ impl Pipeline {
         let keys = repeat::Keys::of(route, &notification, &wishes);
         let template = wishes.template;
         let (group_key, alerts) = (notification.group_key.clone(), notification.alerts.len());
+        let is_large = alerts > INLINE_ALERTS || wishes.body_bytes > INLINE_BYTES;
 
-        let targets = Targets::of(&self.router, route, notification, template.as_ref());
+        let (router, of_route, notification) = (self.router.clone(), route.clone(), Arc::new(notification));
+        let find = move || Targets::of(&router, &of_route, &notification, template.as_ref());
+        let targets = aside(is_large, find).await;
         if targets.told.is_empty() {
             // It may have gone from the routes file since the caller was let in: that must not look accepted.
             return Err(AcceptError::UnknownRoute(route.clone()));
         }
-        let enqueued = self.enqueue(targets, keys, alerts, now).await?;
+        let enqueued = self.enqueue(targets, keys, is_large, now).await?;
 
         let recognised = matches!(enqueued, Enqueued::Recognised(_));
         let receipts = enqueued.receipts().to_vec();
@@ -140,7 +147,7 @@ impl Pipeline {
         &self,
         targets: Targets,
         keys: repeat::Keys,
-        alerts: usize,
+        is_large: bool,
         now: Timestamp,
     ) -> Result<Enqueued, OutboxError> {
         let groups = targets.groups();
@@ -155,15 +162,7 @@ impl Pipeline {
             };
             let (tools, targets, keys) = (self.tools.clone(), Arc::clone(&targets), keys.clone());
             let compose = move || tools.compose(&targets, known, keys, now);
-            let acceptance = if alerts <= RENDERED_INLINE {
-                compose()
-            } else {
-                match tokio::task::spawn_blocking(compose).await {
-                    Ok(acceptance) => acceptance,
-                    Err(error) => std::panic::resume_unwind(error.into_panic()),
-                }
-            };
-            match self.outbox.enqueue(acceptance).await? {
+            match self.outbox.enqueue(aside(is_large, compose).await).await? {
                 Enqueued::Outdated => tracing::debug!("another relay accepted a notification of the group meanwhile"),
                 done => return Ok(done),
             }

@@ -12,6 +12,7 @@
 mod budget;
 mod compose;
 mod context;
+mod cost;
 mod engine;
 mod facts;
 mod filters;
@@ -34,7 +35,9 @@ mod values;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -59,6 +62,15 @@ pub struct Settings {
     pub templates_dir: Option<PathBuf>,
     /// The zone in which times are written.
     pub time_zone: TimeZone,
+}
+
+impl Settings {
+    /// Whether a template was saved so shortly before `now` that it may not be whole yet; for the start, which has no
+    /// earlier look to compare with.
+    pub fn is_being_written(&self, now: SystemTime) -> bool {
+        let dir = self.templates_dir.as_ref();
+        dir.is_some_and(|dir| folder::is_being_written(dir, now))
+    }
 }
 
 /// A notification as it will be seen.
@@ -98,6 +110,7 @@ struct Inner {
     /// The built-in templates, which always work.
     fallback: Library,
     watch: Mutex<folder::Watch>,
+    version: AtomicU64,
 }
 
 impl Renderer {
@@ -111,6 +124,7 @@ impl Renderer {
             library: ArcSwap::from_pointee(library),
             fallback,
             watch: Mutex::new(watch),
+            version: AtomicU64::new(0),
         }))
     }
 
@@ -134,12 +148,22 @@ impl Renderer {
 
     fn render_with(&self, library: &Library, template: &TemplateName, facts: &Facts<'_>) -> Rendered {
         let zone = &self.0.settings.time_zone;
-        match compose::compose(&library.engine, &template.file_name(), facts, zone, None) {
-            Ok(rendered) => rendered,
+        let stood_in_for = library.stood_in_for(&template.file_name());
+        let footer = stood_in_for.map(compose::stand_in_line);
+        match compose::compose(&library.engine, &template.file_name(), facts, zone, footer.as_deref()) {
+            Ok(rendered) => Rendered {
+                problem: stood_in_for.cloned(),
+                ..rendered
+            },
             Err(problem) => {
                 // A template that never worked is missing here; why it did not is known since it was loaded.
                 let known = library.problems.iter().find(|known| known.file == template.file_name());
-                let problem = known.cloned().unwrap_or(problem);
+                let missing = || TemplateProblem::new(template.file_name(), "there is no such template");
+                let problem = match known.cloned() {
+                    Some(known) => known,
+                    None if library.engine.has(&template.file_name()) => problem,
+                    None => missing(),
+                };
                 compose::fall_back(&self.0.fallback.engine, template, facts, zone, problem)
             }
         }
@@ -155,9 +179,20 @@ impl Renderer {
                 let library = Library::load(&files, &self.0.library.load());
                 let problems = library.problems.clone();
                 self.0.library.store(Arc::new(library));
+                self.0.version.fetch_add(1, Ordering::Relaxed);
                 ReloadOutcome::Reloaded { problems }
             }
         }
+    }
+
+    /// How often the templates have changed since the start.
+    pub fn version(&self) -> u64 {
+        self.0.version.load(Ordering::Relaxed)
+    }
+
+    /// What is wrong with what this template is made of, and therefore not in use.
+    pub fn problems_of(&self, template: &TemplateName) -> Vec<TemplateProblem> {
+        self.0.library.load().problems_of(&template.file_name())
     }
 
     /// What is broken now, and therefore not in use.

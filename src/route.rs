@@ -3,6 +3,7 @@
 //! It decides from the path and from labels and never looks at `receiver`, because Grafana's Test button sends
 //! `webhook` there. It reads no clock and does no I/O: the routes file is read by `config`, and a new table is handed in.
 
+mod dialect;
 mod explain;
 mod grammar;
 mod matcher;
@@ -25,7 +26,7 @@ pub use self::matcher::{Matcher, Operator};
 pub use self::pattern::{LONGEST_VALUE, PatternError};
 pub use self::place::Place;
 pub use self::policy::{AllowList, Field, Mention, MentionPolicy, MessagePolicy, SeverityFilter};
-pub use self::split::without_alerts;
+pub use self::split::Share;
 pub use self::tree::Rule;
 pub use crate::alert::AlertState;
 use crate::alert::Notification;
@@ -63,7 +64,7 @@ pub struct Routed {
     /// Which branch of the route leads there, where that tells it from another place; see [`Place::branch`].
     pub branch: String,
     /// What goes there.
-    pub notification: Notification,
+    pub share: Share,
 }
 
 /// What becomes of a notification in a route.
@@ -180,13 +181,13 @@ impl Router {
     }
 
     /// The destinations of a notification, each with its part of it; empty only if there is no such route.
-    pub fn route(&self, route: &RouteName, notification: &Notification) -> Vec<Routed> {
+    pub fn route(&self, route: &RouteName, notification: &Arc<Notification>) -> Vec<Routed> {
         self.split(route, notification, None).parts
     }
 
     /// The same, and the places of the route that it has nothing for. With a `template`, that one instead of what the table
     /// says.
-    pub fn split(&self, route: &RouteName, notification: &Notification, template: Option<&TemplateName>) -> Split {
+    pub fn split(&self, route: &RouteName, notification: &Arc<Notification>, template: Option<&TemplateName>) -> Split {
         let table = self.table.load();
         let Some(rule) = table.routes.get(route) else {
             return Split::default();

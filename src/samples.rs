@@ -52,9 +52,24 @@ const FILES: &[(&str, &str, &str)] = &[
         include_str!("samples/datasource-error.json"),
     ),
     (
+        "datasource-errors",
+        "two rules that share a data source are blind",
+        include_str!("samples/datasource-errors.json"),
+    ),
+    (
+        "firing-and-error",
+        "one alert fires, another rule cannot be evaluated",
+        include_str!("samples/firing-and-error.json"),
+    ),
+    (
         "truncated",
         "Grafana cut off most of the group",
         include_str!("samples/truncated.json"),
+    ),
+    (
+        "truncated-over",
+        "one alert is over, and Grafana cut off all others",
+        include_str!("samples/truncated-over.json"),
     ),
     (
         "missing-annotations",

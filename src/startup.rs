@@ -4,11 +4,12 @@
 //! starting, and at shutdown it first stops accepting, then finishes what is in flight within the grace period.
 
 mod checks;
+mod remembered;
 mod routes;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use futures_util::future::select_all;
@@ -28,7 +29,7 @@ use crate::matrix::{Carrier, Severity};
 use crate::message::{RoomAddress, TemplateName};
 use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
-use crate::render::{ReloadOutcome, Renderer, TemplateProblem};
+use crate::render::{self, ReloadOutcome, Renderer, TemplateProblem};
 use crate::route::Router;
 use crate::workshop::{self, Workshop};
 use crate::{intake, samples, telemetry};
@@ -55,6 +56,7 @@ pub struct Relay {
 /// Starts a relay; it runs until [`Relay::stop`]. `page` is served at `/`.
 pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Response>>) -> anyhow::Result<Relay> {
     let metrics = telemetry::metrics::install();
+    let summing = metrics.clone();
     let carrier = Carrier::new(&settings.matrix)?;
     let outbox = Outbox::open(&settings.outbox)
         .await
@@ -62,7 +64,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
             Some(_) => "the outbox cannot be opened (RELAY_DATABASE_URL)",
             None => "the outbox cannot be opened (RELAY_DATA_DIR)",
         })?;
-    let renderer = Renderer::open(&settings.render);
+    let renderer = open_templates(&settings.render).await;
     let template = settings.template.clone();
     let router = Router::new(settings.routes.table.clone());
     let by_template = |template: &TemplateName| renderer.can_ping_room(template);
@@ -72,12 +74,8 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         &settings.routes.credentials,
         settings.routes.compat.clone(),
     )?);
-    for route in door.open_routes() {
-        tracing::warn!(
-            alert.route = %route,
-            "the route `{route}` asks for no credential (RELAY_TOKEN): anyone who reaches this port can send messages to its rooms"
-        );
-    }
+    routes::warn_of_open(&door.open_routes());
+    routes::warn_of_guessable(&settings.routes.credentials);
     let watch = Watch::new(settings.routes_source, &settings.routes);
     let routes = routes::Keeper {
         door: Arc::clone(&door),
@@ -95,6 +93,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         outbox.clone(),
         carrier.clone(),
         renderer.clone(),
+        Arc::clone(&pipeline),
         Arc::clone(&courier),
         Arc::clone(&routes.in_use),
         metrics,
@@ -133,13 +132,14 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     );
     let worker = Worker::new(outbox.clone(), courier, settings.fold, Arc::new(Moment::now))
         .in_zone(settings.render.time_zone.clone());
-    let keepers = vec![
+    let mut keepers = vec![
         tokio::spawn(keep_templates(renderer)),
         tokio::spawn(keep_pruned(outbox.clone())),
         tokio::spawn(recorder.run(outbox.clone())),
         tokio::spawn(routes.run()),
         tokio::spawn(report_matrix(carrier, rooms, pinged)),
     ];
+    keepers.extend(summing.map(|handle| tokio::spawn(telemetry::metrics::keep_summed(handle))));
     tracing::info!(url.domain = %address.ip(), url.port = address.port(), "listening on http://{address}");
     Ok(Relay {
         address,
@@ -217,6 +217,17 @@ pub fn examples() -> Vec<Example> {
             })
         })
         .collect()
+}
+
+/// Loads the templates once they have come to rest, or after a second: something may be putting them there right now.
+async fn open_templates(settings: &render::Settings) -> Renderer {
+    for _ in 0..4 {
+        if !settings.is_being_written(SystemTime::now()) {
+            break;
+        }
+        tokio::time::sleep(TEMPLATE_POLL).await;
+    }
+    Renderer::open(settings)
 }
 
 /// Takes in edits of the templates, and says once for each change what is broken.

@@ -1,9 +1,10 @@
 //! What the relay says about itself: log lines for people or for Elasticsearch, and metrics for Prometheus.
 //!
-//! Guarantees: no request body, token or URL with a secret is given to it; log lines go to standard error, so that
-//! commands may print to standard output.
+//! Guarantees: no request body, token or URL with a secret is given to it; what others wrote (a group key) cannot break a
+//! line or pretend to be one; log lines go to standard error, so that commands may print to standard output.
 
 mod ecs;
+mod human;
 pub mod metrics;
 
 use std::io;
@@ -25,7 +26,12 @@ pub fn init(ecs: bool) {
     } else {
         use io::IsTerminal as _;
         registry
-            .with(layer.with_target(false).with_ansi(io::stderr().is_terminal()))
+            .with(
+                layer
+                    .with_target(false)
+                    .fmt_fields(human::Human)
+                    .with_ansi(io::stderr().is_terminal()),
+            )
             .try_init()
     };
 }

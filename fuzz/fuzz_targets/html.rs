@@ -11,7 +11,7 @@ const VOID: [&str; 3] = ["br", "hr", "img"];
 const DEEPEST: usize = 100;
 
 /// Panics, with what was found, unless the HTML is well formed and within the subset.
-pub fn check(html: &str) {
+pub(crate) fn check(html: &str) {
     if let Err(why) = walk(html) {
         panic!("{why}\nin: {html}");
     }
@@ -79,8 +79,10 @@ fn is_allowed(tag: &str, name: &str, value: &str) -> bool {
         ("span", "data-mx-color" | "data-mx-bg-color") => {
             value.len() == 7 && value.starts_with('#') && value[1..].bytes().all(|byte| byte.is_ascii_hexdigit())
         }
-        ("span", "data-mx-spoiler" | "data-mx-maths") | ("div", "data-mx-maths") => true,
-        ("a", "target") | ("img", "alt" | "title") => true,
+        ("span", "data-mx-spoiler" | "data-mx-maths")
+        | ("div", "data-mx-maths")
+        | ("a", "target")
+        | ("img", "alt" | "title") => true,
         ("a", "href") => ["https:", "http:", "ftp:", "mailto:", "magnet:"].iter().any(|scheme| {
             value
                 .get(..scheme.len())

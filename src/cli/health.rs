@@ -5,8 +5,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use reqwest::RequestBuilder;
+use secrecy::ExposeSecret as _;
 
 use crate::config::{Flags, Settings};
+use crate::intake::CredentialSettings;
 
 /// How to ask.
 #[derive(Debug, Clone, Copy, Args)]
@@ -20,14 +23,26 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     let (host, port) = Settings::server_address(flags)?;
     let host = reached_at(&host);
     let path = if options.ready { "ready" } else { "live" };
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .timeout(Duration::from_secs(5))
-        .build()?;
-    let answer = client.get(format!("http://{host}:{port}/health/{path}")).send().await?;
+    // A relay whose database does not answer takes ten seconds to say so.
+    let patience = Duration::from_secs(if options.ready { 15 } else { 5 });
+    let client = reqwest::Client::builder().no_proxy().timeout(patience).build()?;
+    let mut request = client.get(format!("http://{host}:{port}/health/{path}"));
+    if options.ready {
+        request = showing(request, &Settings::health_credentials(flags));
+    }
+    let answer = request.send().await?;
     let well = answer.status().is_success();
     super::print::line(&answer.text().await?)?;
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A request that shows one of these, so that it is answered in full.
+fn showing(request: RequestBuilder, credentials: &CredentialSettings) -> RequestBuilder {
+    match (credentials.bearer.first(), credentials.basic.first()) {
+        (Some(token), _) => request.bearer_auth(token.expose_secret()),
+        (None, Some(login)) => request.basic_auth(&login.user, Some(login.password.expose_secret())),
+        (None, None) => request,
+    }
 }
 
 /// The host of a URL under which a relay that listens on `host` answers: one that listens everywhere is asked at home.

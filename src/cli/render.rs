@@ -12,7 +12,7 @@ use crate::config::{Flags, Settings};
 use crate::matrix;
 use crate::message::{Mode, Relation, RenderedMessage, TemplateName};
 use crate::pipeline::rehearsal::{self, Event};
-use crate::render::{Gravity, Renderer};
+use crate::render::{Gravity, Renderer, TemplateProblem};
 
 /// What to render, and what of it to print.
 #[derive(Debug, Clone, Args)]
@@ -64,14 +64,22 @@ pub(super) fn run(flags: &Flags, options: &Options) -> anyhow::Result<ExitCode> 
         line(&printed(message, options.form)?)?;
     }
     // What is printed is what would be sent; that it is not what the template's author meant is worth a failure.
-    let file = template.file_name();
-    let broken = renderer.problems().into_iter().find(|problem| problem.file == file);
-    match written.problem.or(broken) {
-        Some(problem) => {
+    let mut problems = renderer.problems_of(&template);
+    problems.extend(written.problem);
+    Ok(outcome(&problems))
+}
+
+/// Success only if nothing is wrong; else what it is, each thing once.
+fn outcome(problems: &[TemplateProblem]) -> ExitCode {
+    for (at, problem) in problems.iter().enumerate() {
+        if !problems[..at].contains(problem) {
             tracing::error!("{problem}");
-            Ok(ExitCode::FAILURE)
         }
-        None => Ok(ExitCode::SUCCESS),
+    }
+    if problems.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 
@@ -101,13 +109,8 @@ fn sequence(
             _ => line(&printed(&event.message, form)?)?,
         }
     }
-    let errors = told.diagnostics.iter().filter(|one| one.gravity == Gravity::Error);
-    let errors = errors.inspect(|one| tracing::error!("{}", one.problem)).count();
-    Ok(if errors > 0 {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    let errors = told.diagnostics.into_iter().filter(|one| one.gravity == Gravity::Error);
+    Ok(outcome(&errors.map(|one| one.problem).collect::<Vec<_>>()))
 }
 
 fn printed(message: &RenderedMessage, form: Form) -> anyhow::Result<String> {

@@ -44,7 +44,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
         Some(room) => Router::to_room(room, settings.template, MessagePolicy::default()),
         None => Router::new(settings.routes.table),
     };
-    let routed = router.route(&options.route, &notification);
+    let routed = router.route(&options.route, &notification.into());
     if routed.is_empty() {
         bail!("there is no route `{}`", options.route);
     }
@@ -65,14 +65,9 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
         line("nothing was sent")?;
         return Ok(ExitCode::FAILURE);
     }
-    for Routed {
-        destination,
-        notification,
-        ..
-    } in routed
-    {
+    for Routed { destination, share, .. } in routed {
         let template = material::template(&renderer, options.template.as_ref(), &destination.template)?;
-        for message in renderer.render(&template, &notification, now).messages {
+        for message in renderer.render(&template, &share.notification(), now).messages {
             match carrier
                 .send(&destination.room, &TxnId::generate(), &message, None)
                 .await

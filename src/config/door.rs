@@ -77,7 +77,7 @@ pub struct DoorFlags {
     )]
     pub hmac_tolerance: Option<String>,
 
-    /// Failed attempts that one address has in a minute; 0 is no limit [default: 20].
+    /// Wrong attempts of one address in a minute until it gets 429 for more of them; 0 is no limit [default: 20].
     #[arg(
         long,
         global = true,

@@ -329,7 +329,7 @@ impl Flags {
         }
     }
 
-    fn secrets(&mut self) -> [SecretPair<'_>; 8] {
+    fn secrets(&mut self) -> [SecretPair<'_>; 9] {
         let door = &mut self.door;
         macro_rules! pair {
             ($owner:expr, $value:ident, $file:ident) => {
@@ -343,6 +343,7 @@ impl Flags {
         }
         [
             pair!(self, access_token, access_token_file),
+            pair!(self, hook_url, hook_url_file),
             pair!(self, relay_token, relay_token_file),
             pair!(self, database_url, database_url_file),
             pair!(door, basic_auth, basic_auth_file),

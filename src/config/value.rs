@@ -122,6 +122,23 @@ impl Values {
     /// A secret, given directly or as the path of a file that holds it (a mounted secret).
     pub(super) fn secret(
         &mut self,
+        names: (&str, &str),
+        value: Option<&SecretString>,
+        file: Option<&str>,
+    ) -> Option<SecretString> {
+        let secret = self.secret_text(names, value, file)?;
+        if secret.expose_secret().lines().nth(1).is_some() {
+            let (flag, variable) = names;
+            self.problems.push(format!(
+                "{flag} ({variable}, {variable}_FILE) is one line, and this one has several"
+            ));
+            return None;
+        }
+        Some(secret)
+    }
+
+    fn secret_text(
+        &mut self,
         (flag, variable): (&str, &str),
         value: Option<&SecretString>,
         file: Option<&str>,
@@ -158,7 +175,7 @@ impl Values {
         value: Option<&SecretString>,
         file: Option<&str>,
     ) -> Vec<SecretString> {
-        let text = self.secret(names, value, file);
+        let text = self.secret_text(names, value, file);
         let lines = text.iter().flat_map(|text| text.expose_secret().lines());
         let lines = lines.map(str::trim).filter(|line| !line.is_empty());
         lines.map(SecretString::from).collect()
@@ -204,5 +221,8 @@ mod tests {
         values.secret(names, Some(&SecretString::from("a")), Some("b"));
         values.secret(names, None, Some("/nonexistent/file"));
         assert_eq!(values.problems.len(), 2);
+        let two = SecretString::from("a\n\nb\n");
+        assert!(values.secret(names, Some(&two), None).is_none() && values.problems.len() == 3);
+        assert_eq!(values.secrets(names, Some(&two), None).len(), 2);
     }
 }

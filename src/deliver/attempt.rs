@@ -1,4 +1,4 @@
-//! One attempt: send a delivery, and turn what came of it into an outcome for the outbox.
+//! One attempt: send a delivery, and turn what came of it into an outcome for the outbox (a failure: see `failed`).
 //!
 //! Guarantees: every failure becomes an outcome and a count, and where it is tried again a log line that says what happens
 //! next; that a delivery has ended is said by the worker, once it is recorded. An operator is
@@ -10,18 +10,17 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::fallback;
-use super::gate::{Gate, Hold};
+use super::again;
+use super::gate::{Crowd, Gate, Hold};
 use super::moment::Moment;
-use super::policy::{self, Decision, Tried};
-use crate::matrix::{Carrier, Failure, RoomTrouble, TokenTrouble, Verdict};
-use crate::message::RoomAddress;
+use crate::matrix::{Carrier, Failure, RoomTrouble, Verdict};
+use crate::message::{RenderedMessage, RoomAddress};
 use crate::outbox::{Delivery, Outcome};
 
 /// How long and how often.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// How long transient failures of one delivery are retried, from its first attempt on.
+    /// How long transient failures of one delivery are retried; time in which nothing was tried does not count.
     pub horizon: Duration,
 }
 
@@ -37,20 +36,22 @@ pub struct Troubles {
 /// Carries deliveries to the homeserver and remembers what the account and the rooms have to wait for.
 pub struct Courier {
     carrier: Carrier,
-    settings: Settings,
+    pub(super) settings: Settings,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct State {
-    gate: Gate,
-    account: Option<String>,
-    rooms: HashMap<RoomAddress, Parked>,
+pub(super) struct State {
+    pub(super) gate: Gate,
+    pub(super) account: Option<String>,
+    pub(super) rooms: HashMap<RoomAddress, Parked>,
 }
 
-struct Parked {
-    verdict: Verdict,
-    line: String,
+pub(super) struct Parked {
+    pub(super) verdict: Verdict,
+    pub(super) line: String,
+    /// Whether the answer that is the reason, or that none came, took long.
+    pub(super) hung: bool,
 }
 
 impl Courier {
@@ -63,14 +64,26 @@ impl Courier {
         }
     }
 
-    /// How many deliveries may be in flight now.
-    pub(super) fn width(&self, now: Instant) -> usize {
-        self.state().gate.width(now)
+    /// Bytes of a message's event, as it would go from here.
+    pub(super) fn event_bytes(&self, message: &RenderedMessage) -> usize {
+        self.carrier.event_bytes(message)
     }
 
-    /// What keeps messages back at present.
-    pub fn troubles(&self, now: Instant) -> Troubles {
-        let state = self.state();
+    /// How many deliveries may be attempted now, beside this crowd.
+    pub(super) fn places(&self, crowd: Crowd, now: Instant) -> usize {
+        self.state().gate.places(crowd, now)
+    }
+
+    /// Whether the last attempt for this room hung.
+    pub(super) fn hangs(&self, room: &RoomAddress) -> bool {
+        self.state().rooms.get(room).is_some_and(|parked| parked.hung)
+    }
+
+    /// What keeps messages back at present, given the rooms for which any still wait: what kept the others back is
+    /// forgotten, because an operator, another relay or the end of the horizon has taken it away.
+    pub fn troubles(&self, now: Instant, waits: impl Fn(&RoomAddress) -> bool) -> Troubles {
+        let mut state = self.state();
+        state.rooms.retain(|room, _| waits(room));
         let mut rooms: Vec<_> = state
             .rooms
             .iter()
@@ -86,17 +99,22 @@ impl Courier {
     /// Sends `delivery` once, and says what to record.
     pub(super) async fn attempt(&self, delivery: &Delivery, now: Moment) -> Outcome {
         let began = Instant::now();
-        let sent = match self.send(delivery).await {
-            Err(failure) if self.joins(&failure, &delivery.room).await => self.send(delivery).await,
+        let sent = match self.send(delivery, now.wall).await {
+            Err(failure) if self.joins(&failure, &delivery.room).await => self.send(delivery, now.wall).await,
             sent => sent,
         };
         match sent {
             Ok(event_id) => self.delivered(delivery, event_id, now, began.elapsed()),
-            Err(failure) => self.failed(delivery, &failure, now),
+            Err(failure) => self.failed(delivery, &failure, now, began.elapsed()),
         }
     }
 
-    async fn send(&self, delivery: &Delivery) -> Result<String, Failure> {
+    async fn send(&self, delivery: &Delivery, now: Timestamp) -> Result<String, Failure> {
+        if again::may_be_forgotten(delivery, now)
+            && let Some(event_id) = self.sent_before(delivery).await?
+        {
+            return Ok(event_id);
+        }
         self.carrier
             .send(
                 &delivery.room,
@@ -105,6 +123,28 @@ impl Courier {
                 delivery.relation.as_ref(),
             )
             .await
+    }
+
+    /// The event of an earlier attempt that came through without an answer.
+    async fn sent_before(&self, delivery: &Delivery) -> Result<Option<String>, Failure> {
+        let (room, id) = (&delivery.room, delivery.id);
+        let (txn, relation) = (&delivery.txn_id, delivery.relation.as_ref());
+        match self.carrier.find(room, txn, relation, delivery.accepted_at).await {
+            Ok(found) => {
+                if found.is_some() {
+                    tracing::info!(delivery.id = %id, matrix.room_id = %room, "an earlier attempt had come through");
+                }
+                Ok(found)
+            }
+            Err(failure) if again::is_waited_for(&failure, retried_for(delivery)) => Err(failure),
+            Err(failure) => {
+                tracing::warn!(
+                    delivery.id = %id, matrix.room_id = %room, matrix.errcode = failure.errcode,
+                    "whether the message is in the room already cannot be found out ({failure}); it is sent and may be there twice"
+                );
+                Ok(None)
+            }
+        }
     }
 
     /// Whether the failure was that the account is not in the room, and joining it has just helped. Tried once with
@@ -150,124 +190,18 @@ impl Courier {
         Outcome::Delivered { event_id }
     }
 
-    fn failed(&self, delivery: &Delivery, failure: &Failure, now: Moment) -> Outcome {
-        count(failure.verdict.label());
-        let tried = Tried {
-            attempts: delivery.attempts,
-            since_first: delivery
-                .first_attempt_at
-                .map_or(Duration::ZERO, |first| elapsed(first, now.wall)),
-            plain: fallback::is_last(&delivery.message, failure),
-        };
-        let error = failure.to_string();
-        // Days without a token or in a parked room are not the message's; the horizon is for transient failures alone.
-        let counts = failure.verdict == Verdict::Transient;
-        match policy::decide(failure, tried, self.settings.horizon, rand::random()) {
-            Decision::HoldRoom(wait) => {
-                self.hold_room(delivery, failure, wait);
-                Outcome::Wait {
-                    until: now.wall + wait,
-                    reason: failure.verdict.label().to_owned(),
-                    error,
-                    counts,
-                }
-            }
-            Decision::HoldAccount(wait) => {
-                self.hold_account(delivery, failure, wait, now.tick);
-                // The gate is what waits, so that a restart or another replica may try at once.
-                Outcome::Wait {
-                    until: now.wall,
-                    reason: failure.verdict.label().to_owned(),
-                    error,
-                    counts,
-                }
-            }
-            Decision::Simplify => {
-                tracing::warn!(
-                    delivery.id = %delivery.id, matrix.room_id = %delivery.room, matrix.errcode = failure.errcode,
-                    "the homeserver refused the message ({failure}); a plain one goes out instead"
-                );
-                Outcome::Rewrite {
-                    message: fallback::plain(&delivery.message, delivery.members, failure),
-                    error,
-                }
-            }
-            Decision::Unrelate => {
-                tracing::warn!(
-                    delivery.id = %delivery.id, matrix.room_id = %delivery.room, matrix.errcode = failure.errcode,
-                    "the message that this one refers to is gone ({failure}); it goes out by itself and takes its place"
-                );
-                Outcome::Detached { error }
-            }
-            Decision::GiveUp => Outcome::Dead { error },
-        }
-    }
-
-    fn hold_room(&self, delivery: &Delivery, failure: &Failure, wait: Duration) {
-        let line = failure.to_string();
-        let parked = Parked {
-            verdict: failure.verdict.clone(),
-            line,
-        };
-        let before = self.state().rooms.insert(delivery.room.clone(), parked);
-        let news = before.is_none_or(|before| before.verdict != failure.verdict);
-        let (room, id, attempt) = (&delivery.room, delivery.id, delivery.attempts);
-        let seconds = wait.as_secs_f32();
-        match failure.verdict {
-            Verdict::Room(_) if news => tracing::error!(
-                delivery.id = %id, delivery.attempt = attempt, matrix.room_id = %room, matrix.errcode = failure.errcode,
-                "the room takes no messages: {failure}. Its messages are kept and tried again, next in {seconds:.0} s"
-            ),
-            _ if news => tracing::warn!(
-                delivery.id = %id, delivery.attempt = attempt, matrix.room_id = %room, matrix.errcode = failure.errcode,
-                "not delivered yet: {failure}. It is kept and tried again, next in {seconds:.1} s"
-            ),
-            _ => tracing::debug!(
-                delivery.id = %id, delivery.attempt = attempt, matrix.room_id = %room, matrix.errcode = failure.errcode,
-                "still not delivered: {failure}. Next try in {seconds:.1} s"
-            ),
-        }
-    }
-
-    fn hold_account(&self, delivery: &Delivery, failure: &Failure, wait: Duration, now: Instant) {
-        let hold = if matches!(failure.verdict, Verdict::Token(_)) {
-            Hold::Token
-        } else {
-            Hold::RateLimit
-        };
-        let news = {
-            let mut state = self.state();
-            state.account = Some(failure.to_string());
-            state.gate.close(hold, wait, now)
-        };
-        let seconds = wait.as_secs_f32();
-        match hold {
-            Hold::Token if news => {
-                let setting = match failure.verdict {
-                    Verdict::Token(TokenTrouble::WrongHook) => "MATRIX_HOOK_URL",
-                    Verdict::Token(TokenTrouble::WrongAddress) => "MATRIX_HOME_SERVER_URL",
-                    _ => "MATRIX_ACCESS_TOKEN",
-                };
-                tracing::error!(
-                    delivery.id = %delivery.id, matrix.errcode = failure.errcode,
-                    "nothing can be sent: {failure}. All messages are kept; check {setting}. Delivery goes on by itself \
-                     when it works again"
-                );
-            }
-            Hold::RateLimit if news => tracing::warn!(
-                delivery.id = %delivery.id, matrix.errcode = failure.errcode,
-                "the homeserver limits the rate of messages; next in {seconds:.1} s"
-            ),
-            _ => tracing::debug!(delivery.id = %delivery.id, "the account still waits, {seconds:.1} s: {failure}"),
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn count(verdict: &'static str) {
+/// How long transient failures have gone on, from attempt to attempt: a machine that sleeps during one adds nothing.
+pub(super) fn retried_for(delivery: &Delivery) -> Duration {
+    let attempts = delivery.first_attempt_at.zip(delivery.last_attempt_at);
+    attempts.map_or(Duration::ZERO, |(first, last)| elapsed(first, last))
+}
+
+pub(super) fn count(verdict: &'static str) {
     metrics::counter!("relay_attempts_total", "verdict" => verdict).increment(1);
 }
 

@@ -16,8 +16,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use self::lines::{Line, Stamp, lines};
-use crate::matrix;
+use self::lines::{Line, Stamp, headlines, lines};
 use crate::message::{Mentions, MsgType, RenderedMessage};
 use crate::outbox::{Digest, Waiting};
 
@@ -51,14 +50,20 @@ const fn rung(piece: usize, joined: bool, html: bool) -> Rung {
     Rung { piece, joined, html }
 }
 
-/// Composes the digest of the first `taken` of `waiting`, at least one, as it reads in `zone` at `now`.
-pub(super) fn compose(waiting: &[Waiting], zone: &TimeZone, now: Timestamp) -> Digest {
+/// Composes the digest of the first `taken` of `waiting`, at least one, as it reads in `zone` at `now`. `bytes` measures
+/// a message as it goes to its room: not every way carries as much.
+pub(super) fn compose(
+    waiting: &[Waiting],
+    zone: &TimeZone,
+    now: Timestamp,
+    bytes: &dyn Fn(&RenderedMessage) -> usize,
+) -> Digest {
     let stamp = Stamp { zone, now };
     let mut taken = waiting;
     loop {
         for rung in LADDER {
             let message = written(taken, rung, &stamp);
-            if matrix::event(&message).to_string().len() <= CONTENT_LIMIT || (taken.len() <= 1 && rung.piece == 30) {
+            if bytes(&message) <= CONTENT_LIMIT || (taken.len() <= 1 && rung.piece == 30) {
                 return Digest {
                     message,
                     taken: taken.len(),
@@ -73,7 +78,8 @@ fn written(waiting: &[Waiting], rung: Rung, stamp: &Stamp<'_>) -> RenderedMessag
     let since = waiting.first().map_or_else(String::new, |first| {
         format!(" since {}", stamp.with_zone(first.accepted_at))
     });
-    let title = format!("📬 {} notifications waited{since} and are sent together", waiting.len());
+    let count: usize = waiting.iter().map(|one| headlines(one).count()).sum();
+    let title = format!("📬 {count} notifications waited{since} and are sent together");
     let lines = lines(waiting, rung, stamp);
     let mut body = title.clone();
     let mut formatted_body = String::new();

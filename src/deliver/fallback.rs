@@ -1,4 +1,4 @@
-//! The plain message that goes out where the homeserver refuses the formatted one.
+//! The plain message that goes out where the homeserver refuses the formatted one, or a bridge fails with it.
 //!
 //! A digest stands for others, so it first goes out plain and whole, which halves it; only if even that is too large is it
 //! cut, and then says how many it stood for and where all of them are named.
@@ -20,8 +20,15 @@ const KEPT_MENTIONS: usize = 50;
 
 /// Whether there is nothing simpler than this message: it is plain, and short where the size is the trouble.
 pub(super) fn is_last(message: &RenderedMessage, failure: &Failure) -> bool {
-    let too_large = matches!(failure.verdict, Verdict::Message(MessageTrouble::TooLarge));
-    is_plain(message) && !(too_large && message.body.len() > KEPT_BYTES + NOTE)
+    is_plain(message) && !(may_be_too_large(failure) && message.body.len() > KEPT_BYTES + NOTE)
+}
+
+/// Whether the size is the trouble, or may be: a bridge does not say.
+fn may_be_too_large(failure: &Failure) -> bool {
+    matches!(
+        failure.verdict,
+        Verdict::Message(MessageTrouble::TooLarge) | Verdict::Bridge
+    )
 }
 
 fn is_plain(message: &RenderedMessage) -> bool {
@@ -31,28 +38,25 @@ fn is_plain(message: &RenderedMessage) -> bool {
 /// `message`, a digest of `members` or of none, as plain text with a last line about what happened.
 pub(super) fn plain(message: &RenderedMessage, members: u32, failure: &Failure) -> RenderedMessage {
     let mut mentions = message.mentions.clone();
-    let (kept, reason) = match failure.verdict {
-        Verdict::Message(MessageTrouble::TooLarge) if members > 0 && !is_plain(message) => (
-            message.body.as_str(),
-            "the homeserver refused the formatted message as too large".to_owned(),
-        ),
-        Verdict::Message(MessageTrouble::TooLarge) => {
-            mentions.user_ids.truncate(KEPT_MENTIONS);
-            (
-                truncated(&message.body, KEPT_BYTES),
-                match members {
-                    0 => "the homeserver refused the full message as too large".to_owned(),
-                    _ => format!(
-                        "the homeserver refused the full list as too large: not all of its {members} notifications are \
-                         named above; `grafana-matrix-relay outbox list --state folded` names them"
-                    ),
-                },
-            )
-        }
-        _ => (
-            message.body.as_str(),
-            "the homeserver refused the formatted message".to_owned(),
-        ),
+    let (who, why) = match failure.verdict {
+        Verdict::Bridge => ("the bridge failed with", ""),
+        Verdict::Message(MessageTrouble::TooLarge) => ("the homeserver refused", " as too large"),
+        _ => ("the homeserver refused", ""),
+    };
+    let first = members > 0 && !is_plain(message);
+    let (kept, reason) = if !may_be_too_large(failure) || first {
+        (message.body.as_str(), format!("{who} the formatted message{why}"))
+    } else {
+        mentions.user_ids.truncate(KEPT_MENTIONS);
+        let kept = truncated(&message.body, KEPT_BYTES);
+        let reason = match members {
+            0 => format!("{who} the full message{why}"),
+            _ => format!(
+                "{who} the full list{why}: not all of its {members} notifications are named above; \
+                 `grafana-matrix-relay outbox list --state folded` names them"
+            ),
+        };
+        (kept, reason)
     };
     let cut = if kept.len() < message.body.len() { "…\n" } else { "\n" };
     RenderedMessage {
@@ -109,6 +113,24 @@ mod tests {
         assert!(is_plain(&plain) && !is_plain(&message));
         assert!(plain.body.len() < KEPT_BYTES + 100 && plain.body.ends_with("too large)"));
         assert_eq!(plain.mentions.user_ids[..], message.mentions.user_ids[..KEPT_MENTIONS]);
+    }
+
+    #[test]
+    fn what_a_bridge_fails_with_is_cut_in_case_it_was_too_large() {
+        let (message, _) = refused(MessageTrouble::Rejected);
+        let failure = Failure {
+            verdict: Verdict::Bridge,
+            status: Some(500),
+            errcode: None,
+            detail: String::new(),
+        };
+        let cut = plain(&message, 0, &failure);
+        assert!(cut.body.len() < KEPT_BYTES + NOTE && is_last(&cut, &failure) && !is_last(&message, &failure));
+        assert!(
+            cut.body.ends_with("(the bridge failed with the full message)"),
+            "{}",
+            cut.body
+        );
     }
 
     #[test]

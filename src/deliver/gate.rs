@@ -1,7 +1,8 @@
 //! What one account's messages share: a rate limit, or a token that is refused.
 //!
-//! Guarantees: while the gate is closed nothing is claimed, so nothing is attempted in vain. It measures with the
-//! monotonic clock, so that a clock that is set back holds nothing.
+//! Guarantees: while the gate is closed nothing is claimed, so nothing is attempted in vain. Rooms whose requests hang take
+//! no place from those that answer, up to a number that no account is likely to have. It measures with the monotonic clock,
+//! so that a clock that is set back holds nothing.
 
 use std::time::{Duration, Instant};
 
@@ -14,14 +15,27 @@ pub(super) enum Hold {
     Token,
 }
 
-/// How many deliveries may be in flight when nothing is wrong.
+/// How many deliveries may be in flight when nothing is wrong, beside those that hang.
 const OPEN: usize = 32;
+/// How many may hang beside those; memory and connections have to be bounded.
+const HANGING: usize = 64;
+/// What has not been answered for so long hangs.
+pub(super) const HANGS_AFTER: Duration = Duration::from_secs(3);
 /// How long after its end a hold is still worth a word; waits are at most a minute apart.
 const REMEMBERED: Duration = Duration::from_secs(90);
 /// And for a while after a rate limit: more would only be refused.
 const CAREFUL: usize = 2;
 /// How long that is.
 const CAREFUL_FOR: Duration = Duration::from_secs(30);
+
+/// What is in flight.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Crowd {
+    /// Attempts of which an answer is expected any moment.
+    pub(super) brisk: usize,
+    /// Attempts that hang, or whose room let the last one hang.
+    pub(super) hanging: usize,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Closed {
@@ -62,8 +76,15 @@ impl Gate {
         self.closed.is_none_or(|closed| now >= closed.until + REMEMBERED)
     }
 
-    /// How many deliveries may be in flight now.
-    pub(super) fn width(&self, now: Instant) -> usize {
+    /// How many more deliveries may be attempted now.
+    pub(super) fn places(&self, crowd: Crowd, now: Instant) -> usize {
+        let all = OPEN + HANGING;
+        let free = self.width(now).saturating_sub(crowd.brisk);
+        free.min(all.saturating_sub(crowd.brisk + crowd.hanging))
+    }
+
+    /// How many of them may be in flight that do not hang.
+    fn width(&self, now: Instant) -> usize {
         match self.closed {
             Some(closed) if now < closed.until => 0,
             // One goes first and shows whether the token works again.
@@ -89,6 +110,21 @@ mod tests {
         assert!(!gate.is_history(start + Duration::from_secs(94)) && gate.is_history(start + Duration::from_secs(95)));
         assert_eq!(gate.passed(start + Duration::from_secs(5)), Some(Hold::RateLimit));
         assert_eq!(gate.width(start + Duration::from_secs(36)), OPEN);
+    }
+
+    #[test]
+    fn what_hangs_takes_no_place_from_what_answers_as_long_as_it_is_bounded() {
+        let (mut gate, start) = (Gate::default(), Instant::now());
+        let places = |gate: &Gate, brisk, hanging, now| gate.places(Crowd { brisk, hanging }, now);
+        assert_eq!(places(&gate, 2, 0, start), OPEN - 2);
+        assert_eq!(places(&gate, 2, HANGING, start), OPEN - 2);
+        assert_eq!(places(&gate, 2, HANGING + 10, start), OPEN - 12);
+        assert_eq!(places(&gate, 0, HANGING + OPEN, start), 0);
+        gate.close(Hold::RateLimit, Duration::from_secs(1), start);
+        let after = start + Duration::from_secs(1);
+        assert_eq!(places(&gate, 0, HANGING, start), 0);
+        assert_eq!(places(&gate, CAREFUL, 0, after), 0);
+        assert_eq!(places(&gate, 0, HANGING, after), CAREFUL);
     }
 
     #[test]

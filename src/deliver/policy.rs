@@ -13,6 +13,9 @@ const TRANSIENT_FIRST: Duration = Duration::from_secs(1);
 const TRANSIENT_MOST: Duration = Duration::from_mins(1);
 /// First wait of a parked room.
 const ROOM_FIRST: Duration = Duration::from_secs(15);
+/// Attempts after which a message that a bridge fails with goes out plain: two minutes of its homeserver's restart are
+/// no reason to.
+const BRIDGE_PATIENCE: u32 = 8;
 /// Longest wait of a parked room.
 const ROOM_MOST: Duration = Duration::from_mins(5);
 /// Attempts after which a message that only a proxy refuses goes out plain.
@@ -23,6 +26,8 @@ const TOKEN_FIRST: Duration = Duration::from_secs(5);
 const TOKEN_MOST: Duration = Duration::from_mins(1);
 /// The wait after a 429 that does not say how long: one token of Synapse's default limit.
 const RATE_LIMIT_UNTOLD: Duration = Duration::from_secs(5);
+/// The least wait after a 429: a homeserver whose clock is behind names a time that has passed, again and again.
+const RATE_LIMIT_LEAST: Duration = TRANSIENT_FIRST;
 /// No homeserver is believed that asks for more.
 const RATE_LIMIT_MOST: Duration = Duration::from_hours(1);
 
@@ -57,11 +62,17 @@ pub fn decide(failure: &Failure, tried: Tried, horizon: Duration, jitter: f64) -
     match failure.verdict {
         // What was asked for is a lower bound; the jitter keeps replicas apart.
         Verdict::RateLimited { retry_after } => {
-            let asked = retry_after.unwrap_or(RATE_LIMIT_UNTOLD).min(RATE_LIMIT_MOST);
+            let asked = retry_after.unwrap_or(RATE_LIMIT_UNTOLD);
+            let asked = asked.clamp(RATE_LIMIT_LEAST, RATE_LIMIT_MOST);
             Decision::HoldAccount(asked + Duration::from_millis(250).mul_f64(jitter))
         }
-        Verdict::Transient if tried.since_first >= horizon => Decision::GiveUp,
-        Verdict::Transient => Decision::HoldRoom(backoff(TRANSIENT_FIRST, TRANSIENT_MOST, tried.attempts, jitter)),
+        Verdict::Transient | Verdict::Bridge if tried.since_first >= horizon => Decision::GiveUp,
+        // A bridge that is down fails with every message, and one that the homeserver refuses fails alone: the room must
+        // not wait behind that for a day.
+        Verdict::Bridge if !tried.plain && tried.attempts >= BRIDGE_PATIENCE => Decision::Simplify,
+        Verdict::Transient | Verdict::Bridge => {
+            Decision::HoldRoom(backoff(TRANSIENT_FIRST, TRANSIENT_MOST, tried.attempts, jitter))
+        }
         // A 403 without an errcode is a proxy's: it may dislike this one text, and the room must not wait behind it.
         Verdict::Room(_) if refused_by_proxy(failure) && !tried.plain && tried.attempts >= PROXY_PATIENCE => {
             Decision::Simplify
@@ -122,6 +133,12 @@ mod tests {
         assert!(wait >= Duration::from_millis(4783) && wait < Duration::from_secs(6));
         let untold = after(Verdict::RateLimited { retry_after: None }, 1, 2 * HORIZON, false);
         assert!(matches!(untold, Decision::HoldAccount(wait) if wait >= Duration::from_secs(5)));
+        let at_once = Verdict::RateLimited {
+            retry_after: Some(Duration::ZERO),
+        };
+        assert!(
+            matches!(after(at_once, 1, Duration::ZERO, false), Decision::HoldAccount(wait) if wait >= TRANSIENT_FIRST)
+        );
         let absurd = Verdict::RateLimited {
             retry_after: Some(Duration::MAX),
         };
@@ -172,6 +189,15 @@ mod tests {
         assert_eq!(refused(4, false, None), Decision::Simplify);
         assert!(matches!(refused(5, true, None), Decision::HoldRoom(_)));
         assert!(matches!(refused(9, false, Some("M_FORBIDDEN")), Decision::HoldRoom(_)));
+    }
+
+    #[test]
+    fn a_message_that_a_bridge_fails_with_goes_out_plain_instead_of_holding_its_room_for_a_day() {
+        let bridge = |attempts, since, plain| after(Verdict::Bridge, attempts, since, plain);
+        assert!(matches!(bridge(7, Duration::ZERO, false), Decision::HoldRoom(_)));
+        assert_eq!(bridge(8, Duration::ZERO, false), Decision::Simplify);
+        assert_eq!(bridge(9, Duration::ZERO, true), Decision::HoldRoom(TRANSIENT_MOST));
+        assert_eq!(bridge(9, HORIZON, true), Decision::GiveUp);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::attempt::Courier;
 use super::digest;
+use super::gate::{Crowd, HANGS_AFTER};
 use super::moment::{Clock, Moment};
 use crate::outbox::{Composer, Delivery, DeliveryId, FoldPolicy, Outbox, OutboxError, Outcome, Recorded};
 
@@ -55,7 +56,7 @@ impl Worker {
         let fold = FoldPolicy {
             threshold: fold.threshold,
             min_age: fold.min_age,
-            compose: composer(TimeZone::UTC),
+            compose: composer(TimeZone::UTC, &courier),
         };
         Self {
             outbox,
@@ -68,7 +69,7 @@ impl Worker {
     /// The same, with digests that tell the time in `zone` instead of UTC.
     #[must_use]
     pub fn in_zone(mut self, zone: TimeZone) -> Self {
-        self.fold.compose = composer(zone);
+        self.fold.compose = composer(zone, &self.courier);
         self
     }
 
@@ -82,7 +83,7 @@ impl Worker {
 
     /// One round: claims what is due at `now`, attempts all of it, records the outcomes. Returns how many attempts.
     pub async fn step(&self, now: Moment) -> Result<usize, OutboxError> {
-        let claimed = self.claim(now, self.courier.width(now.tick)).await?;
+        let claimed = self.claim(now, self.courier.places(Crowd::default(), now.tick)).await?;
         let count = claimed.len();
         let mut attempts = JoinSet::new();
         for delivery in claimed {
@@ -142,7 +143,7 @@ impl Worker {
     async fn launch(&self, flight: &mut Flight) {
         let now = (self.clock)();
         flight.claimed_at = Some(now.tick);
-        let free = self.courier.width(now.tick).saturating_sub(flight.claims.len());
+        let free = self.courier.places(flight.crowd(now.tick), now.tick);
         let claimed = match self.claim(now, free).await {
             Ok(claimed) => claimed,
             Err(error) => return flight.store_fails(&error),
@@ -153,7 +154,11 @@ impl Worker {
         for delivery in claimed {
             let (outbox, courier, clock) = (self.outbox.clone(), Arc::clone(&self.courier), Arc::clone(&self.clock));
             let delivery = Arc::new(delivery);
-            let claim = Arc::clone(&delivery);
+            let claim = Claim {
+                delivery: Arc::clone(&delivery),
+                began: now.tick,
+                hangs: self.courier.hangs(&delivery.room),
+            };
             let task = flight.attempts.spawn(async move {
                 let outcome = courier.attempt(&delivery, clock()).await;
                 record(&outbox, &delivery, outcome, &clock).await;
@@ -168,10 +173,10 @@ impl Worker {
         match ended {
             Ok((task, ())) => {
                 let landed = flight.claims.remove(&task);
-                landed.map(|delivery| flight.panics.remove(&delivery.id));
+                landed.map(|claim| flight.panics.remove(&claim.delivery.id));
             }
             Err(error) => {
-                let Some(delivery) = flight.claims.remove(&error.id()) else {
+                let Some(Claim { delivery, .. }) = flight.claims.remove(&error.id()) else {
                     return;
                 };
                 let panics = flight.panics.entry(delivery.id).or_default();
@@ -198,8 +203,7 @@ impl Worker {
         if flight.claims.is_empty() {
             return;
         }
-        let ids: Vec<DeliveryId> = flight.claims.values().map(|delivery| delivery.id).collect();
-        if let Err(error) = self.outbox.renew(&ids, (self.clock)().wall).await {
+        if let Err(error) = self.outbox.renew(&flight.ids(), (self.clock)().wall).await {
             tracing::debug!(error.message = %error, "the leases of deliveries in flight could not be renewed");
         }
     }
@@ -216,15 +220,15 @@ impl Worker {
         tracing::warn!("deliveries in flight did not finish in time; they are repeated under the same transaction IDs");
         flight.attempts.shutdown().await;
         // Another relay on the same database need not wait for the leases to run out.
-        let ids: Vec<DeliveryId> = flight.claims.values().map(|delivery| delivery.id).collect();
-        if let Err(error) = self.outbox.release(&ids).await {
+        if let Err(error) = self.outbox.release(&flight.ids()).await {
             tracing::warn!(error.message = %error, "what was in flight could not be given back");
         }
     }
 }
 
-fn composer(zone: TimeZone) -> Composer {
-    Arc::new(move |waiting, now| digest::compose(waiting, &zone, now))
+fn composer(zone: TimeZone, courier: &Arc<Courier>) -> Composer {
+    let courier = Arc::clone(courier);
+    Arc::new(move |waiting, now| digest::compose(waiting, &zone, now, &|message| courier.event_bytes(message)))
 }
 
 /// What the loop remembers from one round to the next.
@@ -232,14 +236,35 @@ fn composer(zone: TimeZone) -> Composer {
 struct Flight {
     claimed_at: Option<Instant>,
     attempts: JoinSet<()>,
-    claims: HashMap<Id, Arc<Delivery>>,
+    claims: HashMap<Id, Claim>,
     /// How often an attempt of a delivery has panicked, one after the other.
     panics: HashMap<DeliveryId, u32>,
     /// Whether the store failed the last time that it was asked.
     stalled: bool,
 }
 
+/// A delivery in flight.
+struct Claim {
+    delivery: Arc<Delivery>,
+    began: Instant,
+    /// Whether the attempt before this one hung.
+    hangs: bool,
+}
+
 impl Flight {
+    fn crowd(&self, now: Instant) -> Crowd {
+        let hangs = |claim: &&Claim| claim.hangs || now.saturating_duration_since(claim.began) >= HANGS_AFTER;
+        let hanging = self.claims.values().filter(hangs).count();
+        Crowd {
+            brisk: self.claims.len() - hanging,
+            hanging,
+        }
+    }
+
+    fn ids(&self) -> Vec<DeliveryId> {
+        self.claims.values().map(|claim| claim.delivery.id).collect()
+    }
+
     /// Said once: the loop asks four times a second, and a log must not grow with the length of a fault.
     fn store_fails(&mut self, error: &OutboxError) {
         if std::mem::replace(&mut self.stalled, true) {
@@ -259,8 +284,10 @@ impl Flight {
 /// Records an outcome, again and again until the store takes it: the message may be in the room already.
 async fn record(outbox: &Outbox, delivery: &Delivery, outcome: Outcome, clock: &Clock) {
     let mut said = false;
+    // The same moment each time, by which the store knows an outcome again whose first answer was lost.
+    let now = clock().wall;
     loop {
-        match outbox.record(delivery.id, outcome.clone(), clock().wall).await {
+        match outbox.record(delivery.id, outcome.clone(), now).await {
             Ok(recorded) => return tally(delivery, &outcome, recorded),
             Err(error) if !std::mem::replace(&mut said, true) => {
                 tracing::warn!(delivery.id = %delivery.id, error.message = %error, "an outcome could not be recorded yet");

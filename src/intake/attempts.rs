@@ -1,8 +1,12 @@
 //! Failed attempts to get in, counted for each client address.
 //!
-//! Guarantees: memory is bounded whatever addresses appear; an address that has failed too often is refused *before* its
-//! next credential is looked at, so that guessing gains nothing while it lasts. Nothing is counted for a client that
-//! nobody knows (see `client`). It is memory of this process: a restart forgives.
+//! Guarantees: memory is bounded whatever addresses appear; nothing is counted for a client that nobody knows (see
+//! `client`). It is memory of this process: a restart forgives.
+//!
+//! Deliberately no lock: who shows the right credential is let in however often others have failed from the same address.
+//! Behind a NAT or a proxy that is one address for many, and a sender that is kept out loses alerts, since Grafana does
+//! not send them again. So this keeps a log from being flooded and tells a broken sender to slow down; against guessing
+//! there are secrets that cannot be guessed.
 //!
 //! Not one of the crates for rate limits: they take from a budget before the outcome is known, and this one may be
 //! looked at without taking from it, because a sender with the right credential must never use it up.
@@ -46,7 +50,7 @@ impl Attempts {
         }
     }
 
-    /// How many seconds this client has to wait; `None` if it may try.
+    /// How many seconds this client should wait after so many failures; `None` if this is not too many.
     pub(super) fn blocked(&self, client: Option<IpAddr>, now: Timestamp) -> Option<u64> {
         let failures = *self.failures().get(&client?)?;
         let blocked = self.limit > 0 && failures.count >= self.limit && !failures.over(now);

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use poem_openapi::{Object, Union};
 use serde::Deserialize;
 
-use super::lenient;
+use super::{lenient, most};
 
 /// A notification in one of the formats that are told apart by their content: a body with `alerts` is an
 /// [`AlertGroup`], one with `ruleId`, `ruleName` or `evalMatches` is a [`LegacyAlert`].
@@ -33,7 +33,9 @@ pub(super) struct AlertGroup {
     /// `firing` if any alert of this body fires, else `resolved`. Always sent; derived from the alerts where missing.
     #[serde(deserialize_with = "lenient::text")]
     pub(super) status: Option<String>,
-    /// The alerts of the group; at least one.
+    /// The alerts of the group; at least one. At most 10,000 are kept, with 200,000 labels and annotations in all; further
+    /// ones count as cut off.
+    #[serde(deserialize_with = "most::alerts")]
     pub(super) alerts: Vec<GroupAlert>,
     /// The labels that the sender grouped by. Always sent, may be `{}`.
     #[serde(deserialize_with = "lenient::optional_labels")]
@@ -157,6 +159,7 @@ pub(super) struct LegacyAlert {
     #[serde(deserialize_with = "lenient::text")]
     pub(super) state: Option<String>,
     /// The series that met the condition. Always sent, may be `[]`.
+    #[serde(deserialize_with = "most::series")]
     pub(super) eval_matches: Option<Vec<EvalMatch>>,
     /// Grafana 6 and newer: the organisation.
     #[serde(deserialize_with = "lenient::integer")]

@@ -1,8 +1,8 @@
 //! Who a request comes from, as far as that can be known: the peer, or the client that trusted proxies name.
 //!
 //! Guarantees: a header is believed only as far as it was written by a proxy that the operator trusts, read from right to
-//! left; whatever a client writes itself stands further left and is never reached. Where a proxy may be in front and none
-//! is trusted, the answer is that nobody knows: then all clients would share one address, and must not pay for each other.
+//! left; whatever a client writes itself stands further left and is never reached. Where none is trusted no header is
+//! believed at all, so that nobody becomes nobody by sending one; behind a proxy all clients then share its address.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
@@ -16,7 +16,7 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Which peers may speak for somebody else.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum TrustedProxies {
-    /// Not configured: a request with a forwarding header may come through a proxy, or may pretend to.
+    /// Not configured: a request with a forwarding header may come through a proxy, or may pretend to. The peer counts.
     #[default]
     Unknown,
     /// Nothing is in front of the relay, or these networks are; an empty list is nothing.
@@ -48,14 +48,11 @@ fn network(text: &str) -> Result<IpNet, TrustedProxiesError> {
 }
 
 impl TrustedProxies {
-    /// The client, as the part of its address that one party has to itself; `None` where nobody knows.
+    /// The client, as the part of its address that one party has to itself; `None` where a trusted proxy does not say.
     pub(super) fn client(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
         let peer = peer?.to_canonical();
         match self {
-            Self::Unknown => {
-                let forwarded = headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(header::FORWARDED);
-                (!forwarded).then(|| party(peer))
-            }
+            Self::Unknown => Some(party(peer)),
             Self::Only(networks) => {
                 let trusted = |address: &IpAddr| networks.iter().any(|network| network.contains(address));
                 let mut client = peer;
@@ -68,6 +65,16 @@ impl TrustedProxies {
                 Some(party(client))
             }
         }
+    }
+
+    /// Whether the operator says that there are some.
+    pub(super) fn are_named(&self) -> bool {
+        matches!(self, Self::Only(networks) if !networks.is_empty())
+    }
+
+    /// Whether a request looks as if it came through a proxy, and nothing is said about proxies.
+    pub(super) fn is_unsaid(&self, headers: &HeaderMap) -> bool {
+        *self == Self::Unknown && (headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(header::FORWARDED))
     }
 }
 
@@ -167,15 +174,15 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_proxy_hides_its_clients_and_none_means_that_there_is_none() {
+    fn where_no_proxy_is_trusted_nobody_hides_behind_a_header() {
         let forwarded = [("x-forwarded-for", "198.51.100.1")];
-        assert_eq!(client(&TrustedProxies::Unknown, "127.0.0.1", &forwarded), None);
-        assert_eq!(
-            client(&TrustedProxies::Unknown, "127.0.0.1", &[]).as_deref(),
-            Some("127.0.0.1")
-        );
         let none: TrustedProxies = "none".parse().unwrap();
-        assert_eq!(client(&none, "127.0.0.1", &forwarded).as_deref(), Some("127.0.0.1"));
+        for trusted in [TrustedProxies::Unknown, none] {
+            for peer in ["127.0.0.1", "10.1.1.1", "203.0.113.9"] {
+                assert_eq!(client(&trusted, peer, &forwarded).as_deref(), Some(peer));
+                assert_eq!(client(&trusted, peer, &[]).as_deref(), Some(peer));
+            }
+        }
         assert!("10.0.0.0/33".parse::<TrustedProxies>().is_err());
         assert!("proxy.example.org".parse::<TrustedProxies>().is_err());
     }

@@ -32,6 +32,12 @@ pub(super) const FORWARDER: [&str; 3] = ["/api/v0/forward", "/api/v1/unified", "
 pub(super) const ALERTMANAGER: &str = "/alerts";
 pub(super) const RECEIVER: &str = "/alerts/:room";
 
+/// Whether a path is one of them, enabled or not.
+pub(super) fn is_address(path: &str) -> bool {
+    let room = path.strip_prefix(ALERTMANAGER).and_then(|rest| rest.strip_prefix('/'));
+    FORWARDER.contains(&path) || path == ALERTMANAGER || room.is_some_and(|room| !room.contains('/'))
+}
+
 /// What stands for a room that is not in the list. No route can have this name.
 const UNLISTED: &str = "";
 

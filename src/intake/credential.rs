@@ -8,6 +8,9 @@ use std::time::Duration;
 use poem::http::HeaderName;
 use secrecy::{ExposeSecret as _, SecretString};
 
+/// Characters of a secret that is out of reach of guessing, if it is a random one.
+const UNGUESSABLE: usize = 16;
+
 /// The credentials of one route. With none of them everybody is let in. A caller shows one of the tokens or logins, and
 /// where a signature is configured, that too.
 #[derive(Debug, Clone, Default)]
@@ -110,6 +113,14 @@ impl CredentialSettings {
         self.signature
             .as_ref()
             .map_or(Ok(()), |signature| signature.check(repeat_window))
+    }
+
+    /// Whether one of them is so short that it might be guessed, attempt by attempt.
+    pub fn guessable(&self) -> bool {
+        let passwords = self.basic.iter().map(|login| &login.password);
+        let keys = self.signature.iter().flat_map(|signature| &signature.secrets);
+        let mut all = self.bearer.iter().chain(passwords).chain(keys);
+        all.any(|secret| secret.expose_secret().chars().count() < UNGUESSABLE)
     }
 
     /// Whether everybody is let in.

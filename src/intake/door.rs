@@ -2,27 +2,30 @@
 //!
 //! Guarantees: the decisions come in the order of the room (size, then credential, then everything else); a named route
 //! that does not exist answers exactly as one whose credential was not shown, so that nobody learns names by asking; who
-//! has failed too often is refused before a credential is looked at; failures are counted and logged, and no log line,
-//! answer or metric holds what was shown. The credentials of named routes can be replaced while requests are served.
+//! shows the right credential is let in, whatever others did; failures are counted and logged, and no log line, answer or
+//! metric holds what was shown. The credentials of named routes can be replaced while requests are served.
 //!
 //! It does not decide where a caller's notification goes.
+
+mod browser;
+mod routes;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use poem::Request;
+use poem::http::StatusCode;
 use poem::http::header::{self, HeaderMap};
-use poem::http::{HeaderValue, StatusCode};
-use rand::RngCore as _;
-use secrecy::SecretString;
 
+use self::routes::{Routes, Wanted};
 use super::attempts::Attempts;
 use super::client::TrustedProxies;
 use super::compat::Compat;
-use super::credential::{BasicLogin, CredentialError, CredentialSettings};
+use super::credential::{CredentialError, CredentialSettings};
 use super::credentials::{Credentials, Denied};
 use super::error::{Challenge, Problem};
 use super::flight::{Flight, FlightSettings};
@@ -80,25 +83,11 @@ pub struct Door {
     metrics: Arc<Credentials>,
     routes: ArcSwap<Routes>,
     proxies: TrustedProxies,
+    /// Whether it was said that there seems to be one.
+    proxy_seen: AtomicBool,
     attempts: Attempts,
     pub(super) flight: Flight,
 }
-
-/// What senders show at each route, the default one included.
-#[derive(Default)]
-struct Routes {
-    known: BTreeMap<RouteName, Arc<Credentials>>,
-    /// What a route that does not exist asks for: nothing that anybody could show. `None` while no route asks for
-    /// anything, and so none can be hidden.
-    unknown: Option<Arc<Credentials>>,
-    compat: Compat,
-    /// Some route decides by the body alone, so that all of them have to read it before they refuse.
-    body_first: bool,
-}
-
-/// The credentials that are wanted, whether they are those of something that exists, and whether a refusal has to wait
-/// for the body.
-type Wanted = (Arc<Credentials>, bool, bool);
 
 /// A request whose size is right, and that has shown what a header can show.
 pub(super) struct Entry {
@@ -132,6 +121,7 @@ impl Door {
             metrics: Arc::new(Credentials::new(&settings.metrics)?),
             routes: ArcSwap::default(),
             proxies: settings.trusted_proxies,
+            proxy_seen: AtomicBool::new(false),
             attempts: Attempts::new(settings.max_failed_attempts),
             flight: Flight::new(settings.flight),
         };
@@ -182,14 +172,12 @@ impl Door {
     /// Size and header of a request. What cannot be decided without the body is left to [`Door::check_body`].
     pub(super) fn enter(&self, asked: Asked<'_>, request: &Request, now: Timestamp) -> Result<Entry, Problem> {
         self.check_declared_size(request.headers())?;
-        refuse_foreign(asked, request.headers())?;
+        browser::refuse_foreign(asked, request.headers())?;
         let client = self.client(request);
-        if let Some(seconds) = self.attempts.blocked(client, now) {
-            count_failure("blocked");
-            let detail = format!("too many failed attempts from this address; try again in {seconds} seconds");
-            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(seconds));
-        }
         let (credentials, known, body_first) = self.asked_for(asked)?;
+        if credentials.open() {
+            browser::refuse_rebound(asked, self.proxies.are_named(), request)?;
+        }
         let denied = credentials.check_header(request.headers()).err();
         let entry = Entry {
             credentials,
@@ -202,6 +190,42 @@ impl Door {
             Some(denied) if !body_first => Err(self.refuse(&entry, denied, now)),
             _ => Ok(entry),
         }
+    }
+
+    /// Whether a request may see why the relay is not well: it shows what the workshop or the metrics ask for, or neither
+    /// is guarded. A wrong credential counts as one, and changes nothing else.
+    pub(super) fn sees_reasons(&self, request: &Request, now: Timestamp) -> bool {
+        let pages = self.pages.load();
+        let mut guarded = pages
+            .iter()
+            .chain([&*self.metrics])
+            .filter(|one| !one.open())
+            .peekable();
+        if guarded.peek().is_none() {
+            // As the workshop, which some browsers are kept from all the same.
+            return self.enter(Asked::Pages, request, now).is_ok();
+        }
+        if !request.headers().contains_key(header::AUTHORIZATION) {
+            return false;
+        }
+        let mut denied = None;
+        for credentials in guarded {
+            match credentials.check_header(request.headers()) {
+                Ok(()) => return true,
+                Err(why) => denied = Some(why),
+            }
+        }
+        if let Some(denied) = denied {
+            let entry = Entry {
+                credentials: Arc::default(),
+                client: self.client(request),
+                words: "the reasons in /health/ready".to_owned(),
+                named: false,
+                denied: Some(denied),
+            };
+            drop(self.refuse(&entry, denied, now));
+        }
+        false
     }
 
     /// What was put off until the body is here, and its signature. `None` if nothing was signed that has a time.
@@ -235,18 +259,30 @@ impl Door {
     }
 
     fn check_declared_size(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let limit = self.flight.settings.max_body_bytes;
         match declared_size(headers) {
-            Some(size) if size > self.flight.settings.max_body_bytes => Err(self.flight.too_large()),
+            Some(size) if size > limit => Err(self.flight.too_large(limit)),
             _ => Ok(()),
         }
     }
 
     fn client(&self, request: &Request) -> Option<IpAddr> {
         let peer = request.remote_addr().as_socket_addr().map(std::net::SocketAddr::ip);
+        if self.proxies.is_unsaid(request.headers()) && !self.proxy_seen.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "a request came with a forwarding header, so a proxy seems to be in front of the relay: until its network is \
+                 in RELAY_TRUSTED_PROXIES all its clients count as one address; `none` says that there is no proxy"
+            );
+        }
         self.proxies.client(peer, request.headers())
     }
 
     fn refuse(&self, entry: &Entry, denied: Denied, now: Timestamp) -> Problem {
+        if let Some(seconds) = self.attempts.blocked(entry.client, now) {
+            count_failure("blocked");
+            let detail = format!("too many failed attempts from this address; try again in {seconds} seconds");
+            return Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(seconds);
+        }
         let reason = denied.reason();
         count_failure(reason);
         let client = entry
@@ -262,7 +298,7 @@ impl Door {
             if self.attempts.failed(entry.client, now) {
                 tracing::warn!(
                     client.ip = client,
-                    "too many failed attempts: requests from {client} are refused for up to a minute"
+                    "too many failed attempts: no more is said of those from {client} for up to a minute"
                 );
             }
         } else {
@@ -285,75 +321,12 @@ impl Door {
     }
 }
 
-impl Routes {
-    fn new(settings: &BTreeMap<RouteName, CredentialSettings>, compat: Compat) -> Result<Self, CredentialError> {
-        let mut known = BTreeMap::new();
-        for (name, settings) in settings {
-            known.insert(name.clone(), Arc::new(Credentials::new(settings)?));
-        }
-        let guarded = known.values().any(|one| !one.open());
-        let unknown = guarded.then(nobody).map(|one| Credentials::new(&one)).transpose()?;
-        Ok(Self {
-            unknown: unknown.map(Arc::new),
-            body_first: known.values().any(|one| one.header_free() && one.signs()),
-            known,
-            compat,
-        })
-    }
-
-    /// The credentials of a route, whether there is such a route, and whether a refusal waits for the body.
-    fn asked_for(&self, name: &str) -> Wanted {
-        let known = name.parse::<RouteName>().ok().and_then(|name| self.known.get(&name));
-        let credentials = known.or(self.unknown.as_ref()).map(Arc::clone).unwrap_or_default();
-        (credentials, known.is_some(), self.body_first)
-    }
-
-    /// What the pages ask for that have nothing of their own: the default route's, without the signature, which no
-    /// browser can make. Where senders are asked and people could not be, the pages stay closed.
-    fn page_credentials(&self) -> Option<Credentials> {
-        let default = self.known.get(&RouteName::default());
-        match default.filter(|default| !default.header_free()) {
-            Some(default) => Some(default.without_signature()),
-            None if self.unknown.is_some() => None,
-            None => Some(Credentials::default()),
-        }
-    }
-}
-
-/// Credentials that nobody has.
-fn nobody() -> CredentialSettings {
-    let secret = || {
-        let mut bytes = [0; 32];
-        rand::rng().fill_bytes(&mut bytes);
-        SecretString::from(hex::encode(bytes))
-    };
-    let login = BasicLogin {
-        user: "nobody".to_owned(),
-        password: secret(),
-    };
-    CredentialSettings {
-        bearer: vec![secret()],
-        basic: vec![login],
-        signature: None,
-    }
-}
-
 /// The size that a request declares for its body.
 pub(super) fn declared_size(headers: &HeaderMap) -> Option<usize> {
     let text = headers.get(header::CONTENT_LENGTH)?.to_str().ok()?;
     text.parse::<u64>()
         .ok()
         .map(|size| usize::try_from(size).unwrap_or(usize::MAX))
-}
-
-/// The browser of whoever can reach the relay, or is logged in there, must not become the hand of another site.
-fn refuse_foreign(asked: Asked<'_>, headers: &HeaderMap) -> Result<(), Problem> {
-    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-    if !matches!(asked, Asked::PageFiles | Asked::Metrics) && matches!(site, Some(b"cross-site" | b"same-site")) {
-        let detail = "a web page of another site may not call the relay";
-        return Err(Problem::new(StatusCode::FORBIDDEN, detail));
-    }
-    Ok(())
 }
 
 fn count_failure(reason: &'static str) {

@@ -117,7 +117,8 @@ impl Problem {
         let detail = match status {
             StatusCode::NOT_FOUND => "nothing is here; notifications go to /alert".to_owned(),
             StatusCode::METHOD_NOT_ALLOWED => {
-                "this path does not take that method; /alert takes PUT and POST".to_owned()
+                "this path does not take that method; /alert takes PUT and POST, the addresses of other relays POST"
+                    .to_owned()
             }
             _ if status.is_client_error() => error.to_string().chars().take(300).collect(),
             _ => "the relay could not answer this request".to_owned(),
@@ -204,7 +205,7 @@ pub(super) enum Refused {
     /// A web page of another site sent it through a browser.
     #[oai(status = 403)]
     Foreign(ProblemJson),
-    /// Too many failed attempts from this address; `Retry-After` says for how long it is refused.
+    /// Too many failed attempts from this address; `Retry-After` says for how long further ones are answered so.
     #[oai(status = 429)]
     TooManyAttempts(ProblemJson),
     /// The body is compressed, or is not declared as JSON.
@@ -216,7 +217,7 @@ pub(super) enum Refused {
     /// The body is not JSON.
     #[oai(status = 400)]
     NotJson(ProblemJson),
-    /// The body is JSON but not a notification, or there is no such template; `field` names what is missing or wrong.
+    /// The body is JSON but not a notification, or the name of the template is none; `field` names what is missing or wrong.
     #[oai(status = 422)]
     NotANotification(ProblemJson),
     /// There is no route of this name.

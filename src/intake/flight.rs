@@ -1,8 +1,12 @@
 //! What is in flight at once: requests, and the bytes of their bodies.
 //!
-//! Guarantees: the bodies that are held at any moment are no more than the configured total, from before the first byte
-//! is read until the notification is stored; what finds no place waits, in order of arrival and for as long as a body may
-//! take, and is then refused as something to send again. The probes of the orchestrator never wait.
+//! Guarantees: the bodies that are held at any moment are no more than the configured total, but for a buffer of each
+//! connection, until the notification is stored. A body's place grows with the bytes that have come and not with those that
+//! were announced, so whoever announces much and sends nothing keeps nobody out. What finds no place waits, for as long as
+//! a body may take, and is then refused as something to send again. The probes of the orchestrator never wait.
+//!
+//! Bodies that have come in part could wait for each other for ever. So the place of one largest body is kept free for one of
+//! them at a time, which then comes to its end whatever the others do.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,54 +48,73 @@ impl Default for FlightSettings {
 pub(super) struct Flight {
     pub(super) settings: FlightSettings,
     bodies: Arc<Semaphore>,
+    /// Holds one largest body, whatever else is in flight.
+    last: Arc<Semaphore>,
     requests: Arc<Semaphore>,
 }
 
-/// A place that is held; dropping it gives it back.
-#[derive(Debug)]
-pub struct Place(#[expect(dead_code, reason = "held for what its drop does")] OwnedSemaphorePermit);
+/// The place of a body; dropping it gives it back.
+#[derive(Debug, Default)]
+pub struct Place {
+    permits: Option<OwnedSemaphorePermit>,
+    last: Option<OwnedSemaphorePermit>,
+}
 
 impl Flight {
     pub(super) fn new(settings: FlightSettings) -> Self {
-        let total = settings.max_bodies_bytes.max(settings.max_body_bytes);
+        let beside_the_last = settings.max_bodies_bytes.saturating_sub(settings.max_body_bytes) / UNIT;
         Self {
             settings,
-            bodies: Arc::new(Semaphore::new(units(total) as usize)),
+            bodies: Arc::new(Semaphore::new(beside_the_last.min(Semaphore::MAX_PERMITS))),
+            last: Arc::new(Semaphore::new(1)),
             requests: Arc::new(Semaphore::new(settings.max_requests.clamp(1, Semaphore::MAX_PERMITS))),
         }
     }
 
     /// A place for a request.
-    pub(super) async fn request(&self) -> Result<Place, Problem> {
-        self.place(&self.requests, 1).await
-    }
-
-    /// A place for a body of so many bytes.
-    pub(super) async fn body(&self, bytes: usize) -> Result<Place, Problem> {
-        self.place(&self.bodies, units(bytes)).await
-    }
-
-    /// The refusal of a body that is larger than the largest.
-    pub(super) fn too_large(&self) -> Problem {
-        let limit = self.settings.max_body_bytes;
-        let detail = format!("the body is larger than {limit} bytes (RELAY_MAX_BODY_BYTES)");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
-    }
-
-    async fn place(&self, places: &Arc<Semaphore>, count: u32) -> Result<Place, Problem> {
-        let place = Arc::clone(places).acquire_many_owned(count);
+    pub(super) async fn request(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let place = Arc::clone(&self.requests).acquire_owned();
         match tokio::time::timeout(self.settings.body_time, place).await {
-            Ok(Ok(permit)) => Ok(Place(permit)),
+            Ok(Ok(permit)) => Ok(permit),
             // The semaphores are never closed, so this is the time that has passed.
-            _ => Err(Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the relay has too many requests in flight; nothing was accepted, send it again",
-            )
-            .retry_after(1)),
+            _ => Err(full()),
         }
+    }
+
+    /// Makes a place large enough for so many bytes; it may be given up while it waits.
+    pub(super) async fn grow(&self, place: &mut Place, bytes: usize) {
+        let held = place.permits.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let more = bytes.div_ceil(UNIT).saturating_sub(held);
+        if more == 0 || place.last.is_some() {
+            return;
+        }
+        let more = u32::try_from(more).unwrap_or(u32::MAX);
+        tokio::select! {
+            biased;
+            Ok(permits) = Arc::clone(&self.bodies).acquire_many_owned(more) => match &mut place.permits {
+                Some(held) => held.merge(permits),
+                none => *none = Some(permits),
+            },
+            Ok(last) = Arc::clone(&self.last).acquire_owned() => place.last = Some(last),
+            // The semaphores are never closed.
+            else => {}
+        }
+    }
+
+    /// The refusal of a body that is larger than it may be.
+    pub(super) fn too_large(&self, limit: usize) -> Problem {
+        let setting = if limit == self.settings.max_body_bytes {
+            " (RELAY_MAX_BODY_BYTES)"
+        } else {
+            ""
+        };
+        let detail = format!("the body is larger than {limit} bytes{setting}");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
     }
 }
 
-fn units(bytes: usize) -> u32 {
-    u32::try_from(bytes.div_ceil(UNIT).clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX)
+/// The refusal of what found no place in time.
+pub(super) fn full() -> Problem {
+    let detail = "the relay has too many requests in flight; nothing was accepted, send it again";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1)
 }

@@ -2,15 +2,19 @@
 //!
 //! Guarantees: `ready` fails only when notifications cannot be accepted. A homeserver that is down, a token that is
 //! refused, a broken template or routes file make it `degraded` and are named, but stay 200: taking the relay out of service then
-//! would turn a delay into a loss, because Grafana does not send again.
+//! would turn a delay into a loss, because Grafana does not send again. Why a part is not well is told only to those who
+//! may see the pages or the metrics, since it names rooms, routes and files; which part it is, to everybody.
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use poem::http::StatusCode;
 use poem::web::Data;
 use poem::web::Json;
-use poem::{IntoResponse, Response, handler};
+use poem::{IntoResponse, Request, Response, handler};
 use serde::Serialize;
+
+use super::authenticate::door;
 
 /// How one part of the relay is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -50,7 +54,13 @@ pub trait Checks: Send + Sync {
 struct Report {
     status: State,
     checks: Vec<Check>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'static str>,
 }
+
+/// What stands in the place of reasons.
+const WITHHELD: &str = "why is shown with the credential of the workshop or of /metrics; `grafana-matrix-relay health \
+                        --ready` sends it, and the log says it too";
 
 /// The process answers, so it lives.
 #[handler]
@@ -60,15 +70,25 @@ pub(super) fn live() -> Response {
 
 /// Whether notifications can be accepted.
 #[handler]
-pub(super) async fn ready(checks: Data<&Arc<dyn Checks>>) -> Response {
-    let checks = checks.checks().await;
+pub(super) async fn ready(request: &Request, checks: Data<&Arc<dyn Checks>>) -> Response {
+    let mut checks = checks.checks().await;
     let status = checks.iter().map(|check| check.state).max().unwrap_or(State::Ready);
     let code = if status == State::Unavailable {
         StatusCode::SERVICE_UNAVAILABLE
     } else {
         StatusCode::OK
     };
-    Json(Report { status, checks }).with_status(code).into_response()
+    let sees_reasons = door(request).is_ok_and(|door| door.sees_reasons(request, Timestamp::now()));
+    let withheld = !sees_reasons && checks.iter().any(|check| check.reason.is_some());
+    if withheld {
+        for check in &mut checks {
+            check.reason = None;
+        }
+    }
+    let detail = withheld.then_some(WITHHELD);
+    Json(Report { status, checks, detail })
+        .with_status(code)
+        .into_response()
 }
 
 /// Metrics for Prometheus.

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 
 use super::body::{EvalMatch, LegacyAlert};
+use super::most;
 use super::parse::{ParseError, fingerprint};
 use crate::alert::{Alert, AlertStatus, Fingerprint, GroupKey, Labels, Notification, Source};
 
-/// The rule as a group of its series.
-pub(super) fn notification(body: LegacyAlert) -> Result<Notification, ParseError> {
+/// The rule as a group of its series, of which there are `sent` in the body and not always all are kept.
+pub(super) fn notification(body: LegacyAlert, sent: usize) -> Result<Notification, ParseError> {
     let state = body.state.clone().filter(|state| !state.is_empty());
     let state = state.ok_or_else(|| ParseError::field("state", "missing"))?;
     let rule_name = body
@@ -40,7 +41,16 @@ pub(super) fn notification(body: LegacyAlert) -> Result<Notification, ParseError
         annotations.insert("grafana_state_reason".to_owned(), "Paused".to_owned());
     }
 
+    // Each alert holds a copy of what the body says once.
+    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let shared: usize = labels
+        .iter()
+        .chain(&annotations)
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
+    let shared = shared + text(&body.rule_url) + text(&body.image_url);
     let series = body.eval_matches.as_deref().unwrap_or_default();
+    let series = &series[..series.len().min(most::copies(labels.len() + annotations.len(), shared))];
     let one = |series: &EvalMatch| alert(&body, status, &labels, &annotations, series);
     let alerts: Vec<Alert> = if series.is_empty() {
         vec![one(&EvalMatch::default())]
@@ -58,7 +68,7 @@ pub(super) fn notification(body: LegacyAlert) -> Result<Notification, ParseError
         common_annotations: annotations,
         external_url: String::new(),
         group_key: GroupKey(format!("legacy/{}/{rule}", body.org_id.unwrap_or(0))),
-        truncated_alerts: 0,
+        truncated_alerts: most::left_out(sent, series.len()),
         org_id: body.org_id,
         version: String::new(),
         app_version: String::new(),

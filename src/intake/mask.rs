@@ -1,9 +1,11 @@
 //! Takes secrets out of a body before it is kept for people to look at.
 //!
 //! Guarantees: the password of a URL (`user:password@`), the value of anything that is named like a secret (`token=…`,
-//! a field `password`), and bearer tokens are gone; everything else stays, and the body stays JSON. It is careful and not
-//! omniscient: a secret that nothing names as one is not recognised.
+//! `password: …`, a field `password`), and credentials of HTTP's Bearer and Basic are gone; everything else stays, and the
+//! body stays JSON. It is careful and not omniscient: a secret that nothing names as one is not recognised.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use serde_json::Value;
 
 const MASK: &str = "***";
@@ -41,7 +43,8 @@ pub(super) fn body(value: &mut Value) {
 }
 
 fn masked(text: &str) -> String {
-    bearers(&assignments(&user_infos(text)))
+    let text = credentials(&user_infos(text), "bearer ", is_token);
+    assignments(&credentials(&text, "basic ", is_basic))
 }
 
 /// `scheme://user:password@host` → `scheme://***@host`.
@@ -68,24 +71,32 @@ fn ends_authority(c: char) -> bool {
     c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '<' | '>' | '(' | ')' | '`' | '\\')
 }
 
-/// `name=value`, `name="value"` and `name%3Dvalue` → `name=***`, where the name tells a secret.
+/// `name=value`, `name="value"`, `name: value` and `name%3Dvalue` → `name=***`, where the name tells a secret.
 fn assignments(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find(['=', '%']) {
+    while let Some(at) = rest.find(['=', '%', ':']) {
         let sign = sign_length(&rest[at..]);
+        let is_colon = rest[at..].starts_with(':');
         let (before, after) = rest.split_at(at + sign.unwrap_or(1));
         out.push_str(before);
         rest = after;
-        let name = before[..at].rsplit(|c: char| !is_name(c)).next().unwrap_or_default();
-        if sign.is_none() || !(has_telling_part(name) || has_telling_word(name)) {
+        // A text may quote JSON: `"password": "…"`.
+        let name = before[..at].trim_end_matches('"');
+        let name = name.rsplit(|c: char| !is_name(c)).next().unwrap_or_default();
+        // What stands before a colon is often a word of a sentence; only the plain ones count there.
+        let is_telling = has_telling_part(name) || (!is_colon && has_telling_word(name));
+        if sign.is_none() || !is_telling {
             continue;
         }
         let (quote, value) = match after.strip_prefix('"') {
             Some(quoted) => ("\"", &quoted[..quoted.find('"').unwrap_or(quoted.len())]),
             None => ("", &after[..after.find(ends_value).unwrap_or(after.len())]),
         };
-        if !value.is_empty() {
+        let is_scheme = ["Bearer", "Basic"]
+            .iter()
+            .any(|scheme| value.eq_ignore_ascii_case(scheme));
+        if !value.is_empty() && !is_scheme {
             out.push_str(quote);
             out.push_str(MASK);
             rest = &after[quote.len() + value.len()..];
@@ -97,7 +108,7 @@ fn assignments(text: &str) -> String {
 
 /// The length of the sign of an assignment that a text begins with.
 fn sign_length(text: &str) -> Option<usize> {
-    let signs = ["=", "%3D", "%3d"];
+    let signs = ["=", "%3D", "%3d", ": "];
     signs
         .iter()
         .find(|sign| text.starts_with(**sign))
@@ -116,17 +127,16 @@ fn ends_value(c: char) -> bool {
         )
 }
 
-/// `Bearer abc` → `Bearer ***`. A short word without a digit is not a token but part of a sentence.
-fn bearers(text: &str) -> String {
-    const WORD: &str = "bearer ";
+/// `Bearer abc` → `Bearer ***`, if what follows the word looks like a credential.
+fn credentials(text: &str, scheme: &str, is_credential: impl Fn(&str) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
     let mut done = 0;
     // ASCII letters keep their places.
-    for (at, _) in text.to_ascii_lowercase().match_indices(WORD) {
-        let start = at + WORD.len();
+    for (at, _) in text.to_ascii_lowercase().match_indices(scheme) {
+        let start = at + scheme.len();
         let token = &text[start..];
         let token = &token[..token.find(ends_value).unwrap_or(token.len())];
-        if token.len() >= 16 || token.bytes().any(|byte| byte.is_ascii_digit()) {
+        if start >= done && is_credential(token) {
             out.push_str(&text[done..start]);
             out.push_str(MASK);
             done = start + token.len();
@@ -134,6 +144,17 @@ fn bearers(text: &str) -> String {
     }
     out.push_str(&text[done..]);
     out
+}
+
+/// A short word without a digit is not a token but part of a sentence.
+fn is_token(word: &str) -> bool {
+    word.len() >= 16 || word.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+/// Base64 of a name, a colon and a password; "basic monitoring" is none.
+fn is_basic(word: &str) -> bool {
+    let decoded = STANDARD.decode(word).or_else(|_| STANDARD_NO_PAD.decode(word));
+    decoded.is_ok_and(|decoded| decoded.contains(&b':'))
 }
 
 fn has_telling_part(name: &str) -> bool {
@@ -177,6 +198,28 @@ mod tests {
                 "Authorization: Bearer abc123 failed",
                 "Authorization: Bearer *** failed",
             ),
+            (
+                "Authorization: Basic YWRhOnMzY3IzdA== failed",
+                "Authorization: Basic *** failed",
+            ),
+            (
+                "basic monitoring of Basic c2VydmVycw==",
+                "basic monitoring of Basic c2VydmVycw==",
+            ),
+            (
+                "login ada, password: s3cr3t, in vain",
+                "login ada, password: ***, in vain",
+            ),
+            ("api_token: \"a b\" next: step", "api_token: \"***\" next: step"),
+            (
+                "sent {\"password\": \"s3cr3t\", \"a\": 1}",
+                "sent {\"password\": \"***\", \"a\": 1}",
+            ),
+            (
+                "the key: restart it, then the auth: fails",
+                "the key: restart it, then the auth: fails",
+            ),
+            ("Authorization: Bearer of news", "Authorization: Bearer of news"),
             ("the bearer of bad news", "the bearer of bad news"),
             ("https://e.org/user@host?sig=", "https://e.org/user@host?sig="),
             ("a == b, key", "a == b, key"),

@@ -1,6 +1,7 @@
 //! Bytes of a request body → [`Notification`], or a refusal that names the field.
 //!
-//! Guarantees: never panics, needs memory in proportion to the body, and what it returns has at least one alert. The
+//! Guarantees: never panics, needs bounded memory whatever the body holds (see `most`), and what it returns has at least
+//! one alert. The
 //! three formats are told apart by their content, never by a header.
 
 use serde::Deserialize;
@@ -8,7 +9,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use sha2::{Digest, Sha256};
 
 use super::body::{AlertGroup, GroupAlert};
-use super::{legacy, lenient};
+use super::{legacy, lenient, most};
 use crate::alert::{Alert, AlertStatus, Fingerprint, GroupKey, Labels, Notification, Source};
 
 /// Why a body is no notification.
@@ -40,10 +41,11 @@ impl ParseError {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Marks {
-    alerts: Option<IgnoredAny>,
+    /// Takes no memory, and knows its length.
+    alerts: Option<Vec<IgnoredAny>>,
     rule_id: Option<IgnoredAny>,
     rule_name: Option<IgnoredAny>,
-    eval_matches: Option<IgnoredAny>,
+    eval_matches: Option<Vec<IgnoredAny>>,
 }
 
 /// Parses a request body in any of the three formats.
@@ -56,11 +58,15 @@ pub fn notification(bytes: &[u8]) -> Result<Notification, ParseError> {
         typed::<IgnoredAny>(bytes)?;
         return Err(ParseError::field("the body", "expected an object"));
     }
-    let marks: Marks = typed(bytes)?;
-    if marks.alerts.is_some() {
-        group(typed(bytes)?)
+    let marks: Marks = match typed(bytes) {
+        Ok(marks) => marks,
+        // That it is no JSON at all is said before what is wrong in it.
+        Err(wrong) => return typed::<IgnoredAny>(bytes).and(Err(wrong)),
+    };
+    if let Some(alerts) = &marks.alerts {
+        group(typed(bytes)?, alerts.len())
     } else if marks.rule_id.is_some() || marks.rule_name.is_some() || marks.eval_matches.is_some() {
-        legacy::notification(typed(bytes)?)
+        legacy::notification(typed(bytes)?, marks.eval_matches.map_or(0, |series| series.len()))
     } else {
         Err(ParseError::field(
             "alerts",
@@ -114,7 +120,8 @@ fn without_value(text: String) -> String {
     quoted.unwrap_or(text)
 }
 
-fn group(body: AlertGroup) -> Result<Notification, ParseError> {
+/// `sent` is how many alerts the body holds, of which it may be that not all are kept.
+fn group(body: AlertGroup, sent: usize) -> Result<Notification, ParseError> {
     if body.alerts.is_empty() {
         return Err(ParseError::field("alerts", "at least one alert is needed"));
     }
@@ -134,6 +141,8 @@ fn group(body: AlertGroup) -> Result<Notification, ParseError> {
         None if alerts.iter().any(|one| one.status == AlertStatus::Firing) => AlertStatus::Firing,
         None => AlertStatus::Resolved,
     };
+    let cut_off: Option<u64> = body.truncated_alerts.and_then(|count| count.try_into().ok());
+    let truncated_alerts = cut_off.unwrap_or(0).saturating_add(most::left_out(sent, alerts.len()));
     let group_labels = body.group_labels.unwrap_or_default();
     let group_key = body
         .group_key
@@ -149,10 +158,7 @@ fn group(body: AlertGroup) -> Result<Notification, ParseError> {
         common_annotations: body.common_annotations.unwrap_or_default(),
         external_url: body.external_url.unwrap_or_default(),
         group_key: GroupKey(group_key),
-        truncated_alerts: body
-            .truncated_alerts
-            .and_then(|count| count.try_into().ok())
-            .unwrap_or(0),
+        truncated_alerts,
         org_id: body.org_id,
         version: body.version.unwrap_or_default(),
         app_version: body.app_version.unwrap_or_default(),

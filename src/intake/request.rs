@@ -3,19 +3,27 @@
 //! Guarantees: the order of refusals is that of the room (size, then content type, then JSON, then schema), for every
 //! operation that takes a body.
 
-use poem::error::ReadBodyError;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, Registry};
 use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use super::authenticate::door;
-use super::door::{Door, declared_size};
+use super::door::declared_size;
 use super::error::Problem;
-use super::flight::Place;
+use super::flight::{self, Flight, Place};
 use super::parse;
+
+/// How far a body's place is ahead of its bytes: a connection's buffer holds about as much.
+const STEP: usize = 64 * 1024;
+/// The largest body of what people ask for; it is kept as it came, beside what is made of it.
+const PAGE_LIMIT: usize = 1024 * 1024;
 
 /// A JSON body that is a `T`, and its place among the bodies in flight.
 #[derive(Debug)]
@@ -48,26 +56,52 @@ pub(super) fn declaration(request: &Request) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The bytes of a body that is not too large, once there is place for them and within their time.
-pub(super) async fn bytes(door: &Door, request: &Request, body: &mut RequestBody) -> Result<Raw, Problem> {
-    let limits = door.flight.settings;
-    // What declares no size may be as large as the largest.
-    let size = declared_size(request.headers()).unwrap_or(limits.max_body_bytes);
-    let place = door.flight.body(size).await?;
+/// The bytes of a body of at most `limit`, as there is place for them and within their time. What waits for a place does
+/// not use up the sender's time.
+pub(super) async fn bytes(
+    flight: &Flight,
+    limit: usize,
+    request: &Request,
+    body: &mut RequestBody,
+) -> Result<Raw, Problem> {
+    let declared = declared_size(request.headers()).unwrap_or(limit);
+    if declared > limit {
+        return Err(flight.too_large(limit));
+    }
     let body = body
         .take()
         .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the request has no body"))?;
-    match tokio::time::timeout(limits.body_time, body.into_bytes_limit(limits.max_body_bytes)).await {
-        Ok(Ok(bytes)) => Ok(Raw {
-            bytes: bytes.into(),
-            place,
-        }),
-        Ok(Err(ReadBodyError::PayloadTooLarge)) => Err(door.flight.too_large()),
-        Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "the body broke off")),
-        Err(_) => Err(Problem::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "the body did not arrive in time",
-        )),
+    let mut stream = body.into_bytes_stream();
+    let (mut bytes, mut place) = (Vec::new(), Place::default());
+    let body_time = flight.settings.body_time;
+    let (mut arrival, mut patience) = (Budget(body_time), Budget(body_time));
+    loop {
+        let next = (bytes.len() + STEP).min(declared);
+        let grown = patience.within(flight.grow(&mut place, next)).await;
+        grown.ok_or_else(flight::full)?;
+        match arrival.within(stream.next()).await {
+            Some(Some(Ok(chunk))) if bytes.len() + chunk.len() > limit => return Err(flight.too_large(limit)),
+            Some(Some(Ok(chunk))) => bytes.extend_from_slice(&chunk),
+            Some(None) => return Ok(Raw { bytes, place }),
+            Some(Some(Err(_))) => return Err(Problem::new(StatusCode::BAD_REQUEST, "the body broke off")),
+            None => {
+                let late = "the body did not arrive in time";
+                return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, late));
+            }
+        }
+    }
+}
+
+/// Time that is used up bit by bit.
+struct Budget(Duration);
+
+impl Budget {
+    /// What comes within the time that is left; `None` where that is over.
+    async fn within<T>(&mut self, what: impl Future<Output = T>) -> Option<T> {
+        let began = Instant::now();
+        let done = tokio::time::timeout(self.0, what).await;
+        self.0 = self.0.saturating_sub(began.elapsed());
+        done.ok()
     }
 }
 
@@ -115,7 +149,8 @@ impl<'a, T: DeserializeOwned + Type + Send> ApiExtractor<'a> for JsonBody<T> {
         let read = async {
             let door = door(request)?;
             declaration(request)?;
-            let raw = bytes(door, request, body).await?;
+            let limit = door.flight.settings.max_body_bytes.min(PAGE_LIMIT);
+            let raw = bytes(&door.flight, limit, request, body).await?;
             Ok::<_, Problem>(Self(parse::typed(&raw.bytes)?, raw.place))
         };
         read.await.map_err(Problem::into_error)

@@ -9,7 +9,7 @@ use poem::http::StatusCode;
 use poem::http::header::{self, HeaderName};
 use poem::middleware::CatchPanic;
 use poem::web::Html;
-use poem::{Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Request, Response, Route, get, post};
+use poem::{Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Request, Response, Route, get};
 use poem_openapi::OpenApi;
 use serde_json::Value;
 
@@ -70,10 +70,15 @@ const API_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 /// Swagger UI is one page with inline scripts and styles.
 const DOCS_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
                            img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'";
-const HEADERS: [(HeaderName, &str); 6] = [
+/// What no page here uses, so that nothing that gets into one can.
+const NO_FEATURES: &str = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), \
+                           magnetometer=(), microphone=(), payment=(), publickey-credentials-get=(), usb=()";
+const HEADERS: [(HeaderName, &str); 8] = [
     // The pages' own files say otherwise: they are the same for everybody.
     (header::CACHE_CONTROL, "no-store"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("permissions-policy"), NO_FEATURES),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
@@ -111,7 +116,8 @@ pub fn endpoint(parts: Parts, others: impl OpenApi + 'static) -> BoxEndpoint<'st
         .into_iter()
         .chain([compat::ALERTMANAGER, compat::RECEIVER])
     {
-        routes = routes.at(path, post(make(webhook::foreign)));
+        // All methods: one that is not taken is not even said to be, while the address is not enabled.
+        routes = routes.at(path, make(webhook::foreign));
     }
     if parts.pages.docs {
         routes = routes
@@ -208,7 +214,9 @@ async fn with_metrics_token<E: Endpoint>(endpoint: Arc<E>, request: Request) -> 
 
 async fn with_headers<E: Endpoint>(endpoint: Arc<E>, request: Request) -> poem::Result<Response> {
     let path = request.uri().path();
-    let takes = if path.starts_with("/alert") {
+    let takes = if compat::is_address(path) {
+        "POST"
+    } else if path.starts_with("/alert") {
         "POST, PUT"
     } else if path == "/preview" || path.ends_with("/retry") {
         "POST"

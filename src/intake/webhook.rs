@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use poem::error::NotFoundError;
-use poem::http::StatusCode;
+use poem::error::{MethodNotAllowedError, NotFoundError};
+use poem::http::{Method, StatusCode};
 use poem::web::Data;
 use poem::{IntoResponse, Request, RequestBody, Response};
 use poem_openapi::param::{Path, Query};
@@ -58,11 +58,16 @@ impl Body {
         if !entry.needs_body() {
             request::declaration(request)?;
         }
-        let raw = request::bytes(door, request, body).await?;
+        let limit = door.flight.settings.max_body_bytes;
+        let mut raw = request::bytes(&door.flight, limit, request, body).await?;
         let at = Timestamp::now();
         let signed = door.check_body(&entry, request.headers(), &raw.bytes, at)?;
         request::declaration(request)?;
-        let notification = parse::notification(&raw.bytes)?;
+        let bytes = std::mem::take(&mut raw.bytes);
+        let is_large = bytes.len() > pipeline::INLINE_BYTES;
+        let parsed = pipeline::aside(is_large, move || (parse::notification(&bytes), bytes)).await;
+        let notification = parsed.0?;
+        raw.bytes = parsed.1;
         Ok(Self {
             route: route.unwrap_or_else(|| RouteName::DEFAULT.to_owned()),
             notification,
@@ -93,6 +98,9 @@ pub(super) async fn foreign(request: Request) -> poem::Result<Response> {
     let (Some((pipeline, recorder)), Some(route)) = (parts, route) else {
         return Err(NotFoundError.into());
     };
+    if request.method() != Method::POST {
+        return Err(MethodNotAllowedError.into());
+    }
     let body = Body::read(&request, &mut body, Some(route)).await;
     let answer = accept(pipeline, recorder, body.map_err(Problem::into_error)?, None).await;
     Ok(answer.map_or_else(IntoResponse::into_response, IntoResponse::into_response))
@@ -185,7 +193,8 @@ impl Webhook {
         pipeline: Data<&Arc<Pipeline>>,
         recorder: Data<&Arc<Recorder>>,
         body: Body,
-        /// A template by its name, in place of the one that the relay would choose.
+        /// A template by its name, in place of the one that the relay would choose. One that does not exist refuses nothing:
+        /// the built-in one is used then, with a line that says so.
         template: Query<Option<String>>,
     ) -> Result<Answer, Refused> {
         accept(&pipeline, &recorder, body, template.0).await
@@ -205,7 +214,8 @@ impl Webhook {
         pipeline: Data<&Arc<Pipeline>>,
         recorder: Data<&Arc<Recorder>>,
         body: Body,
-        /// A template by its name, in place of the one that the relay would choose.
+        /// A template by its name, in place of the one that the relay would choose. One that does not exist refuses nothing:
+        /// the built-in one is used then, with a line that says so.
         template: Query<Option<String>>,
     ) -> Result<Answer, Refused> {
         accept(&pipeline, &recorder, body, template.0).await
@@ -229,7 +239,8 @@ impl Webhook {
         /// The name of the route.
         #[oai(name = "route")]
         _route: Path<String>,
-        /// A template by its name, in place of the one that the relay would choose.
+        /// A template by its name, in place of the one that the relay would choose. One that does not exist refuses nothing:
+        /// the built-in one is used then, with a line that says so.
         template: Query<Option<String>>,
     ) -> Result<Answer, Refused> {
         accept(&pipeline, &recorder, body, template.0).await
@@ -252,7 +263,8 @@ impl Webhook {
         /// The name of the route.
         #[oai(name = "route")]
         _route: Path<String>,
-        /// A template by its name, in place of the one that the relay would choose.
+        /// A template by its name, in place of the one that the relay would choose. One that does not exist refuses nothing:
+        /// the built-in one is used then, with a line that says so.
         template: Query<Option<String>>,
     ) -> Result<Answer, Refused> {
         accept(&pipeline, &recorder, body, template.0).await
@@ -266,12 +278,13 @@ async fn accept(
     template: Option<String>,
 ) -> Result<Answer, Refused> {
     let route = known_route(pipeline, &body.route).map_err(|problem| Refused::NoSuchRoute(ProblemJson(problem)))?;
-    let template = template.map(|name| known_template(pipeline, &name)).transpose();
+    let template = template.map(|name| template_name(&name)).transpose();
     let template = template.map_err(|problem| Refused::NotANotification(ProblemJson(problem)))?;
     let now = body.at;
     let wishes = Wishes {
         template,
         signed: body.signed.map(|signed| signed.as_str().to_owned()),
+        body_bytes: body.raw.bytes.len(),
     };
     match pipeline.accept_with(&route, body.notification, wishes, now).await {
         Ok(accepted) => {
@@ -317,12 +330,8 @@ fn no_such_route(name: &str) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, detail).with_field("route")
 }
 
-/// A name that a caller gave. One that does not exist is refused while the caller listens; later it would fall back.
-fn known_template(pipeline: &Pipeline, name: &str) -> Result<TemplateName, Problem> {
-    let name: TemplateName = name.parse().map_err(|error| Problem::of_field("template", error))?;
-    if pipeline.knows(&name) {
-        return Ok(name);
-    }
-    let unknown = format!("there is no template `{name}`");
-    Err(Problem::of_field("template", unknown))
+/// A name that a caller gave. Whether there is such a template is not asked: its file may be broken, renamed or on a volume
+/// that is away just now, and Grafana does not send again what is refused. The message then says that it is missing.
+fn template_name(name: &str) -> Result<TemplateName, Problem> {
+    name.parse().map_err(|error| Problem::of_field("template", error))
 }

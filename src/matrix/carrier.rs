@@ -3,8 +3,16 @@
 //! Guarantees: the same questions have the same answers in form, so that outbox and worker need not know which it is. What a
 //! webhook cannot do, it refuses with the verdict that leads to what it can.
 
-use super::{Client, Failure, Finding, Hook, HookSettings, Settings, SetupError};
+use jiff::Timestamp;
+
+use super::{Client, Failure, Finding, Hook, HookSettings, RoomTrouble, Settings, SetupError, content, hook};
 use crate::message::{Relation, RenderedMessage, RoomAddress, TxnId};
+
+/// What an operator can do about messages of the other way.
+const OF_HOOK: &str = "they were accepted for a webhook: set MATRIX_HOOK_URL again to send them, or give each up by \
+                       `grafana-matrix-relay outbox drop`";
+const OF_ACCOUNT: &str = "they were accepted for an account, and the webhook (MATRIX_HOOK_URL) leads to one room of its own: \
+                          set the account again to send them, or give each up by `grafana-matrix-relay outbox drop`";
 
 /// Which way messages go.
 #[derive(Debug, Clone)]
@@ -40,7 +48,8 @@ impl Carrier {
     }
 
     /// See [`Client::send`]. A webhook knows no rooms, no transactions and no relations: what has a relation is refused
-    /// as [`Verdict::Relation`](super::Verdict::Relation).
+    /// as [`Verdict::Relation`](super::Verdict::Relation), and what is for another room than the webhook's as
+    /// [`RoomTrouble::OtherWay`].
     pub async fn send(
         &self,
         room: &RoomAddress,
@@ -48,10 +57,36 @@ impl Carrier {
         message: &RenderedMessage,
         relation: Option<&Relation>,
     ) -> Result<String, Failure> {
+        // The outbox may have been filled while the other way was configured.
+        let is_of_hook = hook::hook_room().as_ref() == Some(room);
         match (self, relation) {
+            (Self::HomeServer(_), _) if is_of_hook => Err(Failure::room(RoomTrouble::OtherWay, OF_HOOK)),
             (Self::HomeServer(client), _) => client.send(room, txn, message, relation).await,
+            (Self::Hook(_), _) if !is_of_hook => Err(Failure::room(RoomTrouble::OtherWay, OF_ACCOUNT)),
             (Self::Hook(hook), None) => hook.send(message).await,
             (Self::Hook(_), Some(_)) => Err(Failure::relation("a webhook cannot refer to messages")),
+        }
+    }
+
+    /// See [`Client::find`]. A webhook tells nothing of what is in its room.
+    pub async fn find(
+        &self,
+        room: &RoomAddress,
+        txn: &TxnId,
+        relation: Option<&Relation>,
+        since: Timestamp,
+    ) -> Result<Option<String>, Failure> {
+        match self {
+            Self::HomeServer(client) => client.find(room, txn, relation, since).await,
+            Self::Hook(_) => Ok(None),
+        }
+    }
+
+    /// The size of a message on this way: bytes of the content of the event that holds it, as JSON.
+    pub fn event_bytes(&self, message: &RenderedMessage) -> usize {
+        match self {
+            Self::HomeServer(_) => content::event(message).to_string().len(),
+            Self::Hook(_) => hook::event_bytes(message),
         }
     }
 

@@ -95,6 +95,11 @@ impl Failure {
         }
     }
 
+    /// Whether it is a success that could not be read.
+    pub(super) fn is_unreadable(&self) -> bool {
+        self.status.is_some_and(|status| (200..300).contains(&status))
+    }
+
     /// Whether it is this status with this errcode.
     pub(super) fn is(&self, status: u16, errcode: &str) -> bool {
         self.status == Some(status) && self.errcode.as_deref() == Some(errcode)

@@ -1,7 +1,8 @@
 //! A Hookshot inbound webhook as the way into a room, in place of the client-server API.
 //!
 //! Guarantees: every answer has a [`Verdict`], and one that is no success keeps the message, but for those that name the
-//! message itself. The URL is the secret of the webhook: no log line, error or `Debug` holds more of it than scheme, host and port.
+//! message itself. With Hookshot's `waitForComplete` a message that the homeserver refuses is a 500 as any other trouble
+//! of the bridge is; that is a verdict of its own. The URL is the secret of the webhook: no log line, error or `Debug` holds more of it than scheme, host and port.
 //!
 //! What a webhook cannot do: it has no transaction IDs, so a message whose answer is lost is sent again and may be seen
 //! twice; it answers no event ID, so nothing can refer to its messages; the bridge sends notices without mentions, which
@@ -164,6 +165,16 @@ fn content(message: &RenderedMessage) -> Value {
     json!({"text": message.body, "html": html})
 }
 
+/// Bytes of the content of the event that the bridge makes of it: beside the message it holds a copy of what was posted.
+pub(super) fn event_bytes(message: &RenderedMessage) -> usize {
+    let posted = content(message);
+    let event = json!({
+        "msgtype": "m.notice", "body": posted["text"], "format": "org.matrix.custom.html",
+        "formatted_body": posted["html"], "uk.half-shot.hookshot.webhook_data": posted,
+    });
+    event.to_string().len()
+}
+
 /// How Hookshot explains a refusal.
 #[derive(Deserialize)]
 struct Explained {
@@ -196,6 +207,7 @@ fn judge(status: u16, explained: bool, answer: &Answer) -> Verdict {
         // A webhook that was removed or has expired, another path, another method, another place.
         300..=399 | 404 | 405 | 410 => Verdict::Token(TokenTrouble::WrongHook),
         401 | 403 | 407 => Verdict::Room(RoomTrouble::Forbidden),
+        500 if explained => Verdict::Bridge,
         _ => Verdict::Transient,
     }
 }
@@ -224,7 +236,9 @@ mod tests {
             (400, false, Verdict::Transient),
             (413, false, Verdict::Message(MessageTrouble::TooLarge)),
             (403, false, Verdict::Room(RoomTrouble::Forbidden)),
-            (500, true, Verdict::Transient),
+            (500, true, Verdict::Bridge),
+            (500, false, Verdict::Transient),
+            (503, true, Verdict::Transient),
             (502, false, Verdict::Transient),
             (429, false, Verdict::RateLimited { retry_after: None }),
         ];

@@ -71,13 +71,10 @@ impl Client {
                     sent => sent,
                 }
             }
-            Relation::Edit { .. } => {
+            Relation::Edit { .. } | Relation::Thread { .. } | Relation::Reply { .. } => {
                 let content = content::related(message, relation)?;
-                self.put(Asked::Related, &id, &format!("{txn}-edit"), &content).await
-            }
-            Relation::Thread { .. } | Relation::Reply { .. } => {
-                let content = content::related(message, relation)?;
-                self.put(Asked::Related, &id, txn.as_str(), &content).await
+                let txn = transaction(txn, Some(relation));
+                self.put(Asked::Related, &id, &txn, &content).await
             }
         }
     }
@@ -119,6 +116,14 @@ impl Client {
 impl From<BadRelation> for Failure {
     fn from(bad: BadRelation) -> Self {
         Self::relation(bad.to_string())
+    }
+}
+
+/// The transaction of a send: an edit has one of its own.
+pub(super) fn transaction(txn: &TxnId, relation: Option<&Relation>) -> String {
+    match relation {
+        Some(Relation::Edit { .. }) => format!("{txn}-edit"),
+        _ => txn.to_string(),
     }
 }
 

@@ -24,6 +24,9 @@ pub enum Verdict {
     },
     /// Homeserver or network are down for the moment: the same transaction again, with a growing pause.
     Transient,
+    /// The bridge behind a webhook took the message and failed with it, and does not say whether it, the room or the
+    /// homeserver is the trouble: as [`Transient`](Self::Transient), but if it lasts a simpler message may get through.
+    Bridge,
     /// This room does not take the message; other rooms are not concerned. Park the room and keep its queue.
     Room(RoomTrouble),
     /// The account or the address of the homeserver is the trouble, so no room can be reached. Keep everything, say
@@ -48,6 +51,9 @@ pub enum RoomTrouble {
     Forbidden,
     /// No such room or alias. For an alias: it may have moved, so it is resolved again at the next attempt.
     Unknown,
+    /// The message was accepted for the other way in: for a webhook, and there is an account now, or the reverse. Nothing
+    /// was sent, because it would have come to a room that it is not meant for.
+    OtherWay,
     /// The room is end-to-end encrypted and this client would have sent plain text. Nothing was sent.
     Encrypted,
 }
@@ -113,6 +119,7 @@ impl Verdict {
         match self {
             Self::RateLimited { .. } => "rate_limited",
             Self::Transient => "transient",
+            Self::Bridge => "bridge",
             Self::Room(_) => "room",
             Self::Token(_) => "token",
             Self::Message(_) => "message",

@@ -107,7 +107,7 @@ pub enum DeliveryState {
     Delivered,
     /// Given up, and kept until somebody retries or drops it.
     Dead,
-    /// Named in a digest, which is sent in its place.
+    /// Another row is sent in its place: a digest that names it, or a newer text that takes it up.
     Folded,
 }
 
@@ -166,7 +166,8 @@ pub struct Delivery {
     pub starts_at: Option<Timestamp>,
     /// Attempts begun, this one included.
     pub attempts: u32,
-    /// When the first attempt began, since the last operator's retry and the last wait that did not count.
+    /// When the first attempt began, since the last operator's retry, the last wait that did not count, and the last
+    /// time in which nothing was tried at all.
     pub first_attempt_at: Option<Timestamp>,
     /// When the last attempt began.
     pub last_attempt_at: Option<Timestamp>,
@@ -178,7 +179,7 @@ pub struct Delivery {
     pub finished_at: Option<Timestamp>,
     /// The event in the room, once delivered.
     pub event_id: Option<String>,
-    /// The digest that names it, once folded.
+    /// The row that is sent in its place, once folded.
     pub folded_into: Option<DeliveryId>,
     /// How many deliveries this digest names; 0 for an ordinary message.
     pub members: u32,
@@ -191,9 +192,12 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// What is to be sent. An edit that has to stand for a head which is gone rings nobody a second time.
+    /// What is to be sent. What has to stand for a head which is gone rings nobody a second time, nor does a head that
+    /// comes after what stands for it.
     pub fn outgoing(&self) -> Cow<'_, RenderedMessage> {
-        if self.part == Part::Edit && self.relation.is_none() && self.head_rang {
+        let stands_in = matches!(self.part, Part::Head | Part::Edit) && self.relation.is_none() && self.head_rang;
+        let is_late = self.part == Part::Head && self.relation.is_some();
+        if stands_in || is_late {
             return Cow::Owned(RenderedMessage {
                 msgtype: MsgType::Notice,
                 mentions: Mentions::default(),
@@ -244,10 +248,21 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// What is left of it in a row that it ends; `None` for what ends none.
+    pub(super) fn end(&self) -> Option<&str> {
+        match self {
+            Self::Delivered { event_id } => Some(event_id),
+            Self::Dead { error } => Some(error),
+            Self::Wait { .. } | Self::Rewrite { .. } | Self::Detached { .. } => None,
+        }
+    }
+}
+
 /// Whether an outcome counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
-    /// It is on disk.
+    /// It is on disk: by this call, or by the same one before, whose answer was lost.
     Done,
     /// The claim had passed to somebody else, or the row had ended before: nothing was changed.
     Superseded,

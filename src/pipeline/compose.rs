@@ -9,7 +9,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::memo::Memo;
-use super::problems::Problems;
+use super::problems::{Problems, Templates};
 use super::repeat;
 use super::story::{Before, Teller, Voice};
 use super::target::Targets;
@@ -17,7 +17,7 @@ use crate::alert::Notification;
 use crate::group::{self, Compared, News};
 use crate::message::TemplateName;
 use crate::outbox::{Acceptance, GroupChange, KnownGroup, NewDelivery};
-use crate::render::{Rendered, Renderer};
+use crate::render::{Rendered, Renderer, TemplateProblem};
 use crate::route::Destination;
 
 /// What rendering needs.
@@ -33,8 +33,16 @@ impl Tools {
         Self { renderer, problems }
     }
 
-    pub(super) fn knows(&self, template: &TemplateName) -> bool {
-        self.renderer.knows(template)
+    /// What went wrong lately.
+    pub(super) fn template_problems(&self, now: Timestamp) -> Vec<TemplateProblem> {
+        self.problems.present(now)
+    }
+
+    fn templates(&self) -> Templates {
+        Templates {
+            version: self.renderer.version(),
+            problems: self.renderer.problems(),
+        }
     }
 
     /// Everything that is to be stored, given what is `known` of the groups of `targets`; `None`: nothing may be asked
@@ -53,13 +61,13 @@ impl Tools {
         let (mut deliveries, mut groups, mut generations) = (Vec::new(), Vec::new(), Vec::new());
         for target in &targets.told {
             let Some(key) = target.group.as_ref().filter(|_| has_groups) else {
-                deliveries.extend(teller(self, &target.destination, now).alone(&target.notification));
+                deliveries.extend(teller(self, &target.destination, now).alone(&target.share.notification()));
                 continue;
             };
             let known = known.next().flatten();
             let memo = known.as_ref().and_then(Memo::read);
             let state = memo.as_ref().map(|memo| &memo.state);
-            let mut compared = group::compare(state, target.notification.clone(), now);
+            let mut compared = group::compare(state, target.share.notification(), now);
             compared.note_elsewhere(&targets.whole);
             count(compared.change.news);
             let told = self.tell(&target.destination, key, compared, known.zip(memo), content, now);
@@ -151,14 +159,20 @@ fn teller<'a>(voice: &'a dyn Voice, destination: &'a Destination, now: Timestamp
 
 impl Voice for Tools {
     fn whole(&self, template: &TemplateName, notification: &Notification, now: Timestamp) -> Rendered {
+        let templates = self.templates();
         let rendered = self.renderer.render(template, notification, now);
-        self.problems.note(template, &rendered);
+        self.problems.note(template, &rendered, &templates, now);
         rendered
     }
 
+    fn compared(&self, template: &TemplateName, notification: &Notification, then: Timestamp) -> Rendered {
+        self.renderer.render(template, notification, then)
+    }
+
     fn change(&self, notification: &Notification, change: &group::Change, now: Timestamp) -> Rendered {
+        let templates = self.templates();
         let rendered = self.renderer.render_change(notification, change, now);
-        self.problems.note(&TemplateName::update(), &rendered);
+        self.problems.note(&TemplateName::update(), &rendered, &templates, now);
         rendered
     }
 }

@@ -80,12 +80,8 @@ pub fn rehearse(
         } else {
             &mut alone
         };
-        let written = prompter.said.borrow().markdown.len();
-        let told = story.tell(&teller, notification);
-        if told.is_empty() {
-            // It was only rendered to see that it is the same.
-            prompter.said.borrow_mut().markdown.truncate(written);
-        }
+        let mut told = story.tell(&teller, notification);
+        told.sort_by_key(|delivery| delivery.part.gives_way());
         for (number, delivery) in told.into_iter().enumerate() {
             let event_id = format!("${}-{}", index + 1, number + 1);
             events.push(Event {
@@ -143,10 +139,13 @@ impl Story {
 
     /// How the next event refers to those before it.
     fn place(&mut self, part: &Part, event_id: &str) -> Option<Relation> {
+        if *part == Part::Head {
+            (self.head, self.latest) = (None, None);
+        }
         let relation = part.relation(self.head.clone(), self.latest.clone());
         match part {
-            Part::Head => (self.head, self.latest) = (Some(event_id.to_owned()), None),
-            Part::Line => self.latest = Some(event_id.to_owned()),
+            Part::Head => self.head = Some(event_id.to_owned()),
+            Part::Line | Part::Rest { .. } => self.latest = Some(event_id.to_owned()),
             Part::Message | Part::Edit | Part::Reply | Part::Reaction { .. } => {}
         }
         relation
@@ -182,6 +181,12 @@ impl Prompter<'_> {
 impl Voice for Prompter<'_> {
     fn whole(&self, template: &TemplateName, notification: &Notification, now: Timestamp) -> Rendered {
         self.say(self.renderer.preview(self.drafts, template, notification, now))
+    }
+
+    fn compared(&self, template: &TemplateName, notification: &Notification, then: Timestamp) -> Rendered {
+        self.renderer
+            .preview(self.drafts, template, notification, then)
+            .rendered
     }
 
     fn change(&self, notification: &Notification, change: &Change, now: Timestamp) -> Rendered {

@@ -33,6 +33,8 @@ use crate::route::Destination;
 pub(super) trait Voice {
     /// The whole notification.
     fn whole(&self, template: &TemplateName, notification: &Notification, now: Timestamp) -> Rendered;
+    /// The same as of an earlier moment, to compare with what was sent then: nobody sees it, and it counts for nothing.
+    fn compared(&self, template: &TemplateName, notification: &Notification, then: Timestamp) -> Rendered;
     /// What has changed.
     fn change(&self, notification: &Notification, change: &Change, now: Timestamp) -> Rendered;
 }
@@ -97,7 +99,7 @@ impl Teller<'_> {
                 if changed || self.is_worth_showing(notification, change, before.memo) {
                     self.anew(notification, change, heard)
                 } else {
-                    self.kept(before.memo)
+                    kept(before.memo)
                 }
             }
             headless if changed => self.changed(notification, change, before.memo, headless.is_none()),
@@ -150,7 +152,7 @@ impl Teller<'_> {
     fn changed(&self, notification: &Notification, change: &Change, memo: &Memo, has_head: bool) -> Told {
         let starts_at = earliest(&change.starting);
         let mode = self.mode();
-        let mut told = self.kept(memo);
+        let mut told = kept(memo);
         if has_head && (mode == Mode::Live || memo.kept == Kept::Live) {
             let messages = self.whole(notification, self.now);
             told.head = messages.first().map_or_else(String::new, text_hash);
@@ -189,11 +191,12 @@ impl Teller<'_> {
 
     fn nothing_new(&self, notification: &Notification, change: &Change, memo: &Memo, has_head: bool) -> Told {
         let mode = self.mode();
-        let mut told = self.kept(memo);
+        let mut told = kept(memo);
         if has_head && (mode == Mode::Live || memo.kept == Kept::Live) && !change.doubtful {
             // As of the moment as of which the head was written: that time has passed changes every text.
-            let same_moment = self.whole(notification, memo.head_at);
-            if same_moment.first().map(text_hash).as_ref() != Some(&memo.head) {
+            let template = &self.destination.template;
+            let same_moment = self.voice.compared(template, notification, memo.head_at);
+            if same_moment.messages.first().map(text_hash).as_ref() != Some(&memo.head) {
                 let messages = self.whole(notification, self.now);
                 told.head = messages.first().map_or_else(String::new, text_hash);
                 told.head_at = self.now;
@@ -236,14 +239,14 @@ impl Teller<'_> {
             },
         }
     }
+}
 
-    /// With the head as it was.
-    fn kept(&self, memo: &Memo) -> Told {
-        Told {
-            deliveries: Vec::new(),
-            head: memo.head.clone(),
-            head_at: memo.head_at,
-            kept: memo.kept,
-        }
+/// With the head as it was.
+fn kept(memo: &Memo) -> Told {
+    Told {
+        deliveries: Vec::new(),
+        head: memo.head.clone(),
+        head_at: memo.head_at,
+        kept: memo.kept,
     }
 }

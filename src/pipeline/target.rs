@@ -4,11 +4,13 @@
 //! Guarantees: a group is told apart by the routing table and the sender's own names, never by what fires; how many places
 //! are asked although they hear nothing is bounded.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
 use crate::alert::{Notification, Source};
 use crate::message::{RoomAddress, RouteName, TemplateName};
-use crate::route::{self, Destination, Place, Routed, Router};
+use crate::route::{Destination, Place, Routed, Router, Share};
 
 /// Of how many places that a notification has nothing for it is asked what they know. A route with more has so many rules
 /// that a look at all of them would cost each acceptance milliseconds.
@@ -21,14 +23,14 @@ pub(super) struct Targets {
     /// Those that it has nothing for.
     pub(super) vacant: Vec<Vacant>,
     /// All of it.
-    pub(super) whole: Notification,
+    pub(super) whole: Arc<Notification>,
     route: RouteName,
 }
 
 /// What goes to one place.
 pub(super) struct Target {
     pub(super) destination: Destination,
-    pub(super) notification: Notification,
+    pub(super) share: Share,
     /// The group whose story it continues; `None`: a message of its own.
     pub(super) group: Option<String>,
 }
@@ -40,14 +42,19 @@ pub(super) struct Vacant {
 }
 
 impl Targets {
-    pub(super) fn of(router: &Router, route: &RouteName, whole: Notification, template: Option<&TemplateName>) -> Self {
-        let split = router.split(route, &whole, template);
-        let has_group = has_group(&whole);
-        let id = |destination: &Destination, branch: &str| group_id(route, &whole, &destination.template, branch);
+    pub(super) fn of(
+        router: &Router,
+        route: &RouteName,
+        whole: &Arc<Notification>,
+        template: Option<&TemplateName>,
+    ) -> Self {
+        let split = router.split(route, whole, template);
+        let has_group = has_group(whole);
+        let id = |destination: &Destination, branch: &str| group_id(route, whole, &destination.template, branch);
         let target = |routed: Routed| Target {
             group: has_group.then(|| id(&routed.destination, &routed.branch)),
             destination: routed.destination,
-            notification: routed.notification,
+            share: routed.share,
         };
         let vacant = |place: Place| Vacant {
             group: id(&place.destination, &place.branch),
@@ -64,7 +71,7 @@ impl Targets {
             told,
             vacant,
             route: route.clone(),
-            whole,
+            whole: Arc::clone(whole),
         }
     }
 
@@ -89,7 +96,7 @@ impl Targets {
 
     /// What a vacant place hears: the same without an alert.
     pub(super) fn nothing(&self) -> Notification {
-        route::without_alerts(&self.whole)
+        Share::of_nothing(&self.whole).notification()
     }
 }
 

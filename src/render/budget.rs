@@ -136,19 +136,26 @@ pub(super) fn split(
     };
     let mut texts: Vec<(String, String)> = Vec::new();
     // They are pinged by the first part; which parts that are is only known when all are made.
-    let room = PART_LIMIT - template.mentions.size().min(PINGED);
+    let mark = mark(&template.headline, MOST_PARTS, MOST_PARTS);
+    let reserved = RESERVED + size(&mark, &escaped(&mark)) + template.mentions.size().min(PINGED);
+    let room = CONTENT_LIMIT - reserved;
+    let mut taken = 0;
     for block in blocks(events) {
         for (body, formatted) in fitting(block, raw_html, room) {
+            // Measured once each, so that many small blocks take no more time than few large ones.
+            let more = size("\n", "\n") + size(&body, &formatted);
             match texts.last_mut() {
-                Some((last_body, last_formatted))
-                    if fits(&[last_body, "\n", &body], &[last_formatted, "\n", &formatted], room) =>
-                {
+                Some((last_body, last_formatted)) if taken + more <= room => {
+                    taken += more;
                     last_body.push('\n');
                     last_body.push_str(&body);
                     last_formatted.push('\n');
                     last_formatted.push_str(&formatted);
                 }
-                _ => texts.push((body, formatted)),
+                _ => {
+                    taken = more;
+                    texts.push((body, formatted));
+                }
             }
         }
     }
@@ -181,7 +188,7 @@ fn numbered(texts: Vec<(String, String)>, template: &RenderedMessage) -> Vec<Ren
             message.headline = format!("{} ({}/{parts})", template.headline, number + 1);
         }
         if number > 0 {
-            let mark = format!("({}/{parts}) {}", number + 1, template.headline);
+            let mark = mark(&template.headline, number + 1, parts);
             message.body = format!("{mark}\n{}", message.body);
             message.formatted_body = format!("<p>{}</p>\n{}", escaped(&mark), message.formatted_body);
             // Who was pinged by the first part need not be pinged again.
@@ -192,18 +199,24 @@ fn numbered(texts: Vec<(String, String)>, template: &RenderedMessage) -> Vec<Ren
     messages.collect()
 }
 
-/// Room for the mark of a part and everything that is not text.
-const PART_LIMIT: usize = CONTENT_LIMIT - 2_048;
+/// What stands at the beginning of a part that is not the first.
+fn mark(headline: &str, part: usize, parts: usize) -> String {
+    format!("({part}/{parts}) {headline}")
+}
 
-fn fits(body: &[&str], formatted: &[&str], room: usize) -> bool {
-    let size = |text: &&str| serde_json::to_string(text).map_or(usize::MAX / 8, |json| json.len());
-    body.iter().chain(formatted).map(size).sum::<usize>() <= room
+/// Room for everything that is not text.
+const RESERVED: usize = 512;
+
+/// What a body and its HTML take up in the JSON of an event.
+fn size(body: &str, formatted: &str) -> usize {
+    let quoted = |text: &str| serde_json::to_string(text).map_or(usize::MAX / 8, |json| json.len() - 2);
+    quoted(body) + quoted(formatted)
 }
 
 /// One block as body and HTML; a block that is too large by itself becomes several pieces of plain text.
 fn fitting(block: &[Event<'_>], raw_html: bool, room: usize) -> Vec<(String, String)> {
     let (body, formatted) = (plain::write(block), html::write(block, raw_html));
-    if fits(&[&body], &[&formatted], room) {
+    if size(&body, &formatted) <= room {
         return vec![(body, formatted)];
     }
     let mut pieces = vec![String::new()];
@@ -264,6 +277,35 @@ fn blocks<'e, 'm>(events: &'e [Event<'m>]) -> Vec<&'e [Event<'m>]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_hold_as_much_as_an_event_does_whatever_their_blocks() {
+        let template = RenderedMessage {
+            body: String::new(),
+            formatted_body: String::new(),
+            msgtype: MsgType::Text,
+            mentions: Mentions::default(),
+            headline: "\"<é".repeat(100),
+        };
+        for block in [
+            "x\n\n".to_owned(),
+            format!("{}\n\n", "\"<é ".repeat(1_000)),
+            "word ".repeat(40_000),
+        ] {
+            let text = block.repeat((200_000 / block.len()).max(1));
+            let document = crate::render::markdown::parse(&text);
+            let (messages, steps) = split(&document.events, false, &template);
+            assert_eq!(messages.len(), MOST_PARTS);
+            assert!(steps.bytes_cut > 0);
+            for message in &messages[..MOST_PARTS - 1] {
+                let size = content_size(message);
+                assert!(
+                    (CONTENT_LIMIT / 2..=CONTENT_LIMIT).contains(&size),
+                    "{size} bytes of {block:.20}"
+                );
+            }
+        }
+    }
 
     #[test]
     fn a_template_that_writes_nothing_but_mentions_is_still_a_message() {

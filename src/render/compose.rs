@@ -10,7 +10,7 @@ use super::engine::{Engine, Failure, Written};
 use super::facts::Facts;
 use super::kind::Kind;
 use super::markdown::{self, Document};
-use super::problem::TemplateProblem;
+use super::problem::{TemplateProblem, Trace};
 use super::shield::{restore_as_markdown, shield};
 use super::{Rendered, html, plain};
 use crate::message::{MsgType, RenderedMessage, TemplateName, too_many};
@@ -34,7 +34,7 @@ pub(super) fn compose(
                 limits = limits.least();
                 continue;
             }
-            Err(failure) => return Err(failure.into()),
+            Err(failure) => return Err(Trace::from(failure).problem),
         };
         let unpinged = written.directives.mentions.cut();
         if unpinged > 0 {
@@ -117,6 +117,14 @@ fn readable(markdown: &str, document: &Document<'_>) -> String {
     restore_as_markdown(markdown.trim(), is_verbatim)
 }
 
+/// The line that says why something built in stands in for what the operator wrote.
+pub(super) fn stand_in_line(problem: &TemplateProblem) -> String {
+    format!(
+        "⚠️ {}",
+        shield(&format!("Template {problem}. This is the built-in one."))
+    )
+}
+
 /// The built-in template of the same name, or the default one, with a line that says why.
 pub(super) fn fall_back(
     embedded: &Engine,
@@ -125,8 +133,7 @@ pub(super) fn fall_back(
     zone: &TimeZone,
     problem: TemplateProblem,
 ) -> Rendered {
-    let why = shield(&format!("Template {problem}. This is the built-in one."));
-    let footer = format!("⚠️ {why}");
+    let footer = stand_in_line(&problem);
     let named = template.file_name();
     let file = if embedded.has(&named) {
         named
@@ -160,6 +167,22 @@ fn without_template(facts: &Facts<'_>, footer: &str) -> Rendered {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn even_without_a_template_a_message_fits() {
+        let mut notification = crate::render::trial::notifications().remove(0);
+        for name in ["alertname", "severity", "grafana_folder"] {
+            notification.alerts[0]
+                .labels
+                .insert(name.to_owned(), "\"<é".repeat(1 << 20));
+        }
+        let facts = Facts::new(&notification, crate::render::trial::now());
+        let problem = TemplateProblem::new("alert.md.j2", "x");
+        let rendered = without_template(&facts, &stand_in_line(&problem));
+        let size = content_size(&rendered.messages[0]);
+        assert!(size < CONTENT_LIMIT / 2, "{size} bytes");
+        assert!(rendered.messages[0].body.starts_with("🔥 FIRING · \"<é\"<é"));
+    }
 
     #[test]
     fn backslashes_are_placed_right_below_blank_lines() {

@@ -29,6 +29,7 @@ pub(crate) struct Limits {
 const FOLDED_LABELS: usize = 4;
 const FOLDED_LABEL: usize = 60;
 const FOLDED_ANNOTATION: usize = 240;
+const FOLDED_LINK: usize = 2_000;
 
 /// Everything that is needed to build the context; lives for one rendering.
 pub(crate) struct Context<'a> {
@@ -93,14 +94,34 @@ impl<'a> Context<'a> {
                 ("color", Kind::Firing.color(level).into()),
             ])
         });
+        let states = f.states();
+        let of_kind = |kind| {
+            states
+                .iter()
+                .find(|(known, _)| *known == kind)
+                .map_or(0, |(_, count)| *count)
+        };
         let count = record([
             ("total", Value::from(f.total())),
             ("firing", f.firing.len().into()),
             ("resolved", f.resolved.len().into()),
             ("not_recovered", f.not_recovered().into()),
+            ("error", of_kind(Kind::Error).into()),
+            ("no_data", of_kind(Kind::NoData).into()),
         ]);
+        let states = states.iter().map(|(kind, count)| {
+            record([
+                ("kind", Value::from(kind.as_str())),
+                ("count", (*count).into()),
+                ("text", kind.counted().into()),
+                ("word", kind.word().into()),
+                ("emoji", kind.emoji(f.level).into()),
+                ("color", kind.color(f.level).into()),
+            ])
+        });
         fields.extend([
             ("kind", Value::from(f.kind.as_str())),
+            ("states", states.collect::<Vec<_>>().into()),
             ("word", f.kind.word().into()),
             ("emoji", f.kind.emoji(f.level).into()),
             ("color", f.kind.color(f.level).into()),
@@ -118,7 +139,7 @@ impl<'a> Context<'a> {
                 optional(since.map(|at| (f.now.as_second() - at.as_second()).max(0))),
             ),
             ("shared", self.label_list(f.shared_details())),
-            ("links", link_list(&self.facts.links)),
+            ("links", self.link_list(&self.facts.links)),
             ("overviewURL", links::overview(f.notification).into()),
         ]);
     }
@@ -236,6 +257,17 @@ impl<'a> Context<'a> {
         list.into()
     }
 
+    /// Links as a list of texts and addresses. Where room is short those are left out that no browser would open.
+    fn link_list(&self, links: &[Link<'_>]) -> Value {
+        let shown = links
+            .iter()
+            .filter(|link| !self.limits.fold_labels || link.url.len() <= FOLDED_LINK);
+        shown
+            .map(|link| record([("text", link.text.into()), ("url", link.url.as_ref().into())]))
+            .collect::<Vec<_>>()
+            .into()
+    }
+
     fn moment(&self, at: Option<Timestamp>) -> Value {
         at.map_or_else(
             || Value::from(""),
@@ -263,14 +295,6 @@ pub(super) fn record<const N: usize>(fields: [(&'static str, Value); N]) -> Valu
     let mut all = Fields::with_capacity(N);
     all.extend(fields);
     Value::from_object(all)
-}
-
-fn link_list(links: &[Link<'_>]) -> Value {
-    links
-        .iter()
-        .map(|link| record([("text", link.text.into()), ("url", link.url.as_ref().into())]))
-        .collect::<Vec<_>>()
-        .into()
 }
 
 /// The text, or its beginning and an ellipsis; at most `length` characters.

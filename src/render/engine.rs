@@ -1,25 +1,25 @@
 //! One compiled set of templates, and how one of them runs.
 //!
 //! Guarantees: a template has no way to files, network or clock, and what it may compute, allocate and write is bounded.
-//! Values are printed shielded (see `shield`); `|safe` is the one visible way around.
+//! Values are printed shielded (see `shield`); `|safe` is the one visible way around. One thing is left to whoever may
+//! edit templates: lists that are put into themselves dozens of times over, which the engine does not count.
 
 use std::collections::BTreeMap;
 use std::io;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
-use minijinja::{AutoEscape, Environment, ErrorKind, Output, OutputSpan, State, UndefinedBehavior, Value};
+use minijinja::{AutoEscape, Environment, Output, OutputSpan, State, UndefinedBehavior, Value};
 
+use super::cost::{self, LONGEST_TEXT};
 use super::filters::{self, Directives, More};
-use super::problem::TemplateProblem;
+use super::problem::{TemplateProblem, Trace, is_too_much};
 use super::reference;
 use super::shield::shield_to;
 
-/// Instructions, and 64 bytes of data each: a second of work and 128 MB at the very worst.
-const FUEL: u64 = 2_000_000;
-
-/// More than any message can hold, so reaching it is a mistake in the template.
-const LONGEST_OUTPUT: usize = 1 << 20;
+/// Instructions, and 64 bytes of data each: a quarter of a second of work and 32 MB at the very worst. The shipped templates
+/// take less than a twentieth of it for the largest notification.
+const FUEL: u64 = 500_000;
 
 /// Template texts by their path inside the folder.
 pub(crate) type Sources = BTreeMap<String, String>;
@@ -34,15 +34,15 @@ pub(crate) struct Engine {
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// It wanted too much time or memory, or wrote too much; with less to show it may still work.
-    TooMuch(TemplateProblem),
+    TooMuch(Trace),
     /// It is wrong.
-    Wrong(TemplateProblem),
+    Wrong(Trace),
 }
 
-impl From<Failure> for TemplateProblem {
+impl From<Failure> for Trace {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::TooMuch(problem) | Failure::Wrong(problem) => problem,
+            Failure::TooMuch(trace) | Failure::Wrong(trace) => trace,
         }
     }
 }
@@ -73,10 +73,11 @@ impl Engine {
     /// Runs one template over a context.
     pub(crate) fn run(&self, file: &str, context: &Value) -> Result<Written, Failure> {
         let failure = |error: minijinja::Error| {
-            let problem = TemplateProblem::from_error(file, &error);
-            match error.kind() {
-                ErrorKind::OutOfFuel | ErrorKind::WriteFailure => Failure::TooMuch(problem),
-                _ => Failure::Wrong(problem),
+            let trace = Trace::from_error(file, &error);
+            if is_too_much(&error) {
+                Failure::TooMuch(trace)
+            } else {
+                Failure::Wrong(trace)
             }
         };
         let template = self.env.get_template(file).map_err(failure)?;
@@ -201,6 +202,7 @@ fn environment(sources: Vec<String>) -> Environment<'static> {
 fn print(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {
     let escape = !value.is_safe() && *state.auto_escape() != AutoEscape::None;
     let write = |out: &mut Output<'_>, text: &str| {
+        cost::check(text)?;
         let written = if escape {
             shield_to(out, text)
         } else {
@@ -218,7 +220,10 @@ fn print(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Resu
                 .map(filters::number_text)
                 .unwrap_or_default(),
         ),
-        _ => write(out, &value.to_string()),
+        _ => {
+            let text = cost::text(value)?;
+            write(out, &text)
+        }
     }
 }
 
@@ -226,7 +231,7 @@ struct Limited(Vec<u8>);
 
 impl io::Write for Limited {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > LONGEST_OUTPUT {
+        if self.0.len() + bytes.len() > LONGEST_TEXT {
             return Err(io::Error::other("too much text"));
         }
         self.0.extend_from_slice(bytes);

@@ -6,10 +6,11 @@
 mod alert;
 mod change;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
+use super::context::truncated;
 use super::links::{self, Link};
 pub(crate) use alert::AlertFacts;
 pub(crate) use change::ChangeFacts;
@@ -17,8 +18,16 @@ pub(crate) use change::ChangeFacts;
 use super::kind::Kind;
 use super::severity::Level;
 use super::shield::clean_line;
+use super::values::Name;
 use crate::alert::{Alert, AlertStatus, Labels, Notification};
 use crate::group::Change;
+
+/// How many characters of a name are shown. No rule, folder or severity that somebody gave is longer, but whoever posts could
+/// send one that fills a message, and names are in every part of it.
+const LONGEST_NAME: usize = 200;
+
+/// How many characters of the line are kept that names a notification on a lock screen.
+const LONGEST_LINE: usize = 300;
 
 /// Labels that say how the alert is organised and not what it is about; they have their own place in a message.
 const ORGANISING: [&str; 6] = [
@@ -70,8 +79,11 @@ impl<'a> Facts<'a> {
             .into_iter()
             .partition(|facts| facts.alert.status == AlertStatus::Firing);
         firing.sort_by(|a, b| {
+            // What is sure comes before what nobody knows.
+            let blind = |facts: &AlertFacts<'_>| matches!(facts.kind, Kind::Error | Kind::NoData);
             b.level
                 .cmp(&a.level)
+                .then_with(|| blind(a).cmp(&blind(b)))
                 .then_with(|| b.alert.starts_at.cmp(&a.alert.starts_at))
         });
         resolved.sort_by(|a, b| {
@@ -84,7 +96,7 @@ impl<'a> Facts<'a> {
             .iter()
             .max_by_key(|facts| facts.level);
         let (severity, level) = worst.map_or((String::new(), Level::Unknown), |w| (w.severity.clone(), w.level));
-        let kind = group_kind(is_test, &firing, &resolved);
+        let kind = group_kind(is_test, notification.truncated_alerts, &firing, &resolved);
         let shared = shared_labels(&notification.alerts);
         let mut facts = Self {
             notification,
@@ -124,7 +136,7 @@ impl<'a> Facts<'a> {
     pub(crate) fn folder(&self) -> String {
         self.shared
             .get("grafana_folder")
-            .map(|folder| clean_line(folder).into_owned())
+            .map(|folder| short(folder))
             .unwrap_or_default()
     }
 
@@ -160,11 +172,35 @@ impl<'a> Facts<'a> {
             .count()
     }
 
-    /// How many fire of each severity, worst first; one entry if severities are not in use.
+    /// How many there are of each kind, those that matter most first.
+    pub(crate) fn states(&self) -> Vec<(Kind, usize)> {
+        const ORDER: [Kind; 6] = [
+            Kind::Test,
+            Kind::Firing,
+            Kind::Error,
+            Kind::NoData,
+            Kind::Resolved,
+            Kind::NotRecovered,
+        ];
+        let all = || self.firing.iter().chain(&self.resolved);
+        let counted = ORDER.map(|kind| (kind, all().filter(|facts| facts.kind == kind).count()));
+        counted.into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// How many fire of each severity, worst first; one entry if severities are not in use. Rules that are blind count
+    /// only where nothing else fires.
     pub(crate) fn severities(&self) -> Vec<(String, Level, usize)> {
         let mut counts: Vec<(String, Level, usize)> = Vec::new();
-        for facts in &self.firing {
-            match counts.iter_mut().find(|(severity, ..)| *severity == facts.severity) {
+        let mut places: HashMap<Name, usize> = HashMap::new();
+        let sure = self.firing.iter().any(|facts| facts.kind == Kind::Firing);
+        for facts in self.firing.iter().filter(|facts| !sure || facts.kind == Kind::Firing) {
+            // They are sorted, so mostly it is that of the one before.
+            if let Some((.., count)) = counts.last_mut().filter(|(last, ..)| *last == facts.severity) {
+                *count += 1;
+                continue;
+            }
+            let place = *places.entry(facts.severity.clone().into()).or_insert(counts.len());
+            match counts.get_mut(place) {
                 Some((.., count)) => *count += 1,
                 None => counts.push((facts.severity.clone(), facts.level, 1)),
             }
@@ -172,43 +208,56 @@ impl<'a> Facts<'a> {
         counts
     }
 
+    /// How many alerts there are at least, with those that the sender cut off.
+    fn at_least(&self) -> Option<u64> {
+        let cut_off = self.notification.truncated_alerts;
+        (cut_off > 0).then(|| cut_off.saturating_add(self.total() as u64))
+    }
+
     /// One plain line that names the notification.
     pub(crate) fn headline(&self) -> String {
-        if let Some(change) = &self.change {
-            return change.headline(&self.name(), &self.folder());
-        }
-        let mut parts = Vec::new();
-        let (firing, resolved, gone) = (self.firing.len(), self.resolved.len(), self.not_recovered());
-        if self.total() == 1 || self.kind == Kind::Test {
-            parts.push(format!("{} {}", self.kind.emoji(self.level), self.kind.word()));
+        let line = if let Some(change) = &self.change {
+            change.headline(&self.name(), &self.folder(), self.at_least().is_some())
         } else {
-            let word = if matches!(self.kind, Kind::Mixed) {
-                Kind::Firing
-            } else {
-                self.kind
-            };
-            if firing > 0 {
-                let rest = match self.notification.truncated_alerts {
-                    0 => String::new(),
-                    more => format!(" of at least {}", more.saturating_add(self.total() as u64)),
-                };
-                parts.push(format!("{} {firing} {}{rest}", word.emoji(self.level), word.word()));
-            }
-            if resolved > gone {
-                parts.push(format!("✅ {} RESOLVED", resolved - gone));
-            }
-            if gone > 0 {
-                parts.push(format!("⚪ {gone} NO LONGER REPORTED"));
-            }
-        }
-        parts.push(self.name());
-        parts.extend(
-            [self.severity.clone(), self.folder()]
-                .into_iter()
-                .filter(|part| !part.is_empty()),
-        );
-        parts.join(" · ")
+            let parts = [self.state_line(), self.name(), self.severity.clone(), self.folder()];
+            let parts = parts.into_iter().filter(|part| !part.is_empty());
+            parts.collect::<Vec<_>>().join(" · ")
+        };
+        truncated(&line, LONGEST_LINE)
     }
+
+    /// The first part of it: how it stands.
+    fn state_line(&self) -> String {
+        let kind = self.kind;
+        let (emoji, word, total) = (kind.emoji(self.level), kind.word(), self.total());
+        match self.at_least() {
+            _ if kind == Kind::Test => return format!("{emoji} {word}"),
+            None if total == 1 => return format!("{emoji} {word}"),
+            Some(all) if kind == Kind::Unknown => {
+                let over = if self.not_recovered() == 0 {
+                    "resolved"
+                } else {
+                    "no longer firing"
+                };
+                return format!("{emoji} {word} ({total} of at least {all} {over})");
+            }
+            _ => {}
+        }
+        let states = self.states();
+        let parts = states.iter().enumerate().map(|(number, (kind, count))| {
+            let (emoji, word) = (kind.emoji(self.level), kind.word());
+            match self.at_least().filter(|_| number == 0) {
+                Some(all) => format!("{emoji} {count} {word} of at least {all}"),
+                None => format!("{emoji} {count} {word}"),
+            }
+        });
+        parts.collect::<Vec<_>>().join(" · ")
+    }
+}
+
+/// A name as it fits into a line, whatever was sent as one.
+fn short(text: &str) -> String {
+    truncated(&clean_line(text), LONGEST_NAME)
 }
 
 fn is_detail(label: &str) -> bool {
@@ -231,12 +280,14 @@ fn distinct_names(alerts: &[AlertFacts<'_>]) -> Vec<String> {
         .collect()
 }
 
-fn group_kind(is_test: bool, firing: &[AlertFacts<'_>], resolved: &[AlertFacts<'_>]) -> Kind {
+fn group_kind(is_test: bool, cut_off: u64, firing: &[AlertFacts<'_>], resolved: &[AlertFacts<'_>]) -> Kind {
     let all = |alerts: &[AlertFacts<'_>], kind| alerts.iter().all(|facts| facts.kind == kind);
     if is_test {
         Kind::Test
     } else if firing.is_empty() {
-        if all(resolved, Kind::NotRecovered) {
+        if cut_off > 0 {
+            Kind::Unknown
+        } else if all(resolved, Kind::NotRecovered) {
             Kind::NotRecovered
         } else {
             Kind::Resolved

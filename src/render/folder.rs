@@ -1,42 +1,55 @@
 //! Watches the templates folder by looking at it.
 //!
 //! Looking works where notifications do not: network mounts, Kubernetes' config maps whose files are links that are swapped, editors
-//! that put a new file in the old one's place. A change is taken only if two looks in a row see the same, so a file that
-//! is being written is left alone.
+//! that put a new file in the old one's place. A change is taken only if two looks in a row see the same, and three where
+//! a file was written over, so a file that is being written is left alone.
 //!
 //! Guarantees: reads regular files in the folder with the ending `.j2`, of bounded number and size, and nothing else.
-//! Links are followed as long as they stay in the folder.
+//! Links are followed as long as they stay in the folder. What cannot be seen is never taken for deleted.
 
-use std::collections::BTreeMap;
+mod scan;
+
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
-use std::{fs, io};
+use std::time::{Duration, SystemTime};
 
+use self::scan::Scan;
 use super::engine::Sources;
 use super::problem::TemplateProblem;
 
-const MOST_FILES: usize = 200;
 const LARGEST_FILE: u64 = 256 * 1024;
-const DEEPEST: usize = 3;
+
+/// A file that was changed this recently may be half written.
+const FRESH: Duration = Duration::from_millis(500);
+
+/// How often the files are read again at the start because they change meanwhile.
+const TRIES: usize = 3;
 
 /// What the folder holds: texts, and what could not be read.
 #[derive(Debug, Default)]
 pub(super) struct Files {
     pub(super) sources: Sources,
     pub(super) problems: Vec<TemplateProblem>,
+    /// What cannot be seen now: the path of a file, that of a folder with a slash at the end, or `.` for all of it.
+    hidden: Vec<TemplateProblem>,
 }
 
-/// What tells one version of a file from another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Stamp {
-    modified: Option<SystemTime>,
-    size: u64,
-    /// Where links lead, since a swap of a link changes nothing else.
-    target: PathBuf,
-    inode: u64,
-}
+impl Files {
+    /// Why nothing is known of this file now, so that what was known of it still counts.
+    pub(super) fn why_hidden(&self, file: &str) -> Option<&TemplateProblem> {
+        self.hidden.iter().find(|problem| {
+            let path = problem.file.as_str();
+            path == "." || path == file || (path.ends_with('/') && file.starts_with(path))
+        })
+    }
 
-type Stamps = BTreeMap<String, Stamp>;
+    fn hide(&mut self, path: &str, why: String) {
+        let path = if path.is_empty() { "." } else { path };
+        let problem = TemplateProblem::new(path, why);
+        self.hidden.push(problem.clone());
+        self.problems.push(problem);
+    }
+}
 
 /// What one look saw.
 pub(super) enum Look {
@@ -47,15 +60,16 @@ pub(super) enum Look {
 
 pub(super) struct Watch {
     dir: Option<PathBuf>,
-    taken: Stamps,
-    settling: Option<Stamps>,
+    taken: Scan,
+    /// What was seen last, and how many looks have seen it.
+    settling: Option<(Scan, usize)>,
 }
 
 impl Watch {
     pub(super) fn new(dir: Option<PathBuf>) -> Self {
         Self {
             dir,
-            taken: Stamps::new(),
+            taken: Scan::default(),
             settling: None,
         }
     }
@@ -65,8 +79,15 @@ impl Watch {
         let Some(dir) = self.dir.clone() else {
             return Files::default();
         };
-        let (files, stamps) = read(&dir);
-        self.taken = stamps;
+        let mut files = Files::default();
+        for _ in 0..TRIES {
+            // The state before reading counts: what is written meanwhile is a change for the next look.
+            self.taken = Scan::of(&dir, &self.taken);
+            files = read(&self.taken);
+            if Scan::of(&dir, &self.taken) == self.taken {
+                break;
+            }
+        }
         files
     }
 
@@ -75,98 +96,58 @@ impl Watch {
         let Some(dir) = self.dir.clone() else {
             return Look::Unchanged;
         };
-        let stamps = stamps(&dir);
-        if stamps == self.taken {
+        let seen = Scan::of(&dir, &self.taken);
+        if seen == self.taken {
             self.settling = None;
             return Look::Unchanged;
         }
-        if self.settling.as_ref() != Some(&stamps) {
-            self.settling = Some(stamps);
+        let looks = match self.settling.take() {
+            Some((before, looks)) if before == seen => looks + 1,
+            _ => 1,
+        };
+        let needed = if seen.writes_over(&self.taken) { 3 } else { 2 };
+        if looks < needed {
+            self.settling = Some((seen, looks));
             return Look::Settling;
         }
-        let (files, read_stamps) = read(&dir);
-        if read_stamps != stamps {
-            self.settling = Some(read_stamps);
+        let files = read(&seen);
+        let after = Scan::of(&dir, &self.taken);
+        if after != seen {
+            self.settling = Some((after, 1));
             return Look::Settling;
         }
-        self.taken = stamps;
-        self.settling = None;
+        self.taken = seen;
         Look::Changed(files)
     }
 }
 
-/// Reads the folder; the stamps are those from after reading.
-fn read(dir: &Path) -> (Files, Stamps) {
+/// Whether a file of the folder was changed so recently that it may be half written. A time of the future is that of
+/// another machine's clock and says nothing.
+pub(super) fn is_being_written(dir: &Path, now: SystemTime) -> bool {
+    let scan = Scan::of(dir, &Scan::default());
+    let is_fresh = |at: SystemTime| now.duration_since(at).is_ok_and(|age| age < FRESH);
+    scan.stamps.values().filter_map(|stamp| stamp.modified).any(is_fresh)
+}
+
+fn read(scan: &Scan) -> Files {
     let mut files = Files::default();
-    let root = fs::canonicalize(dir).unwrap_or_default();
-    for (name, stamp) in stamps(dir) {
-        let problem = |message: String| TemplateProblem::new(name.clone(), message);
-        if !stamp.target.starts_with(&root) {
-            files
-                .problems
-                .push(problem("a link that leads out of the templates folder".to_owned()));
-            continue;
-        }
-        if stamp.size > LARGEST_FILE {
-            files
-                .problems
-                .push(problem(format!("larger than {} KiB", LARGEST_FILE / 1024)));
-            continue;
-        }
-        match fs::read_to_string(&stamp.target) {
-            Ok(text) => drop(files.sources.insert(name, text)),
-            Err(error) => files.problems.push(problem(format!("cannot be read: {error}"))),
+    for (path, why) in &scan.hidden {
+        files.hide(path, why.clone());
+    }
+    if scan.is_lost() {
+        return files;
+    }
+    for (name, stamp) in &scan.stamps {
+        if !stamp.target.starts_with(&scan.root) {
+            files.hide(name, "a link that leads out of the templates folder".to_owned());
+        } else if stamp.size > LARGEST_FILE {
+            files.hide(name, format!("larger than {} KiB", LARGEST_FILE / 1024));
+        } else {
+            match fs::read_to_string(&stamp.target) {
+                Ok(text) => drop(files.sources.insert(name.clone(), text)),
+                Err(error) => files.hide(name, format!("cannot be read: {error}")),
+            }
         }
     }
-    if let Err(error) = fs::read_dir(dir)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        files.problems.push(TemplateProblem::new(
-            ".",
-            format!("the templates folder cannot be read: {error}"),
-        ));
-    }
-    let after = stamps(dir);
-    (files, after)
-}
-
-fn stamps(dir: &Path) -> Stamps {
-    let mut found = Stamps::new();
-    collect(dir, "", 0, &mut found);
-    found
-}
-
-fn collect(dir: &Path, prefix: &str, depth: usize, found: &mut Stamps) {
-    let Ok(entries) = fs::read_dir(dir) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        // A config map keeps its versions in hidden folders and links to the current one.
-        if name.starts_with('.') || found.len() >= MOST_FILES {
-            continue;
-        }
-        let path = entry.path();
-        let Ok(metadata) = fs::metadata(&path) else { continue };
-        if metadata.is_dir() && depth < DEEPEST {
-            collect(&path, &format!("{prefix}{name}/"), depth + 1, found);
-        } else if metadata.is_file() && is_template(&name) {
-            found.insert(format!("{prefix}{name}"), stamp(&path, &metadata));
-        }
-    }
-}
-
-fn stamp(path: &Path, metadata: &fs::Metadata) -> Stamp {
-    #[cfg(unix)]
-    let inode = std::os::unix::fs::MetadataExt::ino(metadata);
-    #[cfg(not(unix))]
-    let inode = 0;
-    Stamp {
-        modified: metadata.modified().ok(),
-        size: metadata.len(),
-        target: fs::canonicalize(path).unwrap_or_default(),
-        inode,
-    }
-}
-
-fn is_template(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|ending| ending == "j2")
+    files
 }

@@ -243,6 +243,11 @@ mod tests {
         let deep = html(&format!("{}a<br>{}", "<b>".repeat(200), "</b>".repeat(200)));
         let (open, close) = ("<b>".repeat(49), "</b>".repeat(49));
         assert_eq!(deep, format!("<p>{open}a<br>\n{close}</p>"));
+        // Colours cost no sanitizing, and count all the same.
+        let color = "<span data-mx-color=\"#ff0000\">";
+        let deep = html(&format!("{}a{}", color.repeat(200), "</span>".repeat(200)));
+        assert_eq!(deep.matches(color).count(), 39, "{deep}");
+        assert_eq!(deep.matches("</span>").count(), 39);
         // Of a picture that is too deep the text stays, and its end ends nothing around it.
         let deep = html(&format!("{} ![a](https://e.org/a) ![b](mxc://e.org/b)", ">".repeat(39)));
         let end = format!("<p>a b</p>{}", "\n</blockquote>".repeat(39));

@@ -18,6 +18,8 @@ pub(crate) enum Kind {
     Resolved,
     /// Resolved in name only: the series went away, or somebody touched the rule.
     NotRecovered,
+    /// Of a group only: nothing that was sent fires, but not all was sent.
+    Unknown,
     /// The Test button.
     Test,
 }
@@ -43,6 +45,7 @@ impl Kind {
             Self::Error => "error",
             Self::Resolved => "resolved",
             Self::NotRecovered => "not-recovered",
+            Self::Unknown => "unknown",
             Self::Test => "test",
         }
     }
@@ -55,14 +58,28 @@ impl Kind {
             Self::Error => "CANNOT EVALUATE",
             Self::Resolved => "RESOLVED",
             Self::NotRecovered => "NO LONGER REPORTED",
+            Self::Unknown => "UNKNOWN",
             Self::Test => "TEST",
+        }
+    }
+
+    /// What stands behind a number of them: "2 firing".
+    pub(crate) fn counted(self) -> &'static str {
+        match self {
+            Self::Firing | Self::Mixed => "firing",
+            Self::NoData => "without data",
+            Self::Error => "cannot be evaluated",
+            Self::Resolved => "resolved",
+            Self::NotRecovered => "no longer reported",
+            Self::Unknown => "unknown",
+            Self::Test => "test",
         }
     }
 
     pub(crate) fn emoji(self, level: Level) -> &'static str {
         match self {
             Self::Firing | Self::Mixed => level.emoji(),
-            Self::NoData => "❔",
+            Self::NoData | Self::Unknown => "❔",
             Self::Error => "⚠️",
             Self::Resolved => "✅",
             Self::NotRecovered => "⚪",
@@ -74,7 +91,7 @@ impl Kind {
     pub(crate) fn color(self, level: Level) -> &'static str {
         match self {
             Self::Firing | Self::Mixed => level.color(),
-            Self::NoData | Self::Error => "#c77700",
+            Self::NoData | Self::Unknown | Self::Error => "#c77700",
             Self::Resolved => "#1f9d55",
             Self::NotRecovered => "#808791",
             Self::Test => "#7a5af8",
@@ -90,6 +107,7 @@ impl Kind {
             Self::Error,
             Self::Resolved,
             Self::NotRecovered,
+            Self::Unknown,
             Self::Test,
         ]
         .into_iter()

@@ -2,18 +2,15 @@
 //!
 //! Guarantees: every template in here compiles and has survived the trials; a broken edit is reported and costs nothing.
 
-use std::collections::BTreeMap;
+mod settle;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
-use jiff::tz::TimeZone;
-use minijinja::Value;
-
-use super::context::{Context, Limits};
+use self::settle::{Edit, Edits};
 use super::engine::{Engine, Sources};
-use super::facts::Facts;
 use super::folder::Files;
 use super::problem::TemplateProblem;
-use super::trial;
 use crate::message::TemplateName;
 
 const EMBEDDED: &[(&str, &str)] = &[
@@ -28,6 +25,10 @@ const EMBEDDED: &[(&str, &str)] = &[
     (
         "partials/line.md.j2",
         include_str!("../../templates/partials/line.md.j2"),
+    ),
+    (
+        "partials/state.md.j2",
+        include_str!("../../templates/partials/state.md.j2"),
     ),
     (
         "partials/truncated.md.j2",
@@ -48,7 +49,13 @@ pub(super) struct Library {
     pub(super) problems: Vec<TemplateProblem>,
     /// What the folder held when it was last read, whether it works or not.
     pub(super) on_disk: Sources,
+    stand_ins: Problems,
+    /// Whether the folder has ever been looked at.
+    looked: bool,
 }
+
+/// What is wrong with which file.
+type Problems = BTreeMap<String, TemplateProblem>;
 
 impl Library {
     /// Only what is built in.
@@ -61,22 +68,33 @@ impl Library {
             engine,
             problems,
             on_disk: Sources::new(),
+            stand_ins: Problems::new(),
+            looked: false,
         }
     }
 
     /// What the folder holds; in place of what does not work, what `before` holds.
     pub(super) fn load(files: &Files, before: &Self) -> Self {
-        let mut candidates: BTreeMap<String, Candidates> = BTreeMap::new();
-        for (file, source) in embedded() {
-            candidates.entry(file.to_owned()).or_default().0.push(source.to_owned());
-        }
-        let unreadable = |file: &str| files.problems.iter().any(|problem| problem.file == file);
-        for (file, source) in &before.engine.sources {
-            if files.sources.contains_key(file) || unreadable(file) {
-                candidates.entry(file.clone()).or_default().push(source);
+        let mut problems = files.problems.clone();
+        let mut edits: Edits = before
+            .engine
+            .sources
+            .iter()
+            .map(|(file, source)| (file.clone(), Edit::kept(source)))
+            .collect();
+        let mut on_disk = files.sources.clone();
+        for (file, edit) in &mut edits {
+            if files.why_hidden(file).is_some() {
+                on_disk.extend(
+                    before
+                        .on_disk
+                        .get_key_value(file)
+                        .map(|(file, text)| (file.clone(), text.clone())),
+                );
+            } else if !files.sources.contains_key(file) {
+                edit.new = built_in(file).map(str::to_owned);
             }
         }
-        let mut problems = files.problems.clone();
         for (file, source) in &files.sources {
             if source.trim().is_empty() {
                 problems.push(TemplateProblem::new(file.clone(), "is empty"));
@@ -86,14 +104,17 @@ impl Library {
                     "cannot be chosen: letters, digits, `-`, `_` and `.md.j2`",
                 ));
             } else {
-                candidates.entry(file.clone()).or_default().push(source);
+                edits.entry(file.clone()).or_default().new = Some(source.clone());
             }
         }
-        let (engine, problems) = settle(candidates, problems);
+        let (engine, problems) = settle::settle(edits, problems);
+        let stand_ins = stand_ins(files, before, &engine, &problems);
         Self {
             engine,
             problems,
-            on_disk: files.sources.clone(),
+            on_disk,
+            stand_ins,
+            looked: true,
         }
     }
 
@@ -101,80 +122,69 @@ impl Library {
     pub(super) fn names(&self) -> Vec<TemplateName> {
         self.engine.sources.keys().filter_map(|file| entry_name(file)).collect()
     }
-}
 
-/// The versions of one file, the newest last.
-#[derive(Default)]
-struct Candidates(Vec<String>);
+    /// Everything that is wrong with this template or its parts, in use or not.
+    pub(super) fn problems_of(&self, file: &str) -> Vec<TemplateProblem> {
+        let mut parts = reached(&self.engine.sources, file);
+        parts.extend(reached(&self.on_disk, file));
+        let concerns = |problem: &&TemplateProblem| {
+            let path = problem.file.as_str();
+            let hides = |part: &&str| path == "." || (path.ends_with('/') && part.starts_with(path));
+            parts.contains(path) || parts.iter().any(hides)
+        };
+        self.problems.iter().filter(concerns).cloned().collect()
+    }
 
-impl Candidates {
-    fn push(&mut self, source: &str) {
-        if self.0.last().is_none_or(|last| last != source) {
-            self.0.push(source.to_owned());
+    /// What is wrong with this template or its parts, if something built in stands in for one of them.
+    pub(super) fn stood_in_for(&self, file: &str) -> Option<&TemplateProblem> {
+        if self.stand_ins.is_empty() {
+            return None;
         }
+        let reached = reached(&self.engine.sources, file);
+        reached.into_iter().find_map(|part| self.stand_ins.get(part))
     }
 }
 
-/// Goes back to older versions, one file at a time, until everything works.
-fn settle(
-    mut candidates: BTreeMap<String, Candidates>,
-    mut problems: Vec<TemplateProblem>,
-) -> (Engine, Vec<TemplateProblem>) {
-    loop {
-        let newest = candidates
-            .iter()
-            .filter_map(|(file, versions)| Some((file.clone(), versions.0.last()?.clone())));
-        let (engine, broken) = Engine::compile(newest.collect());
-        let broken = if broken.is_empty() { try_out(&engine) } else { broken };
-        if broken.is_empty() {
-            return (engine, problems);
-        }
-        let mut went_back = false;
-        for problem in broken {
-            if let Some(versions) = candidates.get_mut(&problem.file) {
-                went_back |= versions.0.pop().is_some();
-            }
-            if !problems.iter().any(|known| known.file == problem.file) {
-                problems.push(problem);
-            }
-        }
-        if !went_back {
-            return (engine, problems);
-        }
-    }
+/// What is built in under this name.
+fn built_in(file: &str) -> Option<&'static str> {
+    embedded().find(|(known, _)| *known == file).map(|(_, source)| source)
 }
 
-/// Runs every template that can be chosen over the trials; the first problem of each file.
-fn try_out(engine: &Engine) -> Vec<TemplateProblem> {
-    let notifications = trial::notifications();
-    let facts: Vec<_> = notifications
-        .iter()
-        .map(|notification| Facts::new(notification, trial::now()))
-        .collect();
-    let changes = trial::changes();
-    let of_changes = changes
-        .iter()
-        .map(|(notification, change)| Facts::of_change(notification, change, trial::now()));
-    let contexts: Vec<Value> = facts
-        .into_iter()
-        .chain(of_changes)
-        .collect::<Vec<_>>()
-        .iter()
-        .map(|facts| Context::new(facts, &TimeZone::UTC, Limits::NONE).build())
-        .collect();
-    let mut problems: Vec<TemplateProblem> = Vec::new();
-    for file in engine.sources.keys().filter(|file| entry_name(file).is_some()) {
-        for context in &contexts {
-            if let Err(failure) = engine.run(file, context) {
-                let problem = TemplateProblem::from(failure);
-                if !problems.iter().any(|known| known.file == problem.file) {
-                    problems.push(problem);
-                }
-                break;
+/// What is built in and stands in for a file that the operator has and that is not in use and never was; with what is
+/// wrong with that file. Its author would wonder why the words do not appear.
+fn stand_ins(files: &Files, before: &Library, engine: &Engine, problems: &[TemplateProblem]) -> Problems {
+    let mut found = Problems::new();
+    for (file, source) in embedded() {
+        if engine.sources.get(file).is_none_or(|used| used != source) {
+            continue;
+        }
+        let problem = if files.sources.contains_key(file) {
+            problems.iter().find(|problem| problem.file == file)
+        } else {
+            // Nobody knows whether there is such a file; if one was not there before, it hardly is now.
+            let was_seen = before.looked && !before.stand_ins.contains_key(file);
+            files.why_hidden(file).filter(|_| !was_seen)
+        };
+        found.extend(problem.map(|problem| (file.to_owned(), problem.clone())));
+    }
+    found
+}
+
+/// The files that a template is made of, as far as it names them.
+pub(super) fn reached<'s>(sources: &'s Sources, file: &'s str) -> BTreeSet<&'s str> {
+    let mut reached = BTreeSet::from([file]);
+    let mut waiting = vec![file];
+    while let Some(source) = waiting.pop().and_then(|file| sources.get(file)) {
+        for part in sources.keys() {
+            let is_named = ['"', '\'']
+                .iter()
+                .any(|quote| source.contains(&format!("{quote}{part}{quote}")));
+            if is_named && reached.insert(part) {
+                waiting.push(part);
             }
         }
     }
-    problems
+    reached
 }
 
 fn entry_name(file: &str) -> Option<TemplateName> {

@@ -4,6 +4,7 @@
 //! Matrix has no tag for (task list boxes, footnotes, pictures from the web) has become readable text. Raw HTML stays in
 //! and is marked; the HTML writer has it sanitized. It writes no output of its own.
 
+mod comments;
 mod reader;
 
 use std::ops::Range;
@@ -23,6 +24,8 @@ pub(crate) struct Document<'a> {
     pub(crate) raw_html: bool,
     /// Where in the Markdown a backslash is no escape: in code, and in the addresses of links.
     pub(crate) verbatim: Vec<Range<usize>>,
+    /// Raw HTML with its byte position in the Markdown.
+    pub(crate) tags: Vec<(usize, String)>,
     /// What had to be changed, for people who edit templates.
     pub(crate) notes: Vec<Note>,
 }

@@ -2,6 +2,8 @@
 //!
 //! Guarantees: the same code as for real messages; nothing is changed or sent.
 
+use std::collections::BTreeMap;
+
 use minijinja::{OutputSpan, OutputSpanKind};
 
 use super::context::{Context, Limits};
@@ -68,7 +70,9 @@ pub(super) fn preview(
     remarks.errors(broken.iter().cloned());
     let zone = &renderer.0.settings.time_zone;
     let file = template.file_name();
-    let shown = match compose::compose(&engine, &file, facts, zone, None) {
+    let stood_in_for = library.stood_in_for(&file).filter(replaced);
+    let footer = stood_in_for.map(compose::stand_in_line);
+    let shown = match compose::compose(&engine, &file, facts, zone, footer.as_deref()) {
         Ok(shown) => {
             remarks.unknown_names(&engine, &file);
             remarks.warnings(&engine, &file, facts, &shown, zone);
@@ -138,40 +142,55 @@ impl Remarks {
                 },
             );
         };
-        if rendered.budget.extra_messages > 0 {
+        let context = Context::new(facts, zone, Limits::NONE).build();
+        let (text, spans) = engine.run_with_spans(file, &context).unwrap_or_default();
+        let place = |at: usize| {
+            let span = spans.iter().find(|span| span.output_range().contains(&at));
+            span.map_or((file, None), |span| (span.name(), Some(line_of(span, &text, at))))
+        };
+        let too_long = if rendered.budget.extra_messages > 0 {
+            Some(format!("split into {}", rendered.messages.len()))
+        } else {
+            rendered
+                .budget
+                .labels_folded
+                .then(|| "long labels and texts are cut".to_owned())
+        };
+        if let Some(what) = too_long {
+            let (file, line) = longest(&spans).unwrap_or((file, None));
             warn(
                 file,
-                None,
-                format!("too long for one message: split into {}", rendered.messages.len()),
-            );
-        } else if rendered.budget.labels_folded {
-            warn(
-                file,
-                None,
-                "too long for one message: long labels and texts are cut".to_owned(),
+                line,
+                format!("too long for one message: {what}; most of it is written here"),
             );
         }
-        let context = Context::new(facts, zone, Limits::NONE).build();
-        let Some((text, spans)) = engine.run_with_spans(file, &context) else {
-            return;
-        };
         let document = markdown::parse(&text);
         for note in &document.notes {
-            let span = spans.iter().find(|span| span.output_range().contains(&note.at));
-            let (file, line) = span.map_or((file, None), |span| (span.name(), Some(line_of(span, &text, note.at))));
+            let (file, line) = place(note.at);
             warn(file, line, note.message.clone());
         }
-        if document.raw_html {
-            let html = super::html::write(&document.events, false);
-            if super::html::loses_something(&html) {
-                warn(
-                    file,
-                    None,
-                    "some of the HTML is not allowed in Matrix and is cut".to_owned(),
-                );
-            }
+        if document.raw_html && super::html::loses_something(&super::html::write(&document.events, false)) {
+            // The end of a tag says nothing by itself.
+            let mut tags = document.tags.iter().filter(|(_, tag)| !tag.starts_with("</"));
+            let lost = tags.find(|(_, tag)| super::html::loses_something(tag));
+            let (file, line) = lost.map_or((file, None), |(at, _)| place(*at));
+            warn(
+                file,
+                line,
+                "some of the HTML is not allowed in Matrix and is cut".to_owned(),
+            );
         }
     }
+}
+
+/// The line that wrote most of the output, with its file.
+fn longest(spans: &[OutputSpan]) -> Option<(&str, Option<usize>)> {
+    let mut written: BTreeMap<(&str, usize), usize> = BTreeMap::new();
+    for span in spans {
+        *written.entry((span.name(), span.line())).or_default() += span.output_range().len();
+    }
+    let (place, _) = written.into_iter().max_by_key(|(_, bytes)| *bytes)?;
+    Some((place.0, Some(place.1)))
 }
 
 /// The line of the template that wrote this byte of the output.

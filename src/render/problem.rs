@@ -8,6 +8,9 @@ use minijinja::{Error, ErrorKind};
 
 use super::reference;
 
+/// How many characters of a message are kept: it stands below the alert that it is about.
+const LONGEST_MESSAGE: usize = 400;
+
 /// Something that keeps a template, or one rendering of it, from working.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct TemplateProblem {
@@ -30,11 +33,7 @@ impl TemplateProblem {
 
     /// The innermost error counts: a broken partial is reported as itself and not as the template that includes it.
     pub(crate) fn from_error(file: &str, error: &Error) -> Self {
-        let mut innermost = error;
-        while let Some(source) = std::error::Error::source(innermost).and_then(|source| source.downcast_ref::<Error>())
-        {
-            innermost = source;
-        }
+        let innermost = chain(error).last().unwrap_or(error);
         let what = match (innermost.kind(), innermost.detail()) {
             (ErrorKind::OutOfFuel, _) => "takes too much time or memory".to_owned(),
             (ErrorKind::WriteFailure, _) => "writes too much text".to_owned(),
@@ -42,6 +41,7 @@ impl TemplateProblem {
             (ErrorKind::SyntaxError | ErrorKind::InvalidOperation, Some(detail)) => detail.to_owned(),
             (kind, Some(detail)) => format!("{kind}: {detail}"),
         };
+        let what: String = what.chars().take(LONGEST_MESSAGE).collect();
         Self {
             file: innermost.name().unwrap_or(file).to_owned(),
             line: innermost.line().or_else(|| error.line()),
@@ -51,6 +51,57 @@ impl TemplateProblem {
             },
         }
     }
+}
+
+/// A problem, and the way to it: a part that is put to a wrong use fails in itself, and whoever includes it is to blame.
+#[derive(Debug, Clone)]
+pub(crate) struct Trace {
+    pub(crate) problem: TemplateProblem,
+    /// The files with their lines: where it came to light first, the template that was rendered last.
+    pub(crate) through: Vec<(String, Option<usize>)>,
+}
+
+impl Trace {
+    /// `file` is the template that was rendered.
+    pub(crate) fn from_error(file: &str, error: &Error) -> Self {
+        let named = chain(error).filter_map(|error| Some((error.name()?.to_owned(), error.line())));
+        let mut through: Vec<_> = named.collect();
+        through.reverse();
+        if through.iter().all(|(known, _)| known != file) {
+            through.push((file.to_owned(), None));
+        }
+        Self {
+            problem: TemplateProblem::from_error(file, error),
+            through,
+        }
+    }
+
+    /// The problem as one of this file, which is on the way.
+    pub(crate) fn seen_from(&self, file: &str) -> TemplateProblem {
+        let line = self
+            .through
+            .iter()
+            .find(|(known, _)| known == file)
+            .and_then(|(_, line)| *line);
+        if self.problem.file == file {
+            return self.problem.clone();
+        }
+        TemplateProblem {
+            file: file.to_owned(),
+            line,
+            message: self.problem.to_string(),
+        }
+    }
+}
+
+/// An error, and the errors that led to it.
+fn chain(error: &Error) -> impl Iterator<Item = &Error> {
+    std::iter::successors(Some(error), |error| std::error::Error::source(*error)?.downcast_ref())
+}
+
+/// Whether it is about too much time, memory or text, wherever on the way that came to light.
+pub(crate) fn is_too_much(error: &Error) -> bool {
+    chain(error).any(|error| matches!(error.kind(), ErrorKind::OutOfFuel | ErrorKind::WriteFailure))
 }
 
 impl fmt::Display for TemplateProblem {
@@ -65,18 +116,21 @@ impl fmt::Display for TemplateProblem {
 impl std::error::Error for TemplateProblem {}
 
 fn suggestion(error: &Error) -> Option<&'static str> {
-    let known: &mut dyn Iterator<Item = &'static str> = match error.kind() {
-        ErrorKind::UndefinedError | ErrorKind::UnknownFunction => &mut reference::names(),
-        ErrorKind::UnknownFilter => &mut reference::filters(),
-        _ => return None,
-    };
     // The engine names the expression in its message; failing that, the source has it.
     let named = error.detail().and_then(|detail| detail.split('`').nth(1));
     let expression = named.or_else(|| error.template_source()?.get(error.range()?))?;
-    let misspelt = expression
+    let mut words = expression
         .rsplit(|c: char| !(c.is_alphanumeric() || c == '_'))
-        .find(|word| !word.is_empty())?;
-    nearest(misspelt, known)
+        // `alerts[0].sumary` is behind `alerts`.
+        .filter(|word| !word.is_empty() && !word.bytes().all(|byte| byte.is_ascii_digit()));
+    let misspelt = words.next()?;
+    let known: Vec<&'static str> = match (error.kind(), words.next()) {
+        (ErrorKind::UndefinedError | ErrorKind::UnknownFunction, None) => reference::names().collect(),
+        (ErrorKind::UndefinedError, Some(parent)) => reference::names_behind(parent),
+        (ErrorKind::UnknownFilter, _) => reference::filters().collect(),
+        _ => return None,
+    };
+    nearest(misspelt, &mut known.into_iter())
 }
 
 /// The known name that takes the fewest changes, if it takes few enough to be what was meant.

@@ -2,7 +2,7 @@
 //!
 //! Guarantees: nothing but the choice and its order; `values` in a template still holds all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use minijinja::Value;
 
@@ -29,17 +29,11 @@ fn list(values: Option<&BTreeMap<String, f64>>, status: AlertStatus) -> Value {
         Some((last, rest)) if !rest.is_empty() && is_verdict(*last.1, status) => rest,
         _ => &entries,
     };
-    let is_new = |at: usize| {
-        shown[..at]
-            .iter()
-            .all(|(_, before)| before.to_bits() != shown[at].1.to_bits())
-    };
+    let mut seen = HashSet::new();
     shown
         .iter()
-        .enumerate()
         // A query and its reduction to one number are the same number.
-        .filter(|(at, _)| is_new(*at))
-        .map(|(_, entry)| entry)
+        .filter(|(_, value)| seen.insert(value.to_bits()))
         .map(|(name, value)| record([("name", Value::from(clean_line(name))), ("value", Value::from(**value))]))
         .collect::<Vec<_>>()
         .into()

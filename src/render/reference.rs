@@ -5,6 +5,7 @@
 use std::sync::LazyLock;
 
 use jiff::tz::TimeZone;
+use minijinja::Value;
 
 use super::context::{Context, Limits};
 use super::facts::Facts;
@@ -59,33 +60,58 @@ pub(crate) const BUILT_IN_FUNCTIONS: &[&str] = &["debug", "dict", "namespace", "
 struct Reference {
     root: Vec<&'static str>,
     alert: Vec<&'static str>,
+    nested: Vec<(&'static str, Vec<&'static str>)>,
 }
 
+/// Where records stand inside of others: what leads to them, with `[]` for the members of a list.
+const NESTED: [&str; 10] = [
+    "count",
+    "states[]",
+    "severities[]",
+    "shared[]",
+    "links[]",
+    "change",
+    "change.count",
+    "alert.differing[]",
+    "alert.readings[]",
+    "alert.links[]",
+];
+
 static REFERENCE: LazyLock<Reference> = LazyLock::new(|| {
-    let notifications = trial::notifications();
-    let names = |value: &minijinja::Value| -> Vec<&'static str> {
+    let names = |value: &Value| -> Vec<&'static str> {
         value
             .downcast_object_ref::<Fields>()
             .map(Fields::names)
             .unwrap_or_default()
     };
-    let Some(notification) = notifications.first() else {
-        return Reference {
-            root: Vec::new(),
-            alert: Vec::new(),
-        };
+    // Together they have something in every list.
+    let contexts = || {
+        trial::changes().into_iter().map(|(notification, change)| {
+            let facts = Facts::of_change(&notification, &change, trial::now());
+            Context::new(&facts, &TimeZone::UTC, Limits::NONE).build()
+        })
     };
-    let facts = Facts::new(notification, trial::now());
-    let root = Context::new(&facts, &TimeZone::UTC, Limits::NONE).build();
-    let alert = root
-        .get_attr("alerts")
-        .and_then(|alerts| alerts.get_item_by_index(0))
-        .unwrap_or_default();
+    let record = |path: &str| contexts().find_map(|root| found(&root, path)).unwrap_or_default();
     Reference {
-        root: names(&root),
-        alert: names(&alert),
+        root: names(&contexts().next().unwrap_or_default()),
+        alert: names(&record("alert")),
+        nested: NESTED.iter().map(|path| (*path, names(&record(path)))).collect(),
     }
 });
+
+/// What a path leads to, if it leads anywhere; `alert` is any of them.
+fn found(root: &Value, path: &str) -> Option<Value> {
+    let steps = path.replace("alert", "alerts[]");
+    let step = |value: Value, step: &str| {
+        let next = value.get_attr(step.trim_end_matches("[]")).ok()?;
+        if step.ends_with("[]") {
+            next.try_iter().ok()?.next()
+        } else {
+            Some(next)
+        }
+    };
+    steps.split('.').try_fold(root.clone(), step)
+}
 
 /// Names of the notification, without those that are functions.
 pub fn variables() -> impl Iterator<Item = &'static str> {
@@ -111,7 +137,28 @@ pub fn functions() -> impl Iterator<Item = &'static str> {
     filters::FUNCTIONS.iter().chain(BUILT_IN_FUNCTIONS).copied()
 }
 
-/// Everything that can stand where a name is looked up.
+/// Names inside of others, each list with what leads to it: `count`, `states[]`.
+pub fn nested() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    REFERENCE.nested.iter().map(|(path, names)| (*path, names.as_slice()))
+}
+
+/// Everything that can stand where a name is looked up by itself.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    variables().chain(alert_fields()).chain(functions())
+    variables().chain(functions())
+}
+
+/// Everything that can stand behind a dot; behind this name, where it is one of those that lead to others.
+pub(crate) fn names_behind(parent: &str) -> Vec<&'static str> {
+    let leads = |path: &str| path.trim_end_matches("[]").rsplit('.').next() == Some(parent);
+    let known: Vec<_> = nested()
+        .filter(|(path, _)| leads(path))
+        .flat_map(|(_, names)| names.iter().copied())
+        .collect();
+    if known.is_empty() {
+        // The variable of a loop may be called anything; mostly it is an alert.
+        return alert_fields()
+            .chain(nested().flat_map(|(_, names)| names.iter().copied()))
+            .collect();
+    }
+    known
 }

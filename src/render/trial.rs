@@ -137,7 +137,7 @@ fn alert(status: AlertStatus, name: &str, annotations: &[(&str, &str)]) -> Alert
         labels: text(&[
             ("alertname", name),
             ("rulename", "R"),
-            ("instance", "i"),
+            ("instance", name),
             ("severity", "critical"),
         ]),
         annotations: text(annotations),

@@ -4,10 +4,12 @@
 //! are lenient (a label that an alert does not have is the empty text). They hold data and decide nothing.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -48,23 +50,97 @@ impl Object for Fields {
     }
 }
 
-/// Labels, annotations or values; what is missing is the empty text.
+/// A name to look something up by. In tests it counts how often names are compared: whoever posts decides how many
+/// labels there are, so the work must not grow with the square of their number.
+#[derive(Debug, Clone)]
+pub(crate) struct Name(Arc<str>);
+
+#[cfg(test)]
+thread_local! {
+    pub(crate) static COMPARED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+impl From<String> for Name {
+    fn from(name: String) -> Self {
+        Self(name.into())
+    }
+}
+
+impl AsRef<str> for Name {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Name {
+    fn compared(&self, other: &str) -> Ordering {
+        #[cfg(test)]
+        COMPARED.with(|compared| compared.set(compared.get() + 1));
+        self.0.as_ref().cmp(other)
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.compared(&other.0).is_eq()
+    }
+}
+
+impl Eq for Name {}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.compared(&other.0)
+    }
+}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+/// Labels, annotations or values, by name; what is missing is the empty text.
 #[derive(Debug)]
-pub(crate) struct Lookup(Vec<(Value, Value)>);
+pub(crate) struct Lookup(Vec<(Name, Value)>);
 
 impl Lookup {
     pub(crate) fn of<'a, V: Into<Value>>(entries: impl Iterator<Item = (Cow<'a, str>, V)>) -> Value {
-        let mut entries: Vec<_> = entries.map(|(name, value)| (Value::from(name), value.into())).collect();
-        if !entries.is_sorted_by(|(a, _), (b, _)| a.as_str() < b.as_str()) {
+        let mut entries: Vec<_> = entries.map(|(name, value)| (Name(name.into()), value.into())).collect();
+        if !entries.is_sorted_by(|(a, _), (b, _)| a < b) {
             // Cleaning the names may have changed their order, or made one of two.
             entries = entries.into_iter().collect::<BTreeMap<_, _>>().into_iter().collect();
         }
         Value::from_object(Self(entries))
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = &(Name, Value)> {
+        self.0.iter()
+    }
+
     /// As an ordinary map, for built-in filters that insist on one.
     pub(crate) fn as_map(&self) -> Value {
-        Value::from_pairs(self.0.iter().map(|(name, value)| (name.clone(), value.clone())))
+        Value::from_pairs(
+            self.0
+                .iter()
+                .map(|(name, value)| (Value::from(name.as_ref()), value.clone())),
+        )
     }
 }
 
@@ -76,12 +152,12 @@ impl Object for Lookup {
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let name = key.as_str()?;
-        let entry = self.0.iter().find(|(known, _)| known.as_str() == Some(name));
-        Some(entry.map_or_else(|| Value::from(""), |(_, value)| value.clone()))
+        let found = self.0.binary_search_by(|(known, _)| known.compared(name));
+        Some(found.map_or_else(|_| Value::from(""), |at| self.0[at].1.clone()))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        let names: Vec<_> = self.0.iter().map(|(name, _)| name.clone()).collect();
+        let names: Vec<Value> = self.0.iter().map(|(name, _)| Value::from(name.as_ref())).collect();
         Enumerator::Iter(Box::new(names.into_iter()))
     }
 
@@ -128,7 +204,7 @@ impl Object for AlertList {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        self.listed.store(true, Ordering::Relaxed);
+        self.listed.store(true, Relaxed);
         self.alerts.get(key.as_usize()?).cloned()
     }
 
@@ -154,7 +230,55 @@ impl Object for Moment {
         write!(f, "{}", self.at)
     }
 
-    fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<std::cmp::Ordering> {
+    fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<Ordering> {
         other.downcast_ref::<Self>().map(|other| self.at.cmp(&other.at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::Alert;
+    use crate::message::TemplateName;
+    use crate::render::{Renderer, Settings, trial};
+
+    /// How often names are compared to render a notification whose alerts `grow` to a size.
+    fn compared(template: &str, size: usize, grow: impl Fn(&mut Vec<Alert>, usize)) -> usize {
+        let renderer = Renderer::open(&Settings {
+            templates_dir: None,
+            time_zone: TimeZone::UTC,
+        });
+        let template: TemplateName = template.parse().unwrap();
+        let mut notification = trial::notifications().remove(0);
+        grow(&mut notification.alerts, size);
+        COMPARED.set(0);
+        let rendered = renderer.render(&template, &notification, trial::now());
+        assert_eq!(rendered.problem, None);
+        COMPARED.get()
+    }
+
+    #[test]
+    fn work_does_not_grow_with_the_square_of_what_is_posted() {
+        let labels = |alerts: &mut Vec<Alert>, size: usize| {
+            for number in 0..size {
+                alerts[0].labels.insert(format!("label{number}"), "x".to_owned());
+                alerts[0]
+                    .annotations
+                    .insert(format!("annotation{number}"), "x".to_owned());
+            }
+        };
+        let severities = |alerts: &mut Vec<Alert>, size: usize| {
+            let alert = alerts[0].clone();
+            *alerts = vec![alert; size];
+            for (number, alert) in alerts.iter_mut().enumerate() {
+                alert.labels.insert("severity".to_owned(), format!("severity{number}"));
+            }
+        };
+        for template in ["alert", "compact", "detailed"] {
+            for grow in [&labels as &dyn Fn(&mut Vec<Alert>, usize), &severities] {
+                let [few, many] = [1_000, 8_000].map(|size| compared(template, size, grow));
+                assert!(few > 0 && many < few * 16, "{template}: {few} comparisons, then {many}");
+            }
+        }
     }
 }

@@ -1,12 +1,12 @@
 //! Regular expressions as Alertmanager has them: RE2's syntax, matched against the whole value.
 //!
 //! Guarantees: matching takes linear time, memory is bounded, and no alert can make it slow: a value longer than
-//! [`LONGEST_VALUE`] is matched by no expression. `\d`, `\w` and `\s` mean ASCII, as in RE2 and unlike Rust's `regex`.
-//! Deliberately not: refusing the little that the crate `regex` takes beyond RE2.
+//! [`LONGEST_VALUE`] is matched by no expression. What is accepted means what RE2 makes of it (see `dialect`).
 
 use regex::{Regex, RegexBuilder};
 use regex_syntax::ast::parse::Parser;
-use regex_syntax::ast::{Ast, ClassPerl, ClassPerlKind, ClassSetItem, Span, Visitor, visit};
+
+use super::dialect;
 
 /// Values of labels that are longer, in bytes, are matched by no expression.
 pub const LONGEST_VALUE: usize = 16 * 1024;
@@ -39,7 +39,7 @@ impl Pattern {
         let ast = Parser::new()
             .parse(text)
             .map_err(|error| PatternError::Syntax(error.kind().to_string()))?;
-        let anchored = format!("^(?:{})$", ascii_classes(text, &ast));
+        let anchored = format!("^(?:{})$", dialect::as_re2(text, &ast).map_err(PatternError::Syntax)?);
         RegexBuilder::new(&anchored)
             .size_limit(LARGEST_PROGRAM)
             .dfa_size_limit(LARGEST_PROGRAM)
@@ -60,58 +60,4 @@ impl Pattern {
 fn last_line(explained: &str) -> String {
     let line = explained.lines().last().unwrap_or_default();
     line.trim_start_matches("error: ").to_owned()
-}
-
-/// The text with every class of Perl's written out as RE2 understands it.
-fn ascii_classes(text: &str, ast: &Ast) -> String {
-    let mut classes = visit(ast, PerlClasses::default()).unwrap_or_default();
-    classes.sort_unstable_by_key(|(span, _)| span.start.offset);
-    let (mut written, mut at) = (String::with_capacity(text.len()), 0);
-    for (span, class) in classes {
-        written.push_str(&text[at..span.start.offset]);
-        written.push_str(class);
-        at = span.end.offset;
-    }
-    written.push_str(&text[at..]);
-    written
-}
-
-#[derive(Default)]
-struct PerlClasses(Vec<(Span, &'static str)>);
-
-impl PerlClasses {
-    fn note(&mut self, class: &ClassPerl) {
-        let written = match (&class.kind, class.negated) {
-            (ClassPerlKind::Digit, false) => "[0-9]",
-            (ClassPerlKind::Digit, true) => "[^0-9]",
-            (ClassPerlKind::Space, false) => r"[\t\n\f\r ]",
-            (ClassPerlKind::Space, true) => r"[^\t\n\f\r ]",
-            (ClassPerlKind::Word, false) => "[0-9A-Za-z_]",
-            (ClassPerlKind::Word, true) => "[^0-9A-Za-z_]",
-        };
-        self.0.push((class.span, written));
-    }
-}
-
-impl Visitor for PerlClasses {
-    type Output = Vec<(Span, &'static str)>;
-    type Err = std::convert::Infallible;
-
-    fn finish(self) -> Result<Self::Output, Self::Err> {
-        Ok(self.0)
-    }
-
-    fn visit_pre(&mut self, ast: &Ast) -> Result<(), Self::Err> {
-        if let Ast::ClassPerl(class) = ast {
-            self.note(class);
-        }
-        Ok(())
-    }
-
-    fn visit_class_set_item_pre(&mut self, item: &ClassSetItem) -> Result<(), Self::Err> {
-        if let ClassSetItem::Perl(class) = item {
-            self.note(class);
-        }
-        Ok(())
-    }
 }

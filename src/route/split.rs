@@ -7,17 +7,42 @@
 //! Deliberately not kept: the sender's own title and message, which speak of all alerts, also of those that this room is
 //! not meant to see.
 
+use std::sync::Arc;
+
 use super::place::{Place, asked};
 use super::tree::Rule;
 use super::{Destination, Routed};
 use crate::alert::{Alert, AlertStatus, Labels, Notification, Source};
 use crate::message::TemplateName;
 
+/// A room's share of a notification. It is put together each time that it is asked for, so that a large notification
+/// for many rooms is in memory once, and once more while one of them is at work on it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Share {
+    whole: Arc<Notification>,
+    alerts: Vec<usize>,
+}
+
+impl Share {
+    /// What is left for whoever gets none of its alerts.
+    pub fn of_nothing(whole: &Arc<Notification>) -> Self {
+        Self {
+            whole: Arc::clone(whole),
+            alerts: Vec::new(),
+        }
+    }
+
+    /// The notification as it concerns the room.
+    pub fn notification(&self) -> Notification {
+        part(&self.whole, &self.alerts)
+    }
+}
+
 /// What a route does with a notification; `places` are those of the route, with the same `template`.
 pub(super) fn routed(
     route: &Rule,
     places: &[Place],
-    notification: &Notification,
+    notification: &Arc<Notification>,
     template: Option<&TemplateName>,
 ) -> Vec<Routed> {
     let same = |a: &Destination, b: &Destination| {
@@ -34,13 +59,16 @@ pub(super) fn routed(
             }
         }
     }
-    let routed = |(destination, share): (&Destination, Vec<usize>)| {
+    let routed = |(destination, alerts): (&Destination, Vec<usize>)| {
         let destination = asked(destination, template);
         let place = places.iter().find(|place| place.destination == destination);
         Routed {
             branch: place.map_or_else(String::new, |place| place.branch.clone()),
             destination,
-            notification: part(notification, &share),
+            share: Share {
+                whole: Arc::clone(notification),
+                alerts,
+            },
         }
     };
     shares.into_iter().map(routed).collect()
@@ -55,11 +83,6 @@ pub(super) fn destinations<'r>(route: &'r Rule, labels: &Labels) -> Vec<&'r Dest
         }
     }
     found
-}
-
-/// What is left of a notification for whoever gets none of its alerts.
-pub fn without_alerts(whole: &Notification) -> Notification {
-    part(whole, &[])
 }
 
 fn part(whole: &Notification, share: &[usize]) -> Notification {

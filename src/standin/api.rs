@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::answer::Refusal;
+use super::room::Event;
 use super::serve::{Call, serve, serve_public};
 use super::{Homeserver, hook};
 
@@ -172,7 +173,7 @@ async fn event(request: &Request, homeserver: Data<&Homeserver>, Path((room, id)
     serve(&homeserver, request, Call::look(&room), |world, session| {
         let room = world.look(&room, session)?;
         let found = room.event(&id).ok_or_else(|| Refusal::not_found("Event not found."))?;
-        Ok(room.bundled(found, &session.user))
+        Ok(room.bundled(found, session))
     })
     .await
 }
@@ -228,9 +229,25 @@ struct MessagesQuery {
     dir: String,
     from: Option<String>,
     limit: Option<usize>,
+    #[serde(default)]
+    filter: String,
 }
 
-/// Pages through the timeline; a token is the number of events before that place.
+/// The part of a filter that a bot needs; what is left out is not filtered.
+#[derive(Default, Deserialize)]
+struct EventFilter {
+    senders: Option<Vec<String>>,
+    types: Option<Vec<String>>,
+}
+
+impl EventFilter {
+    fn takes(&self, one: &Event) -> bool {
+        let names = |wanted: &Option<Vec<String>>, name: &String| wanted.as_ref().is_none_or(|all| all.contains(name));
+        names(&self.senders, &one.sender) && names(&self.types, &one.kind)
+    }
+}
+
+/// Pages through the timeline; a token is the number of events, filtered or not, before that place.
 #[handler]
 async fn messages(
     request: &Request,
@@ -238,21 +255,28 @@ async fn messages(
     Path(room): Path<String>,
     query: Query<MessagesQuery>,
 ) -> Response {
-    serve(&homeserver, request, Call::room(&room), |world, session| {
+    serve(&homeserver, request, Call::read(&room), |world, session| {
         let timeline = &world.look(&room, session)?.timeline;
+        let filter: EventFilter = match query.filter.as_str() {
+            "" => EventFilter::default(),
+            text => serde_json::from_str(text).map_err(|_| Refusal::new(400, "M_NOT_JSON", "Invalid filter"))?,
+        };
         let backwards = query.dir == "b";
         let given = query.from.as_deref().and_then(|from| from.parse::<usize>().ok());
         let from = given
             .unwrap_or(if backwards { timeline.len() } else { 0 })
             .min(timeline.len());
         let limit = query.limit.unwrap_or(10).min(1000);
-        let (chunk, end, last): (Vec<_>, usize, bool) = if backwards {
-            let end = from.saturating_sub(limit);
-            (timeline[end..from].iter().rev().collect(), end, end == 0)
+        let wanted = |at: &usize| filter.takes(&timeline[*at]);
+        let places: Vec<usize> = if backwards {
+            (0..from).rev().filter(wanted).take(limit).collect()
         } else {
-            let end = (from + limit).min(timeline.len());
-            (timeline[from..end].iter().collect(), end, end == timeline.len())
+            (from..timeline.len()).filter(wanted).take(limit).collect()
         };
+        let chunk: Vec<_> = places.iter().map(|at| timeline[*at].shown_to(session)).collect();
+        // A page that is not full is the last one.
+        let last = places.len() < limit;
+        let end = places.last().map_or(from, |at| if backwards { *at } else { at + 1 });
         let mut page = json!({"start": from.to_string(), "chunk": chunk, "state": []});
         if !last {
             page["end"] = json!(end.to_string());

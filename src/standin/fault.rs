@@ -57,6 +57,8 @@ pub enum Scope {
     SendsTo(String),
     /// Looking at single events of one room, by its ID.
     LooksInto(String),
+    /// Paging through the events of one room, by its ID.
+    Reads(String),
 }
 
 /// What a request does, as far as faults tell requests apart.
@@ -66,6 +68,8 @@ pub(super) enum Act {
     Send,
     /// Looks at a single event.
     Look,
+    /// Pages through events.
+    Read,
     /// Anything else.
     Other,
 }
@@ -162,6 +166,7 @@ impl Scope {
             Self::Room(id) => room == Some(id.as_str()),
             Self::Sends => act == Act::Send,
             Self::SendsTo(id) => act == Act::Send && room == Some(id.as_str()),
+            Self::Reads(id) => act == Act::Read && room == Some(id.as_str()),
             Self::LooksInto(id) => act == Act::Look && room == Some(id.as_str()),
         }
     }

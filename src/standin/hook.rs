@@ -1,7 +1,8 @@
 //! A Hookshot inbound webhook beside the stand-in: what is posted to its URL is in its room.
 //!
 //! Guarantees: answers and messages are those of the bridge with `waitForComplete`; there are no transactions, so a
-//! repeated request is another message. Faults that are planned for sends to the room strike here, too.
+//! repeated request is another message. The event holds what was posted a second time, and what is then larger than an
+//! event may be is refused as the bridge does it, without a reason. Faults that are planned for sends to the room strike here, too.
 
 use poem::web::{Data, Path};
 use poem::{Body, Request, Response, handler};
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use super::Homeserver;
 use super::answer::Refusal;
 use super::serve::{Call, serve_public};
-use super::world::World;
+use super::world::{World, is_too_large};
 
 /// Larger bodies are refused, as by the bridge's JSON parser.
 const BODY_LIMIT: usize = 100 * 1024;
@@ -45,6 +46,10 @@ impl World {
         });
         let bridge = self.full('@', "hookshot");
         let event = self.event(&room, &bridge, "m.room.message", None, content);
+        if is_too_large(&event) {
+            // The homeserver tells the bridge, and the bridge tells nobody.
+            return Err(Refusal::hook(500, "Failed to process webhook"));
+        }
         let room = self.rooms.get_mut(&room).ok_or_else(missing)?;
         room.store(event);
         Ok(json!({"ok": true}))

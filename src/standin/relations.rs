@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::answer::Refusal;
 use super::room::{Event, Room};
-use super::world::World;
+use super::world::{Session, World};
 
 impl Event {
     /// The kind of relation and the event that it leads to; a reply has none.
@@ -61,8 +61,8 @@ impl Room {
         edits.max_by_key(|event| (event.origin_server_ts, &event.event_id))
     }
 
-    /// An event with the sums of what refers to it, as it is answered to `user`.
-    pub(super) fn bundled(&self, event: &Event, user: &str) -> Value {
+    /// An event with the sums of what refers to it, as it is answered in this session.
+    pub(super) fn bundled(&self, event: &Event, session: &Session) -> Value {
         let mut sums = json!({});
         if let Some(edit) = self.newest_edit(event) {
             sums["m.replace"] = json!(edit);
@@ -72,10 +72,10 @@ impl Room {
             sums["m.thread"] = json!({
                 "count": thread.len(),
                 "latest_event": latest,
-                "current_user_participated": thread.iter().any(|line| line.sender == user),
+                "current_user_participated": thread.iter().any(|line| line.sender == session.user),
             });
         }
-        let mut answer = json!(event);
+        let mut answer = event.shown_to(session);
         if sums != json!({}) {
             answer["unsigned"]["m.relations"] = sums;
         }

@@ -1,6 +1,6 @@
 //! A room of the stand-in: state, timeline, and what it takes to be let in and to speak.
 //!
-//! Guarantees: events keep the order in which they were stored; one transaction of one device is one event. Rules are
+//! Guarantees: events keep the order in which they were stored; one transaction of one device is one event, for a day. Rules are
 //! those of the specification as far as a sending bot meets them; there is no federation and no state resolution.
 
 use std::collections::{BTreeMap, HashMap};
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::answer::Refusal;
+use super::world::Session;
 
 /// An event as clients get it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,9 +36,25 @@ pub struct Event {
     /// The transaction that it came in; not shown to clients.
     #[serde(skip)]
     pub txn: Option<String>,
+    /// Whose transaction that was.
+    #[serde(skip)]
+    pub(super) scope: Option<String>,
 }
 
 impl Event {
+    /// As its sender's own device gets it, with its transaction, and as everybody else does.
+    pub(super) fn shown_to(&self, session: &Session) -> Value {
+        let mut shown = json!(self);
+        if let Some(txn) = self
+            .txn
+            .as_ref()
+            .filter(|_| self.scope.as_ref() == Some(&session.scope))
+        {
+            shown["unsigned"]["transaction_id"] = json!(txn);
+        }
+        shown
+    }
+
     /// The plain text of a message; empty for other events.
     pub fn body(&self) -> &str {
         self.content.get("body").and_then(Value::as_str).unwrap_or_default()
@@ -125,7 +142,8 @@ pub(super) type TxnKey = (String, String, String);
 pub(super) struct Room {
     pub(super) state: BTreeMap<(String, String), Event>,
     pub(super) timeline: Vec<Event>,
-    pub(super) txns: HashMap<TxnKey, String>,
+    /// The events that transactions became, and when.
+    pub(super) txns: HashMap<TxnKey, (String, u64)>,
     pub(super) sends_seen: u64,
 }
 

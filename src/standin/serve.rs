@@ -39,6 +39,13 @@ impl Call<'_> {
         }
     }
 
+    pub(super) fn read(room: &str) -> Call<'_> {
+        Call {
+            room: Some(room),
+            act: Act::Read,
+        }
+    }
+
     pub(super) fn look(room: &str) -> Call<'_> {
         Call {
             room: Some(room),

@@ -19,6 +19,9 @@ const EVENT_LIMIT: usize = 65_536;
 /// What hashes, signatures and references to earlier events add to an event that the homeserver stores.
 const ENVELOPE: usize = 1_000;
 
+/// How long a transaction is remembered, in milliseconds: a day, as by a Synapse.
+const TXN_REMEMBERED: u64 = 24 * 3600 * 1000;
+
 /// Who a request is from.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Session {
@@ -186,7 +189,8 @@ impl World {
         session: &Session,
     ) -> Result<String, Refusal> {
         let key: TxnKey = (session.scope.clone(), kind.to_owned(), txn.to_owned());
-        if let Some(event_id) = self.rooms.get(room).and_then(|room| room.txns.get(&key)) {
+        let known = self.rooms.get(room).and_then(|room| room.txns.get(&key));
+        if let Some((event_id, _)) = known.filter(|(_, at)| self.now().saturating_sub(*at) < TXN_REMEMBERED) {
             return Ok(event_id.clone());
         }
         self.look(room, session)?.must_be_allowed(&session.user, kind)?;
@@ -195,12 +199,13 @@ impl World {
         self.check_relation(room, kind, &content, &session.user)?;
         let mut event = self.event(room, &session.user, kind, None, content);
         event.txn = Some(txn.to_owned());
-        if serde_json::to_vec(&event).map_or(0, |bytes| bytes.len()) + ENVELOPE > EVENT_LIMIT {
+        event.scope = Some(session.scope.clone());
+        if is_too_large(&event) {
             return Err(Refusal::new(413, "M_TOO_LARGE", "event too large"));
         }
         let event_id = event.event_id.clone();
         if let Some(room) = self.rooms.get_mut(room) {
-            room.txns.insert(key, event_id.clone());
+            room.txns.insert(key, (event_id.clone(), event.origin_server_ts));
             room.store(event);
         }
         Ok(event_id)
@@ -233,8 +238,6 @@ impl World {
         state_key: Option<&str>,
         content: Value,
     ) -> Event {
-        let now = self.born.0 + self.born.1.elapsed() + self.ahead;
-        let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Event {
             event_id: format!("$standInEvent{:031}", self.count()),
             room_id: room.to_owned(),
@@ -242,11 +245,24 @@ impl World {
             kind: kind.to_owned(),
             state_key: state_key.map(ToOwned::to_owned),
             content,
-            origin_server_ts: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
+            origin_server_ts: self.now(),
             unsigned: json!({}),
             txn: None,
+            scope: None,
         }
     }
+
+    /// This homeserver's clock, in milliseconds since 1970.
+    fn now(&self) -> u64 {
+        let now = self.born.0 + self.born.1.elapsed() + self.ahead;
+        let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Whether an event is larger than a homeserver takes, with what servers add to it.
+pub(super) fn is_too_large(event: &Event) -> bool {
+    serde_json::to_vec(event).map_or(0, |bytes| bytes.len()) + ENVELOPE > EVENT_LIMIT
 }
 
 /// Canonical JSON has no floats, and event content is an object.

@@ -1,4 +1,7 @@
 //! How the parts are, asked by `/health/ready` and `/metrics`.
+//!
+//! Guarantees: however often and by whomever it is asked, the store is asked about once a second, and by one at a time; the
+//! homeserver less often still. A probe must not become load, and what is not guarded must not keep acceptance from the store.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -8,14 +11,19 @@ use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Mutex;
 
+use super::remembered::Remembered;
 use super::routes::InUse;
 use crate::deliver::Courier;
 use crate::intake::{Check, Checks, State};
 use crate::matrix::Carrier;
-use crate::outbox::Outbox;
-use crate::render::Renderer;
+use crate::message::RoomAddress;
+use crate::outbox::{Outbox, Stats};
+use crate::pipeline::Pipeline;
+use crate::render::{Renderer, TemplateProblem};
 
-/// How long an answer about the homeserver is believed; a probe must not become load.
+/// How long an answer of the store is believed.
+const FRESH: Duration = Duration::from_secs(1);
+/// How long an answer about the homeserver is believed.
 const BELIEVED: Duration = Duration::from_secs(10);
 /// How long the homeserver may take to answer a probe.
 const PROBE: Duration = Duration::from_secs(3);
@@ -26,10 +34,16 @@ pub(super) struct Parts {
     outbox: Outbox,
     carrier: Carrier,
     renderer: Renderer,
+    pipeline: Arc<Pipeline>,
     courier: Arc<Courier>,
     routes: Arc<InUse>,
     metrics: Option<PrometheusHandle>,
-    probed: Mutex<Option<(Instant, Option<String>)>>,
+    /// Why the outbox cannot be written.
+    writes: Remembered<Option<String>>,
+    /// What is in it, or why that cannot be said.
+    stats: Remembered<Result<Stats, String>>,
+    /// Why the homeserver is not reached.
+    reached: Remembered<Option<String>>,
     gauged: Mutex<Vec<String>>,
 }
 
@@ -38,6 +52,7 @@ impl Parts {
         outbox: Outbox,
         carrier: Carrier,
         renderer: Renderer,
+        pipeline: Arc<Pipeline>,
         courier: Arc<Courier>,
         routes: Arc<InUse>,
         metrics: Option<PrometheusHandle>,
@@ -46,16 +61,20 @@ impl Parts {
             outbox,
             carrier,
             renderer,
+            pipeline,
             courier,
             routes,
             metrics,
-            probed: Mutex::default(),
+            writes: Remembered::default(),
+            stats: Remembered::default(),
+            reached: Remembered::default(),
             gauged: Mutex::default(),
         }
     }
 
     async fn outbox(&self) -> Check {
-        let reason = self.outbox.probe().await.err().map(|error| error.to_string());
+        let probe = async { self.outbox.probe().await.err().map(|error| error.to_string()) };
+        let reason = self.writes.or_ask(FRESH, probe).await;
         let state = if reason.is_some() {
             State::Unavailable
         } else {
@@ -68,20 +87,25 @@ impl Parts {
         }
     }
 
+    async fn stats(&self) -> Result<Stats, String> {
+        let ask = async {
+            self.outbox
+                .stats(Timestamp::now())
+                .await
+                .map_err(|error| error.to_string())
+        };
+        self.stats.or_ask(FRESH, ask).await
+    }
+
     async fn homeserver(&self) -> Check {
-        let mut probed = self.probed.lock().await;
-        let fresh = probed.as_ref().filter(|(at, _)| at.elapsed() < BELIEVED);
-        let reason = if let Some((_, reason)) = fresh {
-            reason.clone()
-        } else {
-            let reason = match tokio::time::timeout(PROBE, self.carrier.probe()).await {
+        let probe = async {
+            match tokio::time::timeout(PROBE, self.carrier.probe()).await {
                 Ok(Ok(())) => None,
                 Ok(Err(failure)) => Some(failure.to_string()),
                 Err(_) => Some(format!("no answer within {} s", PROBE.as_secs())),
-            };
-            *probed = Some((Instant::now(), reason.clone()));
-            reason
+            }
         };
+        let reason = self.reached.or_ask(BELIEVED, probe).await;
         Check {
             name: "homeserver",
             state: degraded(reason.as_ref()),
@@ -89,8 +113,17 @@ impl Parts {
         }
     }
 
+    /// What is broken since it was loaded, and what went wrong while notifications were rendered.
+    fn template_problems(&self) -> Vec<TemplateProblem> {
+        let mut problems = self.renderer.problems();
+        let rendering = self.pipeline.template_problems(Timestamp::now());
+        let is_new: Vec<_> = rendering.into_iter().filter(|one| !problems.contains(one)).collect();
+        problems.extend(is_new);
+        problems
+    }
+
     fn templates(&self) -> Check {
-        let problems = self.renderer.problems();
+        let problems = self.template_problems();
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         let reason = (!lines.is_empty()).then(|| lines.join("; "));
         Check {
@@ -113,7 +146,8 @@ impl Parts {
 
     async fn deliveries(&self) -> Check {
         let mut reasons = Vec::new();
-        match self.outbox.stats(Timestamp::now()).await {
+        let mut waiting = None;
+        match self.stats().await {
             Ok(stats) => {
                 let age = stats
                     .oldest()
@@ -127,10 +161,15 @@ impl Parts {
                 if stats.dead > 0 {
                     reasons.push(format!("{} were given up, see `outbox list --state dead`", stats.dead));
                 }
+                waiting = Some(stats.rooms);
             }
-            Err(error) => reasons.push(error.to_string()),
+            Err(error) => reasons.push(error),
         }
-        let troubles = self.courier.troubles(Instant::now());
+        let waits = |room: &RoomAddress| {
+            let waiting = waiting.as_ref();
+            waiting.is_none_or(|rooms| rooms.iter().any(|one| one.room == *room && one.waiting > 0))
+        };
+        let troubles = self.courier.troubles(Instant::now(), waits);
         reasons.extend(troubles.account);
         reasons.extend(
             troubles
@@ -147,10 +186,10 @@ impl Parts {
     }
 
     async fn set_gauges(&self) {
-        metrics::gauge!("relay_templates_broken").set(count(self.renderer.problems().len() as u64));
+        metrics::gauge!("relay_templates_broken").set(count(self.template_problems().len() as u64));
         let routes = self.routes.problems(&self.renderer.names());
         metrics::gauge!("relay_routes_broken").set(count(routes.len() as u64));
-        let Ok(stats) = self.outbox.stats(Timestamp::now()).await else {
+        let Ok(stats) = self.stats().await else {
             return;
         };
         metrics::gauge!("relay_deliveries_dead").set(count(stats.dead));
@@ -159,27 +198,24 @@ impl Parts {
             .map_or(0.0, |oldest| Timestamp::now().duration_since(oldest).as_secs_f64());
         metrics::gauge!("relay_oldest_waiting_seconds").set(age.max(0.0));
         let mut gauged = self.gauged.lock().await;
+        let rooms: Vec<String> = stats.rooms.iter().map(|one| one.room.to_string()).collect();
         // A room that has drained is no longer in the figures; its gauge must not stay where it was.
-        for room in std::mem::take(&mut *gauged) {
-            metrics::gauge!("relay_deliveries_waiting", "room" => room).set(0.0);
+        for room in gauged.iter().filter(|room| !rooms.contains(room)) {
+            metrics::gauge!("relay_deliveries_waiting", "room" => room.clone()).set(0.0);
         }
-        for room in stats.rooms {
-            metrics::gauge!("relay_deliveries_waiting", "room" => room.room.to_string()).set(count(room.waiting));
-            gauged.push(room.room.to_string());
+        for one in stats.rooms {
+            metrics::gauge!("relay_deliveries_waiting", "room" => one.room.to_string()).set(count(one.waiting));
         }
+        *gauged = rooms;
     }
 }
 
 #[async_trait::async_trait]
 impl Checks for Parts {
     async fn checks(&self) -> Vec<Check> {
-        vec![
-            self.outbox().await,
-            self.homeserver().await,
-            self.templates(),
-            self.routes(),
-            self.deliveries().await,
-        ]
+        // At once: each may take as long as what it asks has patience.
+        let (outbox, homeserver, deliveries) = tokio::join!(self.outbox(), self.homeserver(), self.deliveries());
+        vec![outbox, homeserver, self.templates(), self.routes(), deliveries]
     }
 
     async fn metrics(&self) -> String {
@@ -187,7 +223,6 @@ impl Checks for Parts {
         let Some(handle) = &self.metrics else {
             return String::new();
         };
-        handle.run_upkeep();
         let mut text = handle.render();
         let _ = writeln!(
             text,

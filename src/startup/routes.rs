@@ -3,6 +3,7 @@
 //! Guarantees: a file that cannot be used changes nothing but what `/health/ready`, the log and a metric say; each change
 //! is one line of the log. A notification that is being routed sees the old table or the new one, never both.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,9 +12,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::report_matrix;
 use crate::config::routes::{RouteProblem, Routes, Watch, Watched};
-use crate::intake::Door;
+use crate::intake::{CredentialSettings, Door};
 use crate::matrix::Carrier;
-use crate::message::TemplateName;
+use crate::message::{RouteName, TemplateName};
 use crate::render::Renderer;
 use crate::route::Router;
 
@@ -57,6 +58,27 @@ pub(super) struct Keeper {
     /// Knows which templates there are.
     pub(super) renderer: Renderer,
     pub(super) hangup: Option<Signal>,
+}
+
+/// Says which routes are for everybody.
+pub(super) fn warn_of_open<'a>(routes: impl IntoIterator<Item = &'a RouteName>) {
+    for route in routes {
+        tracing::warn!(
+            alert.route = %route,
+            "the route `{route}` asks for no credential (RELAY_TOKEN): anyone who reaches this port can send messages to its rooms"
+        );
+    }
+}
+
+/// Says which routes have a credential that might be guessed.
+pub(super) fn warn_of_guessable(credentials: &BTreeMap<RouteName, CredentialSettings>) {
+    for (route, _) in credentials.iter().filter(|(_, credentials)| credentials.guessable()) {
+        tracing::warn!(
+            alert.route = %route,
+            "a credential of the route `{route}` is shorter than 16 characters, and guessing is not slowed down: choose one \
+             at random, for instance by `openssl rand -hex 32`"
+        );
+    }
 }
 
 /// SIGHUP from now on, which would end the process otherwise. Without a routes file it does, as it always did.
@@ -115,6 +137,7 @@ impl Keeper {
     }
 
     fn take(&self, routes: Routes) {
+        let open = self.door.open_routes();
         // First who may come in: a route that is added or guarded now must not be open for a moment.
         if let Err(error) = self.door.replace_routes(&routes.credentials, routes.compat.clone()) {
             return self.refuse(vec![RouteProblem {
@@ -123,6 +146,8 @@ impl Keeper {
                 message: error.to_string(),
             }]);
         }
+        warn_of_open(self.door.open_routes().iter().filter(|route| !open.contains(route)));
+        warn_of_guessable(&routes.credentials);
         let before = self.router.table();
         let by_template = |template: &TemplateName| self.renderer.can_ping_room(template);
         let (known, pinged) = (before.rooms(), before.pinged_rooms(by_template));

@@ -2,7 +2,7 @@
 //!
 //! Guarantees: `@timestamp`, `log.level` and `message` come first, `ecs.version` follows, as the ECS logging
 //! specification asks; dotted fields of the relay's own vocabulary are nested, and every other field stands under
-//! `labels` as text, so that no line can break an index mapping.
+//! `labels` as text, so that no line can break an index mapping. Long texts are cut as in lines for people.
 
 use std::fmt;
 
@@ -12,6 +12,8 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
+
+use super::human::{LONGEST_FIELD, LONGEST_MESSAGE, cut};
 
 /// The version whose field set is used.
 const ECS_VERSION: &str = "8.11.0";
@@ -94,21 +96,25 @@ struct Fields {
 
 impl Fields {
     fn add(&mut self, field: &Field, value: Value) {
+        self.others.push((field.name(), value));
+    }
+
+    fn add_text(&mut self, field: &Field, text: String) {
         if field.name() == "message" {
-            value.as_str().unwrap_or_default().clone_into(&mut self.message);
+            self.message = cut(text, LONGEST_MESSAGE);
         } else {
-            self.others.push((field.name(), value));
+            self.others.push((field.name(), cut(text, LONGEST_FIELD).into()));
         }
     }
 }
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.add(field, format!("{value:?}").into());
+        self.add_text(field, format!("{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.add(field, value.into());
+        self.add_text(field, value.to_owned());
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {

@@ -3,6 +3,7 @@
 //! The rooms count where things happen; here the names are described once, and gauges are set when they are read.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -13,11 +14,24 @@ const DELIVERY_BUCKETS: [f64; 14] = [
 ];
 const RENDER_BUCKETS: [f64; 9] = [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.005, 0.025, 0.1, 1.0];
 
+/// How often the samples of the histograms are summed up.
+const SUMMING: Duration = Duration::from_secs(2);
+
 static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 
 /// Starts counting. One recorder serves the whole process, so further calls return the same handle.
 pub fn install() -> Option<PrometheusHandle> {
     HANDLE.get_or_init(try_install).clone()
+}
+
+/// Sums up the samples of the histograms for ever. Until then each is kept by itself, so that without this the memory
+/// would grow with every notification where nobody reads the metrics.
+pub async fn keep_summed(handle: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(SUMMING).await;
+        handle.run_upkeep();
+        tracing::trace!("the samples of the metrics are summed up");
+    }
 }
 
 fn try_install() -> Option<PrometheusHandle> {

@@ -13,7 +13,7 @@ use poem::web::Data;
 use poem_openapi::payload::Json;
 use poem_openapi::types::Any;
 use poem_openapi::{ApiResponse, OpenApi};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::shape::{PreviewAnswer, PreviewRequest};
 use super::{Tag, Workshop, store_problem};
@@ -174,7 +174,11 @@ impl Workshop {
 
     /// The notifications with their moments. One sample is enough to play it all at the moment of the samples; what
     /// consists of payloads ends `now`, and what was received comes when it did.
-    async fn sequence(&self, steps: &[Any<Value>], now: Timestamp) -> Result<Vec<(Notification, Timestamp)>, Refused> {
+    async fn sequence(
+        &self,
+        steps: &[Any<Box<RawValue>>],
+        now: Timestamp,
+    ) -> Result<Vec<(Notification, Timestamp)>, Refused> {
         let refuse = |reason: String| Refused::NotUsable(ProblemJson(Problem::of_field("sequence", reason)));
         if steps.is_empty() || steps.len() > MOST_STEPS {
             return Err(refuse(format!("1 to {MOST_STEPS} notifications are a sequence")));
@@ -182,11 +186,11 @@ impl Workshop {
         let mut at = steps[1..].iter().fold(now, |at, _| at - STEP);
         let (mut notifications, mut received) = (Vec::new(), Vec::new());
         for (number, Any(step)) in steps.iter().enumerate() {
-            notifications.push(if let Some(name) = step.as_str() {
-                let (notification, of_samples) = sample(name).ok_or_else(|| refuse(format!("no sample `{name}`")))?;
+            notifications.push(if let Ok(name) = serde_json::from_str::<String>(step.get()) {
+                let (notification, of_samples) = sample(&name).ok_or_else(|| refuse(format!("no sample `{name}`")))?;
                 at = of_samples;
                 notification
-            } else if let Some(id) = step.as_i64() {
+            } else if let Ok(id) = serde_json::from_str(step.get()) {
                 let (notification, came) = self.recorded(RecordingId(id)).await?;
                 received.push(came);
                 notification
@@ -246,8 +250,8 @@ fn sample(name: &str) -> Option<(Notification, Timestamp)> {
 }
 
 /// `name` is how the request calls it.
-fn payload_notification(payload: &Value, name: &str) -> Result<Notification, Refused> {
-    parse::notification(payload.to_string().as_bytes()).map_err(|error| {
+fn payload_notification(payload: &RawValue, name: &str) -> Result<Notification, Refused> {
+    parse::notification(payload.get().as_bytes()).map_err(|error| {
         let problem = match error {
             parse::ParseError::Field { field, reason } if field == "the body" => Problem::of_field(name, reason),
             parse::ParseError::Field { field, reason } => Problem::of_field(&format!("{name}.{field}"), reason),

@@ -3,7 +3,7 @@
 use grafana_matrix_relay::config::{Flags, Settings};
 use grafana_matrix_relay::standin::{Homeserver, NewRoom, RunningHomeserver};
 use grafana_matrix_relay::startup::{self, Relay};
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -62,12 +62,16 @@ impl App {
         self.http.post(self.url(path))
     }
 
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, self.url(path))
+    }
+
     pub(crate) fn put(&self, path: &str) -> RequestBuilder {
         self.http.put(self.url(path))
     }
 
     pub(crate) async fn get(&self, path: &str) -> Response {
-        self.http.get(self.url(path)).send().await.unwrap()
+        self.request(Method::GET, path).send().await.unwrap()
     }
 
     pub(crate) async fn get_json(&self, path: &str) -> (StatusCode, Value) {
@@ -91,13 +95,19 @@ impl App {
         }
     }
 
+    /// The texts in the room.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let messages = self.homeserver.homeserver.messages(&self.room);
+        messages.iter().map(|event| event.body().to_owned()).collect()
+    }
+
     /// Waits until the room has `count` messages, and returns their texts.
     pub(crate) async fn messages(&self, count: usize) -> Vec<String> {
         let mut changes = self.homeserver.homeserver.changes();
         loop {
-            let messages = self.homeserver.homeserver.messages(&self.room);
-            if messages.len() >= count {
-                return messages.iter().map(|event| event.body().to_owned()).collect();
+            let texts = self.texts();
+            if texts.len() >= count {
+                return texts;
             }
             changes.changed().await.unwrap();
         }

@@ -120,6 +120,20 @@ fn broken_template_renders_what_would_be_sent_and_fails() {
 }
 
 #[test]
+fn render_fails_where_a_part_of_the_template_is_broken() {
+    let place = Place::new();
+    place.write("templates/partials/header.md.j2", "one\n{{ nmae }}");
+    let said = place.run(&["render", "--as", "body"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.out.contains("CheckoutSlow"), "{}", said.out);
+    assert_eq!(said.err.matches("partials/header.md.j2:2").count(), 1, "{}", said.err);
+    // Another template does not use it.
+    place.write("templates/mine.md.j2", "{{ name }}");
+    let said = place.run(&["render", "--template", "mine", "--as", "body"]);
+    assert_eq!((said.code, said.out.trim()), (Some(0), "CheckoutSlow"), "{}", said.err);
+}
+
+#[test]
 fn check_passes_what_is_shipped_without_any_setting() {
     let said = Place::new().run(&["check"]);
     assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
@@ -151,11 +165,22 @@ fn check_warns_of_what_would_not_be_seen_as_meant() {
     for part in [
         "mine.md.j2:3: warning: ",
         "mine.md.j2:7: warning: ",
-        "mine.md.j2: warning: some of the HTML",
+        "mine.md.j2:9: warning: some of the HTML",
     ] {
         assert!(said.out.contains(part), "{part} is missing in\n{}", said.out);
     }
     assert_eq!(place.run(&["check", "--strict"]).code, Some(1));
+
+    let long = "{{ name }}\n{% for alert in alerts %}\n- {{ alert.summary * 20 }}\n{% endfor %}\n";
+    place.write("templates/mine.md.j2", long);
+    let said = place.run(&["check"]);
+    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    let warning = "mine.md.j2:3: warning: too long for one message: long labels and texts are cut";
+    assert!(
+        said.out.contains(warning) && said.out.contains("(for sample storm)"),
+        "{}",
+        said.out
+    );
 }
 
 #[tokio::test]

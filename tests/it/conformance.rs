@@ -2,20 +2,30 @@
 
 use std::process::Command;
 
-use crate::support::relay::Setup;
+use crate::support::relay::{Relay, Setup};
 
 const SCHEMATHESIS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/stack/schemathesis-venv/bin/st");
 
-/// Requests that it invents for each operation: always the same ones, so that a run is a fact and not a draw of lots.
-const EXAMPLES: &str = "40";
-
 #[tokio::test]
 async fn what_the_document_says_is_what_the_relay_does() {
-    let relay = Setup::bare()
-        .arg("demo")
-        .env("RELAY_MAX_FAILED_ATTEMPTS", "0")
-        .start()
-        .await;
+    let relay = Setup::bare().arg("demo").start().await;
+    // Requests that it invents for each operation.
+    conforms(&relay, "40", &[]).await;
+}
+
+#[tokio::test]
+async fn the_document_holds_where_credentials_are_asked_for() {
+    let setup = Setup::bare().arg("demo").env("RELAY_TOKEN", "a-token-of-the-senders");
+    let setup = setup.env("RELAY_PAGE_TOKEN", "a-token-of-the-people");
+    // One is refused at the pages, the other where notifications go: that is in the document as well.
+    let relay = setup.env("RELAY_MAX_FAILED_ATTEMPTS", "0").start().await;
+    for token in ["a-token-of-the-senders", "a-token-of-the-people"] {
+        conforms(&relay, "10", &["--header", &format!("Authorization: Bearer {token}")]).await;
+    }
+}
+
+/// Schemathesis finds nothing; its requests are always the same ones, so that a run is a fact and not a draw of lots.
+async fn conforms(relay: &Relay, examples: &str, further: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(SCHEMATHESIS);
     command
@@ -30,12 +40,13 @@ async fn what_the_document_says_is_what_the_relay_does() {
         .arg("--exclude-checks=positive_data_acceptance,negative_data_rejection")
         .args([
             "--max-examples",
-            EXAMPLES,
+            examples,
             "--seed=1",
             "--generation-deterministic",
             "--continue-on-failure",
             "--warnings=off",
         ])
+        .args(further)
         .current_dir(folder.path())
         .env("NO_PROXY", "127.0.0.1");
     let run = tokio::task::spawn_blocking(move || command.output()).await.unwrap();

@@ -236,6 +236,81 @@ async fn transient_failures_end_at_the_horizon_and_only_for_what_was_tried() {
 }
 
 #[tokio::test]
+async fn trouble_with_a_room_ends_with_the_delivery_that_is_given_up() {
+    let mut night = Night::unfolded().await;
+    let room = night.open_room();
+    let server = &night.homeserver.homeserver;
+    server.plan(Scope::Sends, When::Next(1), Fault::BadGateway);
+    server.plan(Scope::Sends, When::Next(2), Fault::Refused(400, "M_BAD_JSON"));
+    night.accept(&room).await;
+    night.step().await;
+    assert_eq!(night.troubles().rooms.len(), 1);
+    night.until_delivered(HOUR).await;
+    assert_eq!(night.stats().await.dead, 1);
+    assert_eq!(night.troubles().rooms, []);
+}
+
+#[tokio::test]
+async fn days_in_which_nothing_was_tried_do_not_count_towards_the_horizon() {
+    let mut night = Night::unfolded().await;
+    let room = night.open_room();
+    night.homeserver.refuse().await;
+    night.accept(&room).await;
+    assert_eq!(night.step().await, 1);
+    // The host is off over the weekend, and on Monday the relay is there before the homeserver.
+    night.pass(72 * HOUR);
+    night = night.crash().await;
+    night.work_for(20 * HOUR).await;
+    night.homeserver.accept_again().await;
+    night.until_delivered(HOUR).await;
+    night.assert_promise_kept();
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_does_not_count_towards_the_horizon() {
+    for (jump, back) in [(72 * HOUR, false), (72 * HOUR, true)] {
+        let mut night = Night::unfolded().await;
+        let room = night.open_room();
+        let server = &night.homeserver.homeserver;
+        server.plan(Scope::Sends, When::Next(3), Fault::BadGateway);
+        night.accept(&room).await;
+        assert_eq!(night.step().await, 1);
+        night.now.wall = if back {
+            night.now.wall - jump
+        } else {
+            night.now.wall + jump
+        };
+        night.until_delivered(HOUR).await;
+        night.assert_promise_kept();
+    }
+}
+
+#[tokio::test]
+async fn a_wait_begins_when_the_answer_is_there_or_not_to_come() {
+    let mut night = Night::unfolded().await;
+    let room = night.open_room();
+    let server = &night.homeserver.homeserver;
+    // Given up after half a second; and the wait for the room is half a second at least, so one from the start would be over.
+    let hang = server.plan(Scope::Sends, When::Always, Fault::Hang);
+    night.accept(&room).await;
+    night.step().await;
+    let wait = night.outbox.room_due(&room, night.now.wall).await.unwrap().unwrap();
+    assert!(wait.until >= night.now.wall + Duration::from_millis(999), "{wait:?}");
+
+    let server = &night.homeserver.homeserver;
+    server.heal(hang);
+    server.plan(Scope::Sends, When::Next(1), Fault::RateLimited(2_000));
+    server.plan(Scope::Sends, When::Next(1), Fault::Latency(Duration::from_millis(400)));
+    night.pass(Duration::from_mins(1));
+    assert_eq!(night.step().await, 1);
+    // Jitter adds a quarter of a second at most.
+    night.pass(Duration::from_millis(2_300));
+    assert_eq!(night.step().await, 0, "the rate limit lasts from the answer on");
+    night.until_delivered(HOUR).await;
+    night.assert_promise_kept();
+}
+
+#[tokio::test]
 async fn days_without_a_token_do_not_count_towards_the_horizon() {
     let mut night = Night::unfolded().await;
     let room = night.open_room();
@@ -247,6 +322,59 @@ async fn days_without_a_token_do_not_count_towards_the_horizon() {
     night.homeserver.homeserver.restore(&night.token);
     let server = &night.homeserver.homeserver;
     server.plan(Scope::Everything, When::Next(1), Fault::BadGateway);
+    night.until_delivered(HOUR).await;
+    night.assert_promise_kept();
+}
+
+#[tokio::test]
+async fn a_message_whose_answer_was_lost_is_not_sent_twice_however_late_it_is_sent_again() {
+    for off in [true, false] {
+        let mut night = Night::unfolded().await;
+        let room = night.open_room();
+        let server = &night.homeserver.homeserver;
+        server.plan(Scope::Sends, When::Next(1), Fault::DropReply);
+        night.accept_many(&room, 2).await;
+        assert_eq!(night.step().await, 1);
+        if off {
+            night.pass(72 * HOUR);
+            night = night.crash().await;
+        } else {
+            // The relay runs on, and its last attempt is always a moment ago.
+            night.homeserver.homeserver.revoke(&night.token);
+            night.work_for(48 * HOUR).await;
+            night.homeserver.homeserver.restore(&night.token);
+        }
+        night.until_delivered(HOUR).await;
+        assert_eq!(night.bodies(&room).len(), 2);
+        night.assert_promise_kept();
+    }
+}
+
+#[tokio::test]
+async fn what_never_reached_the_room_is_sent_after_days() {
+    let mut night = Night::unfolded().await;
+    let room = night.open_room();
+    let server = &night.homeserver.homeserver;
+    server.plan(Scope::Sends, When::Next(1), Fault::DropRequest);
+    night.accept_many(&room, 2).await;
+    night.step().await;
+    night.pass(72 * HOUR);
+    night.until_delivered(HOUR).await;
+    night.assert_promise_kept();
+}
+
+#[tokio::test]
+async fn where_it_cannot_be_looked_whether_a_message_is_there_it_is_sent_all_the_same_after_a_while() {
+    let mut night = Night::unfolded().await;
+    let room = night.open_room();
+    let server = &night.homeserver.homeserver;
+    server.plan(Scope::Sends, When::Next(1), Fault::DropRequest);
+    server.plan(Scope::Reads(room.to_string()), When::Always, Fault::InternalError);
+    night.accept(&room).await;
+    night.step().await;
+    night.pass(72 * HOUR);
+    night.work_for(HOUR / 2).await;
+    assert_eq!(night.waiting().await, 1);
     night.until_delivered(HOUR).await;
     night.assert_promise_kept();
 }

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use sha2::{Digest, Sha256};
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
@@ -156,6 +158,9 @@ fn a_secret_given_as_a_flag_beats_a_file_that_a_variable_names() {
     assert!(!after.contains("RELAY_TOKEN"), "{after}");
     let other = said(&["--relay-token-file=nowhere"], &[token]);
     assert!(!other.contains(contradiction) && other.contains("nowhere"), "{other}");
+    let hook = ("MATRIX_HOOK_URL", "https://hooks.example.org/webhook/s3cret");
+    let other = said(&["--hook-url-file=nowhere"], &[hook]);
+    assert!(!other.contains(contradiction) && other.contains("nowhere"), "{other}");
 }
 
 #[test]
@@ -177,4 +182,31 @@ fn only_the_env_file_of_the_working_folder_is_read() {
 fn a_flag_without_a_value_does_not_swallow_the_command() {
     let printed = relay(&["--ecs-logging", "openapi"]);
     assert!(printed.stdout.starts_with(b"openapi:"), "{printed:?}");
+}
+
+#[test]
+fn the_committed_editor_is_built_from_the_committed_sources() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/workshop/editor");
+    let mut files: Vec<_> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    // In the order of build.sh: what is written here, what it needs, how it is built.
+    let mut hash = Sha256::new();
+    for ending in ["js", "json", "sh"] {
+        for file in files
+            .iter()
+            .filter(|file| file.extension().is_some_and(|end| end == ending))
+        {
+            hash.update(fs::read(file).unwrap());
+        }
+    }
+    let built = fs::read_to_string(folder.join("../page/editor.js")).unwrap();
+    let first = built.lines().next().unwrap();
+    let sources = hex::encode(hash.finalize());
+    assert!(
+        first.contains(&format!("from {sources}.")),
+        "run `make editor`: {first}, and the sources are {sources}"
+    );
 }

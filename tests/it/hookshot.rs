@@ -189,3 +189,87 @@ async fn a_webhook_beside_an_account_or_a_room_is_refused_by_name() {
     );
     assert!(!format!("{log}{log_of_wrong}").contains("s3cret"));
 }
+
+#[tokio::test]
+async fn a_long_digest_fits_into_the_event_that_the_bridge_makes_of_it() {
+    let mut stage = Stage::new().await;
+    stage.setup = stage
+        .setup
+        .env("RELAY_FOLD_THRESHOLD", "5")
+        .env("RELAY_FOLD_AFTER", "0s");
+    let relay = stage.setup.start().await;
+    stage.plan(When::Always, Fault::Page(503));
+    let names: Vec<String> = (0..250)
+        .map(|number| format!("Alert{number:03}{}", "-with-a-long-name".repeat(number % 7 + 5)))
+        .collect();
+    for name in &names {
+        relay.accepts(&grafana_firing(name)).await;
+    }
+    stage.running.homeserver.heal_all();
+    let texts = stage.until(|texts| has(texts, "Alert249")).await;
+
+    for number in 0..250 {
+        assert!(has(&texts, &format!("Alert{number:03}")), "{number}: {texts:#?}");
+    }
+    let sizes = stage.running.homeserver.messages(&stage.room);
+    let largest = sizes.iter().map(|event| event.content.to_string().len()).max().unwrap();
+    // As large as the bridge's event may be, of which half is the copy.
+    assert!((32_768..=60_000).contains(&largest), "{largest}");
+    assert!(!relay.log().contains("a plain one goes out instead"), "{}", relay.log());
+}
+
+#[tokio::test]
+async fn a_notification_as_large_as_the_renderer_lets_pass_fits_into_the_event_of_the_bridge() {
+    let stage = Stage::new().await;
+    let relay = stage.setup.start().await;
+    let mut body = grafana_firing("Huge");
+    body["alerts"][0]["annotations"]["description"] = "x\"y ".repeat(40_000).into();
+    relay.accepts(&body).await;
+    relay.accepts(&grafana_firing("Next")).await;
+    let texts = stage.until(|texts| has(texts, "Next")).await;
+    assert!(texts[0].contains("Huge"), "{texts:#?}");
+    assert!(!relay.log().contains("the bridge could not"), "{}", relay.log());
+}
+
+#[tokio::test]
+async fn what_was_accepted_for_an_account_never_goes_to_the_webhooks_room_and_the_reverse() {
+    let stage = Stage::new().await;
+    let homeserver = &stage.running.homeserver;
+    let token = homeserver.login("bot", "RELAY");
+    let own = homeserver.create_room(&NewRoom::named("own").member("bot"));
+    let both = Setup::bare();
+    let by_account = |url: &str| {
+        let setup = both.clone().env("MATRIX_HOME_SERVER_URL", url);
+        setup
+            .env("MATRIX_ACCESS_TOKEN", &token)
+            .env("MATRIX_DEFAULT_ROOM", &own)
+    };
+
+    let relay = by_account("http://127.0.0.1:1").start().await;
+    relay.accepts(&grafana_firing("OfAccount")).await;
+    relay.kill();
+
+    let mut relay = both.clone().env("MATRIX_HOOK_URL", &stage.url).start().await;
+    let line = relay.says("messages go another way").await;
+    assert!(line.contains("outbox drop") && line.contains(&own), "{line}");
+    relay.accepts(&grafana_firing("OfHook")).await;
+    assert!(has(&stage.until(|texts| !texts.is_empty()).await, "OfHook"));
+    stage.plan(When::Always, Fault::Page(503));
+    relay.accepts(&grafana_firing("LaterOfHook")).await;
+    relay.kill();
+    homeserver.heal_all();
+
+    let mut relay = by_account(&stage.running.base_url).start().await;
+    let line = relay.says("messages go another way").await;
+    assert!(line.contains("MATRIX_HOOK_URL"), "{line}");
+    let mut changes = homeserver.changes();
+    while homeserver.messages(&own).is_empty() {
+        changes.changed().await.unwrap();
+    }
+    let texts = |room: &str| -> Vec<String> {
+        let messages = homeserver.messages(room);
+        messages.iter().map(|event| event.body().to_owned()).collect()
+    };
+    assert!(has(&texts(&own), "OfAccount") && !has(&texts(&own), "OfHook"));
+    assert_eq!(texts(&stage.room).len(), 1, "{:#?}", texts(&stage.room));
+}

@@ -3,6 +3,7 @@
 
 mod bodies;
 mod limits;
+mod memory;
 mod paths;
 mod requests;
 
@@ -68,6 +69,8 @@ async fn every_answer_carries_the_headers_that_scanners_look_for() {
             "referrer-policy: no-referrer",
             "content-security-policy: default-src 'none'",
             "cross-origin-resource-policy: same-origin",
+            "cross-origin-opener-policy: same-origin",
+            "permissions-policy: accelerometer=(), camera=()",
             "cache-control: no-",
         ] {
             assert!(head.contains(header), "{line}: {header}\n{head}");

@@ -7,6 +7,7 @@ mod modes;
 mod races;
 mod rooms;
 mod runs;
+mod storm;
 mod story;
 mod truth;
 
@@ -133,8 +134,19 @@ async fn what_was_cut_off_is_not_called_resolved_and_what_is_gone_not_recovered(
     live.cut = 1;
     live.post(10, &["A 0-9"]).await;
     let lines = live.lines().await;
-    assert_eq!(lines.len(), 2, "{lines:?}");
-    assert!(live.head(0).contains("1 more"), "{}", live.head(0));
+    assert_eq!(
+        lines,
+        [
+            "❔ UNKNOWN · 1 of at least 2 resolved · A (edited)",
+            "| ✅ RESOLVED · A · after 9 min · was: needs you · A = 96.5",
+            "| ✂️ 1 more cut off by Grafana (maxAlerts), their state is unknown",
+        ]
+    );
+    assert!(
+        live.head(0).contains("1 more") && !live.head(0).contains("RESOLVED"),
+        "{}",
+        live.head(0)
+    );
     live.cut = 0;
     live.post(20, &["C 19"]).await;
     let lines = live.lines().await;
@@ -187,6 +199,66 @@ async fn a_head_that_nobody_has_seen_takes_up_what_follows() {
         "loud ✅ RESOLVED · B · after 2 min · was critical"
     );
     assert_eq!(live.sends(), 4);
+}
+
+#[tokio::test]
+async fn a_group_that_flaps_in_an_outage_is_one_head_at_its_end() {
+    for mode in [Mode::Live, Mode::Thread, Mode::Reply, Mode::Reaction] {
+        let mut live = Live::new().await;
+        live.night.policy.mode = mode;
+        live.hold();
+        for episode in 0..10 {
+            let (begin, end) = (10 * episode, 10 * episode + 5);
+            live.post(begin, &[&format!("A {begin}")]).await;
+            live.post(end, &[&format!("A {begin}-{end}")]).await;
+        }
+        let expected: &[&str] = match mode {
+            Mode::Live => &["loud ✅ RESOLVED · A · after 5 min · was critical"],
+            Mode::Thread => &[
+                "loud 🔥 FIRING · A · critical",
+                "| ✅ RESOLVED · A · after 5 min · was: needs you · A = 96.5",
+            ],
+            Mode::Reply => &[
+                "loud 🔥 FIRING · A · critical",
+                "> ✅ RESOLVED · A · after 5 min · was: needs you · A = 96.5",
+            ],
+            _ => &["loud 🔥 FIRING · A · critical ✅×1"],
+        };
+        live.sees(expected).await;
+        // Fires again while the end still waits: nobody is told of an end after that.
+        live.hold();
+        live.post(100, &["A 100"]).await;
+        live.post(105, &["A 100-105"]).await;
+        live.post(110, &["A 110"]).await;
+        let lines = live.lines().await;
+        assert_eq!(lines.last().unwrap(), "loud 🔥 FIRING · A · critical", "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_head_cannot_hold_is_that_of_its_newest_text() {
+    let template = "{% for n in range(1200) %}row {{ n }} · {{ headline }}\n\n{% endfor %}";
+    let make = Make {
+        templates: vec![("alert.md.j2", template)],
+        ..Make::unfolded()
+    };
+    let mut live = Live::on(Night::made(make).await);
+    live.hold();
+    live.post(0, &["A 0"]).await;
+    live.post(10, &["A 0-9"]).await;
+    let lines = live.lines().await;
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.starts_with("| row 1199 · ✅ RESOLVED · A")),
+        "{lines:#?}"
+    );
+    assert!(!live.told().contains("FIRING"));
+    let sent = live.sends();
+    // The next head and its rests, in a thread of its own.
+    live.post(20, &["A 19"]).await;
+    live.lines().await;
+    assert_eq!((live.sends(), live.loud()), (2 * sent, 2));
 }
 
 #[tokio::test]

@@ -18,7 +18,13 @@ mod documents;
 #[cfg(test)]
 mod door;
 #[cfg(test)]
+mod editing;
+#[cfg(test)]
 mod front_door;
+#[cfg(test)]
+mod full_disk;
+#[cfg(test)]
+mod gallery;
 #[cfg(test)]
 mod hookshot;
 #[cfg(test)]
@@ -34,11 +40,17 @@ mod live;
 #[cfg(test)]
 mod matrix;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod night;
+#[cfg(test)]
+mod operator;
 #[cfg(test)]
 mod outbox;
 #[cfg(test)]
 mod reach;
+#[cfg(test)]
+mod ready;
 #[cfg(test)]
 mod real;
 #[cfg(test)]
@@ -51,6 +63,8 @@ mod route;
 mod routes;
 #[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod shutdown;
 #[cfg(test)]
 mod stack;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod check;
 mod home;
 mod relations;
+mod search;
 mod stage;
 
 use std::time::Duration;

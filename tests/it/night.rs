@@ -235,7 +235,7 @@ impl Night {
     }
 
     pub(crate) fn troubles(&self) -> deliver::Troubles {
-        self.courier.troubles(self.now.tick)
+        self.courier.troubles(self.now.tick, |_| true)
     }
 
     pub(crate) fn bodies(&self, room: &RoomAddress) -> Vec<String> {

@@ -3,6 +3,9 @@
 //! States what the promise means outside: what was answered 202 is in the room once and in order. The many ways in which a
 //! homeserver can fail are tried against the stand-in, which can do what Synapse cannot be told to.
 
+mod faults;
+
+use std::process::Command;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -275,7 +278,7 @@ async fn a_mixed_group_is_split_over_two_rooms_by_its_labels() {
          rooms = ['{}']\nmentions = {{ room = true }}\n",
         all.alias, web.room_id
     );
-    std::fs::write(&file, text).unwrap();
+    std::fs::write(&file, &text).unwrap();
     let mut relay = Setup::new(&synapse, "")
         .env("RELAY_ROUTES_FILE", &file.display().to_string())
         .start()
@@ -296,6 +299,23 @@ async fn a_mixed_group_is_split_over_two_rooms_by_its_labels() {
         let text = messages[0].body();
         assert!(text.contains(here) && !text.contains(elsewhere), "{text}");
     }
+
+    // The rule goes, and with a hangup the routes are read again: what is accepted from then on goes to one room.
+    let (kept, _) = text.split_once("[[").unwrap();
+    std::fs::write(&file, kept).unwrap();
+    relay.hang_up();
+    relay.says("routes were read again").await;
+    let mut later = grafana_firing("Later");
+    later["alerts"][0]["labels"]["team"] = json!("web");
+    relay.accepts(&later).await;
+    let arrived = |messages: &[Event]| messages.iter().any(|message| message.body().contains("Later"));
+    let room = &all.room_id;
+    synapse
+        .person
+        .wait_until(room, "the later alert", Duration::from_mins(1), arrived)
+        .await;
+    let elsewhere = synapse.person.messages(&web.room_id).await;
+    assert_eq!(elsewhere.len(), 1, "{elsewhere:?}");
 }
 
 /// Alert names none of which is the beginning of another.
@@ -336,4 +356,43 @@ fn assert_once_and_in_order(messages: &[Event], names: &[String]) {
         places.extend(found);
     }
     assert!(places.is_sorted(), "out of order: {places:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn send_test_puts_a_sample_into_the_room() {
+    let synapse = Synapse::start().await;
+    let room = &synapse.rooms.default;
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_grafana-matrix-relay"));
+    command
+        .args(["send-test", "--sample", "datasource-error", "--template", "compact"])
+        .env_clear()
+        .env("MATRIX_HOME_SERVER_URL", &synapse.base_url)
+        .env("MATRIX_ACCESS_TOKEN", &synapse.bot.access_token)
+        .env("MATRIX_DEFAULT_ROOM", &room.alias)
+        .current_dir(folder.path());
+    let said = tokio::task::spawn_blocking(move || command.output())
+        .await
+        .unwrap()
+        .unwrap();
+    let (out, err) = (
+        String::from_utf8_lossy(&said.stdout),
+        String::from_utf8_lossy(&said.stderr),
+    );
+    assert!(
+        said.status.success() && out.contains("sent `⚠️ CANNOT EVALUATE · CheckoutErrors"),
+        "{out}{err}"
+    );
+    let messages = synapse.person.wait_for_messages(&room.room_id, 1).await;
+    assert!(
+        messages[0].body().contains("connection refused"),
+        "{}",
+        messages[0].body()
+    );
+    assert!(
+        messages[0]
+            .formatted_body()
+            .contains("<strong>CANNOT EVALUATE</strong>")
+    );
+    assert!(!err.contains(&synapse.bot.access_token) && !out.contains(&synapse.bot.access_token));
 }

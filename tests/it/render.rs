@@ -41,12 +41,16 @@ fn folder(files: &[(&str, &str)]) -> (TempDir, Renderer) {
     for (name, text) in files {
         write(dir.path(), name, text);
     }
-    let time_zone = TimeZone::UTC;
-    let renderer = Renderer::open(&Settings {
-        templates_dir: Some(dir.path().to_owned()),
-        time_zone,
-    });
+    let renderer = Renderer::open(&settings(dir.path()));
     (dir, renderer)
+}
+
+/// The settings of a relay whose templates are there.
+fn settings(dir: &Path) -> Settings {
+    Settings {
+        templates_dir: Some(dir.to_owned()),
+        time_zone: TimeZone::UTC,
+    }
 }
 
 fn write(dir: &Path, name: &str, text: &str) {

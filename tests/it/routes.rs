@@ -118,6 +118,26 @@ rooms = ["#db:example.org"]
 "##;
 
 #[tokio::test]
+async fn any_line_of_a_file_of_secrets_lets_a_sender_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = folder.path().join("tokens");
+    fs::write(&tokens, "new-token\nold-token\n").unwrap();
+    let place = Place::with(&format!(
+        "[routes.default]\nrooms = '#ops:example.org'\ncredentials.bearer = {{ file = '{}' }}\n",
+        tokens.display()
+    ))
+    .await;
+    for (token, expected) in [
+        ("new-token", StatusCode::ACCEPTED),
+        ("old-token", StatusCode::ACCEPTED),
+        ("new-token old-token", StatusCode::UNAUTHORIZED),
+    ] {
+        let post = place.app.post("/alert").bearer_auth(token).json(&firing(token));
+        assert_eq!(post.send().await.unwrap().status(), expected, "{token}");
+    }
+}
+
+#[tokio::test]
 async fn a_mixed_group_reaches_each_room_with_its_own_alerts() {
     let place = Place::with(TEAMS).await;
     let mixed = group(&[("DiskFull", "db"), ("SlowPage", "web"), ("NoTeam", ""), ("Lag", "dba")]);
@@ -340,5 +360,14 @@ async fn a_hangup_reads_the_routes_again_and_ends_nothing() {
     let line = relay.says("routes were read again").await;
     assert!(line.contains("2 routes to 3 rooms"), "{line}");
     relay.accepts(&firing("After")).await;
+
+    // Only what was not open before is said anew.
+    fs::write(&file, format!("{TEAMS}\n[routes.new]\nrooms = '#db:example.org'\n")).unwrap();
+    relay.says_next("routes were read again").await;
+    let log = relay.log();
+    for (route, times) in [("default", 1), ("storage", 1), ("new", 1)] {
+        let warning = format!("the route `{route}` asks for no credential");
+        assert_eq!(log.matches(&warning).count(), times, "{log}");
+    }
     assert!(relay.terminate().success());
 }

@@ -4,13 +4,17 @@ use std::fmt::Write as _;
 use std::fs;
 
 use grafana_matrix_relay::config::{Flags, Settings};
+use grafana_matrix_relay::matrix::Carrier;
+use grafana_matrix_relay::standin::{Homeserver, NewRoom};
 use reqwest::Method;
 use serde_json::json;
 
+use crate::door::{SIGNATURE, TIME, signature};
 use crate::support::matrix::http_client;
+use crate::support::postgres;
 use crate::support::relay::Setup;
 
-/// Every secret that can be configured, and what a stranger shows.
+/// The secrets of the demo, and what a stranger shows.
 const SECRETS: [(&str, &str); 5] = [
     ("RELAY_TOKEN", "zq-relay-token"),
     ("RELAY_BASIC_AUTH", "grafana:zq-basic-password"),
@@ -84,6 +88,84 @@ async fn no_secret_and_no_body_is_seen_outside() {
     }
 }
 
+#[tokio::test]
+async fn no_kind_of_secret_is_seen_however_much_is_logged() {
+    let homeserver = Homeserver::new("example.org");
+    let access_token = homeserver.login("bot", "RELAY");
+    let room = homeserver.create_room(&NewRoom::named("ops").member("bot"));
+    let running = homeserver.start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("routes.toml");
+    let routes = format!(
+        "[routes.default]\nrooms = '{room}'\n[routes.named]\nrooms = '{room}'\n[routes.named.credentials]\n\
+         bearer = 'zq-route-token'\nbasic = {{ user = 'u', password = 'zq-route-password' }}\n\
+         signature = {{ secrets = 'zq-route-key', timestamp_header = '{TIME}' }}\n"
+    );
+    fs::write(&file, &routes).unwrap();
+    let database = postgres::database().await.replace("relay@", "relay:zq-database@");
+    assert!(database.contains(MARK));
+    let mut relay = Setup::bare()
+        .env("ECS_LOGGING", "false")
+        .env("RUST_LOG", "trace")
+        .env("MATRIX_HOME_SERVER_URL", &running.base_url)
+        .env("MATRIX_ACCESS_TOKEN", &access_token)
+        .env("RELAY_ROUTES_FILE", &file.display().to_string())
+        .env("RELAY_TOKEN", "zq-relay-token")
+        .env("RELAY_HMAC_SECRET", "zq-relay-key")
+        .env("RELAY_HMAC_TIMESTAMP_HEADER", TIME)
+        .env("RELAY_DATABASE_URL", &database)
+        .start()
+        .await;
+    let body = json!({"groupKey": "k\n2026-11-20T09:14:10.000000Z ERROR forged\u{1b}[2K\u{202e}", "title": "zq-title",
+        "alerts": [{"status": "firing", "labels": {"alertname": "Named", "l": "zq-label"},
+            "annotations": {"summary": "zq-annotation"}, "startsAt": "2026-11-20T09:14:10Z"}]})
+    .to_string();
+    let http = http_client();
+    let mut seen = String::new();
+    let time = jiff::Timestamp::now().as_second();
+    for (path, token, key, status) in [
+        ("/alert", "zq-relay-token", "zq-relay-key", 202),
+        ("/alert/named", "zq-route-token", "zq-route-key", 202),
+        ("/alert", "zq-relay-token", "zq-wrong-key", 401),
+        ("/alert/named", "zq-wrong-token", "zq-route-key", 401),
+        ("/alert?secret=zq-query", "zq-route-token", "zq-route-key", 401),
+    ] {
+        let answer = http
+            .post(format!("{}{path}", relay.base_url))
+            .bearer_auth(token)
+            .header(SIGNATURE, signature(key, Some(time), &body))
+            .header(TIME, time)
+            .header("content-type", "application/json")
+            .body(body.clone())
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), status, "{path} {token} {key}");
+        let _ = write!(seen, "{:?}", answer.headers());
+        seen += &answer.text().await.unwrap();
+    }
+    for path in ["/metrics", "/health/ready"] {
+        seen += &relay.get(path).await.body.to_string();
+    }
+    relay.says(" delivered ").await;
+    fs::write(&file, routes.replace("zq-route-token", "zq-another-token")).unwrap();
+    relay.says("routes were read again").await;
+    let log = relay.log();
+    for secret in [MARK, &access_token] {
+        for (place, text) in [("an answer", &seen), ("the log", &log)] {
+            let found = text.lines().find(|line| line.contains(secret));
+            assert_eq!(found, None, "{place}");
+        }
+    }
+    // What is logged of a request stays in the line that logs it.
+    assert!(
+        log.contains(r"k\n2026-11-20T09:14:10.000000Z ERROR forged\u{1b}[2K\u{202e}"),
+        "{log}"
+    );
+    assert!(!log.lines().any(|line| line.starts_with("2026-11-20T")), "{log}");
+    assert!(!log.chars().any(|c| c == '\u{1b}' || c == '\u{202e}'), "{log}");
+}
+
 #[test]
 fn debug_of_the_settings_shows_no_secret() {
     let folder = tempfile::tempdir().unwrap();
@@ -108,7 +190,20 @@ fn debug_of_the_settings_shows_no_secret() {
     flags.door.page_token = Some("zq-page".into());
     flags.door.metrics_token = Some("zq-metrics".into());
     let settings = Settings::from_flags(&flags).unwrap();
-    for shown in [format!("{flags:?}"), format!("{settings:?}"), format!("{settings:#?}")] {
+    let by_hook = Flags {
+        hook_url: Some("https://hooks.example.org/webhook/zq-hook".into()),
+        ..Flags::default()
+    };
+    let hook = Settings::from_flags(&by_hook).unwrap();
+    // Of what is made of them, too: a panic may print any of it.
+    let carriers = [&settings, &hook].map(|settings| Carrier::new(&settings.matrix).unwrap());
+    for shown in [
+        format!("{flags:?}{by_hook:?}"),
+        format!("{settings:?}{hook:?}"),
+        format!("{settings:#?}{hook:#?}"),
+        format!("{carriers:?}{carriers:#?}"),
+        format!("{:?}", settings.routes_source),
+    ] {
         assert!(!shown.contains(MARK), "{shown}");
     }
 }

@@ -9,5 +9,6 @@ pub(crate) mod matrix;
 pub(crate) mod payload;
 pub(crate) mod postgres;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod relay;
 pub(crate) mod synapse;

@@ -175,15 +175,15 @@ async fn sequence_is_told_as_its_room_gets_it() {
         told,
         [
             row(1, "$1-1", "", "", "m.text"),
-            row(2, "$2-1", "m.replace", "$1-1", "m.text"),
-            row(2, "$2-2", "m.thread", "$1-1", "m.text"),
-            row(3, "$3-1", "m.replace", "$1-1", "m.text"),
-            row(3, "$3-2", "m.thread", "$1-1", "m.notice"),
-            row(4, "$4-1", "m.replace", "$1-1", "m.notice"),
-            row(4, "$4-2", "m.thread", "$1-1", "m.notice"),
+            row(2, "$2-1", "m.thread", "$1-1", "m.text"),
+            row(2, "$2-2", "m.replace", "$1-1", "m.text"),
+            row(3, "$3-1", "m.thread", "$1-1", "m.notice"),
+            row(3, "$3-2", "m.replace", "$1-1", "m.text"),
+            row(4, "$4-1", "m.thread", "$1-1", "m.notice"),
+            row(4, "$4-2", "m.replace", "$1-1", "m.notice"),
         ]
     );
-    assert_eq!(events[6]["event"]["m.relates_to"]["m.in_reply_to"]["event_id"], "$3-2");
+    assert_eq!(events[5]["event"]["m.relates_to"]["m.in_reply_to"]["event_id"], "$3-1");
     assert_eq!(answer["diagnostics"], json!([]));
 
     // The same bodies as really posted: the room gets the same events, in the same order.
@@ -215,14 +215,14 @@ async fn drafts_of_head_and_line_are_tried_together() {
             .map(|message| message["body"].as_str().unwrap().to_owned())
             .collect()
     };
-    assert_eq!(bodies(&preview(&app, &request).await), ["head 1", "head 0", "line 0/1"]);
+    assert_eq!(bodies(&preview(&app, &request).await), ["head 1", "line 0/1", "head 0"]);
     request["source"] = json!("ok\n{{ chnage }}");
     let answer = preview(&app, &request).await;
     let error = &answer["diagnostics"][0];
     assert_eq!((&error["file"], &error["line"]), (&json!("update.md.j2"), &json!(2)));
     assert_eq!(answer["diagnostics"].as_array().unwrap().len(), 1, "{answer}");
     // What is no template of lines takes the relay's own.
-    assert!(bodies(&answer)[2].contains("CheckoutSlow"), "{answer}");
+    assert!(bodies(&answer)[1].contains("CheckoutSlow"), "{answer}");
 
     let payloads = json!({"sequence": [firing("Mine"), firing("Mine")]});
     assert_eq!(preview(&app, &payloads).await["messages"].as_array().unwrap().len(), 1);
@@ -248,7 +248,7 @@ fn told(answer: &Value) -> Vec<(u64, String, String)> {
 async fn sequence_is_told_in_the_mode_that_is_chosen() {
     let app = App::start().await;
     for (mode, kinds) in [
-        ("live", &["", "m.replace", "m.thread"][..]),
+        ("live", &["", "m.thread", "m.replace"][..]),
         ("thread", &["", "m.thread"]),
         ("reply", &["", "reply"]),
         ("reaction", &["", "m.annotation"]),
@@ -283,10 +283,10 @@ async fn sequence_of_several_groups_is_a_story_for_each() {
         "what has no group is a message each time"
     );
     assert!(
-        told[3].1 == "m.replace" && told[3].2.contains("A") && told[3].2.contains(after),
+        told[4].1 == "m.replace" && told[4].2.contains('A') && told[4].2.contains(after),
         "{told:#?}"
     );
-    assert!(told[4].1 == "m.thread" && told[4].2.contains("A"), "{told:#?}");
+    assert!(told[3].1 == "m.thread" && told[3].2.contains('A'), "{told:#?}");
 }
 
 #[tokio::test]
@@ -310,7 +310,7 @@ async fn sequence_may_consist_of_what_was_received() {
     ids.reverse();
     let answer = preview(&app, &json!({"sequence": ids})).await;
     let kinds: Vec<String> = told(&answer).into_iter().map(|(_, kind, _)| kind).collect();
-    assert_eq!(kinds, ["", "m.replace", "m.thread"]);
+    assert_eq!(kinds, ["", "m.thread", "m.replace"]);
     let (status, problem) = refused(&app, &json!({"sequence": [999]})).await;
     assert_eq!((status, &problem["field"]), (422, &json!("recorded")), "{problem}");
 }
@@ -473,7 +473,7 @@ async fn only_the_last_notifications_are_kept_and_none_that_is_large_or_repeated
 }
 
 #[tokio::test]
-async fn caller_chooses_a_template_that_exists() {
+async fn caller_chooses_a_template() {
     let app = App::start().await;
     let answer = app
         .post("/alert?template=compact")
@@ -487,7 +487,7 @@ async fn caller_chooses_a_template_that_exists() {
         app.messages(1).await[0],
         chosen["messages"][0]["body"].as_str().unwrap()
     );
-    for name in ["missing", "..%2Falert", ""] {
+    for name in ["..%2Falert", "alert.md.j2", ""] {
         let answer = app
             .post(&format!("/alert?template={name}"))
             .json(&firing("Refused"))
@@ -499,6 +499,32 @@ async fn caller_chooses_a_template_that_exists() {
     }
     // The same notification through another template is another message.
     assert_eq!(app.accept(&firing("Chosen")).await["recognised"], false);
+}
+
+#[tokio::test]
+async fn alert_for_a_template_that_is_not_there_or_broken_is_accepted_and_says_so() {
+    let app = App::with(|flags| {
+        let folder = std::path::PathBuf::from(flags.templates_dir.clone().unwrap());
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("broken.md.j2"), "one\n{% if %}").unwrap();
+    })
+    .await;
+    for (count, (name, said)) in [
+        ("missing", "Template missing.md.j2: there is no such template"),
+        ("broken", "Template broken.md.j2:2: "),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let request = app.post(&format!("/alert?template={name}"));
+        let answer = request.json(&firing(&format!("Kept{count}"))).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::ACCEPTED, "{name}");
+        let message = app.messages(count + 1).await.remove(count);
+        assert!(
+            message.contains(&format!("Kept{count}")) && message.contains(said),
+            "{message}"
+        );
+    }
 }
 
 #[tokio::test]

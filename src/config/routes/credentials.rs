@@ -1,7 +1,7 @@
 //! What callers of a route have to show, and where its secrets are.
 //!
-//! Guarantees: a secret is a text, a `${VARIABLE}` in it, or a file; a variable that is not set is named and nothing of
-//! a value is ever part of a problem.
+//! Guarantees: a secret is a text, a `${VARIABLE}` in it, or a file; where several may be, each line is one, as in the files
+//! of the environment's variables. A variable that is not set is named and nothing of a value is ever part of a problem.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -45,9 +45,14 @@ fn basic(section: &Section<'_>, seen: &mut Vec<Seen>) -> Option<BasicLogin> {
         section.source.error(span, "a user name is not empty and has no `:`");
     }
     let password = section.get("password").or_else(|| missing(section, "password"))?;
+    let mut lines = lines(section, "password", password, seen)?;
+    if lines.len() > 1 {
+        let message = "a password is one line, and this one has several";
+        section.source.error(password.span(), message);
+    }
     Some(BasicLogin {
         user: user.to_owned(),
-        password: secret(section, "password", password, seen)?,
+        password: lines.swap_remove(0),
     })
 }
 
@@ -97,11 +102,17 @@ fn secrets(section: &Section<'_>, key: &str, seen: &mut Vec<Seen>) -> Vec<Secret
         let message = format!("`{key}` is empty, and would let everybody in; leave it out or name a secret");
         section.source.error(value.span(), message);
     }
-    let read = items.into_iter().filter_map(|item| secret(section, key, item, seen));
-    read.collect()
+    let read = items.into_iter().filter_map(|item| lines(section, key, item, seen));
+    read.flatten().collect()
 }
 
-fn secret<'t>(section: &Section<'t>, key: &str, value: &'t Value<'t>, seen: &mut Vec<Seen>) -> Option<SecretString> {
+/// The secrets in one value, at least one.
+fn lines<'t>(
+    section: &Section<'t>,
+    key: &str,
+    value: &'t Value<'t>,
+    seen: &mut Vec<Seen>,
+) -> Option<Vec<SecretString>> {
     let error = |span: Range<usize>, message: String| {
         section.source.error(span, message);
         None
@@ -131,11 +142,12 @@ fn secret<'t>(section: &Section<'t>, key: &str, value: &'t Value<'t>, seen: &mut
             return error(value.span(), message);
         }
     };
-    let text = text.trim();
-    if text.is_empty() {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines: Vec<_> = lines.map(SecretString::from).collect();
+    if lines.is_empty() {
         return error(value.span(), format!("this secret of `{key}` is empty"));
     }
-    Some(SecretString::from(text))
+    Some(lines)
 }
 
 /// The text with the values of its `${VARIABLE}`s; `$${` stands for `${`.

@@ -1,6 +1,7 @@
 //! What a digest holds, by the size of the backlog.
 
 use super::*;
+use crate::matrix;
 use crate::outbox::DeliveryId;
 
 const START: i64 = 1_795_166_000;
@@ -19,10 +20,13 @@ fn waiting(at: i64, headline: &str) -> Waiting {
 
 fn compose(waiting: &[Waiting]) -> Digest {
     let now = Timestamp::from_second(START + 2_000).unwrap();
-    let digest = super::compose(waiting, &TimeZone::UTC, now);
-    let event = matrix::event(&digest.message).to_string();
-    assert!(event.len() <= CONTENT_LIMIT, "{}", event.len());
+    let digest = super::compose(waiting, &TimeZone::UTC, now, &bytes);
+    assert!(bytes(&digest.message) <= CONTENT_LIMIT, "{}", bytes(&digest.message));
     digest
+}
+
+fn bytes(message: &RenderedMessage) -> usize {
+    matrix::event(message).to_string().len()
 }
 
 fn backlog(headline: impl Fn(i64) -> String) -> Vec<Waiting> {
@@ -55,18 +59,61 @@ fn every_waiting_notification_is_named_in_order_and_escaped() {
 }
 
 #[test]
+fn what_was_joined_while_it_waited_is_named_line_by_line() {
+    let backlog = [
+        waiting(
+            0,
+            "🔥 NEWLY FIRING 1 · DiskFull\n✅ RESOLVED 1 · DiskFull\n✅ RESOLVED 1 · DiskFull",
+        ),
+        waiting(60, "✅ RESOLVED 1 · DiskFull"),
+        waiting(120, "🔥 X"),
+    ];
+    let digest = compose(&backlog);
+    let lines: Vec<&str> = digest.message.body.lines().collect();
+    assert!(lines[0].starts_with("📬 5 notifications waited"), "{lines:?}");
+    assert_eq!(
+        lines[1..],
+        [
+            "• 🔥 NEWLY FIRING 1 · DiskFull (09:13 UTC)",
+            "• ✅ RESOLVED 1 · DiskFull (09:14 UTC, 3 times)",
+            "• 🔥 X (09:15 UTC)"
+        ]
+    );
+    let many: Vec<_> = (0..1_000)
+        .map(|row| {
+            waiting(
+                row,
+                &(0..50)
+                    .map(|n| format!("Row{row:03} {n}"))
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+            )
+        })
+        .collect();
+    let digest = compose(&many);
+    assert!(digest.taken > 1);
+    for row in &many[..digest.taken] {
+        let named = row
+            .headline
+            .lines()
+            .all(|headline| digest.message.body.contains(headline));
+        assert!(named, "{}", row.headline);
+    }
+}
+
+#[test]
 fn times_are_those_of_the_zone_with_a_date_where_it_is_not_today() {
     let berlin = TimeZone::get("Europe/Berlin").unwrap();
     let backlog = [waiting(0, "A"), waiting(1, "B")];
     let now = backlog[0].accepted_at;
-    let body = super::compose(&backlog, &berlin, now).message.body;
+    let body = super::compose(&backlog, &berlin, now, &bytes).message.body;
     assert!(
         body.contains("waited since 10:13 CET and") && body.contains("• A (10:13 CET)"),
         "{body}"
     );
     // Before midnight in London, after midnight in Berlin.
     let late = now + jiff::SignedDuration::from_hours(14);
-    let body = super::compose(&backlog, &berlin, late).message.body;
+    let body = super::compose(&backlog, &berlin, late, &bytes).message.body;
     assert!(body.contains("• A (2026-11-20 10:13 CET)"), "{body}");
 }
 

@@ -121,7 +121,12 @@ async fn an_attempt_that_always_panics_is_given_up_after_a_few() {
             claimed.id,
             flight.attempts.spawn(async { panic!("a defect, on purpose") }),
         );
-        flight.claims.insert(task.id(), Arc::new(claimed));
+        let claim = Claim {
+            delivery: Arc::new(claimed),
+            began: now.tick,
+            hangs: false,
+        };
+        flight.claims.insert(task.id(), claim);
         let ended = flight.attempts.join_next_with_id().await.unwrap();
         worker.landed(&mut flight, ended).await;
         let delivery = outbox.show(id).await.unwrap().unwrap();

@@ -14,6 +14,7 @@ impl fmt::Display for Verdict {
             } => write!(f, "rate limited for {:.1} s", wait.as_secs_f64()),
             Self::RateLimited { retry_after: None } => f.write_str("rate limited"),
             Self::Transient => f.write_str("homeserver unavailable"),
+            Self::Bridge => f.write_str("the bridge could not bring the message into the room"),
             Self::Room(trouble) => trouble.fmt(f),
             Self::Token(trouble) => trouble.fmt(f),
             Self::Message(trouble) => trouble.fmt(f),
@@ -29,6 +30,7 @@ impl fmt::Display for RoomTrouble {
             Self::NoPower => "the account lacks the power to send in the room",
             Self::Forbidden => "the room is closed to the account",
             Self::Unknown => "there is no such room or alias",
+            Self::OtherWay => "messages go another way than when this one was accepted",
             Self::Encrypted => "the room is encrypted, so plain text was not sent",
         })
     }

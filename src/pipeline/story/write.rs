@@ -43,17 +43,22 @@ impl Teller<'_> {
     pub(super) fn parts(
         &self,
         messages: Vec<RenderedMessage>,
-        first: Part,
+        part: Part,
         starts_at: Option<Timestamp>,
     ) -> Vec<NewDelivery> {
-        let rest = match (&first, self.destination.policy.mode) {
-            (Part::Message, _) => Part::Message,
-            (_, Mode::Live | Mode::Thread) => Part::Line,
-            (_, Mode::Reply | Mode::Reaction | Mode::New) => Part::Reply,
+        let threaded = matches!(self.destination.policy.mode, Mode::Live | Mode::Thread);
+        let is_message = part == Part::Message;
+        let rest = |number| {
+            if is_message {
+                Part::Message
+            } else {
+                Part::Rest { number, threaded }
+            }
         };
-        let mut messages = messages.into_iter();
-        let first = messages.next().map(|message| self.delivery(message, first, starts_at));
-        let rest = messages.map(|message| self.delivery(quiet(message), rest.clone(), None));
+        let mut messages = (1..).zip(messages);
+        let first = messages.next();
+        let first = first.map(|(_, message)| self.delivery(message, part, starts_at));
+        let rest = messages.map(|(number, message)| self.delivery(quiet(message), rest(number), None));
         first.into_iter().chain(rest).collect()
     }
 

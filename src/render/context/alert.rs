@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use minijinja::Value;
 
-use super::{Context, line, link_list, optional};
+use super::{Context, line, optional};
 use crate::alert::Departure;
 use crate::render::facts::AlertFacts;
 use crate::render::kind::Kind;
@@ -77,7 +77,7 @@ impl Context<'_> {
             ("readings", readings::of(facts)),
             ("last_values", lookup(facts.alert.last_values.as_ref())),
             ("last_readings", readings::of_last(facts)),
-            ("links", link_list(&own_links)),
+            ("links", self.link_list(&own_links)),
         ]);
     }
 }

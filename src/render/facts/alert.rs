@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
+use super::short;
 use crate::alert::{Alert, AlertStatus};
 use crate::render::kind::Kind;
 use crate::render::severity::{Level, severity};
-use crate::render::shield::clean_line;
 
 /// One alert and what is known about it.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ impl<'a> AlertFacts<'a> {
         Self {
             alert,
             kind,
-            severity: clean_line(severity).into_owned(),
+            severity: short(severity),
             level,
             name: name_of(alert),
         }
@@ -70,7 +70,7 @@ fn name_of(alert: &Alert) -> String {
         alert
             .labels
             .get(name)
-            .map(|value| clean_line(value))
+            .map(|value| short(value))
             .filter(|value| !value.is_empty())
     };
     let name = if is_datasource_alert(alert) {
@@ -78,5 +78,5 @@ fn name_of(alert: &Alert) -> String {
     } else {
         label("alertname")
     };
-    name.map_or_else(|| "unnamed alert".to_owned(), std::borrow::Cow::into_owned)
+    name.unwrap_or_else(|| "unnamed alert".to_owned())
 }

@@ -3,6 +3,7 @@
 use super::AlertFacts;
 use crate::group::{Change, News};
 use crate::render::kind::Kind;
+use crate::render::severity::Level;
 
 /// What is new, worst first.
 #[derive(Debug, Clone)]
@@ -41,27 +42,30 @@ impl<'a> ChangeFacts<'a> {
         !self.starting.is_empty()
     }
 
-    /// One plain line that names the change.
-    pub(super) fn headline(&self, name: &str, folder: &str) -> String {
-        let counted = |count: usize, text: &str| format!("{text} {count}");
-        let mut parts = Vec::new();
-        if let Some(worst) = self.starting.first() {
-            let text = format!("{} {}", worst.kind.emoji(worst.level), "NEWLY FIRING");
-            parts.push(counted(self.starting.len(), &text));
-        }
-        let lost = self
-            .ended
-            .iter()
-            .filter(|facts| facts.kind == Kind::NotRecovered)
-            .count();
-        if self.ended.len() > lost {
-            parts.push(counted(self.ended.len() - lost, "✅ RESOLVED"));
-        }
-        if lost + self.gone.len() > 0 {
-            parts.push(counted(lost + self.gone.len(), "⚪ NO LONGER REPORTED"));
-        }
+    /// One plain line that names the change. Where the sender `cut_off` alerts, what has ended is not all.
+    pub(super) fn headline(&self, name: &str, folder: &str, cut_off: bool) -> String {
+        let count = |alerts: &[AlertFacts<'_>], kind| alerts.iter().filter(|facts| facts.kind == kind).count();
+        let level = self.starting.first().map_or(Level::Unknown, |worst| worst.level);
+        let begun = [
+            (Kind::Firing, "NEWLY FIRING"),
+            (Kind::Error, Kind::Error.word()),
+            (Kind::NoData, Kind::NoData.word()),
+        ];
+        let begun = begun.map(|(kind, word)| (kind.emoji(level), word, count(&self.starting, kind)));
+        let lost = count(&self.ended, Kind::NotRecovered);
+        let over = [
+            (Kind::Resolved, self.ended.len() - lost),
+            (Kind::NotRecovered, lost + self.gone.len()),
+        ];
+        let over = over.map(|(kind, count)| (kind.emoji(level), kind.word(), count));
+        let all = begun.into_iter().chain(over).filter(|(.., count)| *count > 0);
+        let mut parts: Vec<String> = all
+            .map(|(emoji, word, count)| format!("{emoji} {word} {count}"))
+            .collect();
         if parts.is_empty() {
             parts.push("🔔 STILL FIRING".to_owned());
+        } else if cut_off && self.starting.is_empty() {
+            parts.push("❔ the rest is unknown".to_owned());
         }
         parts.push(name.to_owned());
         if !folder.is_empty() {

@@ -70,3 +70,56 @@ fn the_headline_names_the_worst_and_two_of_many_rules() {
     });
     assert_eq!(headline, "🟠 2 FIRING · Rule⏎0, Rule⏎1 · warning");
 }
+
+#[test]
+fn the_headline_counts_what_is_blind_apart_and_calls_nothing_resolved_that_is_cut_off() {
+    let error = |alert: &mut Alert| reason(alert, "Error");
+    assert_eq!(
+        facts_of(|_, alert| error(alert)).1,
+        "⚠️ 2 CANNOT EVALUATE · A · critical"
+    );
+    let (kind, headline) = facts_of(|number, alert| {
+        if number == 0 {
+            error(alert);
+        }
+    });
+    assert_eq!(kind, Kind::Firing);
+    assert_eq!(headline, "🔥 1 FIRING · ⚠️ 1 CANNOT EVALUATE · A · critical");
+
+    let cut_off = |count: usize, why: &str| {
+        let mut notification = trial::notifications().remove(0);
+        notification.alerts = vec![notification.alerts[0].clone(); count];
+        for alert in &mut notification.alerts {
+            alert.status = AlertStatus::Resolved;
+            reason(alert, why);
+        }
+        notification.truncated_alerts = 29;
+        let facts = Facts::new(&notification, trial::now());
+        (facts.kind, facts.headline())
+    };
+    assert_eq!(
+        cut_off(1, ""),
+        (
+            Kind::Unknown,
+            "❔ UNKNOWN (1 of at least 30 resolved) · A · critical".to_owned()
+        )
+    );
+    assert_eq!(
+        cut_off(2, "Paused").1,
+        "❔ UNKNOWN (2 of at least 31 no longer firing) · A · critical"
+    );
+}
+
+#[test]
+fn names_are_cut_to_what_a_line_can_hold() {
+    let (_, headline) = facts_of(|number, alert| {
+        let long = |text: &str| format!("{text}{}", "x".repeat(1 << 20));
+        alert.labels.insert("alertname".to_owned(), long(&format!("{number}")));
+        alert.labels.insert("severity".to_owned(), long("high"));
+        alert.labels.insert("grafana_folder".to_owned(), long("Folder"));
+    });
+    assert!(
+        headline.starts_with("🔥 2 FIRING · 0xxx") && headline.chars().count() <= 300,
+        "{headline}"
+    );
+}

@@ -8,8 +8,9 @@ use minijinja::{Environment, Error, State};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{invalid, text};
+use super::invalid;
 use crate::message::{Mentions, MsgType};
+use crate::render::cost::{self, text};
 use crate::render::shield::shield;
 use crate::render::values::{AlertList, Which};
 
@@ -42,22 +43,25 @@ impl Directives {
 
 pub(super) fn add_to(env: &mut Environment<'static>, sources: Vec<String>) {
     env.add_filter("top", top);
-    env.add_filter("pill", |user: &Value| pill(&text(user)));
+    env.add_filter("pill", |user: &Value| Ok::<_, Error>(pill(&text(user)?)));
     env.add_function("msgtype", msgtype);
     env.add_function("mention_room", |state: &mut State<'_, '_>| {
         Directives::of(state).mentions.room = true;
         "@room"
     });
+    let length: usize = sources.iter().map(String::len).sum();
     env.add_function("mention", move |state: &mut State<'_, '_>, user: &Value| {
-        let user = text(user).trim().to_owned();
+        let user = text(user)?.trim().to_owned();
+        // Looking through all texts is quick, but not free.
+        cost::pay(state, length / 8)?;
         if user.is_empty() || !sources.iter().any(|source| is_written_in(source, &user)) {
-            return Value::from(user);
+            return Ok::<_, Error>(Value::from(user));
         }
         let mentioned = &mut Directives::of(state).mentions.user_ids;
         if is_user_id(&user) && !mentioned.contains(&user) {
             mentioned.push(user.clone());
         }
-        pill(&user)
+        Ok(pill(&user))
     });
 }
 
@@ -66,7 +70,7 @@ fn msgtype(state: &mut State<'_, '_>, msgtype: &str) -> Result<Value, Error> {
     Directives::of(state).msgtype = Some(match msgtype {
         "m.text" => MsgType::Text,
         "m.notice" => MsgType::Notice,
-        other => return Err(invalid(format!("`{other}` is neither `m.text` nor `m.notice`"))),
+        _ => return Err(invalid("msgtype takes `m.text` or `m.notice`")),
     });
     Ok(Value::from(""))
 }
@@ -95,7 +99,12 @@ fn is_written_in(source: &str, user: &str) -> bool {
 /// `firing | top(25)`: at most so many; how many are left out is said by `more()`, or below the message.
 fn top(state: &mut State<'_, '_>, list: &Value, count: usize) -> Result<Value, Error> {
     let Some(alerts) = list.downcast_object_ref::<AlertList>() else {
-        return Ok(list.try_iter()?.take(count).collect());
+        let mut taken = Vec::new();
+        for value in list.try_iter()?.take(count) {
+            state.consume_fuel(1)?;
+            taken.push(value);
+        }
+        return Ok(Value::from(taken));
     };
     let shown: Vec<_> = alerts.alerts.iter().take(count).cloned().collect();
     Directives::of(state).shown.push((alerts.which, shown.len()));

@@ -2,21 +2,25 @@
 
 #![expect(clippy::needless_pass_by_value, reason = "the engine hands arguments over by value")]
 
+use std::collections::HashSet;
+
 use minijinja::value::{Kwargs, Rest};
 use minijinja::{Environment, Error, State, Value};
 
 use super::measures::rounded;
-use super::{invalid, is_empty, text};
+use super::{invalid, is_empty};
+use crate::render::cost::{self, text};
 use crate::render::html::is_color;
 use crate::render::kind::Kind;
 use crate::render::severity::level;
 use crate::render::shield::shield;
+use crate::render::values::{Lookup, Name};
 
 pub(super) fn add_to(env: &mut Environment<'static>) {
     env.add_filter("bold", |state: &mut State<'_, '_>, value: Value| {
         wrapped(state, value, "**")
     });
-    env.add_filter("code", |value: &Value| code(&text(value)));
+    env.add_filter("code", |value: &Value| Ok::<_, Error>(code(&text(value)?)));
     env.add_filter("link", link);
     env.add_filter("links", links);
     env.add_filter("labels", labels);
@@ -24,20 +28,26 @@ pub(super) fn add_to(env: &mut Environment<'static>) {
     env.add_filter("readings", readings);
     env.add_filter("without", without);
     env.add_filter("colored", colored);
-    env.add_filter("emoji", |value: &Value| match Kind::named(&text(value)) {
-        Some(kind) => kind.emoji(level("")),
-        None => level(&text(value)).emoji(),
+    env.add_filter("emoji", |value: &Value| {
+        let text = text(value)?;
+        Ok::<_, Error>(match Kind::named(&text) {
+            Some(kind) => kind.emoji(level("")),
+            None => level(&text).emoji(),
+        })
     });
-    env.add_filter("color", |value: &Value| match Kind::named(&text(value)) {
-        Some(kind) => kind.color(level("")),
-        None => level(&text(value)).color(),
+    env.add_filter("color", |value: &Value| {
+        let text = text(value)?;
+        Ok::<_, Error>(match Kind::named(&text) {
+            Some(kind) => kind.color(level("")),
+            None => level(&text).color(),
+        })
     });
 }
 
 /// A value as it would be printed: Markdown stays Markdown, everything else is shielded.
 fn printed(state: &mut State<'_, '_>, value: Value) -> Result<String, Error> {
     if value.is_safe() {
-        Ok(value.to_string())
+        Ok(text(&value)?.into_owned())
     } else {
         state.format(value)
     }
@@ -62,7 +72,7 @@ fn code(text: &str) -> Value {
 
 /// `url | link("Rule")`: nothing if there is no address.
 fn link(state: &mut State<'_, '_>, url: &Value, label: Option<Value>) -> Result<Value, Error> {
-    let url = text(url);
+    let url = text(url)?;
     if url.is_empty() {
         return Ok(Value::from(""));
     }
@@ -77,82 +87,121 @@ fn link(state: &mut State<'_, '_>, url: &Value, label: Option<Value>) -> Result<
 
 /// A list of `{text, url}` as links in a row.
 fn links(state: &mut State<'_, '_>, list: Value, separator: Option<&str>) -> Result<Value, Error> {
-    let mut parts = Vec::new();
+    let mut row = Row::new(separator);
     for entry in list.try_iter()? {
-        parts.push(link(state, &entry.get_attr("url")?, Some(entry.get_attr("text")?))?);
+        let link = link(state, &entry.get_attr("url")?, Some(entry.get_attr("text")?))?;
+        row.add(state, &text(&link)?)?;
     }
-    joined(state, Value::from(parts), separator)
+    Ok(row.into_value())
 }
 
 /// Names and values as `name` in plain and `value` in code, in a row: for `shared`, `alert.differing`, `alert.labels`.
-fn labels(list: &Value, separator: Option<&str>, kwargs: Kwargs) -> Result<Value, Error> {
+fn labels(state: &State<'_, '_>, list: &Value, separator: Option<&str>, kwargs: Kwargs) -> Result<Value, Error> {
     let names = kwargs.get::<Option<bool>>("names")?.unwrap_or(true);
     kwargs.assert_all_used()?;
-    let parts = name_value_pairs(list)?
-        .into_iter()
-        .filter(|(_, value)| !is_empty(value))
-        .map(|(name, value)| match text(&value) {
-            value if name == "…" => shield(&format!("… {value}")),
-            value if names => format!("{} {}", shield(&name), code(&value)),
-            value => code(&value).to_string(),
-        });
-    Ok(Value::from_safe_string(
-        parts.collect::<Vec<_>>().join(separator.unwrap_or(" · ")),
-    ))
+    let mut row = Row::new(separator);
+    for (name, value) in pairs(state, list)? {
+        let (name, value) = (name.as_ref(), text(&value)?);
+        if value.is_empty() {
+            continue;
+        }
+        let part = match name {
+            "…" => shield(&format!("… {value}")),
+            _ if names => format!("{} `{}`", shield(name), shield(&value)),
+            _ => format!("`{}`", shield(&value)),
+        };
+        row.add(state, &part)?;
+    }
+    Ok(row.into_value())
 }
 
 /// Values as "A = 96.44, B = 3".
-fn readings(list: &Value) -> Result<String, Error> {
-    let parts = name_value_pairs(list)?.into_iter().map(|(name, value)| {
+fn readings(state: &State<'_, '_>, list: &Value) -> Result<String, Error> {
+    let mut row = Row::new(Some(", "));
+    for (name, value) in pairs(state, list)? {
         let number = f64::try_from(value)
             .map(|number| rounded(number, 2))
             .unwrap_or_default();
-        format!("{name} = {number}")
-    });
-    Ok(parts.collect::<Vec<_>>().join(", "))
+        row.add(state, &format!("{name} = {number}"))?;
+    }
+    Ok(row.out)
 }
 
 /// The parts that are not empty, in a row; Markdown among them stays Markdown.
 fn joined(state: &mut State<'_, '_>, list: Value, separator: Option<&str>) -> Result<Value, Error> {
-    let mut out = String::new();
+    let mut row = Row::new(separator);
     for part in list.try_iter()? {
         let part = printed(state, part)?;
-        if part.is_empty() {
-            continue;
-        }
-        if !out.is_empty() {
-            out.push_str(separator.unwrap_or(" · "));
-        }
-        out.push_str(&part);
+        row.add(state, &part)?;
     }
-    Ok(Value::from_safe_string(out))
+    Ok(row.into_value())
+}
+
+/// Parts in a row, those that are not empty, paid for one by one.
+struct Row<'s> {
+    out: String,
+    separator: &'s str,
+}
+
+impl<'s> Row<'s> {
+    fn new(separator: Option<&'s str>) -> Self {
+        Self {
+            out: String::new(),
+            separator: separator.unwrap_or(" · "),
+        }
+    }
+
+    fn add(&mut self, state: &State<'_, '_>, part: &str) -> Result<(), Error> {
+        // An empty part costs its look, or a list without end would be free.
+        state.consume_fuel(1)?;
+        if part.is_empty() {
+            return Ok(());
+        }
+        if !self.out.is_empty() {
+            cost::push(state, &mut self.out, self.separator)?;
+        }
+        cost::push(state, &mut self.out, part)
+    }
+
+    fn into_value(self) -> Value {
+        Value::from_safe_string(self.out)
+    }
 }
 
 /// Labels without those named, or without those that a second set of labels has as well, as a list.
-fn without(list: &Value, left_out: Rest<Value>) -> Result<Value, Error> {
-    let mut names = Vec::new();
+fn without(state: &State<'_, '_>, list: &Value, left_out: Rest<Value>) -> Result<Value, Error> {
+    let mut names = HashSet::new();
     for value in left_out.iter() {
         match value.as_str() {
-            Some(name) => names.push(name.to_owned()),
-            None => names.extend(name_value_pairs(value)?.into_iter().map(|(name, _)| name)),
+            Some(name) => drop(names.insert(Name::from(name.to_owned()))),
+            None => names.extend(pairs(state, value)?.into_iter().map(|(name, _)| name)),
         }
     }
-    let kept = name_value_pairs(list)?
+    let kept = pairs(state, list)?
         .into_iter()
         .filter(|(name, _)| !names.contains(name));
     Ok(kept
-        .map(|(name, value)| Value::from_pairs([("name", Value::from(name)), ("value", value)]))
+        .map(|(name, value)| Value::from_pairs([("name", Value::from(name.as_ref())), ("value", value)]))
         .collect())
 }
 
 /// Names and values of a set of labels, or of a list that was made of one.
-fn name_value_pairs(list: &Value) -> Result<Vec<(String, Value)>, Error> {
+fn pairs(state: &State<'_, '_>, list: &Value) -> Result<Vec<(Name, Value)>, Error> {
+    if let Some(lookup) = list.downcast_object_ref::<Lookup>() {
+        state.consume_fuel(u64::try_from(lookup.len()).unwrap_or(u64::MAX))?;
+        return Ok(lookup
+            .pairs()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect());
+    }
     let mut pairs = Vec::new();
     for entry in list.try_iter()? {
+        state.consume_fuel(1)?;
         if let Some(name) = entry.as_str() {
-            pairs.push((name.to_owned(), list.get_item(&entry)?));
+            pairs.push((Name::from(name.to_owned()), list.get_item(&entry)?));
         } else {
-            pairs.push((text(&entry.get_attr("name")?).into_owned(), entry.get_attr("value")?));
+            let name = text(&entry.get_attr("name")?)?.into_owned();
+            pairs.push((Name::from(name), entry.get_attr("value")?));
         }
     }
     Ok(pairs)

@@ -7,8 +7,12 @@ use jiff::tz::TimeZone;
 use minijinja::value::Kwargs;
 use minijinja::{Environment, Error, Value};
 
-use super::{invalid, is_empty, text};
+use super::{invalid, is_empty};
+use crate::render::cost::{check, text};
 use crate::render::values::Moment;
+
+/// A field of a format can be up to 255 characters wide, so a short one bounds what it makes.
+const LONGEST_FORMAT: usize = 200;
 
 pub(super) fn add_to(env: &mut Environment<'static>) {
     env.add_filter("duration", duration);
@@ -21,8 +25,7 @@ fn duration(seconds: &Value) -> Result<String, Error> {
     if is_empty(seconds) {
         return Ok(String::new());
     }
-    let number =
-        f64::try_from(seconds.clone()).map_err(|_| invalid(format!("`{seconds}` is not a number of seconds")))?;
+    let number = f64::try_from(seconds.clone()).map_err(|_| invalid(not_a("number of seconds", seconds)))?;
     Ok(duration_text(number))
 }
 
@@ -54,19 +57,22 @@ fn time(value: &Value, format: Option<&str>, kwargs: Kwargs) -> Result<String, E
     let moment = value.downcast_object_ref::<Moment>();
     let at = match moment {
         Some(moment) => moment.at,
-        None => text(value)
+        None => text(value)?
             .parse::<Timestamp>()
-            .map_err(|_| invalid(format!("`{value}` is not a time")))?,
+            .map_err(|_| invalid(not_a("time", value)))?,
     };
     let zone = match (zone, moment) {
-        (Some(name), _) => TimeZone::get(name).map_err(|_| invalid(format!("`{name}` is not a time zone")))?,
+        (Some(name), _) => TimeZone::get(name).map_err(|_| invalid("no such time zone"))?,
         (None, Some(moment)) => moment.zone.clone(),
         (None, None) => TimeZone::UTC,
     };
     let here = at.to_zoned(zone.clone());
     let today = moment.is_some_and(|moment| moment.now.to_zoned(zone).date() == here.date());
+    if format.is_some_and(|format| format.len() > LONGEST_FORMAT) {
+        return Err(invalid(format!("a time format of more than {LONGEST_FORMAT} bytes")));
+    }
     let format = format.unwrap_or(if today { "%H:%M %Z" } else { "%Y-%m-%d %H:%M %Z" });
-    jiff::fmt::strtime::format(format, &here).map_err(|error| invalid(format!("time format `{format}`: {error}")))
+    jiff::fmt::strtime::format(format, &here).map_err(|error| invalid(format!("time format: {error}")))
 }
 
 /// `value | number`, `value | number("bytes")`, `value | number(" req/s", decimals=0)`.
@@ -80,8 +86,18 @@ fn number(value: &Value, unit: Option<&str>, kwargs: Kwargs) -> Result<String, E
         Some(text) => text.trim().parse().ok(),
         None => f64::try_from(value.clone()).ok(),
     };
-    let number = number.ok_or_else(|| invalid(format!("`{value}` is not a number")))?;
-    Ok(with_unit(number, unit.unwrap_or(""), decimals.unwrap_or(2).min(12)))
+    let number = number.ok_or_else(|| invalid(not_a("number", value)))?;
+    let unit = unit.unwrap_or("");
+    check(unit)?;
+    Ok(with_unit(number, unit, decimals.unwrap_or(2).min(12)))
+}
+
+/// What a value is not. The value itself is left out: it may be an alert's, and errors are logged and shown in `ready`.
+fn not_a(what: &str, value: &Value) -> String {
+    match value.as_str() {
+        Some(text) => format!("a text of {} characters is not a {what}", text.chars().count()),
+        None => format!("a {} is not a {what}", value.kind()),
+    }
 }
 
 fn with_unit(number: f64, unit: &str, decimals: usize) -> String {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use pulldown_cmark::{CodeBlockKind, CowStr, Event, LinkType, Tag, TagEnd};
 
+use super::comments::Comments;
 use super::{Document, MAX_DEPTH, Note, is_allowed};
 use crate::render::html::is_color;
 use crate::render::shield::{restore, restore_in_html};
@@ -18,8 +19,9 @@ pub(super) struct Reader<'a> {
     depth: usize,
     in_link: bool,
     in_code_block: bool,
-    /// Colours that have begun, with the number of containers that were open.
-    spans: Vec<usize>,
+    /// Colours that have begun, with the number of containers that were open, and whether they were kept.
+    spans: Vec<(usize, bool)>,
+    comments: Comments,
     /// The mark of a footnote, waiting for the paragraph that it belongs in front of.
     footnote: Option<String>,
     /// Whether a picture's description is still to come.
@@ -73,28 +75,42 @@ impl<'a> Reader<'a> {
     }
 
     fn html(&mut self, html: &str) {
+        let html = self.comments.cut(html);
         let tag = html.trim().to_ascii_lowercase();
-        if matches!(tag.as_str(), "<br>" | "<br/>" | "<br />") {
-            self.push(Event::HardBreak);
-        } else if self.color(&tag) {
-            self.push(Event::InlineHtml(restore_in_html(html).into()));
-        } else if !(tag.starts_with("<!--") && tag.ends_with("-->")) {
-            self.document.raw_html = true;
-            self.push(Event::InlineHtml(restore_in_html(html).into()));
+        if tag.is_empty() {
+            return;
         }
+        if matches!(tag.as_str(), "<br>" | "<br/>" | "<br />") {
+            return self.push(Event::HardBreak);
+        }
+        match self.color(&tag) {
+            Some(false) => return,
+            Some(true) => {}
+            None => {
+                self.document.raw_html = true;
+                self.document.tags.push((self.at, tag));
+            }
+        }
+        self.push(Event::InlineHtml(restore_in_html(&html).into()));
     }
 
-    /// Coloured text is common and easily checked, so it costs no sanitizing if it begins and ends in one block.
-    fn color(&mut self, tag: &str) -> bool {
+    /// Coloured text is common and easily checked, so it costs no sanitizing if it begins and ends in one block. `None`
+    /// is something else; `Some(false)` is nested too deep and left out.
+    fn color(&mut self, tag: &str) -> Option<bool> {
         if tag == "</span>" {
-            return self.spans.pop() == Some(self.open.len());
+            let (open, kept) = self.spans.pop()?;
+            self.depth -= usize::from(kept);
+            return (open == self.open.len()).then_some(kept);
         }
         let color = tag
             .strip_prefix("<span data-mx-color=\"")
-            .and_then(|rest| rest.strip_suffix("\">"));
-        let is_color = color.is_some_and(is_color);
-        self.spans.extend(is_color.then_some(self.open.len()));
-        is_color
+            .and_then(|rest| rest.strip_suffix("\">"))?;
+        is_color(color).then(|| {
+            let kept = self.depth < MAX_DEPTH;
+            self.depth += usize::from(kept);
+            self.spans.push((self.open.len(), kept));
+            kept
+        })
     }
 
     fn start(&mut self, tag: Tag<'a>) {
@@ -205,8 +221,10 @@ impl<'a> Reader<'a> {
     }
 
     fn end(&mut self, end: TagEnd) {
-        if self.spans.last() == Some(&self.open.len()) {
+        // A colour that does not end where it began is for the sanitizer to mend.
+        while let Some((_, kept)) = self.spans.pop_if(|(open, _)| *open >= self.open.len()) {
             self.document.raw_html = true;
+            self.depth -= usize::from(kept);
         }
         let kept = self.open.pop().unwrap_or(false);
         match end {

@@ -39,3 +39,12 @@ fn blocks_become_lines() {
     assert_eq!(plain("```\nx  y\n z\n```\na<br>b <b>c</b>"), "x  y\n z\na\nb c");
     assert_eq!(plain("<div>a &lt; b</div><script>no</script>"), "a < b");
 }
+
+#[test]
+fn comments_are_for_the_template_alone() {
+    assert_eq!(plain("a\n\n<!-- one -->\n\nb"), "a\nb");
+    assert_eq!(plain("a\n\n<!-- one\n two\n\n three -->\n\nb"), "a\nb");
+    assert_eq!(plain("a <!-- one\ntwo --> b"), "a  b");
+    assert_eq!(plain("<div>\n<!-- one\n<b>two</b> -->\nb</div>"), "b");
+    assert!(!parse("a\n\n<!-- one\ntwo -->\n").raw_html);
+}

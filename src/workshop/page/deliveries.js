@@ -4,7 +4,7 @@ import { ask } from './api.js';
 import { clock, element } from './message.js';
 
 const PAGE = 50;
-const WORDS = { pending: 'waiting', 'in-flight': 'being sent', delivered: 'delivered', dead: 'given up', folded: 'in a digest' };
+const WORDS = { pending: 'waiting', 'in-flight': 'being sent', delivered: 'delivered', dead: 'given up', folded: 'sent with another' };
 const byId = (id) => document.getElementById(id);
 const filter = byId('state');
 const older = byId('older');
@@ -75,7 +75,7 @@ function again(id, headline) {
     button.disabled = true;
     try {
       const retried = await ask(`workshop/deliveries/${encodeURIComponent(id)}/retry`, { method: 'POST' });
-      const twice = retried.may_repeat ? ' Its last attempt is long ago: if it came through after all, the room shows it twice.' : '';
+      const twice = retried.may_repeat ? ' Its last attempt is long ago, so it is first looked for in the room.' : '';
       tell(`Delivery ${id} waits to be sent again.${twice}`);
     } catch (error) {
       tell(`Delivery ${id}: ${error.message}`);

@@ -51,65 +51,164 @@ async fn a_body_without_an_end_is_refused_at_the_limit() {
     assert_eq!(statuses(&exchange(&app, &whole).await), [413]);
 }
 
+/// A request that has begun: its head is here, and the relay has told it to go on with its body.
+async fn begun(app: &App, length: usize) -> TcpStream {
+    let mut stream = TcpStream::connect(app.relay.address).await.unwrap();
+    let head = format!(
+        "POST /alert HTTP/1.1\r\nHost: relay\r\nConnection: close\r\nExpect: 100-continue\r\n{JSON}Content-Length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut told = [0; 25];
+    stream.read_exact(&mut told).await.unwrap();
+    assert!(told.starts_with(b"HTTP/1.1 100"));
+    stream
+}
+
+/// A request that was sent, and that may have to wait for its answer.
+async fn sent(app: &App, bytes: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(app.relay.address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    stream
+}
+
+async fn answer(mut stream: TcpStream) -> String {
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// Nothing has come back, though the relay had the time to answer others in between.
+fn is_unanswered(stream: &TcpStream) -> bool {
+    let read = stream.try_read(&mut [0]);
+    matches!(read, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+}
+
 #[tokio::test]
 async fn more_connections_than_allowed_wait_for_their_turn() {
+    let app = App::with(|flags| flags.door.max_connections = Some("2".to_owned())).await;
+    let idle = TcpStream::connect(app.relay.address).await.unwrap();
+    let mut busy = TcpStream::connect(app.relay.address).await.unwrap();
+    let probe = "GET /health/live HTTP/1.1\r\nHost: relay\r\n\r\n";
+    let mut waiting = None;
+    for round in 0..50 {
+        busy.write_all(probe.as_bytes()).await.unwrap();
+        let mut read = [0; 1024];
+        let length = busy.read(&mut read).await.unwrap();
+        assert!(read[..length].starts_with(b"HTTP/1.1 200"), "{round}");
+        if waiting.is_none() {
+            waiting = Some(sent(&app, &request("POST /alert", JSON, &alert("{}"))).await);
+        }
+    }
+    let waiting = waiting.unwrap();
+    assert!(is_unanswered(&waiting));
+    drop(idle);
+    assert_eq!(statuses(&answer(waiting).await), [202]);
+}
+
+#[tokio::test]
+async fn idle_connections_lose_their_places() {
     let app = App::with(|flags| {
         impatient(flags);
         flags.door.max_connections = Some("2".to_owned());
     })
     .await;
     let mut idle = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..10 {
         idle.push(TcpStream::connect(app.relay.address).await.unwrap());
     }
-    // They say nothing, lose their places after a while, and this one comes through.
-    assert_eq!(
-        statuses(&exchange(&app, &request("POST /alert", JSON, &alert("{}"))).await),
-        [202]
-    );
+    let body = request("POST /alert", JSON, &alert("{}"));
+    assert_eq!(statuses(&exchange(&app, &body).await), [202]);
 }
 
 #[tokio::test]
-async fn bodies_in_flight_share_one_total_and_one_that_waits_too_long_may_come_again() {
+async fn bodies_in_flight_share_one_total() {
     let app = App::with(|flags| {
         flags.max_body_bytes = Some("100000".to_owned());
         flags.door.max_bodies_bytes = Some("100000".to_owned());
+    })
+    .await;
+    let slow = begun(&app, 100_000).await;
+    let waiting = sent(&app, &request("POST /alert", JSON, &alert("{}"))).await;
+    for _ in 0..50 {
+        lives(&app).await;
+    }
+    assert!(is_unanswered(&waiting));
+    drop(slow);
+    assert_eq!(statuses(&answer(waiting).await), [202]);
+}
+
+#[tokio::test]
+async fn a_body_that_is_only_announced_takes_no_place_from_others() {
+    let app = App::start().await;
+    let mut silent = Vec::new();
+    // Together they announce more than all bodies may have.
+    for _ in 0..16 {
+        silent.push(begun(&app, 8 * 1024 * 1024).await);
+    }
+    app.accept(&firing("Loud")).await;
+    assert!(silent.iter().all(is_unanswered));
+}
+
+#[tokio::test]
+async fn bodies_that_have_come_in_part_do_not_wait_for_each_other() {
+    let app = App::with(|flags| {
+        flags.max_body_bytes = Some("400000".to_owned());
+        flags.door.max_bodies_bytes = Some("600000".to_owned());
+    })
+    .await;
+    let body = alert(&format!("{{\"a\":\"{}\"}}", "x".repeat(390_000)));
+    let halves = body.split_at(150_000);
+    let mut streams = Vec::new();
+    for _ in 0..4 {
+        streams.push(begun(&app, body.len()).await);
+    }
+    for stream in &mut streams {
+        stream.write_all(halves.0).await.unwrap();
+    }
+    let finished = streams.into_iter().map(async |mut stream| {
+        stream.write_all(halves.1).await.unwrap();
+        answer(stream).await
+    });
+    for answer in futures_util::future::join_all(finished).await {
+        assert_eq!(statuses(&answer), [202]);
+    }
+}
+
+#[tokio::test]
+async fn what_finds_no_place_in_time_may_come_again() {
+    let app = App::with(|flags| {
+        flags.max_body_bytes = Some("1000".to_owned());
+        flags.door.max_bodies_bytes = Some("1000".to_owned());
         flags.door.body_timeout = Some("1s".to_owned());
     })
     .await;
-    let mut slow = TcpStream::connect(app.relay.address).await.unwrap();
-    let head =
-        format!("POST /alert HTTP/1.1\r\nHost: relay\r\nExpect: 100-continue\r\n{JSON}Content-Length: 100000\r\n\r\n");
-    slow.write_all(head.as_bytes()).await.unwrap();
-    // It is told to go on once it has its place.
-    let mut told = [0; 25];
-    slow.read_exact(&mut told).await.unwrap();
-    assert!(told.starts_with(b"HTTP/1.1 100"));
-    let waiting = exchange(&app, &request("POST /alert", JSON, &alert("{}"))).await;
-    assert!([vec![202], vec![503]].contains(&statuses(&waiting)), "{waiting}");
-    let mut answer = String::new();
-    slow.read_to_string(&mut answer).await.unwrap();
-    assert_eq!(statuses(&answer), [408]);
+    let first = begun(&app, 1000).await;
+    let head = format!("POST /alert HTTP/1.1\r\nHost: relay\r\n{JSON}Content-Length: 1000\r\n\r\n");
+    let others = [sent(&app, head.as_bytes()).await, sent(&app, head.as_bytes()).await];
+    assert_eq!(statuses(&answer(first).await), [408]);
+    // One of the two takes the place that the first has lost, the other one is told to come again.
+    let mut seen = Vec::new();
+    for other in others {
+        let answer = answer(other).await;
+        let status = statuses(&answer);
+        assert_eq!(status == [503], answer.contains("retry-after: 1"), "{answer}");
+        seen.extend(status);
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, [408, 503]);
     app.accept(&firing("After")).await;
 }
 
 #[tokio::test]
 async fn requests_at_once_are_bounded_and_probes_never_wait() {
-    let app = App::with(|flags| {
-        flags.door.max_requests = Some("1".to_owned());
-        flags.door.body_timeout = Some("1s".to_owned());
-    })
-    .await;
-    let mut slow = TcpStream::connect(app.relay.address).await.unwrap();
-    let head =
-        format!("POST /alert HTTP/1.1\r\nHost: relay\r\nExpect: 100-continue\r\n{JSON}Content-Length: 10\r\n\r\n");
-    slow.write_all(head.as_bytes()).await.unwrap();
-    let mut told = [0; 25];
-    slow.read_exact(&mut told).await.unwrap();
-    lives(&app).await;
-    let waiting = exchange(&app, &request("GET /docs", "", b"")).await;
-    let refused = statuses(&waiting) == [503];
-    assert!(refused || statuses(&waiting) == [200]);
-    assert!(!refused || waiting.contains("retry-after: 1"), "{waiting}");
-    app.accept(&firing("After")).await;
+    let app = App::with(|flags| flags.door.max_requests = Some("1".to_owned())).await;
+    let mut slow = begun(&app, 2).await;
+    let waiting = sent(&app, &request("GET /openapi.json", "", b"")).await;
+    for _ in 0..50 {
+        lives(&app).await;
+    }
+    assert!(is_unanswered(&waiting));
+    slow.write_all(b"{}").await.unwrap();
+    assert_eq!(statuses(&answer(slow).await), [422]);
+    assert_eq!(statuses(&answer(waiting).await), [200]);
 }

@@ -15,6 +15,11 @@ async fn requests_that_are_hardly_http_are_refused_or_cut_off() {
             "POST /alert HTTP/1.1\r\nHost: relay\r\nConnection: close\r\n{JSON}Transfer-Encoding: chunked\r\n\r\n{body}"
         ))
     };
+    let both = |body: &str, length: usize| {
+        raw(&format!(
+            "POST /alert HTTP/1.1\r\nHost: relay\r\n{JSON}Content-Length: {length}\r\nTransfer-Encoding: chunked\r\n\r\n{body}"
+        ))
+    };
     let text = String::from_utf8(body.clone()).unwrap();
     let (size, extension) = (text.len(), format!(";x={}", "y".repeat(100_000)));
     let headers = |count: usize| (0..count).fold(String::new(), |all, number| format!("{all}X-{number}: y\r\n"));
@@ -59,7 +64,7 @@ async fn requests_that_are_hardly_http_are_refused_or_cut_off() {
         ("two lengths", with(&twice), &[400]),
         (
             "a length that is none",
-            request("POST /alert", "", b"").into_iter().collect::<Vec<_>>(),
+            raw("POST /alert HTTP/1.1\r\nHost: r\r\nContent-Length: ten\r\n\r\n{}"),
             &[400],
         ),
         (
@@ -79,10 +84,14 @@ async fn requests_that_are_hardly_http_are_refused_or_cut_off() {
         ),
         (
             "length and chunks",
-            chunked(&format!("{size:x}\r\n{text}\r\n0\r\n\r\n"))
-                .into_iter()
-                .collect(),
-            &[202],
+            both(&format!("{size:x}\r\n{text}\r\n0\r\n\r\n"), size),
+            &[202, 400],
+        ),
+        (
+            // By its length the body goes on, by its chunks another request follows.
+            "a request in the body of another",
+            both("0\r\n\r\nGET /metrics HTTP/1.1\r\nHost: relay\r\n\r\n", 60),
+            &[400],
         ),
         ("an unknown coding", with("Transfer-Encoding: gzip\r\n"), &[400, 415]),
         ("101 headers", with(&headers(101)), &[431]),

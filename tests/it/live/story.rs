@@ -114,6 +114,7 @@ impl Live {
         let wishes = Wishes {
             template: self.template.clone(),
             signed: self.signed.take(),
+            ..Wishes::default()
         };
         self.night.accept_with(&self.room, &body, wishes).await;
         if !self.held {
@@ -219,6 +220,13 @@ impl Live {
         events
             .retain(|event| event.kind == "m.room.message" && event.content["m.relates_to"]["rel_type"] != "m.replace");
         events
+    }
+
+    /// Everything that was ever said in the room, edits included.
+    pub(super) fn told(&self) -> String {
+        let events = self.night.homeserver.homeserver.events(self.room.as_str());
+        let bodies: Vec<&str> = events.iter().map(Event::body).collect();
+        bodies.join("\n")
     }
 
     /// What the head says in full.

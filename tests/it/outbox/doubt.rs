@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use grafana_matrix_relay::outbox::{Enqueued, Outbox};
+use grafana_matrix_relay::outbox::{Enqueued, Outbox, Recorded};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::place::{Place, acceptance, at, drain, keyed};
+use super::place::{Place, accept, acceptance, at, claim_one, dead, delivered, drain, keyed};
 
 /// What a proxy does with the next commit.
 const PASS: u8 = 0;
@@ -99,6 +99,19 @@ async fn commit_whose_answer_is_lost_is_found_and_nothing_is_doubled() {
     let again = outbox.enqueue(keyed("a", "3", "key", at(2))).await.unwrap_or(first);
     assert_eq!(again.receipts().len(), 1);
     assert_eq!(drain(&place.open().await, at(3)).await, ["0", "1", "2", "3"]);
+}
+
+#[tokio::test]
+async fn end_whose_recording_was_not_answered_is_known_when_it_is_recorded_again() {
+    let (_place, outbox, mode) = stage().await;
+    for (second, end) in [(0, delivered()), (10, dead())] {
+        let id = accept(&outbox, "a", "1", at(second)).await;
+        claim_one(&outbox, at(second)).await;
+        mode.store(LOSE_ANSWER, Ordering::SeqCst);
+        outbox.record(id, end.clone(), at(second + 1)).await.unwrap_err();
+        let again = outbox.record(id, end, at(second + 1)).await.unwrap();
+        assert_eq!(again, Recorded::Done);
+    }
 }
 
 #[tokio::test]

@@ -15,6 +15,8 @@ on_every_store!(
     clock_set_back_does_not_hold_a_room,
     room_can_be_told_to_wait_and_to_go_on,
     renewed_claim_is_kept,
+    end_that_is_recorded_again_is_known_again,
+    time_in_which_nothing_was_tried_begins_the_time_of_retrying_anew,
 );
 
 async fn delivered_row_holds_its_event_id(place: Place) {
@@ -144,5 +146,34 @@ async fn renewed_claim_is_kept(place: Place) {
     for second in (5..300).step_by(5) {
         outbox.renew(&[id], at(second)).await.unwrap();
         assert!(claim(&outbox, at(second)).await.is_empty());
+    }
+}
+
+async fn time_in_which_nothing_was_tried_begins_the_time_of_retrying_anew(place: Place) {
+    let outbox = place.open().await;
+    let id = accept(&outbox, "a", "1", at(0)).await;
+    let mut firsts = Vec::new();
+    // Waits, up to the longest; a weekend; a wait; a clock that is set back; one that is a little slow.
+    for now in [0, 1, 61, 900, 260_000, 260_060, 5_000, 5_010, 4_990] {
+        let claimed = claim_one(&outbox, at(now)).await;
+        assert_eq!(claimed.last_attempt_at, Some(at(now)));
+        firsts.push(claimed.first_attempt_at.unwrap());
+        record(&outbox, id, wait(at(0)), at(now)).await;
+    }
+    assert_eq!(firsts, [0, 0, 0, 0, 260_000, 260_000, 5_000, 5_000, 5_000].map(at));
+}
+
+async fn end_that_is_recorded_again_is_known_again(place: Place) {
+    let outbox = place.open().await;
+    for (second, end) in [(0, delivered()), (10, dead())] {
+        let id = accept(&outbox, "a", "1", at(second)).await;
+        claim_one(&outbox, at(second)).await;
+        record(&outbox, id, end.clone(), at(second + 1)).await;
+        record(&outbox, id, end.clone(), at(second + 1)).await;
+        // Who says so at another time is somebody else.
+        assert_eq!(
+            outbox.record(id, end.clone(), at(second + 2)).await.unwrap(),
+            Recorded::Superseded
+        );
     }
 }

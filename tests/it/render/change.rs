@@ -89,13 +89,26 @@ fn a_broken_template_of_changes_is_replaced_and_says_so() {
     let (_dir, renderer) = folder(&[("update.md.j2", "{{ change.startin }}")]);
     assert_eq!(renderer.problems().len(), 1);
     let seen = renderer.render_change(&compared.notification, &compared.change, later());
-    assert_eq!(seen, lines(&compared), "the built-in one stays in use");
-    let (_dir, renderer) = folder(&[(
-        "update.md.j2",
-        "{% if now.x %}{% endif %}{{ 1 / (change.count.starting - 2) }}",
-    )]);
+    let built_in = lines(&compared);
+    let [message, built_in] = [&seen, &built_in].map(|seen| &seen.messages[0]);
+    assert_eq!(message.headline, built_in.headline);
+    let line = format!("⚠️ Template {}", renderer.problems()[0]);
+    assert!(
+        message.body.starts_with(&built_in.body) && message.body.contains(&line),
+        "{}",
+        message.body
+    );
+    assert_eq!(seen.problem.as_ref(), renderer.problems().first());
+    // One that only fails for what no trial foresaw.
+    let text = "{% if name == \"DiskFilling\" %}{{ 1 // 0 }}{% endif %}";
+    let (_dir, renderer) = folder(&[("update.md.j2", text)]);
+    assert_eq!(renderer.problems(), []);
     let seen = renderer.render_change(&compared.notification, &compared.change, later());
-    assert!(!seen.messages[0].body.is_empty(), "{seen:?}");
+    let problem = seen.problem.unwrap();
+    assert!(
+        seen.messages[0].body.contains(&format!("⚠️ Template {problem}")),
+        "{problem}"
+    );
 }
 
 #[test]

@@ -15,6 +15,26 @@ fn a_template_cannot_take_all_time_or_memory() {
         "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
         "{{ 'x'.ljust(1000000000) }}",
         "{{ ('x' * 100000) | replace('x', 'y' * 100000) }}",
+        "{{ ('x' * 100000).replace('x', 'y' * 1000000) }}",
+        "{{ ('y' * 100000).join(range(100000)) }}",
+        "{{ range(100000) | join('y' * 100000) }}",
+        "{{ '{:1000000000}'.format(1) }}",
+        "{{ ('{0}' * 100000).format('y' * 100000) }}",
+        "{{ ('\n' * 10000000).splitlines() | length }}",
+        "{{ range(100000) | joined('y' * 100000) }}",
+        "{{ ([{'text': 'a', 'url': 'https://e.org'}] * 100000) | links('y' * 100000) }}",
+        "{{ ([{'name': 'a', 'value': 'b'}] * 100000) | labels('y' * 100000) }}",
+        "{{ ([''] * 1000000000) | joined }}",
+        "{{ ([1] * 1000000000) | top(1000000000) }}",
+        "{{ ([{'name': 'a', 'value': 1}] * 1000000000) | readings }}",
+        "{{ ([{'name': 'a', 'value': 1}] * 1000000000) | without('b') }}",
+        "{{ dict(a=1) | tojson(indent=1000000000) }}",
+        "{{ now | time('%255Y' * 1000000) }}",
+        "{{ 1 | number('y' * 20000000) }}",
+        "{{ ('y' * 20000000) | code }}",
+        "{% set ns = namespace(x=[1]) %}{% for i in range(40) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}",
+        "{% set ns = namespace(x=[1]) %}{% for i in range(40) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x | bold }}",
+        "{% set ns = namespace(x=[1]) %}{% for i in range(40) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x | tojson }}",
     ];
     for text in hostile {
         let (_dir, renderer) = folder(&[("t.md.j2", text)]);
@@ -74,5 +94,43 @@ fn a_text_that_cannot_be_folded_is_split_and_then_counted() {
         cut.messages
             .iter()
             .all(|message| render::content_size(message) <= render::CONTENT_LIMIT)
+    );
+}
+
+#[test]
+fn a_part_that_takes_too_much_is_tried_with_less_to_show() {
+    let slow = "{% for alert in alerts %}\n{% for i in range(1500) %}{% endfor %}\n- {{ alert.summary }}\n{% endfor %}";
+    let (_dir, renderer) = folder(&[
+        ("slow.md.j2", "{{ name }}\n{% include 'p/slow.j2' %}"),
+        ("p/slow.j2", slow),
+    ]);
+    assert_eq!(renderer.problems(), []);
+    let seen = super::render(&renderer, "slow", &samples::group_of(150));
+    assert_eq!(seen.problem, None);
+    assert!(
+        seen.messages[0].body.contains("… and 130 more"),
+        "{}",
+        seen.messages[0].body
+    );
+}
+
+#[test]
+fn debugging_ends_somewhere() {
+    let seen = rendered("{{ debug('x' * 30000) }}", "firing");
+    assert_eq!(seen.problem, None);
+    assert!(
+        seen.messages[0].body.ends_with("… and more"),
+        "{}",
+        seen.messages[0].body
+    );
+    assert!(
+        rendered("{{ debug() }}", "storm").messages[0]
+            .body
+            .contains("NodeNotReady")
+    );
+    assert!(
+        rendered("{{ debug(name) }}", "firing").messages[0]
+            .body
+            .contains("CheckoutSlow")
     );
 }

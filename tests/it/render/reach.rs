@@ -144,10 +144,7 @@ fn template_syntax_in_an_alert_stays_text() {
 }
 
 fn reopened(dir: &std::path::Path) -> grafana_matrix_relay::render::Renderer {
-    grafana_matrix_relay::render::Renderer::open(&super::Settings {
-        templates_dir: Some(dir.to_owned()),
-        time_zone: jiff::tz::TimeZone::UTC,
-    })
+    grafana_matrix_relay::render::Renderer::open(&super::settings(dir))
 }
 
 /// The alert is told all the same, and nothing of what was tried to reach is in it.

@@ -1,17 +1,33 @@
 //! Changes in the templates folder: taken in when they are whole and work, and otherwise not.
 
 use std::fs;
+use std::time::Duration;
 
-use grafana_matrix_relay::render::{ReloadOutcome, Renderer, Settings};
-use jiff::tz::TimeZone;
+use grafana_matrix_relay::render::{ReloadOutcome, Renderer};
 use tempfile::TempDir;
 
-use super::{body_of, folder, render, write};
+use super::{body_of, folder, render, settings, write};
 
-/// The two looks that it takes for a change to count.
+/// The looks that it takes for a change to count: two, and one more where a file was written over.
 fn settle(renderer: &Renderer) -> ReloadOutcome {
     assert_eq!(renderer.reload(), ReloadOutcome::Settling);
-    renderer.reload()
+    match renderer.reload() {
+        ReloadOutcome::Settling => renderer.reload(),
+        outcome => outcome,
+    }
+}
+
+/// The same, and what is wrong then.
+fn settled(renderer: &Renderer) -> Vec<String> {
+    let ReloadOutcome::Reloaded { problems } = settle(renderer) else {
+        panic!("not reloaded")
+    };
+    problems.iter().map(ToString::to_string).collect()
+}
+
+/// The plain text that a template makes of a sample.
+fn shown(renderer: &Renderer, template: &str) -> String {
+    render(renderer, template, &body_of("firing")).messages.remove(0).body
 }
 
 #[test]
@@ -43,7 +59,10 @@ fn a_file_that_is_still_being_written_is_left_alone() {
     let (dir, renderer) = folder(&[("alert.md.j2", "one")]);
     write(dir.path(), "alert.md.j2", "half of");
     assert_eq!(renderer.reload(), ReloadOutcome::Settling);
+    // The writer stalls, but it is the same file, which it may not be done with.
+    assert_eq!(renderer.reload(), ReloadOutcome::Settling);
     write(dir.path(), "alert.md.j2", "half of it and the rest");
+    assert_eq!(renderer.reload(), ReloadOutcome::Settling);
     assert_eq!(renderer.reload(), ReloadOutcome::Settling);
     assert_eq!(renderer.reload(), ReloadOutcome::Reloaded { problems: vec![] });
     assert_eq!(
@@ -78,11 +97,7 @@ fn a_configmap_that_swaps_its_link_is_followed() {
     write(dir.path(), "..v2/alert.md.j2", "two");
     symlink("..v1", dir.path().join("..data")).unwrap();
     symlink("..data/alert.md.j2", dir.path().join("alert.md.j2")).unwrap();
-    let settings = Settings {
-        templates_dir: Some(dir.path().to_owned()),
-        time_zone: TimeZone::UTC,
-    };
-    let renderer = Renderer::open(&settings);
+    let renderer = Renderer::open(&settings(dir.path()));
     assert_eq!(render(&renderer, "alert", &body_of("firing")).messages[0].body, "one");
     symlink("..v2", dir.path().join("..tmp")).unwrap();
     fs::rename(dir.path().join("..tmp"), dir.path().join("..data")).unwrap();
@@ -93,4 +108,231 @@ fn a_configmap_that_swaps_its_link_is_followed() {
         4,
         "the hidden folders hold no templates of their own"
     );
+}
+
+#[test]
+fn a_file_that_is_put_in_place_whole_counts_at_the_second_look() {
+    let (dir, renderer) = folder(&[("alert.md.j2", "one")]);
+    write(dir.path(), ".new", "two");
+    fs::rename(dir.path().join(".new"), dir.path().join("alert.md.j2")).unwrap();
+    assert_eq!(renderer.reload(), ReloadOutcome::Settling);
+    assert_eq!(renderer.reload(), ReloadOutcome::Reloaded { problems: vec![] });
+    assert_eq!(shown(&renderer, "alert"), "two");
+}
+
+#[test]
+fn what_was_saved_just_now_may_not_be_whole() {
+    let (dir, _) = folder(&[("alert.md.j2", "one")]);
+    let settings = settings(dir.path());
+    let saved = fs::metadata(dir.path().join("alert.md.j2"))
+        .unwrap()
+        .modified()
+        .unwrap();
+    assert!(settings.is_being_written(saved + Duration::from_millis(100)));
+    assert!(!settings.is_being_written(saved + Duration::from_secs(1)));
+    // Another machine's clock is ahead; waiting for it would help nobody.
+    assert!(!settings.is_being_written(saved - Duration::from_secs(1)));
+}
+
+#[test]
+fn the_wrong_use_of_a_part_costs_only_the_template_that_uses_it_so() {
+    let wrong = [
+        // The part that is built in wants `alert`.
+        ("partials/line.md.j2", None),
+        ("parts/own.j2", Some("{{ alert.name }}")),
+    ];
+    for (part, own) in wrong {
+        let misuse = format!("{{% for a in firing %}}\n{{% include \"{part}\" %}}\n{{% endfor %}}");
+        let (dir, renderer) = folder(&[("alert.md.j2", "one {{ name }}")]);
+        if let Some(own) = own {
+            write(dir.path(), part, own);
+            write(
+                dir.path(),
+                "own.md.j2",
+                "{% set alert = alerts[0] %}{% include \"parts/own.j2\" %}",
+            );
+            assert_eq!(settled(&renderer), [""; 0]);
+        }
+        let others = ["compact", "detailed"].map(|template| shown(&renderer, template));
+        write(dir.path(), "alert.md.j2", &misuse);
+        let problems = settled(&renderer);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(
+            problems[0].starts_with("alert.md.j2:2: ") && problems[0].contains(part) && problems[0].contains("`alert`"),
+            "{problems:?}"
+        );
+        assert_eq!(shown(&renderer, "alert"), "one CheckoutSlow");
+        assert_eq!(
+            ["compact", "detailed"].map(|template| shown(&renderer, template)),
+            others
+        );
+        if own.is_some() {
+            assert_eq!(shown(&renderer, "own"), "CheckoutSlow");
+        }
+
+        // The same at the start, where there is no version before.
+        let renderer = Renderer::open(&settings(dir.path()));
+        assert_eq!(renderer.problems().len(), 1, "{:?}", renderer.problems());
+        assert_eq!(
+            ["compact", "detailed"].map(|template| shown(&renderer, template)),
+            others
+        );
+        assert!(shown(&renderer, "alert").starts_with("🔥 FIRING · CheckoutSlow"));
+    }
+}
+
+#[test]
+fn an_edit_that_works_is_not_lost_because_of_another_one_that_does_not() {
+    let (dir, renderer) = folder(&[
+        ("p.j2", "old {{ x }}"),
+        ("a.md.j2", "{% set x = 1 %}{% include \"p.j2\" %}"),
+        ("b.md.j2", "old b"),
+    ]);
+    write(dir.path(), "p.j2", "new {{ x }}");
+    write(dir.path(), "a.md.j2", "{% include \"p.j2\" %}");
+    write(dir.path(), "b.md.j2", "new b");
+    let problems = settled(&renderer);
+    assert!(
+        problems.len() == 1 && problems[0].starts_with("a.md.j2:1: p.j2:1: "),
+        "{problems:?}"
+    );
+    assert_eq!(
+        (shown(&renderer, "a"), shown(&renderer, "b")),
+        ("new 1".to_owned(), "new b".to_owned())
+    );
+}
+
+#[test]
+fn a_part_that_is_taken_away_stays_in_use_while_something_needs_it() {
+    let (dir, renderer) = folder(&[("t.md.j2", "{% include \"p/x.j2\" %}"), ("p/x.j2", "part {{ name }}")]);
+    let part = dir.path().join("p/x.j2");
+    fs::rename(&part, dir.path().join("p/y.j2")).unwrap();
+    let problems = settled(&renderer);
+    assert!(
+        problems.len() == 1 && problems[0].starts_with("p/x.j2: is gone and still in use: t.md.j2:1"),
+        "{problems:?}"
+    );
+    assert_eq!(shown(&renderer, "t"), "part CheckoutSlow");
+    // Another change does not make it forget.
+    write(dir.path(), "other.md.j2", "other");
+    assert_eq!(settled(&renderer).len(), 1);
+    assert_eq!(shown(&renderer, "t"), "part CheckoutSlow");
+    write(dir.path(), "t.md.j2", "new {% include \"p/y.j2\" %}");
+    assert_eq!(settled(&renderer), [""; 0]);
+    assert_eq!(shown(&renderer, "t"), "new part CheckoutSlow");
+    assert!(renderer.source("p/x.j2").is_none());
+}
+
+#[test]
+fn a_folder_that_cannot_be_read_keeps_its_templates() {
+    let (dir, renderer) = folder(&[
+        ("alert.md.j2", "mine"),
+        ("own.md.j2", "{% include \"p/x.j2\" %}"),
+        ("p/x.j2", "part"),
+    ]);
+    let (there, away) = (dir.path().to_owned(), dir.path().with_extension("away"));
+    let keeps = |what: &str| {
+        let problems = settled(&renderer);
+        assert!(
+            problems.len() == 1 && problems[0].starts_with(".: the templates folder"),
+            "{what}: {problems:?}"
+        );
+        assert_eq!(
+            (shown(&renderer, "alert"), shown(&renderer, "own")),
+            ("mine".into(), "part".into()),
+            "{what}"
+        );
+        assert_eq!(renderer.reload(), ReloadOutcome::Unchanged, "{what}");
+        assert_eq!(renderer.on_disk().len(), 3, "{what}");
+    };
+    fs::rename(&there, &away).unwrap();
+    keeps("gone");
+    fs::write(&there, "").unwrap();
+    keeps("not a folder");
+    fs::remove_file(&there).unwrap();
+    fs::create_dir(&there).unwrap();
+    keeps("another one, and empty, as where a volume was");
+    fs::remove_dir(&there).unwrap();
+    fs::rename(&away, &there).unwrap();
+    assert_eq!(settled(&renderer), [""; 0]);
+    assert_eq!(shown(&renderer, "alert"), "mine");
+    // A file that is deleted in a folder that can be read is meant to be deleted.
+    fs::remove_file(there.join("alert.md.j2")).unwrap();
+    assert_eq!(settled(&renderer), [""; 0]);
+    assert!(shown(&renderer, "alert").starts_with("🔥 FIRING"));
+}
+
+#[cfg(unix)]
+#[test]
+fn files_and_folders_that_cannot_be_seen_stay_in_use() {
+    use std::os::unix::fs::symlink;
+    let (dir, renderer) = folder(&[
+        ("alert.md.j2", "mine {% include \"partials/own.j2\" %}"),
+        ("partials/own.j2", "part"),
+        ("b.md.j2", "b"),
+    ]);
+    fs::remove_dir_all(dir.path().join("partials")).unwrap();
+    symlink("nowhere", dir.path().join("partials")).unwrap();
+    fs::remove_file(dir.path().join("b.md.j2")).unwrap();
+    symlink("nowhere.j2", dir.path().join("b.md.j2")).unwrap();
+    let problems = settled(&renderer);
+    assert_eq!(
+        problems,
+        [
+            "b.md.j2: a link that leads nowhere",
+            "partials/: a link that leads nowhere"
+        ]
+    );
+    assert_eq!(
+        (shown(&renderer, "alert"), shown(&renderer, "b")),
+        ("mine part".into(), "b".into())
+    );
+}
+
+#[test]
+fn files_beyond_the_most_that_are_read_are_reported_and_keep_what_is_in_use() {
+    let (dir, renderer) = folder(&[("z.md.j2", "z")]);
+    for number in 0..200 {
+        write(dir.path(), &format!("p/{number}.j2"), "x");
+    }
+    let problems = settled(&renderer);
+    assert_eq!(problems, ["z.md.j2: is not read: there are more than 200 files"]);
+    assert_eq!(shown(&renderer, "z"), "z");
+}
+
+#[test]
+fn what_is_built_in_says_for_whom_it_stands_in() {
+    let (dir, renderer) = folder(&[
+        ("alert.md.j2", "mine\n{% if %}"),
+        ("update.md.j2", "{{ chnage }}"),
+        ("partials/truncated.md.j2", "{{ nmae }}"),
+    ]);
+    assert_eq!(renderer.problems().len(), 3);
+    for (template, file) in [
+        ("alert", "alert.md.j2:2"),
+        ("compact", "partials/truncated.md.j2:1"),
+        ("detailed", "partials/truncated.md.j2:1"),
+        ("update", "update.md.j2:1"),
+    ] {
+        let seen = render(&renderer, template, &body_of("firing"));
+        let body = &seen.messages[0].body;
+        assert!(
+            body.contains(&format!("\n⚠️ Template {file}: ")) && body.contains("CheckoutSlow"),
+            "{body}"
+        );
+        assert_eq!(seen.problem.unwrap().to_string().split(": ").next(), Some(file));
+    }
+    write(dir.path(), "alert.md.j2", "mine");
+    settled(&renderer);
+    assert_eq!(shown(&renderer, "alert"), "mine");
+    // From then on there is a version that works, and nothing to say about those who read it.
+    write(dir.path(), "alert.md.j2", "mine\n{% if %}");
+    assert_eq!(settled(&renderer).len(), 3);
+    assert_eq!(shown(&renderer, "alert"), "mine");
+
+    // Where nobody can tell whether there are templates at all, it says that.
+    let file = dir.path().join("b");
+    fs::write(&file, "").unwrap();
+    let renderer = Renderer::open(&settings(&file));
+    assert!(shown(&renderer, "alert").contains("Template .: the templates folder cannot be read"));
 }

@@ -118,6 +118,15 @@ fn a_misspelt_name_is_reported_with_the_nearest_known_one() {
         ("a\n{{ alertnme }}", "t.md.j2:2", "`alerts`"),
         ("\n\n{{ alerts[0].sumary }}", "t.md.j2:3", "`summary`"),
         ("{{ name | durations }}", "t.md.j2:1", "`duration`"),
+        ("{{ count.frng }}", "t.md.j2:1", "`firing`"),
+        ("{{ change.count.startin }}", "t.md.j2:1", "`starting`"),
+        ("{{ severities[0].colour }}", "t.md.j2:1", "`color`"),
+        ("{% for s in states %}{{ s.txt }}{% endfor %}", "t.md.j2:1", "`text`"),
+        (
+            "{% for one in shared %}{{ one.valu }}{% endfor %}",
+            "t.md.j2:1",
+            "`value`",
+        ),
         ("{% if severty == 'x' %}{% endif %}", "t.md.j2:1", "`severity`"),
         ("{% for a in alerts %}", "t.md.j2:1", ""),
         ("{% include \"nothing.j2\" %}", "t.md.j2:1", "nothing.j2"),
@@ -197,8 +206,13 @@ fn a_draft_shows_what_it_would_look_like_and_what_is_wrong() {
     let warning = |line| (Gravity::Warning, line);
     assert_eq!(
         lines,
-        [warning(Some(3)), warning(Some(7)), warning(Some(8)), warning(None)]
+        [warning(Some(3)), warning(Some(7)), warning(Some(8)), warning(Some(7))]
     );
+
+    let long = preview("{{ name }}\n{% for i in range(9) %}\n{{ 'word ' * 2000 }}\n{% endfor %}");
+    let long = &long.diagnostics[0];
+    assert_eq!((long.gravity, long.problem.line), warning(Some(3)));
+    assert!(long.problem.message.contains("split into"), "{}", long.problem);
 }
 
 #[test]

@@ -292,6 +292,29 @@ signature.secrets = "s3cr3t"
 }
 
 #[test]
+fn a_file_of_secrets_holds_one_on_each_line_and_a_password_is_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("tokens"), "new\r\n\n  old \n").unwrap();
+    std::fs::write(folder.path().join("password"), "one\n").unwrap();
+    let text = "[routes.default]\nrooms = '!r:x.org'\n[routes.default.credentials]\nbearer = { file = 'tokens' }\n\
+                signature.secrets = ['key', { file = 'tokens' }]\nbasic = { user = 'u', password.file = 'password' }\n";
+    let parse = |text: &str| RoutesSource::default().parse(&folder.path().join("routes.toml"), text, &|_| None);
+    let routes = parse(text).unwrap();
+    let read = &routes.credentials[&name("default")];
+    let shown = |secrets: &[secrecy::SecretString]| -> Vec<String> {
+        secrets.iter().map(|secret| secret.expose_secret().to_owned()).collect()
+    };
+    assert_eq!(shown(&read.bearer), ["new", "old"]);
+    assert_eq!(shown(&read.signature.as_ref().unwrap().secrets), ["key", "new", "old"]);
+    assert_eq!(read.basic[0].password.expose_secret(), "one");
+
+    let problems = parse(&text.replace("'password'", "'tokens'")).unwrap_err();
+    assert_eq!(problems.len(), 1);
+    let problem = problems[0].to_string();
+    assert!(problem.contains(":6:") && problem.contains("one line"), "{problem}");
+}
+
+#[test]
 fn a_template_that_is_not_there_is_named_with_its_line() {
     let routes = read("[routes.default]\nrooms = '!r:x.org'\ntemplate = 'compct'\n").unwrap();
     let known: Vec<TemplateName> = ["alert", "compact"].map(|name| name.parse().unwrap()).into();

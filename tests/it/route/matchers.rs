@@ -174,6 +174,50 @@ fn classes_of_characters_are_those_of_re2() {
 }
 
 #[test]
+fn what_re2_reads_otherwise_is_refused_with_what_to_write() {
+    for (pattern, part) in [
+        ("[R&&D]+", r"write `\&`"),
+        ("[a-z--c]", r"write `\-`"),
+        ("[a~~b]", r"write `\~`"),
+        ("[a[bc]]", r"`[bc]` inside a class"),
+        ("[[a]]", r"`[a]` inside a class"),
+        ("[a[:foo:]]", "inside a class"),
+        ("(?x) a b ", "the flag `x`"),
+        ("(?x: a b )", "the flag `x`"),
+        ("(?-u:a)", "the flag `u`"),
+        ("(?i-R)a", "the flag `R`"),
+        (r"\\<db\\>", r"write `<` and `>`"),
+        (r"\\b{start}db", r"does not know `\b{start}`"),
+        ("a{ 2 }", "`{ 2 }` is plain text"),
+        ("a{2, 3}", "`{2, 3}` is plain text"),
+        ("a{02}", "`{02}` is plain text"),
+        ("(b|a{1,01})", "`{1,01}` is plain text"),
+    ] {
+        let error = printed(&format!("x=~\"{pattern}\"")).unwrap_err();
+        assert!(error.contains(part), "{pattern}: {error}");
+    }
+    // All of this means the same to both.
+    for (pattern, value, wanted) in [
+        (r"[R\\&D]+", "R&D", true),
+        ("[R&D]+", "R&D", true),
+        ("[a-c-]+", "a-c", true),
+        ("[]a]+", "]a", true),
+        ("[[:digit:]]+", "42", true),
+        (r"[a\\[b\\]]+", "[ab]", true),
+        (r"\\bdb\\b.*", "db größe", true),
+        (r"gr\\b.*", "größe", true),
+        (r"gr\\B.*", "größe", false),
+        (r"d\\Bb", "db", true),
+        ("a{0,2}b{2}c{1,}?", "aabbcc", true),
+        ("(?i:DB)|(?s)a.b|(?U)x+", "db", true),
+        (r"a\\{ 2 \\}", "a{ 2 }", true),
+    ] {
+        let text = format!("x=~\"{pattern}\"");
+        assert_eq!(matches(&text, &[("x", value)]), wanted, "{text} {value}");
+    }
+}
+
+#[test]
 fn no_value_makes_an_expression_slow() {
     let long = "a".repeat(LONGEST_VALUE + 1);
     let just = &long[1..];

@@ -1,6 +1,7 @@
 //! Where alerts go: the tree of rules means what Alertmanager's means, and a group is split without losing an alert.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use grafana_matrix_relay::alert::{AlertStatus, Notification};
 use grafana_matrix_relay::config::routes::RoutesSource;
@@ -32,7 +33,7 @@ fn notification(alerts: &[Value]) -> Notification {
 }
 
 fn route(router: &Router, notification: &Notification) -> Vec<Routed> {
-    router.route(&RouteName::default(), notification)
+    router.route(&RouteName::default(), &Arc::new(notification.clone()))
 }
 
 /// Room, template, and the names of the alerts.
@@ -42,7 +43,11 @@ fn seen(routed: &[Routed]) -> Vec<(String, String, Vec<String>)> {
         .iter()
         .map(|part| {
             let to = &part.destination;
-            (to.room.to_string(), to.template.to_string(), names(&part.notification))
+            (
+                to.room.to_string(),
+                to.template.to_string(),
+                names(&part.share.notification()),
+            )
         })
         .collect()
 }
@@ -112,11 +117,12 @@ fn a_part_speaks_for_its_own_alerts_only() {
         alert("c", "resolved", &json!({"team": "db", "env": "prod", "shared": "2"})),
     ]);
     let routed = route(&router(TEAMS), &group);
-    let part = &routed
+    let part = routed
         .iter()
         .find(|part| part.destination.room.as_str() == "#ops:x.org")
         .unwrap()
-        .notification;
+        .share
+        .notification();
     assert_eq!((part.status, part.state.as_str()), (AlertStatus::Resolved, "ok"));
     let labels: Vec<_> = part.common_labels.keys().map(String::as_str).collect();
     assert_eq!(labels, ["env", "team"]);
@@ -134,11 +140,12 @@ fn a_part_speaks_for_its_own_alerts_only() {
         (3, "https://grafana.example.org")
     );
     assert_eq!((part.title.as_str(), part.message.as_str()), ("", ""));
-    let firing = &routed
+    let firing = routed
         .iter()
         .find(|part| part.destination.room.as_str() == "#all:x.org")
         .unwrap()
-        .notification;
+        .share
+        .notification();
     assert_eq!(
         (firing.status, firing.state.as_str()),
         (AlertStatus::Firing, "alerting")
@@ -153,7 +160,7 @@ fn a_group_that_is_not_split_is_left_as_it_came() {
     ]);
     let routed = route(&router(TEAMS), &group);
     assert_eq!(routed.len(), 1);
-    assert_eq!(routed[0].notification, group);
+    assert_eq!(routed[0].share.notification(), group);
 }
 
 #[test]
@@ -210,7 +217,11 @@ fn rules_that_lead_to_the_same_place_make_one_message() {
 fn a_route_that_does_not_exist_leads_nowhere_and_receiver_is_never_looked_at() {
     let router = router(TEAMS);
     let mut group = notification(&[alert("a", "firing", &json!({}))]);
-    assert!(router.route(&"other".parse().unwrap(), &group).is_empty());
+    assert!(
+        router
+            .route(&"other".parse().unwrap(), &Arc::new(group.clone()))
+            .is_empty()
+    );
     group.receiver = "oncall".to_owned();
     assert_eq!(seen(&route(&router, &group)), [to("#all:x.org", "alert", &["a"])]);
 }
@@ -345,14 +356,14 @@ proptest! {
             alert(&i.to_string(), "firing", &labels)
         }).collect();
         let group = notification(&bodies);
-        let routed = Router::new(table.clone()).route(&RouteName::default(), &group);
+        let routed = route(&Router::new(table.clone()), &group);
         for (i, given) in alerts.iter().enumerate() {
             let mut wanted = Vec::new();
             expected(&root, "0", *given, &mut wanted);
             prop_assert!(!wanted.is_empty());
             let mut reached: Vec<String> = routed
                 .iter()
-                .filter(|part| part.notification.alerts.iter().any(|alert| alert.fingerprint.0 == i.to_string()))
+                .filter(|part| part.share.notification().alerts.iter().any(|alert| alert.fingerprint.0 == i.to_string()))
                 .map(|part| part.destination.room.to_string())
                 .collect();
             let told = table.explain(&RouteName::default(), &group.alerts[i]).unwrap();
@@ -363,7 +374,7 @@ proptest! {
             prop_assert_eq!(reached, wanted);
         }
         for part in &routed {
-            prop_assert!(!part.notification.alerts.is_empty());
+            prop_assert!(!part.share.notification().alerts.is_empty());
         }
     }
 }

@@ -1,33 +1,37 @@
-//! A real PostgreSQL server: one per test process, started when first needed, with a database per test.
+//! A real PostgreSQL server: one per test process, started when first needed, with a database per test; and one of its own
+//! for a test that stops it.
 //!
 //! It listens on a free loopback port, runs as an unprivileged user and lives in a temporary directory. A small shell
 //! waits beside it for the end of the test process, whatever that end is, then stops the server and removes the
 //! directory: nothing is left behind.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Reads until the test process is gone, for only then does its end of the pipe close.
+/// Obeys lines until the test process is gone, for only then does its end of the pipe close.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP
 say() { echo "$1"; }
 give_up() { cat "$DIR/log" >&2; rm -rf "$DIR"; say failed; exit 1; }
+start() {
+    "$BIN/postgres" -D "$DIR/data" -c listen_addresses=127.0.0.1 -p "$PORT" -c unix_socket_directories= \
+        -c fsync=off -c max_connections=300 -c shared_buffers=32MB >"$DIR/log" 2>&1 </dev/null &
+    server=$!
+    until "$BIN/pg_isready" -q -h 127.0.0.1 -p "$PORT"; do
+        kill -0 $server 2>/dev/null || give_up
+        sleep 0.05
+    done
+}
+stop() { kill -QUIT $server; wait $server; }
 "$BIN/initdb" -D "$DIR/data" -U relay -A trust -E UTF8 --locale=C --no-sync >"$DIR/log" 2>&1 || give_up
-"$BIN/postgres" -D "$DIR/data" -c listen_addresses=127.0.0.1 -p "$PORT" -c unix_socket_directories= \
-    -c fsync=off -c max_connections=300 -c shared_buffers=32MB >"$DIR/log" 2>&1 </dev/null &
-server=$!
-until "$BIN/pg_isready" -q -h 127.0.0.1 -p "$PORT"; do
-    kill -0 $server 2>/dev/null || give_up
-    sleep 0.05
-done
+start
 say ready
-cat >/dev/null
-kill -QUIT $server
-wait $server
+while read -r command; do "$command"; say "done"; done
+stop
 rm -rf "$DIR"
 "#;
 
@@ -47,34 +51,80 @@ pub(crate) async fn connect(url: &str) -> sqlx::PgConnection {
     <sqlx::PgConnection as sqlx::Connection>::connect(url).await.unwrap()
 }
 
-/// The server's URL, without a database.
+/// The shared server's URL, without a database.
 fn server() -> &'static str {
-    static SERVER: OnceLock<String> = OnceLock::new();
-    SERVER.get_or_init(start)
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    &SERVER.get_or_init(Server::start).url
 }
 
-fn start() -> String {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let directory = tempfile::tempdir().unwrap().keep();
-    let mut command = as_unprivileged_user(&directory);
-    let mut child = command
-        .args(["sh", "-c", SCRIPT])
-        .env("BIN", programs())
-        .env("DIR", &directory)
-        .env("PORT", port.to_string())
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut answer = String::new();
-    BufReader::new(child.stdout.take().unwrap())
-        .read_line(&mut answer)
-        .unwrap();
-    assert_eq!(answer, "ready\n", "PostgreSQL did not start; its log is above");
-    // The pipe stays open until this process ends.
-    std::mem::forget(child);
-    format!("postgres://relay@127.0.0.1:{port}")
+/// A running server. One of its own is for a test that stops it.
+pub(crate) struct Server {
+    /// Without a database.
+    url: String,
+    // Open until this process ends, or the value does.
+    commands: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+    child: Child,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.commands.take());
+        drop(self.child.wait());
+    }
+}
+
+impl Server {
+    /// Starts one.
+    pub(crate) fn start() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let directory = tempfile::tempdir().unwrap().keep();
+        let mut command = as_unprivileged_user(&directory);
+        let mut child = command
+            .args(["sh", "-c", SCRIPT])
+            .env("BIN", programs())
+            .env("DIR", &directory)
+            .env("PORT", port.to_string())
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut server = Self {
+            url: format!("postgres://relay@127.0.0.1:{port}"),
+            commands: child.stdin.take(),
+            answers: BufReader::new(child.stdout.take().unwrap()),
+            child,
+        };
+        server.answers("ready");
+        server
+    }
+
+    /// The database that is there from the start, and empty.
+    pub(crate) fn database(&self) -> String {
+        format!("{}/postgres", self.url)
+    }
+
+    /// Ends the server at once; connections to it break, and new ones are refused.
+    pub(crate) fn stop(&mut self) {
+        self.command("stop");
+    }
+
+    /// Starts it again, with the same address and data.
+    pub(crate) fn start_again(&mut self) {
+        self.command("start");
+    }
+
+    fn command(&mut self, command: &str) {
+        writeln!(self.commands.as_mut().unwrap(), "{command}").unwrap();
+        self.answers("done");
+    }
+
+    fn answers(&mut self, expected: &str) {
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).unwrap();
+        assert_eq!(answer.trim_end(), expected, "PostgreSQL's log is above");
+    }
 }
 
 /// PostgreSQL refuses to run as root, as which a container's tests run.

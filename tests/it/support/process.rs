@@ -155,11 +155,23 @@ impl Process {
         self.child.stdin.take().expect("stdin is taken once")
     }
 
+    /// Its process ID.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by name (`TERM`, `STOP`, …).
     pub(crate) fn signal(&self, signal: &str) {
-        let pid = self.child.id().to_string();
+        let pid = self.id().to_string();
         let sent = Command::new("kill").args(["-s", signal, &pid]).status();
         assert!(sent.is_ok_and(|status| status.success()), "kill -s {signal} {pid}");
+    }
+
+    /// Its end, if it has come.
+    pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child
+            .try_wait()
+            .expect("a started process can be asked for its end")
     }
 
     /// Waits for its end.

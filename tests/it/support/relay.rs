@@ -4,8 +4,10 @@
 //! can kill it and start it again on what it left.
 
 use std::collections::BTreeMap;
-use std::process::ExitStatus;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
@@ -17,11 +19,16 @@ use super::synapse::Synapse;
 const BINARY: &str = env!("CARGO_BIN_EXE_grafana-matrix-relay");
 const TEMPLATES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/templates");
 
+/// Starts a program that may write no file larger than `$1` blocks of 512 bytes: what goes beyond is an error, as on a disk
+/// that is full, and not the end of the program. Any user may do that.
+const LIMITED: &str = r#"trap '' XFSZ; ulimit -S -f "$1"; shift; exec "$@""#;
+
 /// The settings of a relay, and the folder for its data; starting it twice is a restart.
 #[derive(Clone)]
 pub(crate) struct Setup {
     arguments: Vec<String>,
     environment: BTreeMap<String, String>,
+    largest_file: Option<u32>,
     folder: Arc<tempfile::TempDir>,
 }
 
@@ -51,6 +58,7 @@ impl Setup {
         let setup = Self {
             arguments: Vec::new(),
             environment: BTreeMap::new(),
+            largest_file: None,
             folder,
         };
         setup
@@ -73,6 +81,17 @@ impl Setup {
         self
     }
 
+    /// On a disk that is full when a file of its has so many KiB.
+    pub(crate) fn full_at(mut self, kib: u32) -> Self {
+        self.largest_file = Some(kib * 2);
+        self
+    }
+
+    /// Where its outbox lives, unless that is a database.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        PathBuf::from(&self.environment["RELAY_DATA_DIR"])
+    }
+
     /// Starts it and waits until it is alive; panics with its log if it does not get there.
     pub(crate) async fn start(&self) -> Relay {
         self.try_start().await.unwrap_or_else(|log| panic!("{log}"))
@@ -80,7 +99,13 @@ impl Setup {
 
     /// Starts it; a relay that ends instead of listening is an error with its log.
     pub(crate) async fn try_start(&self) -> Result<Relay, String> {
-        let mut program = Program::new("grafana-matrix-relay", BINARY)
+        let program = match self.largest_file {
+            None => Program::new("grafana-matrix-relay", BINARY),
+            Some(blocks) => {
+                Program::new("grafana-matrix-relay", "sh").args(["-c", LIMITED, "sh", &blocks.to_string(), BINARY])
+            }
+        };
+        let mut program = program
             .args(&self.arguments)
             // A working folder of its own, so that no `.env` of the project's is read.
             .current_dir(self.folder.path());
@@ -115,13 +140,13 @@ fn listening_address(line: &str) -> Option<String> {
 impl Relay {
     /// One request with a JSON body.
     pub(crate) async fn request(&self, method: Method, path: &str, body: &Value) -> Answer {
+        self.request_raw(method, path, body.to_string()).await
+    }
+
+    /// One request with a body that says of itself that it is JSON.
+    pub(crate) async fn request_raw(&self, method: Method, path: &str, body: String) -> Answer {
         let request = self.http.request(method, format!("{}{path}", self.base_url));
-        send(
-            request
-                .header("content-type", "application/json")
-                .body(body.to_string()),
-        )
-        .await
+        send(request.header("content-type", "application/json").body(body)).await
     }
 
     /// `GET`, of a page or of JSON.
@@ -163,14 +188,65 @@ impl Relay {
         self.process.log()
     }
 
+    /// What it holds in memory now, in bytes; its peak is counted from here.
+    pub(crate) fn forget_peak(&self) -> usize {
+        let file = format!("/proc/{}/clear_refs", self.process.id());
+        std::fs::write(file, "5").expect("the kernel forgets the peak");
+        self.memory("VmRSS:")
+    }
+
+    /// The most that it held since then, in bytes.
+    pub(crate) fn peak(&self) -> usize {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, name: &str) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<usize>().ok());
+        kilobytes.expect("a number of kB") * 1024
+    }
+
     /// Kills it, as a power cut would.
     pub(crate) fn kill(self) {
         drop(self);
     }
 
+    /// Makes room on the disk that was full.
+    pub(crate) fn make_room(&self) {
+        let pid = self.process.id().to_string();
+        let lifted = Command::new("prlimit")
+            .args(["--pid", &pid, "--fsize=unlimited:"])
+            .status();
+        assert!(
+            lifted.is_ok_and(|status| status.success()),
+            "prlimit of util-linux lifts the limit"
+        );
+    }
+
     /// Asks it to read its routes again.
     pub(crate) fn hang_up(&self) {
         self.process.signal("HUP");
+    }
+
+    /// Asks it to end.
+    pub(crate) fn ask_to_end(&self) {
+        self.process.signal("TERM");
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.process.has_ended().is_none()
+    }
+
+    /// Waits until it has ended, while servers of this process go on.
+    pub(crate) async fn ended(mut self) -> ExitStatus {
+        loop {
+            if let Some(status) = self.process.has_ended() {
+                return status;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Asks it to end, and waits until it has.

@@ -6,6 +6,7 @@
 
 use std::io::Write;
 use std::process::ChildStdin;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -30,7 +31,7 @@ pub(crate) struct Synapse {
     commands: ChildStdin,
     process: Process,
     // Last: its folder goes after the process that writes to it.
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// One room of each kind that a relay may be pointed at.
@@ -102,7 +103,7 @@ impl Synapse {
             rooms: ready.rooms,
             commands,
             process,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -124,6 +125,22 @@ impl Synapse {
     /// Lets it run on.
     pub(crate) async fn resume(&mut self) {
         self.command("resume", "resumed").await;
+    }
+
+    /// Forgets by which transactions events came, as it does after a day. Only while it is stopped.
+    pub(crate) fn forget_transactions(&self) {
+        self.delete("DELETE FROM event_txn_id_device_id", []);
+    }
+
+    /// Ends a token, and leaves its device and the device's other tokens alone, as an expiry does. Only while it is stopped.
+    pub(crate) fn forget_token(&self, token: &str) {
+        self.delete("DELETE FROM access_tokens WHERE token = ?1", [token]);
+    }
+
+    fn delete(&self, sql: &str, parameters: impl rusqlite::Params) {
+        let database = rusqlite::Connection::open(self.folder.path().join("homeserver.db")).unwrap();
+        database.busy_timeout(Duration::from_secs(10)).unwrap();
+        assert!(database.execute(sql, parameters).unwrap() > 0, "{sql}");
     }
 
     async fn command(&mut self, command: &str, answer: &str) {

@@ -1,0 +1,194 @@
+//! Takes back edits until everything works.
+//!
+//! Guarantees: what was in use before works together, so the search always ends with templates that do; an edit that has
+//! nothing to do with a failure stays. What fails is not always what is wrong: of a part that fails and the template
+//! that includes it, the one is to blame that was edited.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::tz::TimeZone;
+use minijinja::Value;
+
+use super::{entry_name, reached};
+use crate::render::context::{Context, Limits};
+use crate::render::engine::{Engine, Sources};
+use crate::render::facts::Facts;
+use crate::render::problem::{TemplateProblem, Trace};
+use crate::render::trial;
+
+/// How many edits that were taken back are tried once more by themselves.
+const SECOND_CHANCES: usize = 20;
+
+/// The versions of one file; `None`: there is no such file.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Edit {
+    /// What was in use, which works with all else that was.
+    old: Option<String>,
+    /// What is to be used from now on.
+    pub(super) new: Option<String>,
+}
+
+impl Edit {
+    /// A file that stays as it is.
+    pub(super) fn kept(source: &str) -> Self {
+        Self {
+            old: Some(source.to_owned()),
+            new: Some(source.to_owned()),
+        }
+    }
+
+    fn is_edited(&self) -> bool {
+        self.old != self.new
+    }
+
+    fn is_removed(&self) -> bool {
+        self.old.is_some() && self.new.is_none()
+    }
+}
+
+/// All files by their paths.
+pub(super) type Edits = BTreeMap<String, Edit>;
+
+/// The templates with as many of the edits as work, and what is wrong with the others.
+pub(super) fn settle(mut edits: Edits, mut problems: Vec<TemplateProblem>) -> (Engine, Vec<TemplateProblem>) {
+    let mut taken_back: Vec<(String, Option<String>)> = Vec::new();
+    let mut engine = loop {
+        let (engine, broken) = tried(&edits);
+        let blamed: Vec<_> = broken.iter().flat_map(|trace| blame(&edits, trace)).collect();
+        if blamed.is_empty() {
+            problems.extend(broken.into_iter().map(|trace| trace.problem));
+            break engine;
+        }
+        for problem in blamed {
+            if let Some(edit) = edits.get_mut(&problem.file).filter(|edit| edit.is_edited()) {
+                taken_back.push((problem.file.clone(), edit.new.take()));
+                edit.new.clone_from(&edit.old);
+                if problems.iter().all(|known| known.file != problem.file) {
+                    problems.push(problem);
+                }
+            }
+        }
+    };
+    if taken_back.len() > 1 {
+        second_chances(
+            &mut engine,
+            &mut edits,
+            &mut problems,
+            &taken_back.into_iter().collect(),
+        );
+    }
+    (engine, problems)
+}
+
+/// Tries edits that were taken back once more: they may only have stood in the light of others. A part counts together
+/// with the template that it is for, since nothing else shows whether it works.
+fn second_chances(
+    engine: &mut Engine,
+    edits: &mut Edits,
+    problems: &mut Vec<TemplateProblem>,
+    taken_back: &BTreeMap<String, Option<String>>,
+) {
+    let mut wanted = engine.sources.clone();
+    wanted.extend(
+        taken_back
+            .iter()
+            .filter_map(|(file, new)| Some((file.clone(), new.clone()?))),
+    );
+    let parts_in_use: BTreeSet<&str> = entries(&engine.sources)
+        .flat_map(|file| reached(&engine.sources, file))
+        .collect();
+    let (entries, parts): (Vec<_>, Vec<_>) = taken_back.keys().partition(|file| entry_name(file).is_some());
+    let parts = parts.into_iter().filter(|file| parts_in_use.contains(file.as_str()));
+    let alone = parts.map(|file| BTreeSet::from([file.as_str()]));
+    let whole = entries.into_iter().map(|file| reached(&wanted, file));
+    let mut better = None;
+    for files in alone.chain(whole).take(SECOND_CHANCES) {
+        let mut again = edits.clone();
+        let restored: Vec<&str> = files
+            .into_iter()
+            .filter(|file| taken_back.contains_key(*file))
+            .collect();
+        for file in &restored {
+            if let Some(edit) = again.get_mut(*file) {
+                edit.new.clone_from(&taken_back[*file]);
+            }
+        }
+        let (works, broken) = tried(&again);
+        if broken.is_empty() {
+            *edits = again;
+            problems.retain(|problem| !restored.contains(&problem.file.as_str()));
+            better = Some(works);
+        }
+    }
+    if let Some(better) = better {
+        *engine = better;
+    }
+}
+
+/// Who has to take an edit back so that this failure goes away; nobody only if nothing is edited.
+fn blame(edits: &Edits, trace: &Trace) -> Vec<TemplateProblem> {
+    let is_edited = |file: &str| edits.get(file).is_some_and(Edit::is_edited);
+    if let Some((file, _)) = trace.through.iter().find(|(file, _)| is_edited(file)) {
+        return vec![trace.seen_from(file)];
+    }
+    let is_missed =
+        |(file, edit): &(&String, &Edit)| edit.is_removed() && trace.problem.message.contains(file.as_str());
+    let missed: Vec<_> = edits
+        .iter()
+        .filter(is_missed)
+        .map(|(file, _)| TemplateProblem::new(file.clone(), format!("is gone and still in use: {}", trace.problem)))
+        .collect();
+    if !missed.is_empty() {
+        return missed;
+    }
+    let edited = edits.iter().filter(|(_, edit)| edit.is_edited());
+    edited
+        .map(|(file, _)| TemplateProblem::new(file.clone(), trace.problem.to_string()))
+        .collect()
+}
+
+/// The templates with all edits, and the first failure of each file that is broken or fails in a trial.
+fn tried(edits: &Edits) -> (Engine, Vec<Trace>) {
+    let newest = edits
+        .iter()
+        .filter_map(|(file, edit)| Some((file.clone(), edit.new.clone()?)));
+    let (engine, broken) = Engine::compile(newest.collect::<Sources>());
+    let broken: Vec<_> = broken
+        .into_iter()
+        .map(|problem| Trace {
+            through: vec![(problem.file.clone(), problem.line)],
+            problem,
+        })
+        .collect();
+    let broken = if broken.is_empty() { try_out(&engine) } else { broken };
+    (engine, broken)
+}
+
+/// Runs every template that can be chosen over the trials; the first failure of each.
+fn try_out(engine: &Engine) -> Vec<Trace> {
+    let notifications = trial::notifications();
+    let wholes = notifications
+        .iter()
+        .map(|notification| Facts::new(notification, trial::now()));
+    let changes = trial::changes();
+    let of_changes = changes
+        .iter()
+        .map(|(notification, change)| Facts::of_change(notification, change, trial::now()));
+    let contexts: Vec<Value> = wholes
+        .chain(of_changes)
+        .map(|facts| Context::new(&facts, &TimeZone::UTC, Limits::NONE).build())
+        .collect();
+    let first_failure = |file: &str| contexts.iter().find_map(|context| engine.run(file, context).err());
+    entries(&engine.sources)
+        .filter_map(first_failure)
+        .map(Trace::from)
+        .collect()
+}
+
+/// The templates that can be chosen.
+fn entries(sources: &Sources) -> impl Iterator<Item = &str> {
+    sources
+        .keys()
+        .map(String::as_str)
+        .filter(|file| entry_name(file).is_some())
+}

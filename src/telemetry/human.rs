@@ -1,0 +1,205 @@
+//! Fields and messages of log lines as people read them: one event, one line.
+//!
+//! Guarantees: whatever a field or a message holds, it neither ends its line nor moves the cursor, changes colours or turns
+//! the direction of the text, because what alerts say is in some of them; none is longer than its limit.
+
+use std::fmt::{self, Write};
+
+use tracing::field::{Field, Visit};
+use tracing_subscriber::field::RecordFields;
+use tracing_subscriber::fmt::FormatFields;
+use tracing_subscriber::fmt::format::Writer;
+
+/// Characters of a field; what is longer says no more to a reader.
+pub(super) const LONGEST_FIELD: usize = 1_000;
+/// Characters of a message.
+pub(super) const LONGEST_MESSAGE: usize = 8_000;
+
+/// Writes fields: the message first, then ` name=value`.
+pub(super) struct Human;
+
+impl<'w> FormatFields<'w> for Human {
+    fn format_fields<R: RecordFields>(&self, writer: Writer<'w>, fields: R) -> fmt::Result {
+        let mut line = Line {
+            writer,
+            begun: false,
+            result: Ok(()),
+        };
+        fields.record(&mut line);
+        line.result
+    }
+}
+
+struct Line<'w> {
+    writer: Writer<'w>,
+    begun: bool,
+    result: fmt::Result,
+}
+
+impl Line<'_> {
+    fn put(&mut self, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+        let name = field.name();
+        // What the facade of the crate `log` adds is said by the line's own head.
+        if name.starts_with("log.") {
+            return Ok(());
+        }
+        if std::mem::replace(&mut self.begun, true) {
+            self.writer.write_char(' ')?;
+        }
+        if name == "message" {
+            return write!(self.writer, "{}", Shown(value, LONGEST_MESSAGE));
+        }
+        if self.writer.has_ansi_escapes() {
+            write!(self.writer, "\x1b[3m{name}\x1b[0m\x1b[2m=\x1b[0m")?;
+        } else {
+            write!(self.writer, "{name}=")?;
+        }
+        write!(self.writer, "{}", Shown(value, LONGEST_FIELD))
+    }
+}
+
+impl Visit for Line<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if self.result.is_ok() {
+            self.result = self.put(field, value);
+        }
+    }
+}
+
+/// What `Debug` writes, escaped and cut at so many characters.
+struct Shown<'a>(&'a dyn fmt::Debug, usize);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut escaped = Escaped { out: f, left: self.1 };
+        let written = write!(escaped, "{:?}", self.0);
+        match (escaped.left, written) {
+            // It is an error only because nothing more is wanted.
+            (0, Err(_)) => f.write_char('…'),
+            (_, written) => written,
+        }
+    }
+}
+
+struct Escaped<'a, 'f> {
+    out: &'a mut fmt::Formatter<'f>,
+    left: usize,
+}
+
+impl Write for Escaped<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for character in text.chars() {
+            self.left = self.left.checked_sub(1).ok_or(fmt::Error)?;
+            match character {
+                '\n' => self.out.write_str("\\n")?,
+                '\r' => self.out.write_str("\\r")?,
+                '\t' => self.out.write_str("\\t")?,
+                character if misleads(character) => write!(self.out, "{}", character.escape_unicode())?,
+                character => self.out.write_char(character)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Control characters, line ends that are none in ASCII, and what turns the direction of text or is not seen.
+fn misleads(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        )
+}
+
+/// A text cut at so many characters, for lines that are escaped otherwise.
+pub(super) fn cut(text: String, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(ansi: bool, say: impl FnOnce()) -> String {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let layer = tracing_subscriber::fmt::layer()
+            .with_ansi(ansi)
+            .with_target(false)
+            .fmt_fields(Human)
+            .with_writer(move || writer.clone());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), say);
+        let bytes = kept.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_line_reads_as_usual() {
+        let line = logged(false, || {
+            tracing::info!(alert.count = 2, alert.group_key = %"{}:{a=\"b\"}", text = "q\"", "notification {}", "accepted");
+        });
+        assert!(
+            line.ends_with(" INFO notification accepted alert.count=2 alert.group_key={}:{a=\"b\"} text=\"q\\\"\"\n"),
+            "{line}"
+        );
+        let coloured = logged(true, || tracing::info!(a = 1, "m"));
+        assert!(coloured.contains("\x1b[3ma\x1b[0m\x1b[2m=\x1b[0m1"), "{coloured:?}");
+    }
+
+    #[test]
+    fn nothing_in_a_field_or_message_can_pretend_to_be_another_line() {
+        let forged =
+            "k\r\n2026-11-20T09:14:10Z ERROR forged\u{1b}[31m\u{202e}\u{2066}\u{2028}\u{85}\u{9b}2J\u{7f}\u{200b}é🔥";
+        for ansi in [false, true] {
+            let line = logged(ansi, || {
+                tracing::warn!(alert.group_key = %forged, debug = ?forged, plain = forged, "said {forged}");
+            });
+            assert_eq!(line.lines().count(), 1, "{line}");
+            let own = ["\x1b[0m", "\x1b[2m", "\x1b[3m", "\x1b[33m"];
+            let rest = own
+                .iter()
+                .fold(line.trim_end().to_owned(), |line, code| line.replace(code, ""));
+            assert!(!rest.chars().any(misleads), "{rest:?}");
+            assert!(
+                rest.contains(r"said k\r\n2026-11-20T09:14:10Z ERROR forged\u{1b}[31m\u{202e}"),
+                "{rest}"
+            );
+            assert!(rest.contains("é🔥"), "{rest}");
+        }
+    }
+
+    #[test]
+    fn a_line_has_an_end() {
+        let line = logged(false, || {
+            let long = "ä".repeat(1_000_000);
+            tracing::info!(field = %long, exact = %"x".repeat(LONGEST_FIELD), "{long}");
+        });
+        let count = line.chars().filter(|character| *character == 'ä').count();
+        assert_eq!(count, LONGEST_FIELD + LONGEST_MESSAGE);
+        assert_eq!(line.matches('…').count(), 2, "what just fits is whole");
+        assert_eq!(cut("äöü".to_owned(), 2), "äö…");
+        assert_eq!(cut("äöü".to_owned(), 3), "äöü");
+    }
+}

@@ -1,0 +1,96 @@
+//! What Prometheus reads, and what it costs where nobody does.
+
+use std::collections::BTreeMap;
+
+use grafana_matrix_relay::standin::{Fault, Homeserver, NewRoom, RunningHomeserver, Scope, When};
+use reqwest::Method;
+
+use crate::app::firing;
+use crate::support::relay::{Relay, Setup};
+
+/// A relay in a process of its own, so that nobody else counts there.
+async fn stage() -> (RunningHomeserver, String, Setup) {
+    let homeserver = Homeserver::new("example.org");
+    let token = homeserver.login("bot", "RELAY");
+    let room = homeserver.create_room(&NewRoom::named("ops").member("bot"));
+    let running = homeserver.start().await.unwrap();
+    let setup = Setup::bare()
+        .env("MATRIX_HOME_SERVER_URL", &running.base_url)
+        .env("MATRIX_ACCESS_TOKEN", &token)
+        .env("MATRIX_DEFAULT_ROOM", &room);
+    (running, room, setup)
+}
+
+/// The samples by name and labels.
+async fn read(relay: &Relay) -> BTreeMap<String, f64> {
+    let text = relay.get("/metrics").await.ok();
+    let lines = text.as_str().unwrap().lines().filter(|line| !line.starts_with('#'));
+    lines
+        .filter_map(|line| line.rsplit_once(' '))
+        .map(|(name, value)| (name.to_owned(), value.parse().unwrap()))
+        .collect()
+}
+
+/// Reads until these are there with these values; the test runner bounds the wait.
+async fn until(relay: &Relay, wanted: &[(&str, f64)]) -> BTreeMap<String, f64> {
+    loop {
+        let samples = read(relay).await;
+        if wanted.iter().all(|(name, value)| samples.get(*name) == Some(value)) {
+            return samples;
+        }
+    }
+}
+
+#[tokio::test]
+async fn metrics_count_what_happened() {
+    let (running, room, setup) = stage().await;
+    let relay = setup.start().await;
+    let post = async |name| relay.request(Method::POST, "/alert", &firing(name)).await.ok();
+
+    post("Delivered").await;
+    until(&relay, &[("relay_deliveries_delivered_total", 1.0)]).await;
+    let refused = Fault::Refused(400, "M_BAD_JSON");
+    running.homeserver.plan(Scope::Sends, When::Next(2), refused);
+    post("Dead").await;
+    until(&relay, &[("relay_deliveries_dead_total", 1.0)]).await;
+    running.homeserver.plan(Scope::Sends, When::Always, Fault::Forbidden);
+    post("Waiting").await;
+
+    let waiting = format!("relay_deliveries_waiting{{room=\"{room}\"}}");
+    // The figures of the outbox may be a second old.
+    let last = [
+        ("relay_attempts_total{verdict=\"room\"}", 1.0),
+        ("relay_deliveries_dead", 1.0),
+        (waiting.as_str(), 1.0),
+    ];
+    let samples = until(&relay, &last).await;
+    for (name, value) in [
+        ("relay_notifications_total{outcome=\"accepted\"}", 3.0),
+        ("relay_attempts_total{verdict=\"delivered\"}", 1.0),
+        ("relay_attempts_total{verdict=\"message\"}", 2.0),
+        ("relay_deliveries_delivered_total", 1.0),
+        ("relay_deliveries_dead_total", 1.0),
+        ("relay_acceptance_to_delivery_seconds_count", 1.0),
+        ("relay_acceptance_to_delivery_seconds_bucket{le=\"+Inf\"}", 1.0),
+        ("relay_start_to_delivery_seconds_count", 1.0),
+        ("relay_start_to_delivery_seconds_bucket{le=\"0.01\"}", 0.0),
+        ("relay_render_seconds_count", 3.0),
+        ("relay_render_seconds_bucket{le=\"+Inf\"}", 3.0),
+    ] {
+        assert_eq!(samples.get(name), Some(&value), "{name} in {samples:#?}");
+    }
+    assert!(samples["relay_oldest_waiting_seconds"] > 0.0, "{samples:#?}");
+    assert!(samples.keys().any(|name| name.starts_with("relay_build_info{version=")));
+}
+
+#[tokio::test]
+async fn samples_are_summed_up_where_nobody_reads_them() {
+    let (_running, _room, setup) = stage().await;
+    let setup = setup
+        .env("RELAY_METRICS", "off")
+        .env("RUST_LOG", "grafana_matrix_relay=trace");
+    let mut relay = setup.start().await;
+    for _ in 0..2 {
+        relay.says_next("the samples of the metrics are summed up").await;
+    }
+}

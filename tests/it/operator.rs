@@ -1,0 +1,220 @@
+//! `outbox list`, `show`, `retry` and `drop` as an operator types them, beside a relay or without one.
+
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use grafana_matrix_relay::message::{Mentions, MsgType, RenderedMessage, RoomAddress};
+use grafana_matrix_relay::outbox::{
+    Acceptance, DeliveryId, DeliveryState, FoldPolicy, NewDelivery, Outbox, Outcome, Settings,
+};
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+struct Place {
+    folder: TempDir,
+    outbox: Outbox,
+}
+
+impl Place {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            data_dir: folder.path().join("data"),
+            database_url: None,
+            repeat_window: Duration::from_secs(90),
+            keep_delivered: Duration::from_hours(1),
+            keep_groups: Duration::from_hours(1),
+        };
+        let outbox = Outbox::open(&settings).await.unwrap();
+        Self { folder, outbox }
+    }
+
+    /// A delivery that waits.
+    async fn waiting(&self, room: &str, text: &str) -> DeliveryId {
+        let message = RenderedMessage {
+            body: format!("{text} in full"),
+            formatted_body: String::new(),
+            msgtype: MsgType::Text,
+            mentions: Mentions::default(),
+            headline: text.to_owned(),
+        };
+        let acceptance = Acceptance {
+            deliveries: vec![NewDelivery::message(address(room), message)],
+            groups: Vec::new(),
+            repeat_key: None,
+            request_key: None,
+            at: Timestamp::now(),
+        };
+        self.outbox.enqueue(acceptance).await.unwrap().receipts()[0].id
+    }
+
+    /// One that has ended: nothing else may wait.
+    async fn ended(&self, room: &str, text: &str, outcome: Outcome) -> DeliveryId {
+        let id = self.waiting(room, text).await;
+        let now = Timestamp::now();
+        let claimed = self.outbox.claim_due(now, 1, &FoldPolicy::never()).await.unwrap();
+        assert_eq!(claimed[0].id, id);
+        self.outbox.record(id, outcome, now).await.unwrap();
+        id
+    }
+
+    async fn state(&self, id: DeliveryId) -> Option<DeliveryState> {
+        self.outbox.show(id).await.unwrap().map(|row| row.state)
+    }
+
+    /// Runs `outbox …`; exit code and standard output.
+    async fn run(&self, arguments: &[&str]) -> (i32, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_grafana-matrix-relay"));
+        command
+            .arg("outbox")
+            .args(arguments)
+            .env_clear()
+            .env("RELAY_DATA_DIR", self.folder.path().join("data"))
+            .current_dir(self.folder.path());
+        let output: Output = tokio::task::spawn_blocking(move || command.output().unwrap())
+            .await
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        (output.status.code().unwrap(), text)
+    }
+}
+
+fn address(room: &str) -> RoomAddress {
+    format!("!{room}:example.org").parse().unwrap()
+}
+
+fn dead() -> Outcome {
+    Outcome::Dead {
+        error: "400 M_BAD_JSON".to_owned(),
+    }
+}
+
+fn delivered() -> Outcome {
+    Outcome::Delivered {
+        event_id: "$event".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn list_shows_what_is_asked_for_newest_first() {
+    let place = Place::new().await;
+    let gone = place.ended("a", "Gone", delivered()).await;
+    let given_up = place.ended("a", "GivenUp", dead()).await;
+    let waits = place.waiting("b", "Waits").await;
+    let (code, all) = place.run(&["list"]).await;
+    let lines: Vec<&str> = all.lines().collect();
+    assert_eq!((code, lines.len()), (0, 4), "{all}");
+    for (line, id, words) in [
+        (lines[0], waits, ["pending", "!b:example.org", "Waits"]),
+        (lines[1], given_up, ["dead", "!a:example.org", "[400 M_BAD_JSON]"]),
+        (lines[2], gone, ["delivered", "!a:example.org", "Gone"]),
+    ] {
+        assert!(line.trim_start().starts_with(&id.to_string()), "{line}");
+        assert!(words.iter().all(|word| line.contains(word)), "{line}");
+    }
+    assert_eq!(
+        lines[3],
+        "1 wait, 0 in flight, 1 dead, 1 delivered and 0 folded are kept"
+    );
+    for (arguments, expected) in [
+        (&["--state", "dead"][..], &["GivenUp"][..]),
+        (&["--room", "!b:example.org"], &["Waits"]),
+        (&["--limit", "1"], &["Waits"]),
+        (&["--before", &given_up.to_string()], &["Gone"]),
+    ] {
+        let (_, text) = place.run(&[&["list"], arguments].concat()).await;
+        let named = ["Waits", "GivenUp", "Gone"]
+            .into_iter()
+            .filter(|name| text.contains(name));
+        assert_eq!(named.collect::<Vec<_>>(), expected, "{arguments:?}");
+    }
+    assert_eq!(place.run(&["list", "--state", "lost"]).await.0, 2);
+}
+
+#[tokio::test]
+async fn show_tells_the_whole_story_of_one() {
+    let place = Place::new().await;
+    let id = place.ended("a", "GivenUp", dead()).await;
+    let row = place.outbox.show(id).await.unwrap().unwrap();
+    let (code, text) = place.run(&["show", &id.to_string()]).await;
+    assert_eq!(code, 0);
+    for part in [
+        "state        dead",
+        "room         !a:example.org",
+        "attempts     1",
+        "last error   400 M_BAD_JSON",
+        "GivenUp in full",
+        row.txn_id.as_str(),
+    ] {
+        assert!(text.contains(part), "`{part}` is missing in\n{text}");
+    }
+    assert_eq!(place.run(&["show", "99"]).await.0, 1);
+}
+
+#[tokio::test]
+async fn retry_sends_the_dead_again_and_says_what_it_left_alone() {
+    let place = Place::new().await;
+    let gone = place.ended("a", "Gone", delivered()).await;
+    let dead = [
+        place.ended("a", "One", dead()).await,
+        place.ended("a", "Two", dead()).await,
+    ];
+    let [one, two] = dead.map(|id| id.to_string());
+    let (code, text) = place.run(&["retry", &one, &two]).await;
+    assert_eq!((code, text), (0, format!("{one} waits again\n{two} waits again\n")));
+    for id in dead {
+        assert_eq!(place.state(id).await, Some(DeliveryState::Pending));
+    }
+    let (code, text) = place.run(&["retry", &gone.to_string(), "99"]).await;
+    assert_eq!(code, 1);
+    assert!(
+        text.contains("is not dead") && text.contains("99 does not exist"),
+        "{text}"
+    );
+    assert_eq!(place.run(&["retry"]).await.0, 2);
+}
+
+#[tokio::test]
+async fn retry_of_a_room_takes_all_its_dead_and_no_others() {
+    let place = Place::new().await;
+    let here = place.ended("a", "Here", dead()).await;
+    let elsewhere = place.ended("b", "Elsewhere", dead()).await;
+    let (code, text) = place.run(&["retry", "--room", "!a:example.org"]).await;
+    assert_eq!(code, 0);
+    assert!(text.starts_with("1 deliveries of !a:example.org wait again"), "{text}");
+    assert_eq!(place.state(here).await, Some(DeliveryState::Pending));
+    assert_eq!(place.state(elsewhere).await, Some(DeliveryState::Dead));
+}
+
+#[tokio::test]
+async fn drop_gives_up_what_waits_and_removes_what_is_dead() {
+    let place = Place::new().await;
+    let gone = place.ended("a", "Gone", delivered()).await;
+    let id = place.waiting("a", "Waits").await;
+    let drop = async || place.run(&["drop", &id.to_string()]).await;
+    let (code, text) = drop().await;
+    assert!(code == 0 && text.contains("was given up"), "{text}");
+    assert_eq!(place.state(id).await, Some(DeliveryState::Dead));
+    let (code, text) = drop().await;
+    assert!(code == 0 && text.contains("is removed"), "{text}");
+    assert_eq!(place.state(id).await, None);
+    let (code, text) = drop().await;
+    assert!(code == 1 && text.contains("does not exist"), "{text}");
+    let (code, text) = place.run(&["drop", &gone.to_string()]).await;
+    assert!(code == 1 && text.contains("is delivered and was left alone"), "{text}");
+    assert_eq!(place.state(gone).await, Some(DeliveryState::Delivered));
+}
+
+#[tokio::test]
+async fn without_an_outbox_the_commands_say_so() {
+    let place = Place::new().await;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_grafana-matrix-relay"));
+    command.args(["outbox", "list", "--data-dir", "nowhere"]).env_clear();
+    command.current_dir(place.folder.path());
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("nowhere"), "{error}");
+}

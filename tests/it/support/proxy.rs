@@ -1,0 +1,110 @@
+//! A TCP proxy before a homeserver, which loses the answers to sends: the event is in the room, and nobody hears of it.
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// Forwards everything else.
+pub(crate) struct Proxy {
+    /// Where it listens, as a homeserver's base URL.
+    pub(crate) base_url: String,
+    state: Arc<State>,
+}
+
+struct State {
+    /// How many more answers are lost.
+    to_lose: watch::Sender<u32>,
+    lost: watch::Sender<u32>,
+    /// Whether the connection stays open without the answer, instead of being closed.
+    silent: bool,
+}
+
+impl Proxy {
+    /// Closes the connection in place of an answer.
+    pub(crate) async fn closing(homeserver: &str) -> Self {
+        Self::before(homeserver, false).await
+    }
+
+    /// Answers nothing, and leaves the connection open.
+    pub(crate) async fn silent(homeserver: &str) -> Self {
+        Self::before(homeserver, true).await
+    }
+
+    async fn before(homeserver: &str, silent: bool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}", listener.local_addr().unwrap());
+        let server = homeserver
+            .trim_start_matches("http://")
+            .trim_end_matches('/')
+            .to_owned();
+        let state = Arc::new(State {
+            to_lose: watch::Sender::new(0),
+            lost: watch::Sender::new(0),
+            silent,
+        });
+        let shared = Arc::clone(&state);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                // A homeserver that is down refuses, and so does this.
+                if let Ok(server) = TcpStream::connect(&server).await {
+                    tokio::spawn(pass(client, server, Arc::clone(&shared)));
+                }
+            }
+        });
+        Self { base_url, state }
+    }
+
+    /// Loses the answers to the next so many sends.
+    pub(crate) fn lose(&self, answers: u32) {
+        self.state.to_lose.send_replace(answers);
+    }
+
+    /// Waits until so many have been lost in all.
+    pub(crate) async fn has_lost(&self, answers: u32) {
+        let mut lost = self.state.lost.subscribe();
+        lost.wait_for(|lost| *lost >= answers).await.unwrap();
+    }
+}
+
+async fn pass(mut client: TcpStream, mut server: TcpStream, state: Arc<State>) {
+    let (mut request, mut answer) = (vec![0; 128 * 1024], vec![0; 128 * 1024]);
+    let mut loses = false;
+    loop {
+        tokio::select! {
+            read = client.read(&mut request) => {
+                let Ok(count @ 1..) = read else { return };
+                // One connection carries one request at a time, and its head comes in one piece.
+                if is_send(&request[..count]) {
+                    loses = state.to_lose.send_if_modified(|left| {
+                        let some = *left > 0;
+                        *left = left.saturating_sub(1);
+                        some
+                    });
+                }
+                if server.write_all(&request[..count]).await.is_err() {
+                    return;
+                }
+            }
+            read = server.read(&mut answer) => {
+                let Ok(count @ 1..) = read else { return };
+                if loses {
+                    state.lost.send_modify(|lost| *lost += 1);
+                    if state.silent {
+                        std::future::pending::<()>().await;
+                    }
+                    return;
+                }
+                if client.write_all(&answer[..count]).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn is_send(bytes: &[u8]) -> bool {
+    let line = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    line.starts_with(b"PUT ") && line.windows(6).any(|part| part == b"/send/")
+}
