@@ -8,60 +8,23 @@
 //! is folded into that.
 
 mod open;
+mod rows;
 
 use std::collections::{BTreeMap, HashMap};
 
 pub(super) use self::open::{Open, OpenRows, RowRef};
+pub(super) use self::rows::{Carrier, NewRow, Written, receipts};
 use super::merge;
 use super::part::Part;
 use super::store::{Prepared, PreparedAcceptance, message_text};
-use super::{DeliveryId, OutboxError, Receipt};
-use crate::message::{RenderedMessage, RoomAddress, TxnId};
+use super::{DeliveryId, OutboxError};
+use crate::message::RenderedMessage;
 
 /// A group as it stands before.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Standing {
     pub(super) version: i64,
     pub(super) head: Option<String>,
-}
-
-/// The row that carries a delivery, each once.
-pub(super) struct Carrier {
-    row: RowRef,
-    room: RoomAddress,
-}
-
-/// The receipts of an acceptance, once the rows of its plan have their ids.
-pub(super) fn receipts(carriers: &[Carrier], added: &[DeliveryId]) -> Result<Vec<Receipt>, OutboxError> {
-    let receipt = |carrier: &Carrier| {
-        Ok(Receipt {
-            id: carrier
-                .row
-                .id(added)
-                .ok_or_else(|| OutboxError::bug("a row was not inserted"))?,
-            room: carrier.room.clone(),
-        })
-    };
-    carriers.iter().map(receipt).collect()
-}
-
-/// A row to add.
-pub(super) struct NewRow {
-    pub(super) room: RoomAddress,
-    pub(super) txn_id: TxnId,
-    pub(super) text: String,
-    pub(super) accepted_at: i64,
-    pub(super) starts_at: Option<i64>,
-    pub(super) part: Part,
-    pub(super) head: Option<String>,
-}
-
-/// What becomes of a group.
-pub(super) struct Written {
-    pub(super) version: i64,
-    pub(super) state: String,
-    pub(super) head: Option<String>,
-    pub(super) changed_at: i64,
 }
 
 /// See the module.

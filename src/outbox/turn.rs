@@ -51,7 +51,8 @@ impl Queue {
             Some(news) if news.attempts > 0 || self.overtaken < PATIENCE => Turn {
                 next: news,
                 is_news: true,
-                overtaken: self.overtaken.saturating_add(1),
+                // Each counts once, however often it is tried.
+                overtaken: self.overtaken.saturating_add(u32::from(news.attempts == 0)),
             },
             _ => Turn {
                 next: self.first,
@@ -91,7 +92,8 @@ mod tests {
         assert_eq!((turn.next.id.0, turn.is_news, turn.overtaken), (1, false, 0));
         // What was tried keeps its place all the same: it may be in the room already.
         queue.news = Some(waits(2, 1));
-        assert_eq!(queue.turn().next.id.0, 2);
+        let turn = queue.turn();
+        assert_eq!((turn.next.id.0, turn.overtaken), (2, queue.overtaken));
         queue.news = None;
         assert_eq!(queue.turn().next.id.0, 1);
     }

@@ -1,0 +1,68 @@
+//! The homeserver of a run: what it does with an attempt that reaches it.
+
+use grafana_matrix_relay::message::Relation;
+use grafana_matrix_relay::outbox::{Delivery, Filter, Part};
+
+use super::run::{Run, room_of};
+
+/// What a room's members see of one event.
+pub(super) struct Event {
+    /// The state that it shows; 0 where it is another part that stands for a head.
+    pub(super) text: i64,
+    pub(super) is_deleted: bool,
+}
+
+impl Run {
+    /// What a homeserver does with it; the event's name.
+    pub(super) async fn show(&mut self, delivery: &Delivery) -> String {
+        let text = delivery.message.body.as_str();
+        if let Some(Relation::Edit { of }) = &delivery.relation {
+            let (event, number) = (self.events.get_mut(of).unwrap(), text.parse().unwrap());
+            assert!(
+                event.text <= number,
+                "{of} said {} and is edited to {number}",
+                event.text
+            );
+            event.text = number;
+            return format!("${}-edit", delivery.txn_id);
+        }
+        let event_id = format!("${}", delivery.txn_id);
+        if self.events.contains_key(&event_id) {
+            // A transaction counts once.
+            return event_id;
+        }
+        let n = room_of(delivery);
+        let numbers: Vec<i64> = text.lines().map(|line| line.parse().unwrap()).collect();
+        let is_state = matches!(delivery.part, Part::Head | Part::Edit) && delivery.relation.is_none();
+        let event = Event {
+            text: if is_state { numbers[0] } else { 0 },
+            is_deleted: false,
+        };
+        self.events.insert(event_id.clone(), event);
+        if !matches!(delivery.part, Part::Edit | Part::Rest { .. } | Part::Reaction { .. }) {
+            self.told[n].extend(numbers);
+        }
+        let named = self.named(delivery).await;
+        self.order[n].extend(named);
+        event_id
+    }
+
+    /// The rows of news that this delivery tells.
+    async fn named(&self, delivery: &Delivery) -> Vec<i64> {
+        let named = Filter {
+            folded_into: Some(delivery.id),
+            limit: 1_000,
+            ..Filter::default()
+        };
+        let mut rows = vec![delivery.clone()];
+        if delivery.members > 0 {
+            rows = self.outbox.list(named).await.unwrap();
+            rows.reverse();
+        }
+        let is_news = |row: &&Delivery| {
+            let gives_way = matches!(row.part, Part::Edit | Part::Rest { .. } | Part::Reaction { .. });
+            !gives_way && !self.ever_dead.contains(&row.id) && !self.ever_dead.contains(&delivery.id)
+        };
+        rows.iter().filter(is_news).map(|row| row.id.0).collect()
+    }
+}
