@@ -90,6 +90,8 @@ async fn an_outage_ends_with_one_edit_one_line_and_one_digest() {
     let room = synapse.rooms.default.room_id.clone();
     let relay = Setup::new(&synapse, &room)
         .env("RELAY_FOLD_THRESHOLD", "3")
+        // However short the outage is on this machine.
+        .env("RELAY_FOLD_AFTER", "0s")
         .start()
         .await;
     relay.accepts(&group(&[alert("pg-1", FIRST, None)])).await;
@@ -121,16 +123,13 @@ async fn an_outage_ends_with_one_edit_one_line_and_one_digest() {
     assert!(shown[0].body().contains("2 resolved"), "{shown:#?}");
     // One edit was under way when it began; what came after it is one more at most.
     assert!((1..=2).contains(&shown[0].edits), "{shown:#?}");
-    // The digest names everything, the lines of the thread included, and each once.
-    let digest = shown
-        .iter()
-        .find(|one| one.body().contains("Other0"))
-        .expect("a digest");
+    // Everything is in the room once, and most of it in a digest: what was under way goes by itself.
     for name in &others {
         let times = shown.iter().filter(|one| one.body().contains(name)).count();
         assert_eq!(times, 1, "{name}: {shown:#?}");
     }
-    assert!(digest.body().contains("notifications waited"), "{}", digest.body());
+    let digests = shown.iter().filter(|one| one.body().contains("notifications waited"));
+    assert_eq!(digests.count(), 1, "{shown:#?}");
     let sends = person.messages(&room).await.len();
-    assert!(sends <= 6, "{sends} messages: {shown:#?}");
+    assert!(sends <= 7, "{sends} messages: {shown:#?}");
 }
