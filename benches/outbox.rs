@@ -84,6 +84,7 @@ fn request(room: usize) -> Acceptance {
         }],
         groups: Vec::new(),
         repeat_key: Some(format!("{:032x}", rand::random::<u128>())),
+        request_key: None,
         at: Timestamp::now(),
     }
 }

@@ -61,6 +61,46 @@ impl fmt::Display for GroupKey {
     }
 }
 
+/// What is really the matter with an alert, beyond firing and resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlertState {
+    /// The condition holds.
+    Firing,
+    /// The query returns nothing; whether the condition holds is unknown.
+    NoData,
+    /// The rule cannot be evaluated; it is blind.
+    Error,
+    /// The condition holds no longer.
+    Resolved,
+    /// Resolved in name only: the series went away, somebody touched the rule, or it is not listed any more.
+    NotRecovered,
+}
+
+impl AlertState {
+    /// Those of an alert that fires.
+    pub const OF_FIRING: [Self; 3] = [Self::Firing, Self::NoData, Self::Error];
+
+    /// The word of the settings and templates.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Firing => "firing",
+            Self::NoData => "no-data",
+            Self::Error => "error",
+            Self::Resolved => "resolved",
+            Self::NotRecovered => "not-recovered",
+        }
+    }
+}
+
+/// Why an alert is not reported any more, though nobody said that it is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Departure {
+    /// The sender does not list it any more.
+    Unlisted,
+    /// The sender lists it, but the routes send it elsewhere now.
+    Elsewhere,
+}
+
 /// Which program's format the notification came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -83,7 +123,7 @@ pub struct Notification {
     pub receiver: String,
     /// Firing if any alert in this notification fires.
     pub status: AlertStatus,
-    /// The members of the group, in the sender's order; never empty.
+    /// The members of the group, in the sender's order; never empty as it is accepted.
     pub alerts: Vec<Alert>,
     /// The labels that the sender grouped by.
     pub group_labels: Labels,
@@ -153,6 +193,9 @@ pub struct Alert {
     /// What a resolved alert last fired with, as far as the relay has seen it; never sent.
     #[serde(skip)]
     pub last_values: Option<BTreeMap<String, f64>>,
+    /// Why it is not reported any more, where the relay says so and not the sender; never sent.
+    #[serde(skip)]
+    pub departed: Option<Departure>,
     /// Grafana's text form of the values.
     pub value_string: String,
     /// A screenshot; written by whoever may write alerts, so never fetched.
@@ -179,15 +222,36 @@ impl Alert {
             rule_uid: String::new(),
             values: None,
             last_values: None,
+            departed: None,
             value_string: String::new(),
             image_url: String::new(),
             org_id: None,
         }
     }
 
+    /// What is really the matter with it. Grafana says it in the name, or as the reason of the state.
+    pub fn state(&self) -> AlertState {
+        let reason = self.annotations.get("grafana_state_reason").map_or("", String::as_str);
+        let has = |word: &str| reason.split(',').any(|part| part.trim() == word);
+        match (self.status, self.labels.get("alertname").map(String::as_str)) {
+            (AlertStatus::Firing, Some("DatasourceError")) => AlertState::Error,
+            (AlertStatus::Firing, Some("DatasourceNoData")) => AlertState::NoData,
+            // `KeepLast` means that the rule goes on with what it last knew, which was firing.
+            (AlertStatus::Firing, _) if has("KeepLast") => AlertState::Firing,
+            (AlertStatus::Firing, _) if has("Error") => AlertState::Error,
+            (AlertStatus::Firing, _) if has("NoData") => AlertState::NoData,
+            (AlertStatus::Firing, _) => AlertState::Firing,
+            (AlertStatus::Resolved, _) if !self.recovered() => AlertState::NotRecovered,
+            (AlertStatus::Resolved, _) => AlertState::Resolved,
+        }
+    }
+
     /// Whether Grafana says of the resolved alert that it has not simply gone away: its series is still there, and
     /// nobody has touched the rule.
     pub fn recovered(&self) -> bool {
+        if self.departed.is_some() {
+            return false;
+        }
         let reason = self.annotations.get("grafana_state_reason").map_or("", String::as_str);
         let has = |word: &str| reason.split(',').any(|part| part.trim() == word);
         // When data comes back, Grafana ends the alert about missing data as a series that went away.

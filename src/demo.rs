@@ -39,6 +39,8 @@ pub struct Furnished {
     pub room_id: String,
     /// An access token of the bot, which belongs to a device.
     pub access_token: String,
+    /// The ID of the person on call.
+    pub on_call: String,
 }
 
 /// Furnishes a stand-in for the demo: a bot, somebody on call, and a room with both in it.
@@ -64,6 +66,7 @@ pub fn furnish(homeserver: &Homeserver) -> Furnished {
     Furnished {
         room_id,
         access_token: homeserver.login("grafana", "DEMO"),
+        on_call: homeserver.user_id("oncall"),
     }
 }
 

@@ -7,8 +7,8 @@
 //! |---|---|---|
 //! | nothing | firing | starts |
 //! | nothing | resolved, its firing never seen | ended |
-//! | firing | firing, the same episode (starts differ by a minute at most: replicas) | nothing new |
-//! | firing | firing, begun more than a minute later | starts: the end in between was missed |
+//! | firing | firing, begun earlier, or a minute later at most (replicas; late; Alertmanager moves starts) | nothing new, and since when it was known to |
+//! | firing | firing, begun more than a minute later | starts: the end in between was missed, or a replica is a cycle behind, which rings once |
 //! | firing | resolved | ended, with what it last fired with |
 //! | firing | resolved before this episode began, as an earlier one that was known | late: it goes on firing |
 //! | resolved | resolved, the same episode | nothing new |
@@ -19,6 +19,8 @@
 //! | firing | not listed, alerts were cut off | unknown, goes on firing: never called resolved |
 //! | firing | not listed, and the snapshot has news, or it was last seen over a minute ago | no longer reported |
 //! | firing | not listed, otherwise (an older snapshot that came late) | goes on firing, and the head stays as it is |
+//!
+//! Where a group goes to several rooms, each compares its share; one whose share is empty compares that.
 //!
 //! And for the group: nothing known, or all was over and there is news → a new head; news → the head's state and a line;
 //! nothing new → at most the head's text. It is over when nothing fires and nothing was cut off. A group whose key
@@ -41,7 +43,7 @@ use jiff::{SignedDuration, Timestamp};
 use self::judge::Verdict;
 use self::state::Known;
 pub use self::state::State;
-use crate::alert::{Alert, AlertStatus, Notification};
+use crate::alert::{Alert, AlertStatus, Departure, Notification};
 
 /// How late a notification may come after a newer one, and how far the clocks of a sender's replicas may differ.
 pub const LATE: SignedDuration = SignedDuration::from_mins(1);
@@ -73,7 +75,8 @@ pub struct Change {
     pub over: bool,
     /// Whether all that was firing has recovered, as opposed to having gone away.
     pub recovered: bool,
-    /// Whether the notification may be older than what is known, so that the head should stay as it is.
+    /// Whether the notification may be older than what is known, or is so in part, so that the head should stay as it is
+    /// where there is no news.
     pub doubtful: bool,
 }
 
@@ -88,6 +91,27 @@ pub struct Compared {
     pub notification: Notification,
 }
 
+impl Compared {
+    /// Tells alerts that only this room hears nothing of any more, because `whole` sends them to another, from those that
+    /// the sender does not list.
+    pub fn note_elsewhere(&mut self, whole: &Notification) {
+        if self.change.gone.is_empty() {
+            return;
+        }
+        // What is gone has the fingerprint that it is remembered by.
+        let listed: HashSet<_> = whole
+            .alerts
+            .iter()
+            .map(|alert| state::identity(&alert.fingerprint))
+            .collect();
+        for alert in self.change.gone.iter_mut().chain(&mut self.notification.alerts) {
+            if alert.departed.is_some() && listed.contains(alert.fingerprint.0.as_str()) {
+                alert.departed = Some(Departure::Elsewhere);
+            }
+        }
+    }
+}
+
 /// Compares a notification that arrived at `now` with what was known.
 pub fn compare(known: Option<&State>, mut notification: Notification, now: Timestamp) -> Compared {
     let begins = known.is_none_or(|known| known.over);
@@ -96,17 +120,17 @@ pub fn compare(known: Option<&State>, mut notification: Notification, now: Times
     let (mut starts, mut ends) = (0_usize, 0_usize);
     let mut listed = HashSet::new();
     for alert in &mut notification.alerts {
-        let verdict = judge::judge(state.alerts.get(&alert.fingerprint.0), state.overflow, alert, now);
-        listed.insert(alert.fingerprint.0.clone());
+        let verdict = judge::judge(state.known(&alert.fingerprint), state.overflow, alert, now);
+        listed.insert(state::identity(&alert.fingerprint).into_owned());
         match verdict {
             Verdict::Starts => {
                 starts += 1;
-                state.firing(alert, now);
+                state.starts(alert, now);
                 if !begins {
                     change.starting.push(alert.clone());
                 }
             }
-            Verdict::GoesOn => state.firing(alert, now),
+            Verdict::GoesOn => state.goes_on(alert, now),
             Verdict::Ends => {
                 ends += 1;
                 state.resolved(alert, now);
@@ -115,7 +139,11 @@ pub fn compare(known: Option<&State>, mut notification: Notification, now: Times
                 }
             }
             Verdict::Known => state.seen_resolved(alert),
-            Verdict::Late => state.put_right(alert, now),
+            Verdict::Late => {
+                state.put_right(alert, now);
+                // What else it says of the alert, such as its summary, is as old.
+                change.doubtful = true;
+            }
         }
     }
     let fires = |alert: &Alert| alert.status == AlertStatus::Firing;
@@ -130,14 +158,22 @@ pub fn compare(known: Option<&State>, mut notification: Notification, now: Times
         let missing = |(fingerprint, known): (&String, &Known)| {
             (known.firing && !listed.contains(fingerprint)).then(|| fingerprint.clone())
         };
-        for fingerprint in state.alerts.iter().filter_map(missing).collect::<Vec<_>>() {
-            let is_old = state.alerts[&fingerprint].seen_before(now - LATE);
+        let missing: Vec<String> = state.alerts.iter().filter_map(missing).collect();
+        let is_old = |fingerprint: &String| state.alerts[fingerprint].seen_before(now - LATE);
+        // Of a share without an alert either all of it is believed, or nothing.
+        let all_old = listed.is_empty() && missing.iter().all(is_old);
+        for fingerprint in missing {
+            let is_old = state.alerts[&fingerprint].seen_before(now - LATE) && (all_old || !listed.is_empty());
             if news || is_old {
                 change.gone.extend(state.gone(&fingerprint, now));
             } else {
                 change.doubtful = true;
             }
         }
+    }
+    if listed.is_empty() {
+        // What is gone is all that there is to show.
+        notification.alerts.clone_from(&change.gone);
     }
     if begins && news {
         state.unrecovered = false;

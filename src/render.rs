@@ -210,6 +210,15 @@ impl Renderer {
         self.0.library.load().engine.sources.contains_key(&template.file_name())
     }
 
+    /// Whether this template, or a part that it uses, can ping everybody in a room.
+    pub fn can_ping_room(&self, template: &TemplateName) -> bool {
+        self.0
+            .library
+            .load()
+            .engine
+            .calls(&template.file_name(), "mention_room")
+    }
+
     /// The text of a template or partial that is in use, by its path inside the folder.
     pub fn source(&self, file: &str) -> Option<String> {
         self.0.library.load().engine.sources.get(file).cloned()

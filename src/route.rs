@@ -8,11 +8,13 @@ mod explain;
 mod grammar;
 mod matcher;
 mod pattern;
+mod place;
 mod policy;
 mod quoted;
 mod split;
 mod tree;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -22,9 +24,11 @@ pub use self::explain::{Explanation, Step};
 pub use self::grammar::{MatcherError, matchers};
 pub use self::matcher::{Matcher, Operator};
 pub use self::pattern::{LONGEST_VALUE, PatternError};
+pub use self::place::Place;
 pub use self::policy::{AllowList, Field, Mention, MentionPolicy, MessagePolicy, SeverityFilter};
 pub use self::split::Share;
 pub use self::tree::Rule;
+pub use crate::alert::AlertState;
 use crate::alert::Notification;
 use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
 
@@ -32,6 +36,7 @@ use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
 #[derive(Debug, Clone, Default)]
 pub struct Table {
     routes: BTreeMap<RouteName, Rule>,
+    places: BTreeMap<RouteName, Vec<Place>>,
 }
 
 /// The table in use. Clones share it, and all of them see when it is replaced.
@@ -56,14 +61,35 @@ pub struct Destination {
 pub struct Routed {
     /// Where it goes.
     pub destination: Destination,
+    /// Which branch of the route leads there, where that tells it from another place; see [`Place::branch`].
+    pub branch: String,
     /// What goes there.
     pub share: Share,
+}
+
+/// What becomes of a notification in a route.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Split {
+    /// Who gets which part of it; none only if there is no such route.
+    pub parts: Vec<Routed>,
+    /// Who gets nothing, in the order in which the rules are written.
+    pub vacant: Vec<Place>,
 }
 
 impl Table {
     /// A table of routes.
     pub fn new(routes: BTreeMap<RouteName, Rule>) -> Self {
-        Self { routes }
+        let mut table = Self {
+            routes,
+            ..Self::default()
+        };
+        table.find_places();
+        table
+    }
+
+    fn find_places(&mut self) {
+        let of = |(name, rule): (&RouteName, &Rule)| (name.clone(), place::of(rule, None));
+        self.places = self.routes.iter().map(of).collect();
     }
 
     /// The routes by their names.
@@ -76,14 +102,35 @@ impl Table {
         self.rooms_where(|_| true)
     }
 
-    /// The rooms in which everybody may be pinged.
-    pub fn pinged_rooms(&self) -> Vec<RoomAddress> {
-        self.rooms_where(|destination| destination.policy.mentions.can_ping_room())
+    /// The rooms in which everybody may be pinged, by the policy or by a template that can, as `by_template` says.
+    pub fn pinged_rooms(&self, by_template: impl Fn(&TemplateName) -> bool) -> Vec<RoomAddress> {
+        let of_lines = by_template(&TemplateName::update());
+        self.rooms_where(|to| {
+            let has_lines = matches!(to.policy.mode, Mode::Live | Mode::Thread | Mode::Reply);
+            to.policy.mentions.can_ping_room() || by_template(&to.template) || (of_lines && has_lines)
+        })
     }
 
     /// Lets every group appear in this way, whatever the routes say.
     pub fn set_mode(&mut self, mode: Mode) {
         self.routes.values_mut().for_each(|rule| rule.set_mode(mode));
+        self.find_places();
+    }
+
+    /// Lets the same people be pinged everywhere, whatever the routes say.
+    pub fn set_mentions(&mut self, mentions: &MentionPolicy) {
+        let set = |rule: &mut Rule| rule.set_mentions(mentions);
+        self.routes.values_mut().for_each(set);
+        self.find_places();
+    }
+
+    /// The places of a route; with a `template`, that one instead of what the table says.
+    fn places(&self, route: &RouteName, template: Option<&TemplateName>) -> Cow<'_, [Place]> {
+        let known = self.places.get(route).map_or(&[][..], Vec::as_slice);
+        match (template, self.routes.get(route)) {
+            (Some(_), Some(rule)) => Cow::Owned(place::of(rule, template)),
+            _ => Cow::Borrowed(known),
+        }
     }
 
     fn rooms_where(&self, wanted: impl Fn(&Destination) -> bool) -> Vec<RoomAddress> {
@@ -135,12 +182,24 @@ impl Router {
 
     /// The destinations of a notification, each with its part of it; empty only if there is no such route.
     pub fn route(&self, route: &RouteName, notification: &Arc<Notification>) -> Vec<Routed> {
+        self.split(route, notification, None).parts
+    }
+
+    /// The same, and the places of the route that it has nothing for. With a `template`, that one instead of what the table
+    /// says.
+    pub fn split(&self, route: &RouteName, notification: &Arc<Notification>, template: Option<&TemplateName>) -> Split {
         let table = self.table.load();
-        table
-            .routes
-            .get(route)
-            .map(|route| split::routed(route, notification))
-            .unwrap_or_default()
+        let Some(rule) = table.routes.get(route) else {
+            return Split::default();
+        };
+        let places = table.places(route, template);
+        let parts = split::routed(rule, &places, notification, template);
+        let is_told = |place: &&Place| {
+            let of = |part: &Routed| part.branch == place.branch && part.destination == place.destination;
+            parts.iter().any(of)
+        };
+        let vacant = places.iter().filter(|place| !is_told(place)).cloned().collect();
+        Split { parts, vacant }
     }
 
     /// Every room that messages can go to.
@@ -149,7 +208,7 @@ impl Router {
     }
 
     /// The rooms in which everybody may be pinged, which takes power there.
-    pub fn pinged_rooms(&self) -> Vec<RoomAddress> {
-        self.table.load().pinged_rooms()
+    pub fn pinged_rooms(&self, by_template: impl Fn(&TemplateName) -> bool) -> Vec<RoomAddress> {
+        self.table.load().pinged_rooms(by_template)
     }
 }

@@ -26,7 +26,7 @@ use crate::config::routes::Watch;
 use crate::deliver::{Courier, Moment, Worker};
 use crate::intake::{Door, Example, Parts, Recorder};
 use crate::matrix::{Carrier, Severity};
-use crate::message::RoomAddress;
+use crate::message::{RoomAddress, TemplateName};
 use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
 use crate::render::{self, ReloadOutcome, Renderer, TemplateProblem};
@@ -67,7 +67,8 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     let renderer = open_templates(&settings.render).await;
     let template = settings.template.clone();
     let router = Router::new(settings.routes.table.clone());
-    let (rooms, pinged) = (router.rooms(), router.pinged_rooms());
+    let by_template = |template: &TemplateName| renderer.can_ping_room(template);
+    let (rooms, pinged) = (router.rooms(), router.pinged_rooms(by_template));
     let door = Arc::new(Door::new(
         settings.server.door,
         &settings.routes.credentials,

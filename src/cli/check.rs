@@ -81,7 +81,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     };
     check_routes(flags, &names, &mut count)?;
     if options.rooms {
-        check_rooms(flags, &mut count).await?;
+        check_rooms(flags, &renderer, &mut count).await?;
     }
     let Count { errors, warnings } = count;
     line(&format!(
@@ -158,11 +158,12 @@ fn check_routes(flags: &Flags, templates: &[TemplateName], count: &mut Count) ->
 }
 
 /// Whether the bot can do in the rooms what the routes want of it.
-async fn check_rooms(flags: &Flags, count: &mut Count) -> anyhow::Result<()> {
+async fn check_rooms(flags: &Flags, renderer: &Renderer, count: &mut Count) -> anyhow::Result<()> {
     let settings = Settings::from_flags(flags)?;
     let table = settings.routes.table;
     let carrier = Carrier::new(&settings.matrix)?;
-    for finding in carrier.check(&table.rooms(), &table.pinged_rooms()).await {
+    let pinged = table.pinged_rooms(|template| renderer.can_ping_room(template));
+    for finding in carrier.check(&table.rooms(), &pinged).await {
         match finding.severity {
             Severity::Info => line(&finding.to_string())?,
             Severity::Warn => count.warning(&format!("warning: {finding}"))?,

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use poem::{EndpointExt as _, IntoEndpoint as _};
 
 use crate::config::{Flags, Settings};
+use crate::route::{Mention, MentionPolicy, SeverityFilter};
 use crate::standin::Homeserver;
 use crate::{demo, matrix, samples, startup};
 
@@ -101,7 +102,21 @@ fn settings(flags: &Flags, url: &str, furnished: &demo::Furnished, folder: &Path
     let mut settings = Settings::for_demo(flags, matrix, furnished.room_id.parse()?)?;
     folder.clone_into(&mut settings.outbox.data_dir);
     settings.outbox.database_url = None;
+    settings.routes.table.set_mentions(&called(furnished));
     Ok(settings)
+}
+
+/// The person on call is pinged for what is critical.
+fn called(furnished: &demo::Furnished) -> MentionPolicy {
+    let critical = SeverityFilter {
+        label: "severity".to_owned(),
+        values: vec!["critical".to_owned()],
+    };
+    MentionPolicy::new(vec![Mention {
+        severity: Some(critical),
+        users: vec![furnished.on_call.clone()],
+        ..Mention::default()
+    }])
 }
 
 /// Waits until nothing waits any more.

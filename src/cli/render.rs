@@ -3,12 +3,14 @@
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use jiff::Timestamp;
 
 use super::material::{self, Material};
 use super::print::line;
+use crate::alert::Notification;
 use crate::config::{Flags, Settings};
 use crate::matrix;
-use crate::message::{Relation, RenderedMessage, TemplateName};
+use crate::message::{Mode, Relation, RenderedMessage, TemplateName};
 use crate::pipeline::rehearsal::{self, Event};
 use crate::render::{Gravity, Renderer, TemplateProblem};
 
@@ -24,6 +26,9 @@ pub struct Options {
     /// with `--template update` only the lines.
     #[arg(long, value_name = "NAME", conflicts_with = "Material")]
     sequence: Option<String>,
+    /// What later notifications of the sequence do to the first message: live, thread, reply, reaction or new.
+    #[arg(long, value_name = "MODE", requires = "sequence", default_value_t)]
+    mode: Mode,
     /// What to print.
     #[arg(long = "as", value_enum, default_value_t = Form::Markdown, value_name = "FORM")]
     form: Form,
@@ -47,7 +52,8 @@ pub(super) fn run(flags: &Flags, options: &Options) -> anyhow::Result<ExitCode> 
     let renderer = Renderer::open(&settings);
     let template = material::template(&renderer, options.template.as_ref(), &default)?;
     if let Some(name) = &options.sequence {
-        return sequence(&renderer, &template, &default, name, options.form);
+        let steps = material::sequence(name)?;
+        return sequence(&renderer, &template, &default, &steps, options);
     }
     let (notification, now) = options.material.read()?;
     let written = renderer.render(&template, &notification, now);
@@ -82,13 +88,14 @@ fn sequence(
     renderer: &Renderer,
     template: &TemplateName,
     default: &TemplateName,
-    name: &str,
-    form: Form,
+    steps: &[(Notification, Timestamp)],
+    options: &Options,
 ) -> anyhow::Result<ExitCode> {
+    let form = options.form;
     let lines_only = *template == TemplateName::update();
     let head = if lines_only { default } else { template };
-    let told = rehearsal::rehearse(renderer, &[], head, &material::sequence(name)?);
-    let is_line = |event: &&Event| matches!(event.relation, Some(Relation::Thread { .. }));
+    let told = rehearsal::rehearse(renderer, &[], head, options.mode, steps);
+    let is_line = |event: &&Event| matches!(event.relation, Some(Relation::Thread { .. } | Relation::Reply { .. }));
     if form == Form::Markdown && !lines_only {
         line(&told.markdown.join("\n"))?;
     }

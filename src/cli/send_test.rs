@@ -65,7 +65,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
         line("nothing was sent")?;
         return Ok(ExitCode::FAILURE);
     }
-    for Routed { destination, share } in routed {
+    for Routed { destination, share, .. } in routed {
         let template = material::template(&renderer, options.template.as_ref(), &destination.template)?;
         for message in renderer.render(&template, &share.notification(), now).messages {
             match carrier

@@ -1,23 +1,32 @@
 //! What is remembered of a group: small, serialisable, bounded.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use crate::alert::{Alert, AlertStatus, Fingerprint, Labels};
+use crate::alert::{Alert, AlertStatus, Departure, Fingerprint, Labels};
 
 /// The most alerts that are remembered of one group.
 pub(super) const MOST: usize = 1_000;
 /// How long a resolved alert is remembered, because senders list one again while another receiver of theirs fails.
 const RESOLVED: SignedDuration = SignedDuration::from_hours(24);
-/// How many labels of an alert are remembered, for the line that says that it is not reported any more.
-const LABELS: usize = 20;
-/// And how much of each, and of its summary, in characters.
+/// How much of an alert's labels is remembered, in bytes of names and values, for the line that says that it is not
+/// reported any more.
+const LABELS: usize = 600;
+/// And how much of one label or of its summary, in characters.
 const TEXT: usize = 120;
+/// How many of its values are, with names that are no longer than this, in bytes.
+const VALUES: usize = 20;
+const NAME: usize = 40;
+/// A longer fingerprint is remembered by its hash. Those of Grafana and Alertmanager have 16 digits.
+const FINGERPRINT: usize = 64;
 
 /// What a room knows of a group. At most 1,000 alerts are remembered one by one, resolved ones for a day; where more
-/// fire, those that are not remembered count as known and go without a line of their own.
+/// fire, those that are not remembered count as known and go without a line of their own. Of each alert so much is kept
+/// that a line can name it, however much the sender says of it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct State {
     /// Whether nothing fires any more.
@@ -58,6 +67,21 @@ pub(super) struct Known {
 }
 
 impl Known {
+    fn firing(alert: &Alert, now: Timestamp) -> Self {
+        Self {
+            firing: true,
+            gone: false,
+            starts_at: alert.starts_at,
+            ended_at: None,
+            earlier: None,
+            seen_at: now,
+            changed_at: now,
+            values: alert.values.as_ref().map(some_of),
+            labels: remembered(&alert.labels),
+            summary: summary(alert),
+        }
+    }
+
     pub(super) fn seen_before(&self, at: Timestamp) -> bool {
         self.seen_at <= at
     }
@@ -69,42 +93,45 @@ impl State {
         self.over
     }
 
-    /// The alert fires, as before or from now on.
-    pub(super) fn firing(&mut self, alert: &Alert, now: Timestamp) {
-        let before = self.alerts.remove(&alert.fingerprint.0);
-        let (last_start, last_earlier) = before
-            .as_ref()
-            .map_or((None, None), |known| (known.starts_at, known.earlier));
-        let went_on = before.filter(|known| known.firing);
-        let begin = match (went_on.as_ref().and_then(|known| known.starts_at), alert.starts_at) {
-            // Alertmanager may move a start back; a replica's later one is the same episode.
-            (Some(known), Some(start)) if start.duration_since(known) <= super::LATE => Some(known.min(start)),
-            (known, start) => start.or(known),
-        };
-        let known = Known {
-            firing: true,
-            gone: false,
-            starts_at: begin,
-            ended_at: None,
-            earlier: if begin.is_some() && begin <= last_start {
-                last_earlier
-            } else {
-                last_start
-            },
-            seen_at: now,
-            changed_at: went_on.as_ref().map_or(now, |known| known.changed_at),
-            values: alert.values.clone().or_else(|| went_on.and_then(|known| known.values)),
-            labels: remembered(&alert.labels),
-            summary: summary(alert),
-        };
-        self.alerts.insert(alert.fingerprint.0.clone(), known);
+    /// What is known of an alert.
+    pub(super) fn known(&self, fingerprint: &Fingerprint) -> Option<&Known> {
+        self.alerts.get(&*identity(fingerprint))
+    }
+
+    /// The alert fires from now on.
+    pub(super) fn starts(&mut self, alert: &Alert, now: Timestamp) {
+        let before = self.alerts.remove(&*identity(&alert.fingerprint));
+        let mut known = Known::firing(alert, now);
+        if let Some(before) = before {
+            let is_later = known.starts_at.is_none() || known.starts_at > before.starts_at;
+            known.earlier = if is_later { before.starts_at } else { before.earlier };
+            // If its end was missed.
+            known.values = known.values.or(before.values.filter(|_| before.firing));
+        }
+        self.alerts.insert(identity(&alert.fingerprint).into_owned(), known);
+    }
+
+    /// The alert fires as before: since when it was first known to, whatever a replica of the sender, a snapshot that
+    /// comes late, or Alertmanager moving a start back says now. If it went by those, the next snapshot would look like
+    /// another episode.
+    pub(super) fn goes_on(&mut self, alert: &mut Alert, now: Timestamp) {
+        let before = self.alerts.remove(&*identity(&alert.fingerprint));
+        let mut known = Known::firing(alert, now);
+        if let Some(before) = before {
+            known.starts_at = before.starts_at.or(known.starts_at);
+            known.earlier = before.earlier;
+            known.changed_at = before.changed_at;
+            known.values = known.values.or(before.values);
+            alert.starts_at = known.starts_at;
+        }
+        self.alerts.insert(identity(&alert.fingerprint).into_owned(), known);
     }
 
     /// The alert is resolved from now on; it learns what it last fired with.
     pub(super) fn resolved(&mut self, alert: &mut Alert, now: Timestamp) {
         let before = self
             .alerts
-            .remove(&alert.fingerprint.0)
+            .remove(&*identity(&alert.fingerprint))
             .filter(|known| known.firing || known.gone);
         let values = before.and_then(|known| known.values);
         alert.last_values.clone_from(&values);
@@ -120,19 +147,19 @@ impl State {
             labels: Labels::new(),
             summary: String::new(),
         };
-        self.alerts.insert(alert.fingerprint.0.clone(), known);
+        self.alerts.insert(identity(&alert.fingerprint).into_owned(), known);
     }
 
     /// The alert is known to be resolved.
     pub(super) fn seen_resolved(&self, alert: &mut Alert) {
-        if let Some(known) = self.alerts.get(&alert.fingerprint.0) {
+        if let Some(known) = self.known(&alert.fingerprint) {
             alert.last_values.clone_from(&known.values);
         }
     }
 
     /// Gives an alert that comes too late the state that it is known to be in.
     pub(super) fn put_right(&mut self, alert: &mut Alert, now: Timestamp) {
-        let Some(known) = self.alerts.get_mut(&alert.fingerprint.0) else {
+        let Some(known) = self.alerts.get_mut(&*identity(&alert.fingerprint)) else {
             return;
         };
         known.seen_at = now;
@@ -162,6 +189,7 @@ impl State {
             annotations: Labels::from_iter((!summary.is_empty()).then(|| text("summary", &summary))),
             starts_at: known.starts_at,
             last_values: known.values.clone(),
+            departed: Some(Departure::Unlisted),
             ..Alert::unknown(Fingerprint(fingerprint.to_owned()))
         })
     }
@@ -193,13 +221,34 @@ impl State {
     }
 }
 
+/// The key that an alert is remembered by.
+pub(super) fn identity(fingerprint: &Fingerprint) -> Cow<'_, str> {
+    if fingerprint.0.len() <= FINGERPRINT {
+        Cow::Borrowed(&fingerprint.0)
+    } else {
+        Cow::Owned(hex::encode(Sha256::digest(&fingerprint.0)))
+    }
+}
+
+/// The names come first, then as many labels as there is room for.
 fn remembered(labels: &Labels) -> Labels {
-    labels
-        .iter()
-        .filter(|(name, _)| name.len() <= TEXT)
-        .take(LABELS)
-        .map(|(name, value)| (name.clone(), start_of(value)))
-        .collect()
+    let mut room = LABELS;
+    let is_name = |name: &str| matches!(name, "alertname" | "rulename");
+    let names = labels.iter().filter(|(name, _)| is_name(name));
+    let others = labels.iter().filter(|(name, _)| !is_name(name));
+    let cut = |(name, value): (&String, &String)| (name.clone(), start_of(value));
+    let fits = |(name, value): &(String, String)| {
+        let size = name.len() + value.len();
+        let fits = size <= room;
+        room -= if fits { size } else { 0 };
+        fits
+    };
+    names.chain(others).map(cut).filter(fits).collect()
+}
+
+fn some_of(values: &BTreeMap<String, f64>) -> BTreeMap<String, f64> {
+    let short = values.iter().filter(|(name, _)| name.len() <= NAME);
+    short.take(VALUES).map(|(name, value)| (name.clone(), *value)).collect()
 }
 
 fn summary(alert: &Alert) -> String {

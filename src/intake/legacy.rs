@@ -103,6 +103,7 @@ fn alert(body: &LegacyAlert, status: AlertStatus, shared: &Labels, annotations: 
         rule_uid: String::new(),
         values: series.value.map(|value| BTreeMap::from([(name, value)])),
         last_values: None,
+        departed: None,
         value_string: String::new(),
         image_url: body.image_url.clone().unwrap_or_default(),
         org_id: body.org_id,

@@ -194,6 +194,7 @@ fn alert(at: usize, body: GroupAlert) -> Result<Alert, ParseError> {
         rule_uid: body.rule_uid.unwrap_or_default(),
         values: body.values,
         last_values: None,
+        departed: None,
         value_string: body.value_string.unwrap_or_default(),
         image_url: body.image_url.unwrap_or_default(),
         org_id: body.org_id,

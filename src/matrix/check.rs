@@ -217,8 +217,8 @@ fn no_power_to_ping(room: &RoomAddress, me: &UserId, needed: i64) -> Finding {
     Finding::new(
         Severity::Warn,
         format!(
-            "the routes ping everybody in {room}, but {me} lacks the power for it: raise its power level there to \
-             {needed}, or lower the one for notifying everybody; until then nobody is pinged by it"
+            "routes or templates ping everybody in {room}, but {me} lacks the power for it: raise its power level there \
+             to {needed}, or lower the one for notifying everybody; until then nobody is pinged by it"
         ),
     )
 }

@@ -59,6 +59,9 @@ pub struct Acceptance {
     pub groups: Vec<GroupChange>,
     /// Two requests with the same key within the repeat window are one. `None`: never a repeat.
     pub repeat_key: Option<String>,
+    /// The same for a request that cannot come twice but by being sent again, whatever came between; looked at first.
+    /// Where only the repeat key is known, this one is from then on, too.
+    pub request_key: Option<String>,
     /// Now.
     pub at: Timestamp,
 }

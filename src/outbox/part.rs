@@ -123,4 +123,33 @@ pub struct KnownGroup {
     pub version: i64,
     /// What was remembered.
     pub state: String,
+    /// Whether people can see it.
+    pub head: HeadStanding,
+}
+
+/// Whether the message that shows a group is in its room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeadStanding {
+    /// There has never been one.
+    None,
+    /// It is there, or something waits that will be it, by itself or in a digest. That it was deleted is known only once
+    /// the homeserver has refused what refers to it.
+    Present,
+    /// It was given up or dropped, or named in a digest, or was found to be gone, and nothing waits that would be it.
+    Absent {
+        /// Whether people have heard of the group all the same, by the head that is gone or by the digest.
+        rang: bool,
+    },
+}
+
+impl HeadStanding {
+    /// By the word that both stores answer.
+    pub(super) fn stored(word: &str) -> Self {
+        match word {
+            "present" => Self::Present,
+            "rang" => Self::Absent { rang: true },
+            "silent" => Self::Absent { rang: false },
+            _ => Self::None,
+        }
+    }
 }

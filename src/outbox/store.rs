@@ -118,6 +118,7 @@ pub(super) struct PreparedAcceptance {
     pub(super) deliveries: Vec<Prepared>,
     pub(super) groups: Vec<PreparedGroup>,
     pub(super) repeat_key: Option<String>,
+    pub(super) request_key: Option<String>,
     pub(super) at: i64,
 }
 
@@ -148,12 +149,21 @@ impl PreparedAcceptance {
                 .collect::<Result<_, OutboxError>>()?,
             groups: acceptance.groups.into_iter().map(group).collect(),
             repeat_key: acceptance.repeat_key.map(|key| fixed_length(&key)),
+            request_key: acceptance
+                .request_key
+                .map(|key| fixed_length(&format!("request\n{key}"))),
             at: millis(acceptance.at),
         })
     }
 }
 
 impl PreparedAcceptance {
+    /// Both keys that a repetition is recognised by, that of the request first.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        let keys = [self.request_key.as_deref(), self.repeat_key.as_deref()];
+        keys.into_iter().flatten()
+    }
+
     /// The stored keys of the groups that it is about, each once and sorted.
     pub(super) fn group_keys(&self) -> Vec<&str> {
         let named = self.deliveries.iter().filter_map(|delivery| delivery.group.as_deref());

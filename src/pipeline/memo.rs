@@ -18,6 +18,21 @@ pub(super) struct Memo {
     /// A hash of what the head says, and the moment as of which it says it.
     pub(super) head: String,
     pub(super) head_at: Timestamp,
+    #[serde(default)]
+    pub(super) kept: Kept,
+}
+
+/// What this episode has in the room, whatever the room's mode is by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Kept {
+    /// Messages of their own, none of which is a head.
+    None,
+    /// A head that stays as it was.
+    #[default]
+    Once,
+    /// A head that was edited to the present state, and is until all is over.
+    Live,
 }
 
 impl Memo {

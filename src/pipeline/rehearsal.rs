@@ -1,19 +1,21 @@
-//! A sequence of notifications of one group, told as a room in mode live gets it, but with drafts and to nobody.
+//! A sequence of notifications, told as a room gets it, but with drafts and to nobody.
 //!
-//! Guarantees: it is compared and told by the code that tells real stories; nothing is sent or stored. Its rooms are
-//! those of the default policy: whom an operator's settings ping besides is not shown. Event IDs are made up: `$1-2` is
-//! the second event of the first step.
+//! Guarantees: it is compared and told by the code that tells real stories, each group its own; nothing is sent or stored. Its room is
+//! that of the default policy, but for the mode: whom an operator's settings ping besides is not shown. Event IDs are
+//! made up: `$1-2` is the second event of the first step.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 
 use super::memo::Memo;
-use super::story::{Teller, Voice};
+use super::story::{Before, Teller, Voice};
+use super::target;
 use crate::alert::Notification;
 use crate::group::{self, Change};
-use crate::message::{Relation, RenderedMessage, RoomAddress, TemplateName};
-use crate::outbox::Part;
+use crate::message::{Mode, Relation, RenderedMessage, RoomAddress, TemplateName};
+use crate::outbox::{HeadStanding, NewDelivery, Part};
 use crate::render::{Diagnostic, Draft, Gravity, Preview, Rendered, Renderer};
 use crate::route::{Destination, MessagePolicy};
 
@@ -43,11 +45,12 @@ pub struct Rehearsal {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Tells the notifications, each with the moment at which it comes.
+/// Tells the notifications, each with the moment at which it comes, to a room of this mode.
 pub fn rehearse(
     renderer: &Renderer,
     drafts: &[Draft<'_>],
     template: &TemplateName,
+    mode: Mode,
     steps: &[(Notification, Timestamp)],
 ) -> Rehearsal {
     let prompter = Prompter {
@@ -58,49 +61,37 @@ pub fn rehearse(
     let destination = Destination {
         room: RoomAddress::nowhere(),
         template: template.clone(),
-        policy: MessagePolicy::default(),
+        policy: MessagePolicy {
+            mode,
+            ..MessagePolicy::default()
+        },
     };
-    let (mut before, mut events) = (None::<Memo>, Vec::new());
-    let (mut head, mut latest) = (None, None);
+    let (mut stories, mut events) = (HashMap::new(), Vec::new());
     for (index, (notification, now)) in steps.iter().enumerate() {
-        let state = before.as_ref().map(|memo| &memo.state);
-        let compared = group::compare(state, notification.clone(), *now);
         let teller = Teller {
             voice: &prompter,
             destination: &destination,
-            template,
             now: *now,
         };
-        let told = teller.next(&compared, before.as_ref());
-        let mut deliveries = told.deliveries;
-        deliveries.sort_by_key(|delivery| delivery.part.gives_way());
-        for (number, delivery) in deliveries.into_iter().enumerate() {
+        let mut alone = Story::default();
+        let story = if target::has_group(notification) {
+            let group = (notification.group_key.clone(), notification.receiver.clone());
+            stories.entry(group).or_default()
+        } else {
+            &mut alone
+        };
+        let mut told = story.tell(&teller, notification);
+        told.sort_by_key(|delivery| delivery.part.gives_way());
+        for (number, delivery) in told.into_iter().enumerate() {
             let event_id = format!("${}-{}", index + 1, number + 1);
-            if delivery.part == Part::Head {
-                (head, latest) = (None, None);
-            }
-            let relation = delivery.part.relation(head.clone(), latest.clone());
-            match delivery.part {
-                Part::Head => head = Some(event_id.clone()),
-                Part::Line | Part::Rest { .. } => latest = Some(event_id.clone()),
-                Part::Message | Part::Edit | Part::Reply | Part::Reaction { .. } => {}
-            }
             events.push(Event {
+                relation: story.place(&delivery.part, &event_id),
                 event_id,
                 step: index + 1,
                 at: *now,
                 message: delivery.message,
-                relation,
             });
         }
-        before = Some(Memo {
-            state: compared.state,
-            at: *now,
-            last_key: String::new(),
-            generation: 0,
-            head: told.head,
-            head_at: told.head_at,
-        });
     }
     let Said {
         markdown,
@@ -111,6 +102,53 @@ pub fn rehearse(
         events,
         markdown,
         diagnostics,
+    }
+}
+
+/// What the room knows of a group, and the events to which the next ones refer.
+#[derive(Default)]
+struct Story {
+    memo: Option<Memo>,
+    head: Option<String>,
+    latest: Option<String>,
+}
+
+impl Story {
+    fn tell(&mut self, teller: &Teller<'_>, notification: &Notification) -> Vec<NewDelivery> {
+        if !target::has_group(notification) {
+            return teller.alone(notification);
+        }
+        let state = self.memo.as_ref().map(|memo| &memo.state);
+        let compared = group::compare(state, notification.clone(), teller.now);
+        let before = self.memo.as_ref().map(|memo| Before {
+            memo,
+            head: HeadStanding::Present,
+        });
+        let told = teller.next(&compared, before);
+        self.memo = Some(Memo {
+            state: compared.state,
+            at: teller.now,
+            last_key: String::new(),
+            generation: 0,
+            head: told.head,
+            head_at: told.head_at,
+            kept: told.kept,
+        });
+        told.deliveries
+    }
+
+    /// How the next event refers to those before it.
+    fn place(&mut self, part: &Part, event_id: &str) -> Option<Relation> {
+        if *part == Part::Head {
+            (self.head, self.latest) = (None, None);
+        }
+        let relation = part.relation(self.head.clone(), self.latest.clone());
+        match part {
+            Part::Head => self.head = Some(event_id.to_owned()),
+            Part::Line | Part::Rest { .. } => self.latest = Some(event_id.to_owned()),
+            Part::Message | Part::Edit | Part::Reply | Part::Reaction { .. } => {}
+        }
+        relation
     }
 }
 

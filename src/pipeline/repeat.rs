@@ -7,18 +7,34 @@ use crate::message::{RouteName, TemplateName};
 
 use super::Wishes;
 
+/// By what a notification is recognised when it comes again.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Keys {
+    /// The group and which alerts fire since when; see [`content`].
+    pub(super) content: Option<String>,
+    /// The signed request, whatever came between.
+    pub(super) request: Option<String>,
+}
+
+impl Keys {
+    /// Where the time was signed, a replay has to be recognised, over restarts and by every relay, for as long as its time
+    /// is accepted (see `SignatureSettings::check`): also after another notification of its group, when its content is
+    /// news again. The template is no part of it, because it stands in the URL, which nobody signed.
+    pub(super) fn of(route: &RouteName, notification: &Notification, wishes: &Wishes) -> Self {
+        Self {
+            content: content(route, notification, wishes.template.as_ref()),
+            request: wishes.signed.as_ref().map(|signed| format!("{route} {signed}")),
+        }
+    }
+}
+
 /// The group and which alerts fire since when; not the texts and values, in which replicas differ. A genuine repeat
 /// has the same key and is told apart by its time. Legacy bodies carry no times, so nothing tells two episodes apart,
 /// and their sender never retries: they have no key. A caller that asks for another
 /// route or template wants another message.
-///
-/// Where the time was signed, a replay has to be recognised as well, over restarts and by every relay: it has the same
-/// content and so the same key, for as long as its time is accepted (see `SignatureSettings::check`). Without a key of its
-/// own it gets one from its signature. The template is left out then, because it stands in the URL, which nobody signed.
-pub(super) fn key(route: &RouteName, notification: &Notification, wishes: &Wishes) -> Option<String> {
+fn content(route: &RouteName, notification: &Notification, template: Option<&TemplateName>) -> Option<String> {
     if notification.source == Source::Legacy || notification.alerts.iter().any(|alert| alert.starts_at.is_none()) {
-        let signed = wishes.signed.as_ref();
-        return signed.map(|signed| format!("{route} {signed}"));
+        return None;
     }
     let mut alerts: Vec<String> = notification
         .alerts
@@ -33,7 +49,6 @@ pub(super) fn key(route: &RouteName, notification: &Notification, wishes: &Wishe
         &notification.receiver,
         &notification.notification_reason,
     ];
-    let template = wishes.template.as_ref().filter(|_| wishes.signed.is_none());
     let template = template.map(TemplateName::as_str);
     for part in head
         .into_iter()

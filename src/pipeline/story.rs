@@ -8,17 +8,24 @@
 //! | reaction | head | a message if something starts, ✅ (⚪ if not all recovered) on the head when all is over | – |
 //! | new | message | message | message |
 //!
-//! Guarantees: only what starts firing rings and pings, once; an edit never does. With reminders a notification that
-//! brings nothing new is a quiet line (a reply in the modes without a thread), if the last one is over a minute old.
+//! Where there is no head, or not any more, the next notification that changes something, or a repeat while something
+//! fires, becomes it, whole and without a line beside it. A mode that is changed holds at once, except that a head which
+//! was kept true in mode live is kept true until all is over.
+//!
+//! Guarantees: only what starts firing rings and pings, once; an edit never does, and where nothing starts nobody is
+//! pinged, whatever the template says. With reminders a notification that brings nothing new is a quiet line (a reply in
+//! the modes without a thread), if the last one is over a minute old.
+
+mod write;
 
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
-use super::memo::Memo;
+use self::write::{earliest, quiet, text_hash};
+use super::memo::{Kept, Memo};
 use crate::alert::{AlertStatus, Notification};
 use crate::group::{Change, Compared, LATE, News};
-use crate::message::{Mentions, Mode, MsgType, RenderedMessage, TemplateName};
-use crate::outbox::{NewDelivery, Part};
+use crate::message::{Mode, MsgType, TemplateName};
+use crate::outbox::{HeadStanding, NewDelivery, Part};
 use crate::render::Rendered;
 use crate::route::Destination;
 
@@ -36,8 +43,14 @@ pub(super) trait Voice {
 pub(super) struct Teller<'a> {
     pub(super) voice: &'a dyn Voice,
     pub(super) destination: &'a Destination,
-    pub(super) template: &'a TemplateName,
     pub(super) now: Timestamp,
+}
+
+/// What was told before.
+#[derive(Clone, Copy)]
+pub(super) struct Before<'a> {
+    pub(super) memo: &'a Memo,
+    pub(super) head: HeadStanding,
 }
 
 /// What goes out, and what the head says from now on.
@@ -45,6 +58,18 @@ pub(super) struct Told {
     pub(super) deliveries: Vec<NewDelivery>,
     pub(super) head: String,
     pub(super) head_at: Timestamp,
+    pub(super) kept: Kept,
+}
+
+impl Before<'_> {
+    /// Whether there is nothing that could be referred to, and if so whether people have heard of the group.
+    fn headless(&self) -> Option<bool> {
+        match (self.memo.kept, self.head) {
+            (Kept::None, _) | (_, HeadStanding::None) => Some(true),
+            (_, HeadStanding::Absent { rang }) => Some(rang),
+            (_, HeadStanding::Present) => None,
+        }
+    }
 }
 
 impl Teller<'_> {
@@ -52,13 +77,7 @@ impl Teller<'_> {
     pub(super) fn alone(&self, notification: &Notification) -> Vec<NewDelivery> {
         let mut messages = self.whole(notification, self.now);
         if let Some(first) = messages.first_mut() {
-            self.ping(
-                first,
-                notification
-                    .alerts
-                    .iter()
-                    .filter(|alert| alert.status == AlertStatus::Firing),
-            );
+            self.ping(first, &notification.alerts);
         }
         messages
             .into_iter()
@@ -66,29 +85,35 @@ impl Teller<'_> {
             .collect()
     }
 
-    /// The next part of a story that `before` was the last of.
-    pub(super) fn next(&self, compared: &Compared, before: Option<&Memo>) -> Told {
+    /// The next part of a story.
+    pub(super) fn next(&self, compared: &Compared, before: Option<Before<'_>>) -> Told {
         let Compared {
             change, notification, ..
         } = compared;
-        match change.news {
-            News::Begins => self.begins(notification),
-            News::Changed => self.changed(notification, change, before),
-            News::Nothing => self.nothing_new(notification, change, before),
+        let Some(before) = before.filter(|_| change.news != News::Begins) else {
+            return self.begins(notification);
+        };
+        let changed = change.news == News::Changed;
+        match before.headless() {
+            Some(heard) if self.mode() != Mode::New => {
+                if changed || self.is_worth_showing(notification, change, before.memo) {
+                    self.anew(notification, change, heard)
+                } else {
+                    kept(before.memo)
+                }
+            }
+            headless if changed => self.changed(notification, change, before.memo, headless.is_none()),
+            headless => self.nothing_new(notification, change, before.memo, headless.is_none()),
         }
     }
 
     fn begins(&self, notification: &Notification) -> Told {
         let mut messages = self.whole(notification, self.now);
         let head = messages.first().map_or_else(String::new, text_hash);
-        let firing = |alert: &&crate::alert::Alert| alert.status == AlertStatus::Firing;
         if let Some(first) = messages.first_mut() {
-            if notification.status == AlertStatus::Resolved {
-                first.mentions = Mentions::default();
-            }
-            self.ping(first, notification.alerts.iter().filter(firing));
+            self.ping(first, &notification.alerts);
         }
-        let part = match self.destination.policy.mode {
+        let part = match self.mode() {
             Mode::New => Part::Message,
             _ => Part::Head,
         };
@@ -96,170 +121,132 @@ impl Teller<'_> {
         self.told(deliveries, head)
     }
 
-    fn changed(&self, notification: &Notification, change: &Change, before: Option<&Memo>) -> Told {
-        let kept = before.map_or_else(String::new, |memo| memo.head.clone());
-        let starts_at = change.starting.iter().filter_map(|alert| alert.starts_at).min();
-        match self.destination.policy.mode {
-            Mode::Live => {
-                let messages = self.whole(notification, self.now);
-                let head = messages.first().map_or_else(String::new, text_hash);
-                let mut deliveries = self.edit(messages);
-                deliveries.extend(self.lines(notification, change, &Part::Line));
-                self.told(deliveries, head)
+    /// A head in the middle of a story. Where people have `heard` of the group, it rings only for what starts.
+    fn anew(&self, notification: &Notification, change: &Change, heard: bool) -> Told {
+        let mut messages = self.whole(notification, self.now);
+        let head = messages.first().map_or_else(String::new, text_hash);
+        let starting = if heard { &change.starting } else { &notification.alerts };
+        if let Some(first) = messages.first_mut() {
+            self.ping(first, starting);
+            if starting.is_empty() {
+                first.msgtype = MsgType::Notice;
             }
-            Mode::Thread => self.told(self.lines(notification, change, &Part::Line), kept),
-            Mode::Reply => self.told(self.lines(notification, change, &Part::Reply), kept),
+        }
+        let starts_at = if heard {
+            earliest(starting)
+        } else {
+            notification.starts_at()
+        };
+        self.told(self.parts(messages, Part::Head, starts_at), head)
+    }
+
+    /// Whether a repeat is to be shown that has no head: a glance at the room has to tell what fires.
+    fn is_worth_showing(&self, notification: &Notification, change: &Change, memo: &Memo) -> bool {
+        notification.status == AlertStatus::Firing && self.is_old(memo) && !change.doubtful
+    }
+
+    fn is_old(&self, memo: &Memo) -> bool {
+        self.now.duration_since(memo.at).abs() >= LATE
+    }
+
+    fn changed(&self, notification: &Notification, change: &Change, memo: &Memo, has_head: bool) -> Told {
+        let starts_at = earliest(&change.starting);
+        let mode = self.mode();
+        let mut told = kept(memo);
+        if has_head && (mode == Mode::Live || memo.kept == Kept::Live) {
+            let messages = self.whole(notification, self.now);
+            told.head = messages.first().map_or_else(String::new, text_hash);
+            told.head_at = self.now;
+            told.kept = Kept::Live;
+            told.deliveries = self.edit(messages);
+        }
+        match mode {
+            Mode::Live | Mode::Thread => told.deliveries.extend(self.lines(notification, change, &Part::Line)),
+            Mode::Reply => told.deliveries.extend(self.lines(notification, change, &Part::Reply)),
             Mode::Reaction => {
-                let mut deliveries = Vec::new();
                 if !change.starting.is_empty() {
                     let mut messages = self.whole(notification, self.now);
                     if let Some(first) = messages.first_mut() {
                         self.ping(first, &change.starting);
                     }
-                    deliveries.extend(self.parts(messages, Part::Message, starts_at));
+                    told.deliveries.extend(self.parts(messages, Part::Message, starts_at));
                 }
                 if change.over {
                     let key = if change.recovered { "✅" } else { "⚪" }.to_owned();
                     let whole = self.whole(notification, self.now).into_iter().take(1);
-                    deliveries
+                    told.deliveries
                         .extend(whole.map(|m| self.delivery(quiet(m), Part::Reaction { key: key.clone() }, None)));
                 }
-                self.told(deliveries, kept)
             }
             Mode::New => {
                 let mut messages = self.whole(notification, self.now);
                 if let Some(first) = messages.first_mut() {
                     self.ping(first, &change.starting);
                 }
-                self.told(self.parts(messages, Part::Message, starts_at), kept)
+                told.deliveries.extend(self.parts(messages, Part::Message, starts_at));
             }
         }
+        told
     }
 
-    fn nothing_new(&self, notification: &Notification, change: &Change, before: Option<&Memo>) -> Told {
-        let (mut head, mut head_at) =
-            before.map_or_else(|| (String::new(), self.now), |memo| (memo.head.clone(), memo.head_at));
-        let mode = self.destination.policy.mode;
-        let mut deliveries = Vec::new();
-        if mode == Mode::New {
-            let messages = self.whole(notification, self.now);
-            deliveries.extend(self.parts(messages, Part::Message, None));
-        } else if mode == Mode::Live && !change.doubtful {
+    fn nothing_new(&self, notification: &Notification, change: &Change, memo: &Memo, has_head: bool) -> Told {
+        let mode = self.mode();
+        let mut told = kept(memo);
+        if has_head && (mode == Mode::Live || memo.kept == Kept::Live) && !change.doubtful {
             // As of the moment as of which the head was written: that time has passed changes every text.
-            let same_moment = self.voice.compared(self.template, notification, head_at);
-            if same_moment.messages.first().map(text_hash).as_ref() != Some(&head) {
+            let template = &self.destination.template;
+            let same_moment = self.voice.compared(template, notification, memo.head_at);
+            if same_moment.messages.first().map(text_hash).as_ref() != Some(&memo.head) {
                 let messages = self.whole(notification, self.now);
-                head = messages.first().map_or_else(String::new, text_hash);
-                head_at = self.now;
-                deliveries.extend(self.edit(messages));
+                told.head = messages.first().map_or_else(String::new, text_hash);
+                told.head_at = self.now;
+                told.kept = Kept::Live;
+                told.deliveries = self.edit(messages);
             }
         }
-        let is_old = before.is_none_or(|memo| self.now.duration_since(memo.at).abs() >= LATE);
+        if mode == Mode::New {
+            let mut messages = self.whole(notification, self.now);
+            if let Some(first) = messages.first_mut() {
+                self.ping(first, &[]);
+            }
+            told.deliveries.extend(self.parts(messages, Part::Message, None));
+        }
         let reminds = self.destination.policy.reminders && notification.status == AlertStatus::Firing;
-        if reminds && is_old && !change.doubtful && mode != Mode::New {
+        if reminds && self.is_old(memo) && !change.doubtful && mode != Mode::New {
             let part = match mode {
                 Mode::Live | Mode::Thread => Part::Line,
                 _ => Part::Reply,
             };
-            deliveries.extend(self.lines(notification, change, &part));
+            told.deliveries.extend(self.lines(notification, change, &part));
         }
-        Told {
-            deliveries,
-            head,
-            head_at,
-        }
+        told
     }
 
-    /// The whole notification by the room's template.
-    fn whole(&self, notification: &Notification, now: Timestamp) -> Vec<RenderedMessage> {
-        self.voice.whole(self.template, notification, now).messages
+    fn mode(&self) -> Mode {
+        self.destination.policy.mode
     }
 
-    /// What has changed, as a line or a reply.
-    fn lines(&self, notification: &Notification, change: &Change, part: &Part) -> Vec<NewDelivery> {
-        let mut messages = self.voice.change(notification, change, self.now).messages;
-        if let Some(first) = messages.first_mut() {
-            if change.starting.is_empty() {
-                first.mentions = Mentions::default();
-            }
-            self.ping(first, &change.starting);
-        }
-        let starts_at = change.starting.iter().filter_map(|alert| alert.starts_at).min();
-        let mut messages = messages.into_iter();
-        let first = messages
-            .next()
-            .map(|message| self.delivery(message, part.clone(), starts_at));
-        let rest = messages.map(|message| self.delivery(quiet(message), part.clone(), None));
-        first.into_iter().chain(rest).collect()
-    }
-
-    /// A head can only be one event; what does not fit into it follows in its thread.
-    fn edit(&self, messages: Vec<RenderedMessage>) -> Vec<NewDelivery> {
-        let unmentioned = |message| RenderedMessage {
-            mentions: Mentions::default(),
-            ..message
-        };
-        self.parts(messages.into_iter().map(unmentioned).collect(), Part::Edit, None)
-    }
-
-    fn parts(&self, messages: Vec<RenderedMessage>, part: Part, starts_at: Option<Timestamp>) -> Vec<NewDelivery> {
-        let threaded = matches!(self.destination.policy.mode, Mode::Live | Mode::Thread);
-        let is_message = part == Part::Message;
-        let rest = |number| {
-            if is_message {
-                Part::Message
-            } else {
-                Part::Rest { number, threaded }
-            }
-        };
-        let mut messages = (1..).zip(messages);
-        let first = messages.next();
-        let first = first.map(|(_, message)| self.delivery(message, part, starts_at));
-        let rest = messages.map(|(number, message)| self.delivery(quiet(message), rest(number), None));
-        first.into_iter().chain(rest).collect()
-    }
-
-    /// Adds those whom the operator wants to be pinged for what starts.
-    fn ping<'b>(&self, message: &mut RenderedMessage, starting: impl IntoIterator<Item = &'b crate::alert::Alert>) {
-        message.ping(&self.destination.policy.mentions.of(starting));
-    }
-
-    fn delivery(&self, message: RenderedMessage, part: Part, starts_at: Option<Timestamp>) -> NewDelivery {
-        NewDelivery {
-            starts_at,
-            part,
-            ..NewDelivery::message(self.destination.room.clone(), message)
-        }
-    }
-
+    /// With a new head, if the mode has heads.
     fn told(&self, deliveries: Vec<NewDelivery>, head: String) -> Told {
         Told {
             deliveries,
             head,
             head_at: self.now,
+            kept: match self.mode() {
+                Mode::Live => Kept::Live,
+                Mode::Thread | Mode::Reply | Mode::Reaction => Kept::Once,
+                Mode::New => Kept::None,
+            },
         }
     }
 }
 
-fn quiet(message: RenderedMessage) -> RenderedMessage {
-    RenderedMessage {
-        msgtype: MsgType::Notice,
-        mentions: Mentions::default(),
-        ..message
+/// With the head as it was.
+fn kept(memo: &Memo) -> Told {
+    Told {
+        deliveries: Vec::new(),
+        head: memo.head.clone(),
+        head_at: memo.head_at,
+        kept: memo.kept,
     }
-}
-
-/// A hash of what people read, without the end of the time range that Grafana writes into links of each notification.
-fn text_hash(message: &RenderedMessage) -> String {
-    let mut hash = Sha256::new();
-    for text in [&message.body, &message.formatted_body] {
-        let mut parts = text.split("to=");
-        hash.update(parts.next().unwrap_or_default());
-        for part in parts {
-            hash.update("to=");
-            hash.update(part.trim_start_matches(|c: char| c.is_ascii_digit()));
-        }
-        hash.update([0]);
-    }
-    hex::encode(hash.finalize())
 }

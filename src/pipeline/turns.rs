@@ -1,4 +1,5 @@
-//! One acceptance after the other for one group: the second has to see what the first has changed.
+//! One acceptance after the other for one group of a sender, in whichever rooms: the second has to see what the first has
+//! changed.
 //!
 //! Guarantees: only within this process, to keep conflicts rare; what really protects a group is that the outbox refuses
 //! what is out of date. Groups share their turns by hash, so memory does not grow with them.
@@ -7,8 +8,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
-
-use crate::message::RoomAddress;
 
 /// How many groups can take their turns at the same time.
 const LANES: usize = 512;
@@ -23,22 +22,11 @@ impl Default for Turns {
 }
 
 impl Turns {
-    /// Waits for the turn of all these groups; it lasts as long as what is returned.
-    pub(super) async fn take(&self, groups: &[(RoomAddress, String)]) -> Vec<OwnedMutexGuard<()>> {
-        let mut lanes: Vec<usize> = groups.iter().map(lane).collect();
-        // In one order, so that no two wait for each other.
-        lanes.sort_unstable();
-        lanes.dedup();
-        let mut taken = Vec::with_capacity(lanes.len());
-        for lane in lanes {
-            taken.push(Arc::clone(&self.0[lane]).lock_owned().await);
-        }
-        taken
+    /// Waits for the turn of this group; it lasts as long as what is returned.
+    pub(super) async fn take(&self, group: &impl Hash) -> OwnedMutexGuard<()> {
+        let mut hasher = DefaultHasher::new();
+        group.hash(&mut hasher);
+        let lane = usize::try_from(hasher.finish() % LANES as u64).unwrap_or_default();
+        Arc::clone(&self.0[lane]).lock_owned().await
     }
-}
-
-fn lane(group: &(RoomAddress, String)) -> usize {
-    let mut hasher = DefaultHasher::new();
-    group.hash(&mut hasher);
-    usize::try_from(hasher.finish() % LANES as u64).unwrap_or_default()
 }

@@ -163,11 +163,7 @@ impl<'a> Context<'a> {
         let resolved = list(Which::Resolved, resolved, self.facts.resolved.len());
         let all = list(Which::All, all, self.facts.total());
         let notification = self.facts.notification;
-        let sender = if notification.source == Source::Alertmanager {
-            "Alertmanager"
-        } else {
-            "Grafana"
-        };
+        let sender = self.sender();
         let more = More::new(
             [firing.clone(), resolved.clone(), all.clone()],
             links::overview(notification),
@@ -180,6 +176,13 @@ impl<'a> Context<'a> {
             ("sender", sender.into()),
             ("more", Value::from_object(more)),
         ]);
+    }
+
+    fn sender(&self) -> &'static str {
+        match self.facts.notification.source {
+            Source::Alertmanager => "Alertmanager",
+            Source::Grafana | Source::Legacy => "Grafana",
+        }
     }
 
     /// What is new in the group; empty lists where a notification is told as a whole.

@@ -138,6 +138,25 @@ impl Engine {
             .collect()
     }
 
+    /// Whether a template, or a part whose path stands in it, calls this function, in whichever branch.
+    pub(crate) fn calls(&self, file: &str, function: &str) -> bool {
+        let mut files = vec![file];
+        let mut at = 0;
+        while let Some(file) = files.get(at).copied() {
+            at += 1;
+            let Ok(template) = self.env.get_template(file) else {
+                continue;
+            };
+            if template.undeclared_variables(false).contains(function) {
+                return true;
+            }
+            let named = |path: &&str| template.source().contains(*path) && !files.contains(path);
+            let parts: Vec<&str> = self.sources.keys().map(String::as_str).filter(named).collect();
+            files.extend(parts);
+        }
+        false
+    }
+
     /// Whether there is a working template of that name.
     pub(crate) fn has(&self, file: &str) -> bool {
         self.env.get_template(file).is_ok()

@@ -3,6 +3,7 @@
 //! Guarantees: the word alone says it; sign and colour only add. One place, so that messages, headlines and digests agree.
 
 use super::severity::Level;
+use crate::alert::AlertState;
 
 /// What is really the matter, beyond firing and resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,18 @@ pub(crate) enum Kind {
     Unknown,
     /// The Test button.
     Test,
+}
+
+impl From<AlertState> for Kind {
+    fn from(state: AlertState) -> Self {
+        match state {
+            AlertState::Firing => Self::Firing,
+            AlertState::NoData => Self::NoData,
+            AlertState::Error => Self::Error,
+            AlertState::Resolved => Self::Resolved,
+            AlertState::NotRecovered => Self::NotRecovered,
+        }
+    }
 }
 
 impl Kind {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::alert::{Alert, AlertStatus, Fingerprint, GroupKey, Labels, Notification, Source};
+use crate::alert::{Alert, AlertStatus, Departure, Fingerprint, GroupKey, Labels, Notification, Source};
 use crate::group::{Change, News};
 
 /// The moment at which the trials take place.
@@ -66,11 +66,15 @@ pub(crate) fn changes() -> Vec<(Notification, Change)> {
         }
         alerts
     };
+    let mut gone = of(AlertStatus::Resolved);
+    for (alert, departed) in gone.iter_mut().zip([Departure::Unlisted, Departure::Elsewhere]) {
+        alert.departed = Some(departed);
+    }
     let every = Change {
         news: News::Changed,
         starting: of(AlertStatus::Firing),
         ended: of(AlertStatus::Resolved),
-        gone: of(AlertStatus::Resolved),
+        gone,
         ..Change::default()
     };
     let over = Change {
@@ -151,6 +155,7 @@ fn alert(status: AlertStatus, name: &str, annotations: &[(&str, &str)]) -> Alert
             Some(BTreeMap::from([("A".to_owned(), 96.4), ("C".to_owned(), 1.0)]))
         },
         last_values: None,
+        departed: None,
         value_string: String::new(),
         image_url: String::new(),
         org_id: None,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::matcher::Matcher;
-use crate::alert::{Alert, AlertStatus};
+use crate::alert::{Alert, AlertState, AlertStatus};
 use crate::message::{Mentions, Mode};
 
 /// What an operator decides for a route beside rooms and template.
@@ -34,6 +34,8 @@ pub struct Mention {
     pub matchers: Vec<Matcher>,
     /// Values of a label one of which the alert needs to have; none means every alert.
     pub severity: Option<SeverityFilter>,
+    /// What has to be the matter with the alert, one of these; none means whatever makes it fire.
+    pub states: Option<Vec<AlertState>>,
     /// Full Matrix user IDs.
     pub users: Vec<String>,
     /// Whether everybody in the room is pinged.
@@ -109,7 +111,10 @@ impl MentionPolicy {
 impl Mention {
     fn means(&self, alert: &Alert) -> bool {
         let severe = self.severity.as_ref().is_none_or(|filter| filter.holds(alert));
-        severe && self.matchers.iter().all(|matcher| matcher.matches(&alert.labels))
+        let states = self.states.as_ref();
+        severe
+            && states.is_none_or(|states| states.contains(&alert.state()))
+            && self.matchers.iter().all(|matcher| matcher.matches(&alert.labels))
     }
 }
 

@@ -9,9 +9,11 @@
 
 use std::sync::Arc;
 
+use super::place::{Place, asked};
 use super::tree::Rule;
 use super::{Destination, Routed};
 use crate::alert::{Alert, AlertStatus, Labels, Notification, Source};
+use crate::message::TemplateName;
 
 /// A room's share of a notification. It is put together each time that it is asked for, so that a large notification
 /// for many rooms is in memory once, and once more while one of them is at work on it.
@@ -22,14 +24,32 @@ pub struct Share {
 }
 
 impl Share {
+    /// What is left for whoever gets none of its alerts.
+    pub fn of_nothing(whole: &Arc<Notification>) -> Self {
+        Self {
+            whole: Arc::clone(whole),
+            alerts: Vec::new(),
+        }
+    }
+
     /// The notification as it concerns the room.
     pub fn notification(&self) -> Notification {
         part(&self.whole, &self.alerts)
     }
 }
 
-/// What a route does with a notification.
-pub(super) fn routed(route: &Rule, notification: &Arc<Notification>) -> Vec<Routed> {
+/// What a route does with a notification; `places` are those of the route, with the same `template`.
+pub(super) fn routed(
+    route: &Rule,
+    places: &[Place],
+    notification: &Arc<Notification>,
+    template: Option<&TemplateName>,
+) -> Vec<Routed> {
+    let same = |a: &Destination, b: &Destination| {
+        let in_one_place =
+            || a.room == b.room && (template.is_some() || a.template == b.template) && a.policy == b.policy;
+        std::ptr::eq(a, b) || in_one_place()
+    };
     let mut shares: Vec<(&Destination, Vec<usize>)> = Vec::new();
     for (index, alert) in notification.alerts.iter().enumerate() {
         for destination in destinations(route, &alert.labels) {
@@ -39,16 +59,19 @@ pub(super) fn routed(route: &Rule, notification: &Arc<Notification>) -> Vec<Rout
             }
         }
     }
-    shares
-        .into_iter()
-        .map(|(destination, alerts)| Routed {
-            destination: destination.clone(),
+    let routed = |(destination, alerts): (&Destination, Vec<usize>)| {
+        let destination = asked(destination, template);
+        let place = places.iter().find(|place| place.destination == destination);
+        Routed {
+            branch: place.map_or_else(String::new, |place| place.branch.clone()),
+            destination,
             share: Share {
                 whole: Arc::clone(notification),
                 alerts,
             },
-        })
-        .collect()
+        }
+    };
+    shares.into_iter().map(routed).collect()
 }
 
 /// Where an alert goes. It appears once in a room, as the first of its rules wants it, however many send it there.
@@ -60,10 +83,6 @@ pub(super) fn destinations<'r>(route: &'r Rule, labels: &Labels) -> Vec<&'r Dest
         }
     }
     found
-}
-
-fn same(a: &Destination, b: &Destination) -> bool {
-    std::ptr::eq(a, b) || a == b
 }
 
 fn part(whole: &Notification, share: &[usize]) -> Notification {

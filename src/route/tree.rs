@@ -7,6 +7,7 @@
 
 use super::Destination;
 use super::matcher::Matcher;
+use super::policy::MentionPolicy;
 use crate::alert::Labels;
 use crate::message::Mode;
 
@@ -52,6 +53,13 @@ impl Rule {
             destination.policy.mode = mode;
         }
         self.rules.iter_mut().for_each(|rule| rule.set_mode(mode));
+    }
+
+    pub(super) fn set_mentions(&mut self, mentions: &MentionPolicy) {
+        for destination in &mut self.destinations {
+            destination.policy.mentions = mentions.clone();
+        }
+        self.rules.iter_mut().for_each(|rule| rule.set_mentions(mentions));
     }
 
     /// All destinations in it, in the order in which they are written.

@@ -149,11 +149,12 @@ impl Keeper {
         warn_of_open(self.door.open_routes().iter().filter(|route| !open.contains(route)));
         warn_of_guessable(&routes.credentials);
         let before = self.router.table();
-        let (known, pinged) = (before.rooms(), before.pinged_rooms());
+        let by_template = |template: &TemplateName| self.renderer.can_ping_room(template);
+        let (known, pinged) = (before.rooms(), before.pinged_rooms(by_template));
         let table = routes.table.clone();
         let new: Vec<_> = table.rooms().into_iter().filter(|room| !known.contains(room)).collect();
         let newly_pinged: Vec<_> = table
-            .pinged_rooms()
+            .pinged_rooms(by_template)
             .into_iter()
             .filter(|room| !pinged.contains(room))
             .collect();

@@ -50,7 +50,7 @@ fn files() -> Route {
 }
 
 /// The page's scripts; `editor.js` is built by `src/workshop/editor/build.sh`.
-fn scripts() -> [(&'static str, &'static str); 10] {
+fn scripts() -> [(&'static str, &'static str); 11] {
     [
         ("page.js", include_str!("page/page.js")),
         ("api.js", include_str!("page/api.js")),
@@ -62,5 +62,6 @@ fn scripts() -> [(&'static str, &'static str); 10] {
         ("remarks.js", include_str!("page/remarks.js")),
         ("render.js", include_str!("page/render.js")),
         ("result.js", include_str!("page/result.js")),
+        ("sequence.js", include_str!("page/sequence.js")),
     ]
 }

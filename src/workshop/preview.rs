@@ -19,7 +19,7 @@ use super::shape::{PreviewAnswer, PreviewRequest};
 use super::{Tag, Workshop, store_problem};
 use crate::alert::Notification;
 use crate::intake::{Caller, JsonBody, Problem, ProblemJson, parse};
-use crate::message::TemplateName;
+use crate::message::{Mode, TemplateName};
 use crate::outbox::RecordingId;
 use crate::pipeline::rehearsal;
 use crate::render::Draft;
@@ -80,7 +80,7 @@ struct Task {
 /// What is looked at.
 enum Shown {
     One(Box<Notification>, Timestamp),
-    Sequence(Vec<(Notification, Timestamp)>),
+    Sequence(Vec<(Notification, Timestamp)>, Mode),
 }
 
 pub(super) struct Previews;
@@ -90,7 +90,7 @@ impl Previews {
     /// Render without sending
     ///
     /// Renders a sample, a notification that was received lately, or a payload, through a template or a draft of it,
-    /// by the same code as real messages; or a sequence of samples and payloads, as a room gets it. Nothing is sent, stored or changed. A template that does not work is answered
+    /// by the same code as real messages; or a sequence of them, as a room gets it. Nothing is sent, stored or changed. A template that does not work is answered
     /// 200 with its errors in `diagnostics`, and with the messages that the relay would send as it is now.
     #[oai(path = "/preview", method = "post", tag = "Tag::Workshop", operation_id = "preview")]
     async fn preview(
@@ -137,14 +137,18 @@ impl Workshop {
             (None, None, Some(Any(payload)), None) => {
                 Shown::One(Box::new(payload_notification(&payload, "payload")?), Timestamp::now())
             }
-            (None, None, None, Some(steps)) => Shown::Sequence(sequence(&steps, Timestamp::now())?),
+            (None, None, None, Some(steps)) => {
+                let mode = request.mode.as_deref().map_or(Ok(Mode::default()), str::parse);
+                let mode = mode.map_err(|error| refuse("mode", format!("{error}")))?;
+                Shown::Sequence(self.sequence(&steps, Timestamp::now()).await?, mode)
+            }
             _ => {
                 let all = "exactly one of `sample`, `recorded`, `payload` and `sequence` is needed";
                 return Err(refuse("sample", all.to_owned()));
             }
         };
         // Lines stand in the thread of a head, which is not for their template to write.
-        let is_line = template == TemplateName::update() && matches!(shown, Shown::Sequence(_));
+        let is_line = template == TemplateName::update() && matches!(shown, Shown::Sequence(..));
         Ok(Task {
             template: if is_line {
                 self.default_template.clone()
@@ -168,6 +172,42 @@ impl Workshop {
         Ok((notification, recording.received_at))
     }
 
+    /// The notifications with their moments. One sample is enough to play it all at the moment of the samples; what
+    /// consists of payloads ends `now`, and what was received comes when it did.
+    async fn sequence(
+        &self,
+        steps: &[Any<Box<RawValue>>],
+        now: Timestamp,
+    ) -> Result<Vec<(Notification, Timestamp)>, Refused> {
+        let refuse = |reason: String| Refused::NotUsable(ProblemJson(Problem::of_field("sequence", reason)));
+        if steps.is_empty() || steps.len() > MOST_STEPS {
+            return Err(refuse(format!("1 to {MOST_STEPS} notifications are a sequence")));
+        }
+        let mut at = steps[1..].iter().fold(now, |at, _| at - STEP);
+        let (mut notifications, mut received) = (Vec::new(), Vec::new());
+        for (number, Any(step)) in steps.iter().enumerate() {
+            notifications.push(if let Ok(name) = serde_json::from_str::<String>(step.get()) {
+                let (notification, of_samples) = sample(&name).ok_or_else(|| refuse(format!("no sample `{name}`")))?;
+                at = of_samples;
+                notification
+            } else if let Ok(id) = serde_json::from_str(step.get()) {
+                let (notification, came) = self.recorded(RecordingId(id)).await?;
+                received.push(came);
+                notification
+            } else {
+                payload_notification(step, &format!("sequence[{number}]"))?
+            });
+        }
+        let moments: Vec<Timestamp> = if received.len() == steps.len() {
+            received
+        } else {
+            std::iter::successors(Some(at), |at| Some(*at + STEP))
+                .take(steps.len())
+                .collect()
+        };
+        Ok(notifications.into_iter().zip(moments).collect())
+    }
+
     async fn render(&self, task: Task) -> PreviewAnswer {
         let (renderer, file) = (self.renderer.clone(), task.template.file_name());
         let slots = Arc::clone(&self.slots);
@@ -185,8 +225,9 @@ impl Workshop {
                     Shown::One(notification, now) => {
                         PreviewAnswer::of(renderer.preview(&drafts, &task.template, notification, *now))
                     }
-                    Shown::Sequence(steps) => {
-                        PreviewAnswer::of_sequence(rehearsal::rehearse(&renderer, &drafts, &task.template, steps))
+                    Shown::Sequence(steps, mode) => {
+                        let told = rehearsal::rehearse(&renderer, &drafts, &task.template, *mode, steps);
+                        PreviewAnswer::of_sequence(told)
                     }
                 }
             };
@@ -206,28 +247,6 @@ fn sample(name: &str) -> Option<(Notification, Timestamp)> {
         parse::notification(sample.body.as_bytes()).ok()?,
         samples::NOW.parse().ok()?,
     ))
-}
-
-/// The notifications with their moments. One sample is enough to play it all at the moment of the samples; what consists
-/// of payloads ends `now`.
-fn sequence(steps: &[Any<Box<RawValue>>], now: Timestamp) -> Result<Vec<(Notification, Timestamp)>, Refused> {
-    let refuse = |reason: String| Refused::NotUsable(ProblemJson(Problem::of_field("sequence", reason)));
-    if steps.is_empty() || steps.len() > MOST_STEPS {
-        return Err(refuse(format!("1 to {MOST_STEPS} notifications are a sequence")));
-    }
-    let mut at = steps[1..].iter().fold(now, |at, _| at - STEP);
-    let mut notifications = Vec::new();
-    for (number, Any(step)) in steps.iter().enumerate() {
-        notifications.push(if let Ok(name) = serde_json::from_str::<String>(step.get()) {
-            let (notification, of_samples) = sample(&name).ok_or_else(|| refuse(format!("no sample `{name}`")))?;
-            at = of_samples;
-            notification
-        } else {
-            payload_notification(step, &format!("sequence[{number}]"))?
-        });
-    }
-    let moments = std::iter::successors(Some(at), |at| Some(*at + STEP));
-    Ok(notifications.into_iter().zip(moments).collect())
 }
 
 /// `name` is how the request calls it.

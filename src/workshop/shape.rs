@@ -30,10 +30,14 @@ pub(super) struct PreviewRequest {
     pub(super) recorded: Option<i64>,
     /// A body as Grafana or Alertmanager would send it.
     pub(super) payload: Option<Any<Box<RawValue>>>,
-    /// Notifications of one group in the order in which they come, five minutes apart, each one the name of a sample or a
-    /// body. Answered is what a room in mode `live` gets: heads, edits and the lines that `update.md.j2` writes;
-    /// with the template `update`, the heads are written by the relay's default one.
+    /// Notifications in the order in which they come, five minutes apart, each one the name of a sample, the number of a
+    /// notification that was received, or a body; where all were received, they come when they did. Answered is what a
+    /// room gets, each group for itself: heads, edits and the lines that `update.md.j2` writes; with the template
+    /// `update`, the heads are written by the relay's default one.
     pub(super) sequence: Option<Vec<Any<Box<RawValue>>>>,
+    /// What later notifications of a sequence do to the first message of their group: `live`, `thread`, `reply`,
+    /// `reaction` or `new`; `live` if it is left out.
+    pub(super) mode: Option<String>,
 }
 
 /// What the relay would send.

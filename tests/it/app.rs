@@ -86,6 +86,15 @@ impl App {
         answer.json().await.unwrap()
     }
 
+    /// Waits until a message of the room says this.
+    pub(crate) async fn room_says(&self, text: &str) {
+        let mut changes = self.homeserver.homeserver.changes();
+        let says = || self.homeserver.homeserver.messages(&self.room);
+        while !says().iter().any(|event| event.body().contains(text)) {
+            changes.changed().await.unwrap();
+        }
+    }
+
     /// The texts in the room.
     pub(crate) fn texts(&self) -> Vec<String> {
         let messages = self.homeserver.homeserver.messages(&self.room);

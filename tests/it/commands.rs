@@ -371,24 +371,31 @@ async fn check_asks_the_homeserver_about_the_rooms_of_the_routes() {
     let running = homeserver.start().await.unwrap();
     let place = Place::new();
     place.write("routes.toml", ROUTES);
-    let mut command = place.command(&["check", "--rooms", "--routes-file", "routes.toml"]);
-    command
-        .env("MATRIX_HOME_SERVER_URL", &running.base_url)
-        .env("MATRIX_ACCESS_TOKEN", token);
-    let said = Said::of(
-        &tokio::task::spawn_blocking(move || command.output())
-            .await
-            .unwrap()
-            .unwrap(),
-    );
+    let check = async || {
+        let mut command = place.command(&["check", "--rooms", "--routes-file", "routes.toml"]);
+        command
+            .env("MATRIX_HOME_SERVER_URL", &running.base_url)
+            .env("MATRIX_ACCESS_TOKEN", &token);
+        let output = tokio::task::spawn_blocking(move || command.output()).await;
+        Said::of(&output.unwrap().unwrap())
+    };
+    let said = check().await;
     assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
     for part in [
         "#ops:example.org is ready",
-        "warning: the routes ping everybody in #oncall:example.org, but @bot:example.org lacks the power",
+        "warning: routes or templates ping everybody in #oncall:example.org, but @bot:example.org lacks the power",
         "error: !storage:example.org is not a room that",
     ] {
         assert!(said.out.contains(part), "{part}\n{}", said.out);
     }
+    let of_template = "everybody in #ops:example.org";
+    assert!(!said.out.contains(of_template), "{}", said.out);
+    place.write(
+        "templates/alert.md.j2",
+        "{% if kind == 'error' %}{{ mention_room() }}{% endif %}{{ headline }}",
+    );
+    let said = check().await;
+    assert!(said.out.contains(of_template), "{}", said.out);
 }
 
 #[test]

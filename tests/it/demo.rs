@@ -4,12 +4,14 @@ use std::net::Ipv4Addr;
 
 use grafana_matrix_relay::demo::{self, Furnished, Sample};
 use grafana_matrix_relay::matrix::{Client, Settings};
-use grafana_matrix_relay::message::{Mentions, MsgType, RenderedMessage, TxnId};
+use grafana_matrix_relay::message::{Mentions, MsgType, Relation, RenderedMessage, TxnId};
 use grafana_matrix_relay::standin::{Homeserver, RunningHomeserver};
 use poem::Server;
 use poem::listener::TcpAcceptor;
 use serde_json::Value;
 use tokio::net::TcpListener;
+
+use crate::support::chromium::Browser;
 
 /// A demo that listens, with the client that sends to its room.
 struct Stage {
@@ -60,6 +62,11 @@ impl Stage {
     }
 
     async fn send(&self, body: &str) {
+        self.relate(body, None).await;
+    }
+
+    /// Sends a message that refers to another one; the name of the event.
+    async fn relate(&self, body: &str, relation: Option<Relation>) -> String {
         let message = RenderedMessage {
             body: body.to_owned(),
             formatted_body: String::new(),
@@ -69,7 +76,10 @@ impl Stage {
         };
         let room = self.room.room_id.parse().unwrap();
         let txn = TxnId::generate();
-        self.client.send(&room, &txn, &message, None).await.unwrap();
+        self.client
+            .send(&room, &txn, &message, relation.as_ref())
+            .await
+            .unwrap()
     }
 
     async fn feed(&self, last: Option<&str>) -> Feed {
@@ -223,4 +233,61 @@ async fn feed_ends_with_the_stand_in_so_that_a_shutdown_does_not_wait_for_open_p
     feed.body().await;
     stage.running.shutdown().await.unwrap();
     assert!(feed.next().await.is_none());
+}
+
+#[tokio::test]
+async fn page_shows_replies_reactions_threads_edits_and_deletions_as_a_client_does() {
+    let stage = Stage::new().await;
+    let browser = Browser::start(1000, 900).await;
+    browser.open(&stage.origin).await;
+    let head = stage.relate("the head\nin two lines", None).await;
+    browser.wait_for_text("in two lines").await;
+    let to = || head.clone();
+    stage.relate("an answer", Some(Relation::Reply { to: to() })).await;
+    browser
+        .wait_until("document.querySelector('.quote')?.textContent === 'in reply to: the head'")
+        .await;
+    let key = |key: &str| Relation::Reaction {
+        to: to(),
+        key: key.to_owned(),
+    };
+    stage.relate("", Some(key("✅"))).await;
+    stage.relate("", Some(key("⚪"))).await;
+    browser.wait_for_text("✅ 1").await;
+    browser
+        .wait_until("[...document.querySelectorAll('.reaction')].map((one) => one.textContent).join() === '✅ 1,⚪ 1'")
+        .await;
+    browser
+        .wait_until("document.querySelector('.reaction').closest('.message').textContent.includes('the head')")
+        .await;
+    let (root, latest) = (to(), to());
+    stage.relate("a line", Some(Relation::Thread { root, latest })).await;
+    browser.wait_for_text("Thread · 1 line").await;
+    stage
+        .relate("the head, edited", Some(Relation::Edit { of: to() }))
+        .await;
+    browser.wait_for_text("(edited, last at").await;
+    // What was there when the page was opened is put together in the same way.
+    browser.open(&stage.origin).await;
+    let text = browser.wait_for_text("the head, edited").await;
+    for part in [
+        "an answer",
+        "in reply to: the head",
+        "✅ 1",
+        "⚪ 1",
+        "a line",
+        "(edited, last at",
+    ] {
+        browser.wait_for_text(part).await;
+    }
+    assert!(!text.contains("in two lines"), "{text}");
+    stage.running.homeserver.redact(&stage.room.room_id, &head);
+    browser
+        .wait_until("document.querySelectorAll('#timeline > .message').length === 1")
+        .await;
+    browser
+        .wait_until("document.querySelectorAll('.reaction').length === 0")
+        .await;
+    assert_eq!(browser.console().await, Vec::<String>::new());
+    browser.quit().await;
 }

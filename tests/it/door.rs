@@ -31,7 +31,7 @@ pub(crate) fn signature(secret: &str, time: Option<i64>, body: &str) -> String {
     hex::encode(mac.finalize().into_bytes())
 }
 
-fn signed(request: RequestBuilder, secret: &str, time: i64, body: &Value) -> RequestBuilder {
+pub(crate) fn signed(request: RequestBuilder, secret: &str, time: i64, body: &Value) -> RequestBuilder {
     let body = body.to_string();
     request
         .header(SIGNATURE, signature(secret, Some(time), &body))
@@ -40,11 +40,11 @@ fn signed(request: RequestBuilder, secret: &str, time: i64, body: &Value) -> Req
         .body(body)
 }
 
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     Timestamp::now().as_second()
 }
 
-fn with_signature(flags: &mut Flags) {
+pub(crate) fn with_signature(flags: &mut Flags) {
     flags.door.hmac_secret = Some("s3cr3t".into());
     flags.door.hmac_timestamp_header = Some(TIME.to_owned());
 }

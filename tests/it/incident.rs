@@ -1,5 +1,8 @@
 //! One alert group from its first alert to its next episode, at a real Synapse, as a person's client shows it.
 
+mod modes;
+mod pushes;
+
 use grafana_matrix_relay::standin::Shown;
 use serde_json::{Value, json};
 

@@ -4,7 +4,6 @@
 //! accepted is in its room, or named in a digest, once and in order.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,12 +12,15 @@ use grafana_matrix_relay::intake::parse;
 use grafana_matrix_relay::matrix;
 use grafana_matrix_relay::message::{RoomAddress, RouteName, TemplateName};
 use grafana_matrix_relay::outbox::{self, Outbox, Stats};
-use grafana_matrix_relay::pipeline::{Accepted, Pipeline};
+use grafana_matrix_relay::pipeline::{Accepted, Pipeline, Wishes};
 use grafana_matrix_relay::render::{self, Renderer};
-use grafana_matrix_relay::route::{MessagePolicy, Router};
+use grafana_matrix_relay::route::{MessagePolicy, Router, Table};
 use grafana_matrix_relay::standin::{Homeserver, NewRoom, RunningHomeserver};
+use secrecy::ExposeSecret as _;
 use serde_json::json;
 use tempfile::TempDir;
+
+use crate::support::postgres;
 
 pub(crate) struct Night {
     pub(crate) homeserver: RunningHomeserver,
@@ -27,8 +29,9 @@ pub(crate) struct Night {
     pub(crate) now: Moment,
     /// How groups appear in the rooms from now on.
     pub(crate) policy: MessagePolicy,
-    /// A folder with templates of the test's own.
-    pub(crate) templates: Option<PathBuf>,
+    /// Routes that are used instead of one to the room at hand.
+    pub(crate) table: Option<Table>,
+    renderer: Renderer,
     worker: Worker,
     courier: Arc<Courier>,
     settings: outbox::Settings,
@@ -46,33 +49,69 @@ pub(crate) fn body(name: &str) -> Vec<u8> {
         .into_bytes()
 }
 
+/// What a night may have of its own.
+pub(crate) struct Make {
+    pub(crate) fold: FoldSettings,
+    pub(crate) repeat_window: Duration,
+    /// The outbox is in PostgreSQL.
+    pub(crate) database_url: Option<String>,
+    /// Templates beside those built in, by file name.
+    pub(crate) templates: Vec<(&'static str, &'static str)>,
+}
+
+impl Default for Make {
+    fn default() -> Self {
+        Self {
+            fold: FoldSettings {
+                threshold: 10,
+                min_age: Duration::from_secs(3),
+            },
+            repeat_window: Duration::from_secs(90),
+            database_url: None,
+            templates: Vec::new(),
+        }
+    }
+}
+
+impl Make {
+    /// Without digests: every notification is its own message.
+    pub(crate) fn unfolded() -> Self {
+        let fold = FoldSettings {
+            threshold: usize::MAX,
+            min_age: Duration::ZERO,
+        };
+        Self {
+            fold,
+            ..Self::default()
+        }
+    }
+}
+
 impl Night {
     pub(crate) async fn new() -> Self {
-        Self::with_fold(FoldSettings {
-            threshold: 10,
-            min_age: Duration::from_secs(3),
-        })
-        .await
+        Self::made(Make::default()).await
     }
 
     /// Without digests: every notification is its own message.
     pub(crate) async fn unfolded() -> Self {
-        Self::with_fold(FoldSettings {
-            threshold: usize::MAX,
-            min_age: Duration::ZERO,
-        })
-        .await
+        Self::made(Make::unfolded()).await
     }
 
-    async fn with_fold(fold: FoldSettings) -> Self {
+    pub(crate) async fn made(make: Make) -> Self {
+        let (fold, repeat_window) = (make.fold, make.repeat_window);
         let homeserver = Homeserver::new("example.org");
         let token = homeserver.login("bot", "RELAY");
         let running = homeserver.start().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
+        let templates = folder.path().join("templates");
+        std::fs::create_dir(&templates).unwrap();
+        for (file, text) in make.templates {
+            std::fs::write(templates.join(file), text).unwrap();
+        }
         let settings = outbox::Settings {
             data_dir: folder.path().to_owned(),
-            database_url: None,
-            repeat_window: Duration::from_secs(90),
+            database_url: make.database_url.map(Into::into),
+            repeat_window,
             keep_delivered: Duration::from_hours(7 * 24),
             keep_groups: Duration::from_hours(30 * 24),
         };
@@ -86,7 +125,11 @@ impl Night {
             outbox,
             now,
             policy: MessagePolicy::default(),
-            templates: None,
+            table: None,
+            renderer: Renderer::open(&render::Settings {
+                templates_dir: Some(templates),
+                time_zone: jiff::tz::TimeZone::UTC,
+            }),
             worker,
             courier,
             settings,
@@ -117,16 +160,28 @@ impl Night {
     }
 
     pub(crate) async fn accept_body(&self, room: &RoomAddress, body: &[u8]) -> Accepted {
-        let renderer = Renderer::open(&render::Settings {
-            templates_dir: self.templates.clone(),
-            time_zone: jiff::tz::TimeZone::UTC,
-        });
-        let router = Router::to_room(room.clone(), TemplateName::default(), self.policy.clone());
-        let pipeline = Pipeline::new(router, renderer, self.outbox.clone());
-        pipeline
-            .accept(&RouteName::default(), parse::notification(body).unwrap(), self.now.wall)
+        self.accept_with(room, body, Wishes::default()).await
+    }
+
+    pub(crate) async fn accept_with(&self, room: &RoomAddress, body: &[u8], wishes: Wishes) -> Accepted {
+        let (route, notification) = (RouteName::default(), parse::notification(body).unwrap());
+        self.pipeline(room, self.outbox.clone())
+            .accept_with(&route, notification, wishes, self.now.wall)
             .await
             .unwrap()
+    }
+
+    fn pipeline(&self, room: &RoomAddress, outbox: Outbox) -> Pipeline {
+        let router = match &self.table {
+            Some(table) => Router::new(table.clone()),
+            None => Router::to_room(room.clone(), TemplateName::default(), self.policy.clone()),
+        };
+        Pipeline::new(router, self.renderer.clone(), outbox)
+    }
+
+    /// What accepts in a second relay on the same database.
+    pub(crate) async fn second_relay(&self, room: &RoomAddress) -> Pipeline {
+        self.pipeline(room, Outbox::open(&self.settings).await.unwrap())
     }
 
     pub(crate) async fn accept_many(&mut self, room: &RoomAddress, count: usize) {
@@ -196,7 +251,8 @@ impl Night {
             outbox,
             now,
             policy,
-            templates,
+            table,
+            renderer,
             worker,
             settings,
             accepted,
@@ -206,6 +262,12 @@ impl Night {
         } = self;
         let fold = worker.fold();
         drop((worker, outbox));
+        if let Some(url) = &settings.database_url {
+            // What the dead process had claimed passes to the next one after seconds that no test has to wait for.
+            let mut connection = postgres::connect(url.expose_secret()).await;
+            let expire = "UPDATE outbox_room SET lease_until = clock_timestamp() - interval '1 s'";
+            sqlx::query(expire).execute(&mut connection).await.unwrap();
+        }
         let courier = courier(&homeserver.base_url, &token);
         let outbox = Outbox::open(&settings).await.unwrap();
         let worker = Worker::new(outbox.clone(), Arc::clone(&courier), fold, Arc::new(Moment::now));
@@ -215,7 +277,8 @@ impl Night {
             outbox,
             now,
             policy,
-            templates,
+            table,
+            renderer,
             worker,
             courier,
             settings,

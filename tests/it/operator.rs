@@ -42,6 +42,7 @@ impl Place {
             deliveries: vec![NewDelivery::message(address(room), message)],
             groups: Vec::new(),
             repeat_key: None,
+            request_key: None,
             at: Timestamp::now(),
         };
         self.outbox.enqueue(acceptance).await.unwrap().receipts()[0].id

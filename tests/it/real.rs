@@ -84,6 +84,18 @@ async fn the_demo_shows_its_alerts_in_a_browser_without_any_configuration() {
         .await;
     let text = browser.wait_for_text("RESOLVED").await;
     assert!(text.contains("FIRING"), "{text}");
+    // Both heads have called somebody when they began; what the second one says is still as it began.
+    browser
+        .wait_until("document.querySelectorAll('#timeline > .message.mentions').length === 2")
+        .await;
+    browser
+        .wait_until(
+            "document.querySelector('#timeline > .message:last-child a.pill')?.textContent === '@oncall:example.org'",
+        )
+        .await;
+    browser
+        .wait_until("document.querySelectorAll('.lines .message.mentions').length === 0")
+        .await;
     assert_eq!(browser.console().await, Vec::<String>::new());
     browser.quit().await;
 }

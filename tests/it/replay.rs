@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::app::{App, firing};
-use crate::door::{SIGNATURE, TIME, signature};
+use crate::door::{SIGNATURE, TIME, now, signature, signed, with_signature};
 use crate::support::matrix::http_client;
 use crate::support::postgres;
 use crate::support::relay::{Relay, Setup};
@@ -72,6 +72,7 @@ async fn nul_in_a_notification_is_taken_and_delivered_on_postgresql() {
     body["alerts"][0]["annotations"] = json!({"summary": "before\0after"});
     body["alerts"][0]["fingerprint"] = json!("f\0");
     app.accept(&body).await;
+    app.room_says("Null").await;
     // What is known of its group is stored and read again, too: the second is an edit and a line.
     body["alerts"][0]["status"] = json!("resolved");
     body["alerts"][0]["endsAt"] = json!("2026-11-20T09:44:10Z");
@@ -80,7 +81,8 @@ async fn nul_in_a_notification_is_taken_and_delivered_on_postgresql() {
     let mut changes = app.homeserver.homeserver.changes();
     let shown = loop {
         let shown = app.homeserver.homeserver.visible(&app.room);
-        if shown.len() == 2 {
+        // What only shows a state goes after what is news.
+        if shown.len() == 2 && shown[0].edits > 0 {
             break shown;
         }
         changes.changed().await.unwrap();
@@ -90,4 +92,46 @@ async fn nul_in_a_notification_is_taken_and_delivered_on_postgresql() {
         text.contains("RESOLVED") && text.contains("Null") && text.contains("Name") && !text.contains('\0'),
         "{text:?}"
     );
+}
+
+#[tokio::test]
+async fn a_request_that_is_replayed_after_another_of_its_group_is_recognised_and_shown_once() {
+    for on_postgresql in [false, true] {
+        for (mode, shown) in [("live", [1, 1]), ("new", [2, 0])] {
+            let database = if on_postgresql {
+                Some(postgres::database().await)
+            } else {
+                None
+            };
+            let app = App::with(|flags| {
+                with_signature(flags);
+                flags.message_mode = Some(mode.to_owned());
+                flags.database_url = database.map(Into::into);
+            })
+            .await;
+            let fires = firing(mode);
+            let mut over = fires.clone();
+            over["alerts"][0]["status"] = json!("resolved");
+            over["alerts"][0]["endsAt"] = json!("2026-11-20T09:20:00Z");
+            let time = now();
+            let mut answers = Vec::new();
+            for (body, time) in [(&fires, time - 1), (&over, time), (&fires, time - 1), (&over, time)] {
+                let answer = signed(app.post("/alert"), "s3cr3t", time, body).send().await.unwrap();
+                let answer: Value = answer.json().await.unwrap();
+                answers.push(answer["recognised"].clone());
+                // A head that nobody has seen would take up what follows.
+                app.room_says(mode).await;
+            }
+            assert_eq!(answers, [false, false, true, true], "{mode}");
+            signed(app.post("/alert"), "s3cr3t", time, &firing("Last"))
+                .send()
+                .await
+                .unwrap();
+            app.room_says("Last").await;
+            let visible = app.homeserver.homeserver.visible(&app.room);
+            let lines: usize = visible.iter().map(|shown| shown.thread.len()).sum();
+            assert_eq!([visible.len() - 1, lines], shown, "{mode}: {visible:#?}");
+            app.relay.stop().await.unwrap();
+        }
+    }
 }

@@ -228,6 +228,93 @@ async fn drafts_of_head_and_line_are_tried_together() {
     assert_eq!(preview(&app, &payloads).await["messages"].as_array().unwrap().len(), 1);
 }
 
+/// The events of a sequence: step, relation, and the first line.
+fn told(answer: &Value) -> Vec<(u64, String, String)> {
+    let messages = answer["messages"].as_array().unwrap().iter();
+    let row = |event: &Value| {
+        let relation = &event["event"]["m.relates_to"];
+        let kind = match relation["rel_type"].as_str() {
+            Some(kind) => kind.to_owned(),
+            None if relation["m.in_reply_to"].is_object() => "reply".to_owned(),
+            None => String::new(),
+        };
+        let line = event["body"].as_str().unwrap().lines().next().unwrap_or_default();
+        (event["place"]["step"].as_u64().unwrap(), kind, line.to_owned())
+    };
+    messages.map(row).collect()
+}
+
+#[tokio::test]
+async fn sequence_is_told_in_the_mode_that_is_chosen() {
+    let app = App::start().await;
+    for (mode, kinds) in [
+        ("live", &["", "m.thread", "m.replace"][..]),
+        ("thread", &["", "m.thread"]),
+        ("reply", &["", "reply"]),
+        ("reaction", &["", "m.annotation"]),
+        ("new", &["", ""]),
+    ] {
+        let answer = preview(&app, &json!({"sequence": ["firing", "resolved"], "mode": mode})).await;
+        let told: Vec<String> = told(&answer).into_iter().map(|(_, kind, _)| kind).collect();
+        assert_eq!(told, kinds, "{mode}");
+    }
+    let (status, problem) = refused(&app, &json!({"sequence": ["firing"], "mode": "loud"})).await;
+    assert_eq!((status, &problem["field"]), (422, &json!("mode")), "{problem}");
+}
+
+#[tokio::test]
+async fn sequence_of_several_groups_is_a_story_for_each() {
+    let app = App::start().await;
+    let mut over = firing("A");
+    over["alerts"][0]["status"] = json!("resolved");
+    over["alerts"][0]["endsAt"] = json!("2026-11-20T09:20:00Z");
+    let legacy = json!({"ruleId": 1, "ruleName": "Old", "state": "alerting", "evalMatches": []});
+    let sequence = json!([firing("A"), firing("B"), legacy.clone(), over, legacy]);
+    let answer = preview(&app, &json!({"sequence": sequence})).await;
+    let told = told(&answer);
+    let row = |step, kind: &str, line: &str| (step, kind.to_owned(), line.to_owned());
+    let after = "after 5 min";
+    assert_eq!(told.len(), 6, "{told:#?}");
+    assert_eq!(told[0], row(1, "", "🔥 FIRING · A · critical"));
+    assert_eq!(told[1], row(2, "", "🔥 FIRING · B · critical"));
+    assert_eq!(
+        (told[2].0, told[5].0),
+        (3, 5),
+        "what has no group is a message each time"
+    );
+    assert!(
+        told[4].1 == "m.replace" && told[4].2.contains('A') && told[4].2.contains(after),
+        "{told:#?}"
+    );
+    assert!(told[3].1 == "m.thread" && told[3].2.contains('A'), "{told:#?}");
+}
+
+#[tokio::test]
+async fn sequence_may_consist_of_what_was_received() {
+    let app = App::start().await;
+    let mut body = firing("Received");
+    app.accept(&body).await;
+    body["alerts"][0]["status"] = json!("resolved");
+    body["alerts"][0]["endsAt"] = json!("2026-11-20T09:20:00Z");
+    app.accept(&body).await;
+    let mut ids = Vec::new();
+    while ids.len() < 2 {
+        let (_, state) = app.get_json("/workshop/state").await;
+        ids = state["recorded"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["id"].clone())
+            .collect();
+    }
+    ids.reverse();
+    let answer = preview(&app, &json!({"sequence": ids})).await;
+    let kinds: Vec<String> = told(&answer).into_iter().map(|(_, kind, _)| kind).collect();
+    assert_eq!(kinds, ["", "m.thread", "m.replace"]);
+    let (status, problem) = refused(&app, &json!({"sequence": [999]})).await;
+    assert_eq!((status, &problem["field"]), (422, &json!("recorded")), "{problem}");
+}
+
 #[tokio::test]
 async fn sequence_that_cannot_be_played_is_refused() {
     let app = App::start().await;

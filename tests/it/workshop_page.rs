@@ -208,6 +208,48 @@ async fn sequence_is_shown_as_a_conversation_with_the_drafts_of_head_and_line() 
     desk.run("choose('notification', 'sequence:short')").await;
     desk.until("shows('Thread · 1 line') && shows('a line of mine') && shows('0 burn')")
         .await;
+
+    // In the other modes.
+    desk.until("!el('mode-label').hidden && el('add').hidden").await;
+    desk.run("choose('mode', 'reaction')").await;
+    desk.until("shows('✅ 1') && !shows('a line of mine') && !shows('edited')")
+        .await;
+    desk.run("choose('mode', 'reply')").await;
+    desk.until("shows('in reply to:') && shows('a line of mine')").await;
+    desk.run("choose('mode', 'new')").await;
+    desk.until("shows('1 burn') && shows('0 burn') && !shows('in reply to:')")
+        .await;
+    desk.leave().await;
+}
+
+#[tokio::test]
+async fn sequence_of_ones_own_is_built_of_samples_and_of_what_was_received() {
+    let desk = Desk::open().await;
+    let mut body = firing("Received");
+    desk.app.accept(&body).await;
+    body["alerts"][0]["status"] = "resolved".into();
+    body["alerts"][0]["endsAt"] = "2026-11-20T09:20:00Z".into();
+    desk.app.accept(&body).await;
+    // The newest comes first, so the second one is the older.
+    desk.until("[...el('notification').options].filter((one) => one.value.startsWith('recorded:')).length === 2")
+        .await;
+    desk.run("const [over, fires] = [...el('notification').options].map((one) => one.value).filter((one) => one.startsWith('recorded:')); \
+        choose('notification', fires); el('add').click(); choose('notification', over); el('add').click(); \
+        choose('notification', 'sample:mixed'); el('add').click();")
+        .await;
+    desk.until("el('own').textContent === '3 in your sequence'").await;
+    desk.until("[...el('notification').options].some((one) => one.text.startsWith('mine: received '))")
+        .await;
+    desk.run("choose('notification', 'sequence:own')").await;
+    // Each group has a head of its own.
+    desk.until("shows('Received is RESOLVED') && shows('DiskFilling is FIRING') && shows('Thread · 1 line')")
+        .await;
+    desk.until("document.querySelectorAll('.frame:first-child .timeline > .message').length === 2")
+        .await;
+    desk.run("choose('notification', 'sample:firing'); el('clear').click()")
+        .await;
+    desk.until("![...el('notification').options].some((one) => one.value === 'sequence:own') && el('clear').hidden")
+        .await;
     desk.leave().await;
 }
 

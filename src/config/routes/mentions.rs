@@ -7,7 +7,7 @@ use ruma::UserId;
 
 use super::rules;
 use super::source::Section;
-use crate::route::{AllowList, Field, Mention, MentionPolicy, SeverityFilter};
+use crate::route::{AlertState, AllowList, Field, Mention, MentionPolicy, SeverityFilter};
 
 pub(super) fn read(sections: &[Section<'_>]) -> MentionPolicy {
     MentionPolicy::new(sections.iter().map(mention).collect())
@@ -19,6 +19,7 @@ fn mention(section: &Section<'_>) -> Mention {
         "room",
         "severity",
         "severity_label",
+        "state",
         "matchers",
         "from",
         "from_annotation",
@@ -28,6 +29,7 @@ fn mention(section: &Section<'_>) -> Mention {
     let mention = Mention {
         matchers: rules::conditions(section),
         severity: severity(section),
+        states: section.texts("state").map(|texts| states(section, texts)),
         users: section
             .texts("users")
             .map_or_else(Vec::new, |texts| users(section, texts)),
@@ -58,6 +60,21 @@ fn severity(section: &Section<'_>) -> Option<SeverityFilter> {
         label: label.map_or("severity", |(label, _)| label).to_owned(),
         values: values.into_iter().map(|(value, _)| value.to_owned()).collect(),
     })
+}
+
+/// What makes an alert fire, by the words that templates use.
+fn states(section: &Section<'_>, texts: Vec<(&str, Range<usize>)>) -> Vec<AlertState> {
+    let mut states = Vec::new();
+    for (text, span) in texts {
+        match AlertState::OF_FIRING.into_iter().find(|state| state.as_str() == text) {
+            Some(state) => states.push(state),
+            None => section.source.error(
+                span,
+                format!("`{text}` is no state that pings: `firing`, `no-data` or `error`; what is over pings nobody"),
+            ),
+        }
+    }
+    states
 }
 
 /// `from.team.db = ["@alice:example.org"]`: a field, a value, and the users whom it stands for.

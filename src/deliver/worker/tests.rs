@@ -108,6 +108,7 @@ async fn an_attempt_that_always_panics_is_given_up_after_a_few() {
         deliveries: vec![outbox::NewDelivery::message("!a:b".parse().unwrap(), message)],
         groups: Vec::new(),
         repeat_key: None,
+        request_key: None,
         at: Moment::now().wall,
     };
     outbox.enqueue(acceptance).await.unwrap();

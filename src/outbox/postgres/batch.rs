@@ -44,10 +44,7 @@ pub(super) fn start(pool: PgPool, window_ms: i64) -> mpsc::Sender<Request> {
 /// Everything up to the first repetition of a key, which has to see what becomes of the first.
 fn next_batch(waiting: &mut VecDeque<Request>) -> Vec<Request> {
     let mut keys = HashSet::new();
-    let mut is_first = |request: &Request| match &request.acceptance.repeat_key {
-        Some(key) => keys.insert(key.clone()),
-        None => true,
-    };
+    let mut is_first = |request: &Request| request.acceptance.keys().all(|key| keys.insert(key.to_owned()));
     let end = waiting
         .iter()
         .position(|request| !is_first(request))

@@ -55,7 +55,7 @@ pub(super) async fn accept(
     let rooms = room_ids(pool, acceptances).await?;
     let mut transaction = begin(pool).await?;
     let repeats = recognise(&mut transaction, acceptances, window_ms).await?;
-    let repeat = |acceptance: &PreparedAcceptance| acceptance.repeat_key.as_ref().and_then(|key| repeats.get(key));
+    let repeat = |acceptance: &PreparedAcceptance| acceptance.keys().find_map(|key| repeats.get(key));
     let new: Vec<_> = acceptances
         .iter()
         .copied()
@@ -81,7 +81,7 @@ pub(super) async fn accept(
             },
         });
     }
-    remember(&mut transaction, acceptances, &answers).await?;
+    remember(&mut transaction, acceptances, &answers, &repeats).await?;
     let noted = Committing::note(&mut transaction, answers.clone()).await?;
     let _first = committing.set(noted);
     transaction.commit().await?;
@@ -111,9 +111,7 @@ async fn recognise(
     acceptances: &[&PreparedAcceptance],
     window_ms: i64,
 ) -> Result<HashMap<String, Vec<Receipt>>, OutboxError> {
-    let keyed = acceptances
-        .iter()
-        .filter_map(|a| a.repeat_key.as_deref().map(|key| (key, a.at)));
+    let keyed = acceptances.iter().flat_map(|a| a.keys().map(|key| (key, a.at)));
     let mut keyed: Vec<(&str, i64)> = keyed.collect();
     if keyed.is_empty() {
         return Ok(HashMap::new());
@@ -201,29 +199,34 @@ async fn insert(
     rows.iter().map(id).collect()
 }
 
-/// Writes the receipts beside the keys that were taken, and gives those back whose acceptance was out of date.
+/// Writes the receipts beside the keys that were taken, and gives back those of an acceptance that was out of date, and
+/// the repeat key of a request that was known.
 async fn remember(
     connection: &mut PgConnection,
     acceptances: &[&PreparedAcceptance],
     answers: &[Enqueued],
+    repeats: &HashMap<String, Vec<Receipt>>,
 ) -> Result<(), OutboxError> {
-    let (mut keys, mut receipts, mut outdated) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut keys, mut receipts, mut unused) = (Vec::new(), Vec::new(), Vec::new());
     for (acceptance, answer) in acceptances.iter().zip(answers) {
-        match (&acceptance.repeat_key, answer) {
-            (Some(key), Enqueued::Accepted(accepted)) => {
-                keys.push(key.as_str());
-                receipts.push(receipts_text(accepted)?);
+        let is_request = |key: &str| acceptance.request_key.as_deref() == Some(key);
+        for key in acceptance.keys().filter(|key| !repeats.contains_key(*key)) {
+            match answer {
+                Enqueued::Recognised(_) if !is_request(key) => unused.push(key),
+                Enqueued::Accepted(accepted) | Enqueued::Recognised(accepted) => {
+                    keys.push(key);
+                    receipts.push(receipts_text(accepted)?);
+                }
+                Enqueued::Outdated => unused.push(key),
             }
-            (Some(key), Enqueued::Outdated) => outdated.push(key.as_str()),
-            _ => {}
         }
     }
     if !keys.is_empty() {
         let remember = sqlx::query(REMEMBER).bind(&keys).bind(&receipts);
         remember.execute(&mut *connection).await?;
     }
-    if !outdated.is_empty() {
-        sqlx::query(FORGET).bind(&outdated).execute(connection).await?;
+    if !unused.is_empty() {
+        sqlx::query(FORGET).bind(&unused).execute(connection).await?;
     }
     Ok(())
 }

@@ -10,9 +10,18 @@ use sqlx::{PgConnection, PgPool};
 use crate::outbox::part::Part;
 use crate::outbox::plan::{Open, OpenRows, Plan, RowRef, Standing};
 use crate::outbox::store::PreparedAcceptance;
-use crate::outbox::{DeliveryId, KnownGroup, OutboxError};
+use crate::outbox::{DeliveryId, HeadStanding, KnownGroup, OutboxError};
 
-const KNOWN: &str = "SELECT key, version, state FROM outbox_group WHERE key = ANY($1)";
+/// In this order, so that where the head is in its room nothing else is looked at.
+const KNOWN: &str = "
+    SELECT g.key, g.version, g.state, CASE
+        WHEN h.id IS NULL THEN 'none'
+        WHEN h.event_id IS NOT NULL THEN 'present'
+        WHEN EXISTS (SELECT 1 FROM outbox_delivery d WHERE d.head_id = h.id AND d.state = 'waiting') THEN 'present'
+        WHEN EXISTS (SELECT 1 FROM outbox_delivery d JOIN outbox_delivery digest ON digest.id = d.folded_into
+            WHERE d.head_id = h.id AND digest.state = 'waiting') THEN 'present'
+        WHEN h.rang THEN 'rang' ELSE 'silent' END
+    FROM outbox_group g LEFT JOIN outbox_head h ON h.id = g.head_id WHERE g.key = ANY($1)";
 const STANDING: &str = "
     SELECT key, version, head_id FROM outbox_group WHERE key = ANY($1) ORDER BY key FOR NO KEY UPDATE";
 const OPEN: &str = "
@@ -36,10 +45,11 @@ const WRITE: &str = "
 
 /// What is remembered of these groups, by stored key.
 pub(super) async fn known(pool: &PgPool, keys: &[String]) -> Result<HashMap<String, KnownGroup>, OutboxError> {
-    let rows: Vec<(String, i64, String)> = sqlx::query_as(KNOWN).bind(keys).fetch_all(pool).await?;
-    let known = rows
-        .into_iter()
-        .map(|(key, version, state)| (key, KnownGroup { version, state }));
+    let rows: Vec<(String, i64, String, String)> = sqlx::query_as(KNOWN).bind(keys).fetch_all(pool).await?;
+    let known = rows.into_iter().map(|(key, version, state, head)| {
+        let head = HeadStanding::stored(&head);
+        (key, KnownGroup { version, state, head })
+    });
     Ok(known.collect())
 }
 

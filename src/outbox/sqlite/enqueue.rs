@@ -33,12 +33,15 @@ pub(super) fn enqueue(
     window: Duration,
 ) -> Result<Enqueued, OutboxError> {
     let window = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
-    if let Some(key) = &acceptance.repeat_key {
+    for key in acceptance.keys() {
         let first: Option<String> = connection
             .prepare_cached(REMEMBERED)?
             .query_row(params![key, acceptance.at, window], |row| row.get(0))
             .optional()?;
         if let Some(receipts) = first {
+            if let Some(unknown) = acceptance.request_key.as_deref().filter(|request| *request != key) {
+                remember(connection, unknown, acceptance.at, &receipts)?;
+            }
             return Ok(Enqueued::Recognised(receipts_from(&receipts)?));
         }
     }
@@ -48,11 +51,18 @@ pub(super) fn enqueue(
     };
     let added = write(connection, &plan)?;
     let receipts = receipts(&carriers, &added)?;
-    if let Some(key) = &acceptance.repeat_key {
-        let values = params![key, acceptance.at, receipts_text(&receipts)?];
-        connection.prepare_cached(REMEMBER)?.execute(values)?;
+    let text = receipts_text(&receipts)?;
+    for key in acceptance.keys() {
+        remember(connection, key, acceptance.at, &text)?;
     }
     Ok(Enqueued::Accepted(receipts))
+}
+
+fn remember(connection: &Connection, key: &str, at: i64, receipts: &str) -> Result<(), OutboxError> {
+    connection
+        .prepare_cached(REMEMBER)?
+        .execute(params![key, at, receipts])?;
+    Ok(())
 }
 
 /// Carries a plan out, and returns the ids of the rows that were added.

@@ -8,9 +8,19 @@ use crate::message::RenderedMessage;
 use crate::outbox::part::Part;
 use crate::outbox::plan::{Open, OpenRows, Plan, RowRef, Standing, Written};
 use crate::outbox::store::PreparedAcceptance;
-use crate::outbox::{DeliveryId, KnownGroup, OutboxError};
+use crate::outbox::{DeliveryId, HeadStanding, KnownGroup, OutboxError};
 
-const KNOWN: &str = "SELECT version, state FROM alert_group WHERE key = ?1";
+/// In this order, so that where the head is in its room nothing else is looked at.
+const KNOWN: &str = "
+    SELECT g.version, g.state, CASE
+        WHEN h.id IS NULL THEN 'none'
+        WHEN h.event_id IS NOT NULL THEN 'present'
+        WHEN EXISTS (SELECT 1 FROM delivery d WHERE d.head_id = h.id AND d.head_id IS NOT NULL AND d.state = 'waiting')
+            THEN 'present'
+        WHEN EXISTS (SELECT 1 FROM delivery d JOIN delivery digest ON digest.id = d.folded_into
+            WHERE d.head_id = h.id AND d.head_id IS NOT NULL AND digest.state = 'waiting') THEN 'present'
+        WHEN h.rang THEN 'rang' ELSE 'silent' END
+    FROM alert_group g LEFT JOIN head h ON h.id = g.head_id WHERE g.key = ?1";
 const STANDING: &str = "SELECT version, head_id FROM alert_group WHERE key = ?1";
 /// Its index holds all of it, so texts are not read.
 const OPEN: &str = "
@@ -36,6 +46,7 @@ pub(super) fn known(connection: &Connection, keys: &[String]) -> Result<HashMap<
             Ok(KnownGroup {
                 version: row.get(0)?,
                 state: row.get(1)?,
+                head: HeadStanding::stored(row.get_ref(2)?.as_str()?),
             })
         });
         if let Some(group) = group.optional()? {

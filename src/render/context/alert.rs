@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use minijinja::Value;
 
 use super::{Context, line, optional};
+use crate::alert::Departure;
 use crate::render::facts::AlertFacts;
 use crate::render::kind::Kind;
 use crate::render::shield::clean_line;
@@ -69,7 +70,7 @@ impl Context<'_> {
                 line(annotation(&["runbook_url", "runbook", "runbookURL"])),
             ),
             ("reason", line(facts.reason())),
-            ("note", note(facts).into()),
+            ("note", self.note(facts).into()),
             ("since", self.moment(facts.alert.starts_at)),
             ("duration", optional(facts.seconds(self.facts.now))),
             ("differing", self.label_list(self.facts.differing(facts.alert))),
@@ -81,13 +82,27 @@ impl Context<'_> {
     }
 }
 
+impl Context<'_> {
+    fn note(&self, facts: &AlertFacts<'_>) -> Cow<'static, str> {
+        match facts.alert.departed {
+            Some(Departure::Unlisted) => format!(
+                "{} does not list it any more and did not say that it recovered",
+                self.sender()
+            )
+            .into(),
+            Some(Departure::Elsewhere) => "it goes to another room now, or by another rule".into(),
+            None => note_of_sender(facts),
+        }
+    }
+}
+
 fn lookup(values: Option<&BTreeMap<String, f64>>) -> Value {
     let values = values.into_iter().flatten();
     Lookup::of(values.map(|(name, value)| (clean_line(name), *value)))
 }
 
 /// Why the state is not simply what the query said, in words.
-fn note(facts: &AlertFacts<'_>) -> Cow<'static, str> {
+fn note_of_sender(facts: &AlertFacts<'_>) -> Cow<'static, str> {
     let datasource = |name| {
         facts
             .alert

@@ -22,7 +22,7 @@ pub(crate) struct AlertFacts<'a> {
 impl<'a> AlertFacts<'a> {
     pub(super) fn new(alert: &'a Alert, is_test: bool) -> Self {
         let (severity, level) = severity(&alert.labels);
-        let kind = if is_test { Kind::Test } else { kind_of(alert) };
+        let kind = if is_test { Kind::Test } else { alert.state().into() };
         Self {
             alert,
             kind,
@@ -63,22 +63,6 @@ fn is_datasource_alert(alert: &Alert) -> bool {
         alert.labels.get("alertname").map(String::as_str),
         Some("DatasourceNoData" | "DatasourceError")
     )
-}
-
-fn kind_of(alert: &Alert) -> Kind {
-    let reason = alert.annotations.get("grafana_state_reason").map_or("", String::as_str);
-    let has = |word: &str| reason.split(',').any(|part| part.trim() == word);
-    match (alert.status, alert.labels.get("alertname").map(String::as_str)) {
-        (AlertStatus::Firing, Some("DatasourceError")) => Kind::Error,
-        (AlertStatus::Firing, Some("DatasourceNoData")) => Kind::NoData,
-        // `KeepLast` means that the rule goes on with what it last knew, which was firing.
-        (AlertStatus::Firing, _) if has("KeepLast") => Kind::Firing,
-        (AlertStatus::Firing, _) if has("Error") => Kind::Error,
-        (AlertStatus::Firing, _) if has("NoData") => Kind::NoData,
-        (AlertStatus::Firing, _) => Kind::Firing,
-        (AlertStatus::Resolved, _) if !alert.recovered() => Kind::NotRecovered,
-        (AlertStatus::Resolved, _) => Kind::Resolved,
-    }
 }
 
 fn name_of(alert: &Alert) -> String {

@@ -21,15 +21,11 @@ impl<'a> ChangeFacts<'a> {
         };
         let mut starting = facts(&change.starting);
         starting.sort_by_key(|facts| std::cmp::Reverse(facts.level));
-        let mut gone = facts(&change.gone);
-        for facts in &mut gone {
-            facts.kind = Kind::NotRecovered;
-        }
         Self {
             change,
             starting,
             ended: facts(&change.ended),
-            gone,
+            gone: facts(&change.gone),
         }
     }
 

@@ -9,9 +9,11 @@ import { copy, download } from './handover.js';
 import { showRemarks } from './remarks.js';
 import { Renderer } from './render.js';
 import * as result from './result.js';
+import * as sequence from './sequence.js';
 
 const POLL_MS = 1000;
 const LINES = 'update.md.j2';
+const OWN = 'sequence:own';
 const byId = (id) => document.getElementById(id);
 const template = byId('template');
 const file = byId('file');
@@ -55,6 +57,7 @@ function request() {
   const [kind, name] = split(notification.value);
   const shown = kind === 'sequence' ? sequences.get(name) : ids.get(notification.value) ?? name;
   const body = { template: template.value, source: editor.text, [kind]: shown };
+  if (kind === 'sequence') body.mode = sequence.mode();
   if (file.value !== ownFile()) body.file = file.value;
   const others = folder.unsaved.filter((path) => path !== file.value);
   if (others.length) body.sources = Object.fromEntries(others.map((path) => [path, folder.text(path)]));
@@ -124,12 +127,25 @@ function fillNotifications({ samples, sequences: all, recorded }) {
   for (const { id } of recorded) ids.set(`recorded:${id}`, id);
   for (const { name, steps } of all) sequences.set(name, steps);
   const first = notification.options.length === 0;
+  const mine = sequence.own.length ? [[OWN, sequence.ownTitle()]] : [];
+  if (mine.length) sequences.set('own', sequence.own);
   fill(notification, [
-    ['Sequences', all.map(({ name, title }) => [`sequence:${name}`, `${name}: ${title}`])],
+    ['Sequences', [...all.map(({ name, title }) => [`sequence:${name}`, `${name}: ${title}`]), ...mine]],
     ['Samples', samples.map((sample) => [`sample:${sample.name}`, `${sample.name}: ${sample.title}`])],
     ['Last received', recorded.map((entry) => [`recorded:${entry.id}`, received(entry)])],
   ]);
   if (first) notification.value = `sample:${samples[0].name}`;
+  suitSequence();
+}
+
+// One that is looked at can be a step of a sequence; a sequence has a mode.
+function suitSequence() {
+  sequence.suit(notification.value.startsWith('sequence:'), step());
+}
+
+function step() {
+  const [kind, name] = split(notification.value);
+  return { sample: name, recorded: ids.get(notification.value) }[kind] ?? null;
 }
 
 // Lines are seen in their thread only: with their template goes a sequence, and with another one what was seen before.
@@ -143,15 +159,15 @@ function suitNotification() {
     notification.value = before;
   }
   if (!isLine) before = null;
+  suitSequence();
 }
 
 async function loadBody() {
   const { value } = notification;
   if (!value || bodies.has(value)) return;
   const [kind, name] = split(value);
-  const folderOf = { sample: 'samples', sequence: 'samples', recorded: 'recorded' }[kind];
-  const load = (one) => ask(`workshop/${folderOf}/${encodeURIComponent(one)}`);
-  bodies.set(value, await (kind === 'sequence' ? Promise.all(sequences.get(name).map(load)) : load(name)));
+  const load = (one) => ask(`workshop/${typeof one === 'number' ? 'recorded' : 'samples'}/${encodeURIComponent(one)}`);
+  bodies.set(value, await (kind === 'sequence' ? Promise.all(sequences.get(name).map(load)) : load(ids.get(value) ?? name)));
   if (notification.value === value) result.setPayload(bodies.get(value));
 }
 
@@ -209,6 +225,7 @@ file.addEventListener('change', () => {
 });
 notification.addEventListener('change', () => {
   before = null;
+  suitSequence();
   preview(0);
   loadBody().catch((error) => trouble('preview', error));
 });
@@ -238,6 +255,13 @@ addEventListener('beforeunload', (event) => {
   if (folder.unsaved.length) event.preventDefault();
 });
 
+sequence.wire({
+  current: step,
+  changed() {
+    bodies.delete(OWN);
+    look().then(() => preview(0)).catch((error) => trouble('look', error));
+  },
+});
 tabs(['templates', 'deliveries'], (name) => {
   part = name;
   if (name === 'deliveries') deliveries.refresh().catch((error) => trouble('look', error));

@@ -65,7 +65,8 @@ function converse(list) {
   const room = new Conversation({ place, continues: () => any });
   const last = Number(choice('steps'));
   for (const { event: made, place: { step, at, event_id: id } } of shown.messages) {
-    const event = { type: 'm.room.message', event_id: id, sender: SENDER, origin_server_ts: Date.parse(at), content: made };
+    const type = made['m.relates_to']?.rel_type === 'm.annotation' ? 'm.reaction' : 'm.room.message';
+    const event = { type, event_id: id, sender: SENDER, origin_server_ts: Date.parse(at), content: made };
     if (step <= last) room.add({ event, name: 'Grafana' });
   }
   // Only what comes while somebody looks on is worth a flash.

@@ -91,6 +91,87 @@ async fn another_mode_goes_on_with_the_same_story() {
 }
 
 #[tokio::test]
+async fn a_head_that_was_kept_true_is_kept_true_to_the_end() {
+    let resolved = "| ✅ RESOLVED · B · after 9 min · was: needs you · A = 96.5";
+    for (mode, expected) in [
+        (
+            Mode::Thread,
+            vec![
+                "✅ RESOLVED · A · after 29 min · was critical (edited 2 times)",
+                resolved,
+            ],
+        ),
+        (
+            Mode::Reply,
+            vec!["✅ RESOLVED · A · after 29 min · was critical (edited 2 times)"],
+        ),
+        (
+            Mode::Reaction,
+            vec!["✅ RESOLVED · A · after 29 min · was critical (edited 2 times) ✅×1"],
+        ),
+        (
+            Mode::New,
+            vec![
+                "✅ RESOLVED · A · after 29 min · was critical (edited 2 times)",
+                "loud 🔥 1 firing · ✅ 1 resolved · A, B · critical",
+                "✅ RESOLVED · A · after 29 min · was critical",
+            ],
+        ),
+    ] {
+        let mut live = Live::new().await;
+        live.post(0, &["A 0", "B 0"]).await;
+        live.night.policy.mode = mode;
+        live.post(10, &["A 0", "B 0-9"]).await;
+        live.post(30, &["A 0-29"]).await;
+        let lines = live.lines().await;
+        assert_eq!(lines[..expected.len()], expected, "{mode}");
+        // The next head is of the new mode.
+        live.post(60, &["A 59"]).await;
+        live.post(70, &["A 59-69"]).await;
+        let shown = live.shown();
+        assert!(shown[1..].iter().all(|one| one.edits == 0), "{mode}: {shown:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_group_that_was_told_in_messages_gets_its_head_quietly() {
+    for mode in [Mode::Live, Mode::Thread, Mode::Reply, Mode::Reaction] {
+        for (alerts, expected) in [
+            (["A 0-9", "B 0"], "🔥 1 firing · ✅ 1 resolved · A, B · critical"),
+            (["A 0-9", "B 0-9"], "✅ 2 resolved · A, B"),
+            (["A 0", "B 0"], "🔥 2 firing · A, B · critical"),
+            (["A 0", "C 9"], "loud 🔥 2 firing · A, C · critical"),
+        ] {
+            let mut live = Live::new().await;
+            live.night.policy.mode = Mode::New;
+            live.post(0, &["A 0", "B 0"]).await;
+            live.night.policy.mode = mode;
+            live.post(10, &alerts).await;
+            live.sees(&["loud 🔥 2 firing · A, B · critical", expected]).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_head_of_an_earlier_episode_is_left_alone() {
+    let mut live = Live::new().await;
+    live.post(0, &["A 0"]).await;
+    live.post(10, &["A 0-9"]).await;
+    live.night.policy.mode = Mode::New;
+    live.post(30, &["A 29"]).await;
+    live.night.policy.mode = Mode::Live;
+    live.post(40, &["A 29-39"]).await;
+    let lines = live.lines().await;
+    let expected = [
+        "✅ RESOLVED · A · after 9 min · was critical (edited)",
+        "| ✅ RESOLVED · A · after 9 min · was: needs you · A = 96.5",
+        "loud 🔥 FIRING · A · critical",
+        "✅ RESOLVED · A · after 10 min · was critical",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[tokio::test]
 async fn a_deleted_head_is_replaced_by_a_message_that_rings_nobody() {
     for mode in [Mode::Live, Mode::Thread, Mode::Reply, Mode::Reaction] {
         let mut live = Live::new().await;

@@ -1,9 +1,15 @@
 //! A room in which groups of alerts fire and are resolved, on a clock of minutes.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
-use grafana_matrix_relay::message::RoomAddress;
-use grafana_matrix_relay::standin::{Event, Shown};
+use grafana_matrix_relay::alert::Notification;
+use grafana_matrix_relay::config::routes::RoutesSource;
+use grafana_matrix_relay::intake::parse;
+use grafana_matrix_relay::message::{RoomAddress, TemplateName};
+use grafana_matrix_relay::pipeline::Wishes;
+use grafana_matrix_relay::standin::{Event, NewRoom, Shown};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -14,16 +20,40 @@ pub(super) struct Live {
     pub(super) room: RoomAddress,
     /// What alerts fire with.
     pub(super) value: f64,
+    /// How much later alerts began, as a replica of the sender sees it.
+    pub(super) later: SignedDuration,
     /// How many alerts the sender cuts off.
     pub(super) cut: u64,
     /// Whether each alert's summary names its episode.
     pub(super) episodes: bool,
+    /// What identifies the next request, where its time is signed.
+    pub(super) signed: Option<String>,
+    /// The template that the sender asks for.
+    pub(super) template: Option<TemplateName>,
+    /// Labels of an alert beside its name and severity, by its name.
+    pub(super) labels: BTreeMap<String, Value>,
     begin: Timestamp,
     minute: i64,
     held: bool,
 }
 
 impl Live {
+    /// The same with routes, in which `{room}` and `{other}` stand for two rooms: the one that is looked at, and another.
+    pub(super) async fn routed(routes: &str) -> (Self, RoomAddress) {
+        let mut live = Self::new().await;
+        let other = live.night.room(&NewRoom::named("other").member("bot"));
+        live.route(routes, &other);
+        (live, other)
+    }
+
+    /// Other routes from now on.
+    pub(super) fn route(&mut self, routes: &str, other: &RoomAddress) {
+        let text = routes.replace("{room}", self.room.as_str());
+        let text = text.replace("{other}", other.as_str());
+        let routes = RoutesSource::default().parse(Path::new("routes.toml"), &text, &|_| None);
+        self.night.table = Some(routes.unwrap().table);
+    }
+
     /// Everything goes out at once, nothing is folded.
     pub(super) async fn new() -> Self {
         Self::on(Night::unfolded().await)
@@ -34,14 +64,18 @@ impl Live {
         Self::on(Night::new().await)
     }
 
-    fn on(night: Night) -> Self {
+    pub(super) fn on(night: Night) -> Self {
         Self {
             room: night.open_room(),
             begin: night.now.wall,
             night,
             value: 96.5,
+            later: SignedDuration::ZERO,
             cut: 0,
             episodes: false,
+            signed: None,
+            template: None,
+            labels: BTreeMap::new(),
             minute: 0,
             held: false,
         }
@@ -58,11 +92,31 @@ impl Live {
     }
 
     pub(super) async fn post_group(&mut self, group: &str, minute: i64, alerts: &[&str]) {
+        self.until_minute(minute);
+        self.post_now(group, alerts).await;
+    }
+
+    /// Lets it be this minute.
+    pub(super) fn until_minute(&mut self, minute: i64) {
         let passed = u64::try_from(minute - self.minute).unwrap();
         self.night.pass(Duration::from_mins(passed));
         self.minute = minute;
+    }
+
+    /// The same a few seconds after whatever came last.
+    pub(super) async fn post_soon(&mut self, group: &str, alerts: &[&str]) {
+        self.night.pass(Duration::from_secs(20));
+        self.post_now(group, alerts).await;
+    }
+
+    async fn post_now(&mut self, group: &str, alerts: &[&str]) {
         let body = self.body(group, alerts).to_string().into_bytes();
-        self.night.accept_body(&self.room, &body).await;
+        let wishes = Wishes {
+            template: self.template.clone(),
+            signed: self.signed.take(),
+            ..Wishes::default()
+        };
+        self.night.accept_with(&self.room, &body, wishes).await;
         if !self.held {
             self.deliver(3).await;
         }
@@ -84,7 +138,7 @@ impl Live {
         let (name, times) = text.split_once(' ').unwrap();
         let at = |minute: &str| {
             let minute: i64 = minute.parse().unwrap();
-            (self.begin + SignedDuration::from_mins(minute)).to_string()
+            self.begin + SignedDuration::from_mins(minute)
         };
         let (start, end) = times
             .split_once('-')
@@ -94,13 +148,17 @@ impl Live {
         } else {
             "needs you".to_owned()
         };
+        let mut labels = json!({"alertname": name, "severity": "critical"});
+        for (label, value) in self.labels.get(name).and_then(Value::as_object).into_iter().flatten() {
+            labels[label] = value.clone();
+        }
         json!({
             "status": if end.is_some() { "resolved" } else { "firing" },
-            "labels": {"alertname": name, "severity": "critical"},
+            "labels": labels,
             "annotations": {"summary": summary},
             "fingerprint": name,
-            "startsAt": at(start),
-            "endsAt": end.map(at),
+            "startsAt": (at(start) + self.later).to_string(),
+            "endsAt": end.map(|end| at(end).to_string()),
             "values": {"A": if end.is_some() { 0.5 } else { self.value }},
         })
     }
@@ -144,11 +202,19 @@ impl Live {
 
     /// Somebody deletes the first message.
     pub(super) fn delete_head(&self) {
-        let head = self.shown().remove(0).event_id;
-        self.night.homeserver.homeserver.redact(self.room.as_str(), &head);
+        self.delete(&self.shown().remove(0).event_id);
     }
 
-    /// What was sent that is no edit.
+    pub(super) fn delete(&self, event: &str) {
+        self.night.homeserver.homeserver.redact(self.room.as_str(), event);
+    }
+
+    /// A notification, for whoever accepts it.
+    pub(super) fn notification(&self, group: &str, alerts: &[&str]) -> Notification {
+        parse::notification(self.body(group, alerts).to_string().as_bytes()).unwrap()
+    }
+
+    /// What is in the room that is no edit.
     pub(super) fn originals(&self) -> Vec<Event> {
         let mut events = self.night.homeserver.homeserver.events(self.room.as_str());
         events

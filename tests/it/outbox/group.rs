@@ -1,7 +1,7 @@
 //! What is owed for a group: heads and what refers to them, compare and swap, and fewer sends for what waits.
 
 use grafana_matrix_relay::message::{Mentions, MsgType, Relation};
-use grafana_matrix_relay::outbox::{Acceptance, DeliveryState, Enqueued, FoldPolicy, Outcome, Part};
+use grafana_matrix_relay::outbox::{Acceptance, DeliveryState, Enqueued, FoldPolicy, HeadStanding, Outcome, Part};
 
 use super::on_every_store;
 use super::place::{Place, accept, at, claim, claim_one, dead, delivered, drain, folding, record, room, wait};
@@ -20,6 +20,7 @@ on_every_store!(
     a_digest_goes_before_the_edits_that_it_does_not_name,
     what_was_heard_of_a_head_is_not_heard_again,
     groups_are_pruned_with_their_heads,
+    it_is_known_whether_a_head_can_be_seen,
     a_repeat_key_of_what_was_out_of_date_is_free,
 );
 
@@ -272,6 +273,46 @@ async fn what_was_heard_of_a_head_is_not_heard_again(place: Place) {
         show(&outbox, "$line", 62).await.relation,
         Some(thread("$edit", "$edit"))
     );
+}
+
+async fn it_is_known_whether_a_head_can_be_seen(place: Place) {
+    let outbox = place.open().await;
+    let groups = [(room("a"), "g".to_owned())];
+    let standing = async || outbox.groups(&groups).await.unwrap()[0].as_ref().unwrap().head;
+    let absent = |rang| HeadStanding::Absent { rang };
+    tell(&outbox, 0, &[(Part::Message, "of no head")]).await;
+    assert_eq!(standing().await, HeadStanding::None);
+    assert_eq!(drain(&outbox, at(0)).await.len(), 1);
+    tell(&outbox, 1, &[(Part::Head, "head")]).await;
+    assert_eq!(standing().await, HeadStanding::Present, "it waits");
+    let head = claim_one(&outbox, at(2)).await;
+    assert_eq!(standing().await, HeadStanding::Present, "it is under way");
+    record(&outbox, head.id, dead(), at(2)).await;
+    assert_eq!(standing().await, absent(false), "it was given up, and nobody has heard");
+    tell(&outbox, 2, &[(Part::Edit, "edit")]).await;
+    assert_eq!(standing().await, HeadStanding::Present, "the edit will be it");
+    show(&outbox, "$edit", 3).await;
+    assert_eq!(standing().await, HeadStanding::Present);
+    // Deleted, and what would have taken its place is dropped.
+    tell(&outbox, 3, &[(Part::Edit, "edit 2")]).await;
+    let refused = claim_one(&outbox, at(4)).await;
+    record(&outbox, refused.id, Outcome::Detached { error: String::new() }, at(4)).await;
+    assert_eq!(standing().await, HeadStanding::Present, "it goes out by itself");
+    let again = claim_one(&outbox, at(4)).await;
+    record(&outbox, again.id, dead(), at(4)).await;
+    assert_eq!(standing().await, absent(true));
+    // Only a digest names the next one.
+    for (end, expected) in [(delivered(), absent(true)), (dead(), absent(false))] {
+        let version = outbox.groups(&groups).await.unwrap()[0].as_ref().unwrap().version;
+        tell(&outbox, version, &[(Part::Head, "head 2")]).await;
+        for text in ["1", "2", "3"] {
+            accept(&outbox, "a", text, at(5)).await;
+        }
+        let digest = outbox.claim_due(at(60), 10, &folding()).await.unwrap().remove(0);
+        assert_eq!(standing().await, HeadStanding::Present, "the digest waits with it");
+        record(&outbox, digest.id, end, at(60)).await;
+        assert_eq!(standing().await, expected);
+    }
 }
 
 async fn groups_are_pruned_with_their_heads(place: Place) {

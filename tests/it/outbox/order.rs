@@ -80,6 +80,7 @@ async fn everything_that_was_accepted_is_kept_word_for_word(place: Place) {
         }],
         groups: Vec::new(),
         repeat_key: Some(odd.to_owned()),
+        request_key: Some(odd.to_owned()),
         at: at(0),
     };
     outbox.enqueue(acceptance).await.unwrap();

@@ -152,6 +152,7 @@ pub(crate) fn acceptance(name: &str, text: &str, now: Timestamp) -> Acceptance {
         }],
         groups: Vec::new(),
         repeat_key: None,
+        request_key: None,
         at: now,
     }
 }

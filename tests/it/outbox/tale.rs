@@ -22,6 +22,7 @@ pub(crate) fn of(group: &str, version: i64, parts: &[(Part, &str)], now: Timesta
             state: format!("after {}", version + 1),
         }],
         repeat_key: None,
+        request_key: None,
         at: now,
     }
 }

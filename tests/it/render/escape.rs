@@ -94,6 +94,7 @@ prop_compose! {
             rule_uid: String::new(),
             values: Some([("A".to_owned(), value)].into()),
             last_values: None,
+            departed: None,
             value_string: String::new(),
             image_url: String::new(),
             org_id: None,

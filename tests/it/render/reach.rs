@@ -157,3 +157,35 @@ fn falls_back(renderer: &grafana_matrix_relay::render::Renderer, what: &str) {
         assert!(!text.contains(absent), "{what}: {text}");
     }
 }
+
+#[test]
+fn it_is_known_whether_a_template_can_ping_everybody() {
+    let (_dir, renderer) = folder(&[
+        ("t.md.j2", "{% include 'partials/a.md.j2' %}"),
+        (
+            "partials/a.md.j2",
+            "{% import \"partials/b.md.j2\" as b %}{{ b.ping() }}",
+        ),
+        (
+            "partials/b.md.j2",
+            "{% macro ping() %}{% if severity == 'x' %}{{ mention_room() }}{% endif %}{% endmacro %}",
+        ),
+        (
+            "named.md.j2",
+            "{# mention_room() #} mention_room {{ mention('@a:e.org') }}",
+        ),
+        ("extends.md.j2", "{% extends 'partials/b.md.j2' %}"),
+        ("broken.md.j2", "{{ mention_room("),
+    ]);
+    for (name, can) in [
+        ("t", true),
+        ("extends", true),
+        ("named", false),
+        ("alert", false),
+        ("update", false),
+        ("broken", false),
+        ("missing", false),
+    ] {
+        assert_eq!(renderer.can_ping_room(&name.parse().unwrap()), can, "{name}");
+    }
+}

@@ -104,6 +104,57 @@ fn what_is_over_pings_nobody() {
 }
 
 #[test]
+fn an_entry_may_hold_for_what_makes_an_alert_fire() {
+    let policy = policy(
+        r#"
+[[routes.default.mentions]]
+state = ["no-data", "error"]
+users = ["@blind:x.org"]
+[[routes.default.mentions]]
+state = "firing"
+severity = "critical"
+users = ["@oncall:x.org"]
+[[routes.default.mentions]]
+users = ["@all:x.org"]
+"#,
+    );
+    let reason = |reason| [("grafana_state_reason", reason)];
+    for (labels, annotations, wanted) in [
+        (&[("severity", "critical")][..], &[][..], &["oncall", "all"][..]),
+        (&[("severity", "warning")], &[], &["all"]),
+        (
+            &[("alertname", "DatasourceError"), ("severity", "critical")],
+            &[],
+            &["blind", "all"],
+        ),
+        (&[("alertname", "DatasourceNoData")], &[], &["blind", "all"]),
+        (&[("severity", "critical")], &reason("Error"), &["blind", "all"]),
+        (
+            &[("severity", "critical")],
+            &reason("NoData, KeepLast"),
+            &["oncall", "all"],
+        ),
+    ] {
+        let alert = alert(labels, annotations);
+        assert_eq!(
+            pinged(&policy, &[alert]),
+            (users(wanted), false),
+            "{labels:?} {annotations:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_over_is_no_state_that_pings() {
+    let text = "[routes.default]\nrooms = '!r:x.org'\nmentions = { state = ['firing', 'resolved'], room = true }\n";
+    let problems = parse_file(&RoutesSource::default(), text).unwrap_err();
+    assert!(
+        problems[0].contains(":3: `resolved` is no state that pings"),
+        "{problems:?}"
+    );
+}
+
+#[test]
 fn one_entry_may_be_written_as_a_table() {
     let policy = policy(
         "[routes.default.mentions]\nusers = '@alice:x.org'\n[routes.default.mentions.from.team]\ndb = ['@bob:x.org']\n",

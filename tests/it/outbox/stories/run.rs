@@ -134,6 +134,7 @@ impl Run {
                 state: String::new(),
             }],
             repeat_key: None,
+            request_key: None,
             at: at(self.now),
         };
         let Enqueued::Accepted(receipts) = self.outbox.enqueue(acceptance).await.unwrap() else {

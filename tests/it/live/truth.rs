@@ -1,0 +1,260 @@
+//! What is really the case while groups fire and are resolved, and what has to be true of a room that has heard of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use grafana_matrix_relay::message::Mode;
+use grafana_matrix_relay::route::{AllowList, Field, Mention, MentionPolicy};
+use grafana_matrix_relay::standin::{Event, Shown};
+
+use super::story::Live;
+
+pub(super) const GROUPS: usize = 3;
+pub(super) const ALERTS: usize = 3;
+
+/// One time that an alert fires: `G1N2@30`, which its summary names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Episode {
+    alert: String,
+    start: i64,
+}
+
+impl Episode {
+    fn name(&self) -> String {
+        format!("{}@{}", self.alert, self.start)
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Truth {
+    /// Firing alerts of each group by number, with their starts.
+    firing: [BTreeMap<usize, i64>; GROUPS],
+    /// What is over since the group was last posted, with start and end.
+    ended: [BTreeMap<usize, (i64, i64)>; GROUPS],
+    /// What was posted last of each group, and before.
+    pub(super) posted: [Vec<String>; GROUPS],
+    pub(super) before: [Vec<String>; GROUPS],
+    begun: Vec<Episode>,
+    over: BTreeSet<Episode>,
+    /// Every event that was ever in the room, as it came: what somebody deletes was seen all the same.
+    events: BTreeMap<String, Event>,
+    /// How much of what has begun was in the room when it was last looked at, and how often each alert had pinged.
+    looked: usize,
+    pinged: BTreeMap<String, usize>,
+    /// Groups whose head was deleted since something of them changed.
+    deleted: BTreeSet<usize>,
+    /// Whether an operator has dropped something, or the homeserver has denied an event that is there.
+    pub(super) dropped: bool,
+    pub(super) denied: bool,
+}
+
+fn alert(group: usize, alert: usize) -> String {
+    format!("G{group}N{alert}")
+}
+
+fn user(alert: &str) -> String {
+    format!("@{}:example.org", alert.to_lowercase())
+}
+
+/// Each alert pings somebody of its own.
+pub(super) fn everybody() -> MentionPolicy {
+    let names = (0..GROUPS).flat_map(|group| (0..ALERTS).map(move |number| alert(group, number)));
+    let users = names.map(|name| (name.clone(), vec![user(&name)])).collect();
+    let field = Field::Label("alertname".to_owned());
+    MentionPolicy::new(vec![Mention {
+        from: vec![AllowList { field, users }],
+        ..Mention::default()
+    }])
+}
+
+impl Truth {
+    /// An alert begins or ends, and the group is to be posted: its snapshot.
+    pub(super) fn toggle(&mut self, group: usize, number: usize, minute: i64) -> Vec<String> {
+        let alert = alert(group, number);
+        if let Some(start) = self.firing[group].remove(&number) {
+            self.ended[group].insert(number, (start, minute));
+            self.over.insert(Episode { alert, start });
+        } else {
+            self.ended[group].remove(&number);
+            self.firing[group].insert(number, minute);
+            self.begun.push(Episode { alert, start: minute });
+        }
+        self.deleted.remove(&group);
+        let snapshot = self.snapshot(group);
+        self.before[group] = std::mem::replace(&mut self.posted[group], snapshot);
+        self.ended[group].clear();
+        self.posted[group].clone()
+    }
+
+    fn snapshot(&self, group: usize) -> Vec<String> {
+        let firing = self.firing[group].iter();
+        let firing = firing.map(|(number, start)| format!("{} {start}", alert(group, *number)));
+        let ended = self.ended[group].iter();
+        let ended = ended.map(|(number, (start, end))| format!("{} {start}-{end}", alert(group, *number)));
+        firing.chain(ended).collect()
+    }
+
+    /// The last snapshot without one of its firing alerts, if there are others.
+    pub(super) fn cut(&self, group: usize) -> Option<Vec<String>> {
+        let firing = self.firing[group].len();
+        (firing > 1).then(|| self.posted[group][1..].to_vec())
+    }
+
+    /// Somebody deletes the message that shows the group.
+    pub(super) fn delete(&mut self, live: &Live, group: usize) {
+        self.note(live);
+        if let Some(head) = heads(&live.shown(), group).last() {
+            live.delete(&head.event_id);
+            self.deleted.insert(group);
+        }
+    }
+
+    fn note(&mut self, live: &Live) {
+        for event in live.originals() {
+            self.events.entry(event.event_id.clone()).or_insert(event);
+        }
+    }
+
+    /// All was delivered: each beginning since the last look has pinged once, where several were told as one at least
+    /// once, and nothing else has pinged.
+    pub(super) fn look(&mut self, live: &Live) {
+        self.note(live);
+        let begun = &self.begun[self.looked..];
+        let mut now = BTreeMap::new();
+        for group in 0..GROUPS {
+            for number in 0..ALERTS {
+                let alert = alert(group, number);
+                let pings = self.events.values().filter(|event| pings(event, &alert)).count();
+                let before = self.pinged.get(&alert).copied().unwrap_or_default();
+                let begun = begun.iter().filter(|episode| episode.alert == alert).count();
+                let least = begun.min(1);
+                assert!(
+                    self.dropped || (least..=begun).contains(&(pings - before)),
+                    "{alert} began {begun} times and has pinged {} times\n{}",
+                    pings - before,
+                    self.told()
+                );
+                now.insert(alert, pings);
+            }
+        }
+        self.pinged = now;
+        self.looked = self.begun.len();
+    }
+
+    /// All was delivered, and each group was posted once more.
+    pub(super) fn check(&self, live: &Live, folds: bool) {
+        let mode = live.night.policy.mode;
+        if mode == Mode::Live && !self.denied {
+            self.check_heads(live);
+        }
+        if matches!(mode, Mode::Live | Mode::Thread | Mode::Reply) {
+            self.check_lines(folds);
+        }
+        let originals = self.events.values().filter(|event| !is_digest(event.body()));
+        let loud = originals.filter(|event| event.content["msgtype"] == "m.text").count();
+        assert!(
+            mode == Mode::New || self.dropped || loud <= self.begun.len(),
+            "{loud} rang\n{}",
+            self.told()
+        );
+    }
+
+    /// Each head says what fires, and those of former episodes that nothing does.
+    pub(super) fn check_heads(&self, live: &Live) {
+        let shown = live.shown();
+        for group in (0..GROUPS).filter(|group| !self.deleted.contains(group)) {
+            let episode = |(number, start): (&usize, &i64)| format!("{}@{start}", alert(group, *number));
+            let mut truth: BTreeSet<String> = self.firing[group].iter().map(episode).collect();
+            let heads = heads(&shown, group);
+            assert!(
+                truth.is_empty() || !heads.is_empty(),
+                "group {group} has no head\n{}",
+                self.told()
+            );
+            for head in heads.iter().rev() {
+                let says_firing = |line: &&str| line.contains("fires as") && !line.contains("was: ");
+                let said: BTreeSet<String> = head.body().lines().filter(says_firing).flat_map(episodes).collect();
+                assert_eq!(said, truth, "{}\nin\n{}", head.body(), self.told());
+                truth.clear();
+            }
+        }
+    }
+
+    /// What is over was told in one line, unless the message that it was told with was never seen without it.
+    fn check_lines(&self, folds: bool) {
+        let mut told: BTreeMap<String, usize> = BTreeMap::new();
+        for event in self.events.values() {
+            let ends = |line: &&str| line.contains("RESOLVED") && line.contains("was: fires as");
+            for episode in event.body().lines().filter(ends).flat_map(episodes) {
+                *told.entry(episode).or_default() += 1;
+            }
+        }
+        let over: BTreeSet<String> = self.over.iter().map(Episode::name).collect();
+        for (episode, times) in &told {
+            assert!(
+                *times == 1 && over.contains(episode),
+                "{episode} is over {times} times\n{}",
+                self.told()
+            );
+        }
+        if folds || self.dropped {
+            return;
+        }
+        // What rang in a thread or a reply, or in a head that was seen, is over in a line.
+        let seen = self
+            .events
+            .values()
+            .filter(|event| event.content["msgtype"] == "m.text");
+        let seen = seen.flat_map(|event| {
+            event
+                .body()
+                .lines()
+                .filter(|line| !line.contains("was: "))
+                .flat_map(episodes)
+        });
+        for episode in seen.collect::<BTreeSet<_>>() {
+            assert!(
+                told.contains_key(&episode) || !over.contains(&episode),
+                "nobody said that {episode} is over\n{}",
+                self.told()
+            );
+        }
+    }
+
+    /// Everything that was ever said in the room, edits left out.
+    fn told(&self) -> String {
+        let mut events: Vec<&Event> = self.events.values().collect();
+        events.sort_by_key(|event| event.origin_server_ts);
+        let text = |event: &Event| {
+            let relation = event.content["m.relates_to"]["rel_type"].as_str().unwrap_or("-");
+            let (kind, body) = (event.content["msgtype"].as_str().unwrap_or("?"), event.body());
+            format!("{kind} {relation} {}\n{body}\n", event.content["m.mentions"])
+        };
+        events.into_iter().map(text).collect()
+    }
+}
+
+/// What shows a group, oldest first: neither digests nor lines whose thread has lost its beginning.
+fn heads(shown: &[Shown], group: usize) -> Vec<Shown> {
+    let is_head = |one: &&Shown| {
+        let in_thread = one.content["m.relates_to"]["rel_type"] == "m.thread";
+        one.body().contains(&format!("G{group}N")) && !is_digest(one.body()) && !in_thread
+    };
+    shown.iter().filter(is_head).cloned().collect()
+}
+
+fn is_digest(body: &str) -> bool {
+    body.starts_with('📬')
+}
+
+fn pings(event: &Event, alert: &str) -> bool {
+    let users = event.content["m.mentions"]["user_ids"].as_array();
+    users.is_some_and(|users| users.contains(&user(alert).into()))
+}
+
+/// The episodes that a line names.
+fn episodes(line: &str) -> Vec<String> {
+    let named = line.match_indices("fires as ");
+    named
+        .map(|(at, text)| line[at + text.len()..].chars().take_while(|c| *c != '.').collect())
+        .collect()
+}
