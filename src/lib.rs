@@ -13,8 +13,10 @@
 //! What always holds:
 //!
 //! - a 2xx is answered only after the row is on disk, and a fault of Matrix is never the caller's error;
-//! - a delivery keeps its transaction ID over all attempts, so that a repeated send is one event;
-//! - a room gets its messages in the order in which they were accepted, and waits for no other room;
+//! - a delivery keeps its transaction ID over all attempts, so that a repeated send is one event for as long as the
+//!   homeserver remembers it (a day); what is sent again later is first looked for in the room;
+//! - a room gets its messages in the order in which they were accepted, with edits after what is new, and waits for no
+//!   other room;
 //! - no template can cost an alert, and no text of an alert is anything but text;
 //! - nothing is sent as plain text into an encrypted room.
 

@@ -3,12 +3,13 @@
 //! ```text
 //! enqueue ─→ Pending ─claim─→ InFlight ─record─→ Delivered
 //!               │    ←─Wait, Rewrite─┘    └────→ Dead ─retry─→ Pending
-//!               └─fold─→ Folded (named in a digest, which is a Pending row of its own)
+//!               └─fold─→ Folded (named in a digest, or taken up by a newer text: another row says it)
 //! ```
 //!
 //! Guarantees: what [`Outbox::enqueue`] has returned is on disk, and stays there until it is delivered, or is named in
 //! exactly one digest, or an operator drops it; a room's deliveries are claimed one at a time and in order of
-//! acceptance; a delivery keeps its transaction ID. Nothing is loaded whole: memory does not grow with the backlog.
+//! acceptance, but for edits and reactions, which give way to news (see `turn`); a delivery keeps its transaction ID.
+//! Nothing is loaded whole: memory does not grow with the backlog.
 //!
 //! A delivery may refer to one before it (an edit of a *head*, a line in its thread; see `part`): it is claimed with the
 //! event ID that the head got. What waits and was never tried is rewritten rather than added to (see `plan`), so what is
@@ -28,6 +29,7 @@ mod recording;
 mod report;
 mod sqlite;
 mod store;
+mod turn;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -131,14 +133,15 @@ impl Outbox {
     }
 
     /// Accepts deliveries. When it returns they are on disk; concurrent calls share one fsync. If the caller goes away
-    /// meanwhile, they may be on disk all the same: that is what repeat keys are for.
+    /// meanwhile, or the store takes so long that this fails, they may be on disk all the same: that is what repeat keys are
+    /// for, which recognise the caller's next try.
     pub async fn enqueue(&self, acceptance: Acceptance) -> Result<Enqueued, OutboxError> {
         let enqueued = self.store.enqueue(acceptance).await?;
         self.work.notify_one();
         Ok(enqueued)
     }
 
-    /// Claims the heads of at most `limit` rooms that are due and not claimed, least recently claimed room first. The
+    /// Claims what is next in at most `limit` rooms that are due and not claimed, least recently claimed room first. The
     /// attempt is on disk before this returns. A backlog that `fold` speaks of is folded on the way.
     pub async fn claim_due(
         &self,
@@ -194,7 +197,7 @@ impl Outbox {
         self.store.probe().await
     }
 
-    /// Removes what was delivered, or named in a digest that was, too long ago, and repeat keys past the window; says
+    /// Removes what was delivered, or folded into what was, too long ago, and repeat keys past the window; says
     /// how many rows. What is dead stays. A group that is forgotten begins anew with its next notification.
     pub async fn prune(&self, now: Timestamp) -> Result<u64, OutboxError> {
         self.store.prune(now).await

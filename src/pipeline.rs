@@ -4,6 +4,7 @@
 //! Guarantees: what [`Pipeline::accept`] returned is on disk, all of it or nothing, together with what the rooms know of
 //! the group from then on. It does not know HTTP, and it never talks to a homeserver.
 
+mod aside;
 mod memo;
 mod problems;
 pub mod rehearsal;
@@ -18,6 +19,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+pub use self::aside::{INLINE_BYTES, aside};
 use self::memo::Memo;
 use self::problems::{Problems, Templates};
 use self::story::{Teller, Voice};
@@ -29,8 +31,8 @@ use crate::outbox::{Acceptance, Enqueued, GroupChange, KnownGroup, Outbox, Outbo
 use crate::render::{Rendered, Renderer, TemplateProblem};
 use crate::route::{Destination, MentionPolicy, Router, Share};
 
-/// Notifications of more alerts than this are rendered off the threads that serve requests.
-const RENDERED_INLINE: usize = 50;
+/// Notifications of more alerts than this are routed and rendered aside, however small their bodies are.
+const INLINE_ALERTS: usize = 50;
 
 /// How often a notification is compared anew because another relay accepted one of its group meanwhile.
 const TRIES: usize = 8;
@@ -66,6 +68,8 @@ pub struct Wishes {
     pub template: Option<TemplateName>,
     /// Identity of a request whose signature covers its time: the same again is that request, sent again by whomever.
     pub signed: Option<String>,
+    /// Bytes of its body, as far as they are known: how much work it may be.
+    pub body_bytes: usize,
 }
 
 /// Why a notification was not accepted.
@@ -131,13 +135,16 @@ impl Pipeline {
         let repeat_key = repeat::key(route, &notification, &wishes);
         let template = wishes.template;
         let (group_key, alerts) = (notification.group_key.clone(), notification.alerts.len());
+        let is_large = alerts > INLINE_ALERTS || wishes.body_bytes > INLINE_BYTES;
 
-        let targets = self.targets(route, &Arc::new(notification), template.as_ref());
+        let (router, of_route, notification) = (self.router.clone(), route.clone(), Arc::new(notification));
+        let find = move || targets(&router, &of_route, &notification, template.as_ref());
+        let targets = aside(is_large, find).await;
         if targets.is_empty() {
             // It may have gone from the routes file since the caller was let in: that must not look accepted.
             return Err(AcceptError::UnknownRoute(route.clone()));
         }
-        let enqueued = self.enqueue(targets, repeat_key, alerts, now).await?;
+        let enqueued = self.enqueue(targets, repeat_key, is_large, now).await?;
 
         let recognised = matches!(enqueued, Enqueued::Recognised(_));
         let receipts = enqueued.receipts().to_vec();
@@ -154,36 +161,12 @@ impl Pipeline {
         Ok(Accepted { receipts, recognised })
     }
 
-    fn targets(
-        &self,
-        route: &RouteName,
-        notification: &Arc<Notification>,
-        template: Option<&TemplateName>,
-    ) -> Vec<Target> {
-        let mut targets: Vec<Target> = Vec::new();
-        for routed in self.router.route(route, notification) {
-            let template = template.unwrap_or(&routed.destination.template).clone();
-            let is_same =
-                |other: &&Target| other.destination.room == routed.destination.room && other.template == template;
-            let occurrence = targets.iter().filter(is_same).count();
-            let group = follows_group(&routed.destination, notification)
-                .then(|| group_id(route, notification, &template, occurrence));
-            targets.push(Target {
-                destination: routed.destination,
-                share: routed.share,
-                template,
-                group,
-            });
-        }
-        targets
-    }
-
     /// Compares, renders and stores, anew where another relay has accepted something of the group meanwhile.
     async fn enqueue(
         &self,
         targets: Vec<Target>,
         repeat_key: Option<String>,
-        alerts: usize,
+        is_large: bool,
         now: Timestamp,
     ) -> Result<Enqueued, OutboxError> {
         let groups: Vec<(RoomAddress, String)> = targets
@@ -201,15 +184,7 @@ impl Pipeline {
             };
             let (tools, targets, repeat_key) = (self.tools.clone(), Arc::clone(&targets), repeat_key.clone());
             let compose = move || tools.compose(&targets, known, repeat_key.as_deref(), now);
-            let acceptance = if alerts <= RENDERED_INLINE {
-                compose()
-            } else {
-                match tokio::task::spawn_blocking(compose).await {
-                    Ok(acceptance) => acceptance,
-                    Err(error) => std::panic::resume_unwind(error.into_panic()),
-                }
-            };
-            match self.outbox.enqueue(acceptance).await? {
+            match self.outbox.enqueue(aside(is_large, compose).await).await? {
                 Enqueued::Outdated => tracing::debug!("another relay accepted a notification of the group meanwhile"),
                 done => return Ok(done),
             }
@@ -312,6 +287,30 @@ impl Voice for Tools {
         self.problems.note(&TemplateName::update(), &rendered, &templates, now);
         rendered
     }
+}
+
+/// What goes to which destination.
+fn targets(
+    router: &Router,
+    route: &RouteName,
+    notification: &Arc<Notification>,
+    template: Option<&TemplateName>,
+) -> Vec<Target> {
+    let mut targets: Vec<Target> = Vec::new();
+    for routed in router.route(route, notification) {
+        let template = template.unwrap_or(&routed.destination.template).clone();
+        let is_same = |other: &&Target| other.destination.room == routed.destination.room && other.template == template;
+        let occurrence = targets.iter().filter(is_same).count();
+        let group = follows_group(&routed.destination, notification)
+            .then(|| group_id(route, notification, &template, occurrence));
+        targets.push(Target {
+            destination: routed.destination,
+            share: routed.share,
+            template,
+            group,
+        });
+    }
+    targets
 }
 
 /// Whether it matters there what came before.

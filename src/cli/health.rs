@@ -23,10 +23,9 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     let (host, port) = Settings::server_address(flags)?;
     let host = reached_at(&host);
     let path = if options.ready { "ready" } else { "live" };
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .timeout(Duration::from_secs(5))
-        .build()?;
+    // A relay whose database does not answer takes ten seconds to say so.
+    let patience = Duration::from_secs(if options.ready { 15 } else { 5 });
+    let client = reqwest::Client::builder().no_proxy().timeout(patience).build()?;
     let mut request = client.get(format!("http://{host}:{port}/health/{path}"));
     if options.ready {
         request = showing(request, &Settings::health_credentials(flags));

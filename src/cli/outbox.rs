@@ -33,7 +33,7 @@ pub enum Command {
 /// Which deliveries to list.
 #[derive(Debug, Clone, Args)]
 pub struct List {
-    /// Only in this state: pending, in-flight, delivered, dead or folded (named in a digest).
+    /// Only in this state: pending, in-flight, delivered, dead or folded (another one is sent in its place).
     #[arg(long)]
     state: Option<DeliveryState>,
     /// Only of this room.
@@ -92,7 +92,7 @@ async fn show_list(outbox: &Outbox, list: List) -> anyhow::Result<ExitCode> {
             delivery.part.as_str(),
             delivery.accepted_at.strftime("%Y-%m-%d %H:%M:%S"),
             delivery.room,
-            delivery.message.headline
+            delivery.message.headline.replace('\n', " / ")
         ))?;
     }
     let stats = outbox.stats(Timestamp::now()).await?;
@@ -116,7 +116,7 @@ fn story(delivery: &Delivery) -> String {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     format!(
         "delivery     {}\nstate        {}\npart         {}\nrefers to    {}\nroom         {}\ntransaction  {}\naccepted     {}\nattempts     {}\n\
-         last tried   {}\nevent        {}\nlast error   {}\nnamed in     {}\nmsgtype      {:?}\n\n{}",
+         last tried   {}\nevent        {}\nlast error   {}\nsent as      {}\nmsgtype      {:?}\n\n{}",
         delivery.id,
         delivery.state,
         delivery.part.as_str(),
@@ -133,7 +133,7 @@ fn story(delivery: &Delivery) -> String {
         or_dash(delivery.last_attempt_at.map(|time| time.to_string())),
         or_dash(delivery.event_id.clone()),
         or_dash(delivery.last_error.clone()),
-        or_dash(delivery.folded_into.map(|digest| format!("digest {digest}"))),
+        or_dash(delivery.folded_into.map(|digest| format!("delivery {digest}"))),
         delivery.message.msgtype,
         delivery.message.body
     )
@@ -142,12 +142,19 @@ fn story(delivery: &Delivery) -> String {
 async fn again(outbox: &Outbox, retry: Retry) -> anyhow::Result<ExitCode> {
     let now = Timestamp::now();
     if let Some(room) = retry.room {
-        let count = outbox.retry_room(&room, now).await?.len();
+        let retried = outbox.retry_room(&room, now).await?;
+        let outdated = retried.iter().filter(|one| one.result == RetryResult::Outdated).count();
+        let count = retried.len() - outdated;
         // Also where nothing is dead: what waits in a parked room is not to wait any longer.
         outbox.set_room_due(&room, None, now).await?;
         line(&format!(
             "{count} deliveries of {room} wait again; the room is tried now"
         ))?;
+        if outdated > 0 {
+            line(&format!(
+                "{outdated} are out of date, because the room is told a newer state of their groups; drop them"
+            ))?;
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let ids: Vec<DeliveryId> = retry.ids.into_iter().map(DeliveryId).collect();
@@ -161,6 +168,10 @@ async fn again(outbox: &Outbox, retry: Retry) -> anyhow::Result<ExitCode> {
             RetryResult::NotDead(_) => {
                 code = ExitCode::FAILURE;
                 "is not dead, so there is nothing to retry"
+            }
+            RetryResult::Outdated => {
+                code = ExitCode::FAILURE;
+                "is out of date, because the room is told a newer state of its group; drop it"
             }
             RetryResult::Unknown => {
                 code = ExitCode::FAILURE;

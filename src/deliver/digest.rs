@@ -16,7 +16,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use self::lines::{Line, Stamp, lines};
+use self::lines::{Line, Stamp, headlines, lines};
 use crate::message::{Mentions, MsgType, RenderedMessage};
 use crate::outbox::{Digest, Waiting};
 
@@ -78,7 +78,8 @@ fn written(waiting: &[Waiting], rung: Rung, stamp: &Stamp<'_>) -> RenderedMessag
     let since = waiting.first().map_or_else(String::new, |first| {
         format!(" since {}", stamp.with_zone(first.accepted_at))
     });
-    let title = format!("📬 {} notifications waited{since} and are sent together", waiting.len());
+    let count: usize = waiting.iter().map(|one| headlines(one).count()).sum();
+    let title = format!("📬 {count} notifications waited{since} and are sent together");
     let lines = lines(waiting, rung, stamp);
     let mut body = title.clone();
     let mut formatted_body = String::new();

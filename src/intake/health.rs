@@ -81,7 +81,9 @@ pub(super) async fn ready(request: &Request, checks: Data<&Arc<dyn Checks>>) -> 
     let sees_reasons = door(request).is_ok_and(|door| door.sees_reasons(request, Timestamp::now()));
     let withheld = !sees_reasons && checks.iter().any(|check| check.reason.is_some());
     if withheld {
-        checks.iter_mut().for_each(|check| check.reason = None);
+        for check in &mut checks {
+            check.reason = None;
+        }
     }
     let detail = withheld.then_some(WITHHELD);
     Json(Report { status, checks, detail })

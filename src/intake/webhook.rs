@@ -59,11 +59,15 @@ impl Body {
             request::declaration(request)?;
         }
         let limit = door.flight.settings.max_body_bytes;
-        let raw = request::bytes(&door.flight, limit, request, body).await?;
+        let mut raw = request::bytes(&door.flight, limit, request, body).await?;
         let at = Timestamp::now();
         let signed = door.check_body(&entry, request.headers(), &raw.bytes, at)?;
         request::declaration(request)?;
-        let notification = parse::notification(&raw.bytes)?;
+        let bytes = std::mem::take(&mut raw.bytes);
+        let is_large = bytes.len() > pipeline::INLINE_BYTES;
+        let parsed = pipeline::aside(is_large, move || (parse::notification(&bytes), bytes)).await;
+        let notification = parsed.0?;
+        raw.bytes = parsed.1;
         Ok(Self {
             route: route.unwrap_or_else(|| RouteName::DEFAULT.to_owned()),
             notification,
@@ -280,6 +284,7 @@ async fn accept(
     let wishes = Wishes {
         template,
         signed: body.signed.map(|signed| signed.as_str().to_owned()),
+        body_bytes: body.raw.bytes.len(),
     };
     match pipeline.accept_with(&route, body.notification, wishes, now).await {
         Ok(accepted) => {

@@ -104,7 +104,7 @@ pub enum DeliveryState {
     Delivered,
     /// Given up, and kept until somebody retries or drops it.
     Dead,
-    /// Named in a digest, which is sent in its place.
+    /// Another row is sent in its place: a digest that names it, or a newer text that takes it up.
     Folded,
 }
 
@@ -176,7 +176,7 @@ pub struct Delivery {
     pub finished_at: Option<Timestamp>,
     /// The event in the room, once delivered.
     pub event_id: Option<String>,
-    /// The digest that names it, once folded.
+    /// The row that is sent in its place, once folded.
     pub folded_into: Option<DeliveryId>,
     /// How many deliveries this digest names; 0 for an ordinary message.
     pub members: u32,
@@ -189,9 +189,12 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// What is to be sent. An edit that has to stand for a head which is gone rings nobody a second time.
+    /// What is to be sent. What has to stand for a head which is gone rings nobody a second time, nor does a head that
+    /// comes after what stands for it.
     pub fn outgoing(&self) -> Cow<'_, RenderedMessage> {
-        if self.part == Part::Edit && self.relation.is_none() && self.head_rang {
+        let stands_in = matches!(self.part, Part::Head | Part::Edit) && self.relation.is_none() && self.head_rang;
+        let is_late = self.part == Part::Head && self.relation.is_some();
+        if stands_in || is_late {
             return Cow::Owned(RenderedMessage {
                 msgtype: MsgType::Notice,
                 mentions: Mentions::default(),

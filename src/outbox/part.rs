@@ -1,7 +1,7 @@
 //! What a delivery is in the story of its group, and what a group brings along when a notification of it is accepted.
 //!
-//! A *head* is the message that shows the group; edits, lines of its thread, replies and reactions refer to it by the
-//! event ID that it got. Guarantees: whatever refers to a head that is not in the room goes out as a message of its own
+//! A *head* is the message that shows the group; edits, rests of its text, lines of its thread, replies and reactions
+//! refer to it by the event ID that it got. Guarantees: whatever refers to a head that is not in the room goes out as a message of its own
 //! and becomes the head, so nothing waits for an event that never comes. What a group's state means is not known here.
 
 use crate::message::{Relation, RoomAddress};
@@ -20,6 +20,13 @@ pub enum Part {
     Line,
     /// A reply to the head.
     Reply,
+    /// What does not fit into a head or its edit any more. A newer text's takes its place as long as it waits.
+    Rest {
+        /// Which part of the text it is, counted from 1: the first is the head.
+        number: u32,
+        /// Whether it stands in the head's thread; otherwise it is a reply to it.
+        threaded: bool,
+    },
     /// A reaction to the head; the delivery's message is what is said where there is no head to react to.
     Reaction {
         /// An emoji.
@@ -36,21 +43,35 @@ impl Part {
             Self::Edit => "edit",
             Self::Line => "line",
             Self::Reply => "reply",
+            Self::Rest { threaded: true, .. } => "rest",
+            Self::Rest { threaded: false, .. } => "rest-reply",
             Self::Reaction { .. } => "reaction",
         }
     }
 
-    /// The key of a reaction.
-    pub(super) fn key(&self) -> Option<&str> {
+    /// Whether it only shows a state, and goes after what is news once its head is in the room.
+    pub fn gives_way(&self) -> bool {
+        matches!(self, Self::Edit | Self::Rest { .. } | Self::Reaction { .. })
+    }
+
+    /// The key of a reaction, or the number of a rest.
+    pub(super) fn key(&self) -> Option<String> {
         match self {
-            Self::Reaction { key } => Some(key),
+            Self::Reaction { key } => Some(key.clone()),
+            Self::Rest { number, .. } => Some(number.to_string()),
             _ => None,
         }
     }
 
-    /// The reverse of the two. A word that is none can only come from a hand in the table.
+    /// The reverse of the two. What is none of this can only come from a hand in the table.
     pub(super) fn stored(word: &str, key: Option<String>) -> Self {
+        let rest = |threaded| Self::Rest {
+            number: key.as_ref().and_then(|key| key.parse().ok()).unwrap_or_default(),
+            threaded,
+        };
         match word {
+            "rest" => rest(true),
+            "rest-reply" => rest(false),
             "head" => Self::Head,
             "edit" => Self::Edit,
             "line" => Self::Line,
@@ -62,17 +83,18 @@ impl Part {
         }
     }
 
-    /// How it refers to a head with this event.
+    /// How it refers to a head with this event. Where a head is sent late and another message stands for it by now, it is
+    /// a line in that one's thread.
     pub fn relation(&self, head: Option<String>, latest: Option<String>) -> Option<Relation> {
         let head = head?;
         match self {
-            Self::Message | Self::Head => None,
+            Self::Message => None,
             Self::Edit => Some(Relation::Edit { of: head }),
-            Self::Line => Some(Relation::Thread {
+            Self::Head | Self::Line | Self::Rest { threaded: true, .. } => Some(Relation::Thread {
                 latest: latest.unwrap_or_else(|| head.clone()),
                 root: head,
             }),
-            Self::Reply => Some(Relation::Reply { to: head }),
+            Self::Reply | Self::Rest { threaded: false, .. } => Some(Relation::Reply { to: head }),
             Self::Reaction { key } => Some(Relation::Reaction {
                 to: head,
                 key: key.clone(),

@@ -2,11 +2,16 @@
 //! two databases cannot come to differ.
 //!
 //! Guarantees: a group that has changed since it was read changes nothing (compare and swap); a head that nobody has
-//! seen takes up what would edit it, with the line that says so; an edit that waits gives way to the newer one; lines
-//! and replies that wait are joined. Only rows that were never tried are ever touched.
+//! seen takes up what would edit it, with the line that says so, and the group's next head, with all that was to follow
+//! the first; an edit that waits gives way to the newer one, and a rest of its text to the newer rest; lines and replies
+//! that wait are joined. Only rows that were never tried are ever touched. A row whose text is taken up by another one
+//! is folded into that.
+
+mod open;
 
 use std::collections::{BTreeMap, HashMap};
 
+pub(super) use self::open::{Open, OpenRows, RowRef};
 use super::merge;
 use super::part::Part;
 use super::store::{Prepared, PreparedAcceptance, message_text};
@@ -20,21 +25,6 @@ pub(super) struct Standing {
     pub(super) head: Option<String>,
 }
 
-/// A row that waits and was never tried.
-pub(super) struct Open {
-    pub(super) row: RowRef,
-    pub(super) head: String,
-    pub(super) part: Part,
-    pub(super) message: RenderedMessage,
-}
-
-/// A row of the table, or one that is about to be added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RowRef {
-    Stored(DeliveryId),
-    New(usize),
-}
-
 /// The row that carries a delivery, each once.
 pub(super) struct Carrier {
     row: RowRef,
@@ -44,12 +34,11 @@ pub(super) struct Carrier {
 /// The receipts of an acceptance, once the rows of its plan have their ids.
 pub(super) fn receipts(carriers: &[Carrier], added: &[DeliveryId]) -> Result<Vec<Receipt>, OutboxError> {
     let receipt = |carrier: &Carrier| {
-        let id = match carrier.row {
-            RowRef::Stored(id) => Some(id),
-            RowRef::New(at) => added.get(at).copied(),
-        };
         Ok(Receipt {
-            id: id.ok_or_else(|| OutboxError::bug("a row was not inserted"))?,
+            id: carrier
+                .row
+                .id(added)
+                .ok_or_else(|| OutboxError::bug("a row was not inserted"))?,
             room: carrier.room.clone(),
         })
     };
@@ -79,20 +68,42 @@ pub(super) struct Written {
 #[derive(Default)]
 pub(super) struct Plan {
     standing: HashMap<String, Standing>,
-    open: Vec<Open>,
+    open: OpenRows,
     /// New heads.
     pub(super) heads: Vec<String>,
     /// Rows to add, in their order.
     pub(super) rows: Vec<NewRow>,
     /// Rows that say something else from now on.
     pub(super) rewritten: BTreeMap<DeliveryId, String>,
+    /// Rows that are not sent, each with the one that says it in their place.
+    pub(super) folded: Vec<(RowRef, RowRef)>,
     /// Groups by their stored key.
     pub(super) groups: BTreeMap<String, Written>,
 }
 
+/// What one acceptance says of its heads.
+#[derive(Default)]
+struct Texts {
+    /// The unseen heads that took up an edit.
+    told: Vec<String>,
+    /// The rows that bear the heads' texts, and the rests of these.
+    carriers: Vec<(String, RowRef)>,
+    rests: Vec<RowRef>,
+}
+
+impl Texts {
+    fn note(&mut self, part: &Part, head: String, row: RowRef) {
+        match part {
+            Part::Head | Part::Edit => self.carriers.push((head, row)),
+            Part::Rest { .. } => self.rests.push(row),
+            Part::Message | Part::Line | Part::Reply | Part::Reaction { .. } => {}
+        }
+    }
+}
+
 impl Plan {
     /// On the groups as they stand, and the open rows of their heads, oldest first.
-    pub(super) fn new(standing: HashMap<String, Standing>, open: Vec<Open>) -> Self {
+    pub(super) fn new(standing: HashMap<String, Standing>, open: OpenRows) -> Self {
         Self {
             standing,
             open,
@@ -111,12 +122,11 @@ impl Plan {
             return Ok(None);
         }
         let mut carriers: Vec<Carrier> = Vec::with_capacity(acceptance.deliveries.len());
-        // The unseen heads that took up an edit of this acceptance.
-        let mut told = Vec::new();
+        let mut texts = Texts::default();
         for delivery in &acceptance.deliveries {
             let row = match &delivery.group {
                 None => self.insert(delivery, acceptance.at, None),
-                Some(group) => self.place(delivery, group, acceptance.at, &mut told)?,
+                Some(group) => self.place(delivery, group, acceptance.at, &mut texts)?,
             };
             if carriers.iter().all(|carrier| carrier.row != row) {
                 carriers.push(Carrier {
@@ -125,6 +135,7 @@ impl Plan {
                 });
             }
         }
+        self.drop_old_rests(&texts);
         for group in &acceptance.groups {
             let standing = self.standing.entry(group.key.clone()).or_default();
             standing.version += 1;
@@ -139,45 +150,80 @@ impl Plan {
         Ok(Some(carriers))
     }
 
-    fn place(
-        &mut self,
-        delivery: &Prepared,
-        group: &str,
-        at: i64,
-        told: &mut Vec<String>,
-    ) -> Result<RowRef, OutboxError> {
-        let head = match (
-            &delivery.part,
-            self.standing.get(group).and_then(|group| group.head.clone()),
-        ) {
+    fn place(&mut self, delivery: &Prepared, group: &str, at: i64, texts: &mut Texts) -> Result<RowRef, OutboxError> {
+        let head = self.standing.get(group).and_then(|group| group.head.clone());
+        let unseen = |head: &String| self.open.last(head, &Part::Head).is_some();
+        let head = match (&delivery.part, head) {
             (Part::Message, _) => return Ok(self.insert(delivery, at, None)),
+            (Part::Head, Some(head)) if unseen(&head) => head,
             (Part::Head, _) | (_, None) => self.new_head(group),
             (_, Some(head)) => head,
         };
         let new = &delivery.message;
         let taken = match &delivery.part {
-            Part::Edit => match self.last_open(&head, &Part::Head) {
-                Some(unseen) => {
-                    told.push(head.clone());
-                    Some((unseen, merge::replaced(&self.open[unseen].message, new)))
-                }
-                None => self.last_open(&head, &Part::Edit).map(|edit| (edit, new.clone())),
-            },
-            Part::Line | Part::Reply if told.contains(&head) => self.last_open(&head, &Part::Head).map(|unseen| {
-                let mut message = self.open[unseen].message.clone();
-                merge::raise(&mut message, new);
-                (unseen, message)
-            }),
-            Part::Line | Part::Reply => self.last_open(&head, &delivery.part).and_then(|open| {
-                let message = merge::joined(&self.open[open].message, new)?;
-                Some((open, message))
-            }),
-            Part::Reaction { .. } => self.last_open(&head, &delivery.part).map(|open| (open, new.clone())),
-            Part::Message | Part::Head => None,
+            Part::Head => self.taken_over(&head, new),
+            Part::Edit => self.taken_up(&head, new, texts),
+            Part::Line | Part::Reply if texts.told.contains(&head) => {
+                self.open.last(&head, &Part::Head).map(|(unseen, message)| {
+                    let mut message = message.clone();
+                    merge::raise(&mut message, new);
+                    (unseen, message)
+                })
+            }
+            Part::Line | Part::Reply => {
+                let last = self.open.last(&head, &delivery.part);
+                last.and_then(|(row, message)| Some((row, merge::joined(message, new)?)))
+            }
+            Part::Reaction { .. } | Part::Rest { .. } => {
+                let last = self.open.last(&head, &delivery.part);
+                last.map(|(row, _)| (row, new.clone()))
+            }
+            Part::Message => None,
         };
-        match taken {
-            Some((open, message)) => self.rewrite(open, message),
-            None => Ok(self.insert(delivery, at, Some(head))),
+        let row = match taken {
+            Some((row, message)) => self.rewrite(row, message)?,
+            None => self.insert(delivery, at, Some(head.clone())),
+        };
+        texts.note(&delivery.part, head, row);
+        Ok(row)
+    }
+
+    /// A head that nobody has seen says from now on what the group's next head would. What was to follow the first is
+    /// history that nobody has to be told after it.
+    fn taken_over(&mut self, head: &str, new: &RenderedMessage) -> Option<(RowRef, RenderedMessage)> {
+        let (unseen, message) = self.open.last(head, &Part::Head)?;
+        let mut message = merge::replaced(message, new);
+        let follows = |open: &Open| {
+            open.head == head && open.row != unseen && !matches!(open.part, Part::Head | Part::Rest { .. })
+        };
+        for open in self.open.take(follows) {
+            if let (Part::Line | Part::Reply, Some(line)) = (&open.part, &open.message) {
+                merge::raise(&mut message, line);
+            }
+            self.folded.push((open.row, unseen));
+        }
+        Some((unseen, message))
+    }
+
+    /// A head that nobody has seen says what would edit it; otherwise an edit that waits does.
+    fn taken_up(&mut self, head: &str, new: &RenderedMessage, texts: &mut Texts) -> Option<(RowRef, RenderedMessage)> {
+        if let Some((unseen, message)) = self.open.last(head, &Part::Head) {
+            texts.told.push(head.to_owned());
+            return Some((unseen, merge::replaced(message, new)));
+        }
+        let (edit, _) = self.open.last(head, &Part::Edit)?;
+        Some((edit, new.clone()))
+    }
+
+    /// Rests that wait of a text that has been replaced by one without them.
+    fn drop_old_rests(&mut self, texts: &Texts) {
+        for (head, carrier) in &texts.carriers {
+            let is_old = |open: &Open| {
+                let is_rest = matches!(open.part, Part::Rest { .. });
+                is_rest && open.head == *head && !texts.rests.contains(&open.row)
+            };
+            let old = self.open.take(is_old);
+            self.folded.extend(old.into_iter().map(|open| (open.row, *carrier)));
         }
     }
 
@@ -188,31 +234,24 @@ impl Plan {
         head
     }
 
-    fn last_open(&self, head: &str, part: &Part) -> Option<usize> {
-        self.open
-            .iter()
-            .rposition(|open| open.head == head && open.part == *part)
-    }
-
-    fn rewrite(&mut self, open: usize, message: RenderedMessage) -> Result<RowRef, OutboxError> {
+    fn rewrite(&mut self, row: RowRef, message: RenderedMessage) -> Result<RowRef, OutboxError> {
         let text = message_text(&message)?;
-        let row = self.open[open].row;
         match row {
             RowRef::Stored(id) => drop(self.rewritten.insert(id, text)),
             RowRef::New(at) => self.rows[at].text = text,
         }
-        self.open[open].message = message;
+        self.open.rewrite(row, message);
         Ok(row)
     }
 
     fn insert(&mut self, delivery: &Prepared, at: i64, head: Option<String>) -> RowRef {
         let row = RowRef::New(self.rows.len());
         if let Some(head) = &head {
-            self.open.push(Open {
+            self.open.add(Open {
                 row,
                 head: head.clone(),
                 part: delivery.part.clone(),
-                message: delivery.message.clone(),
+                message: Some(delivery.message.clone()),
             });
         }
         self.rows.push(NewRow {

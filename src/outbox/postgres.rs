@@ -14,6 +14,7 @@ mod claim;
 mod database;
 mod doubt;
 mod enqueue;
+mod fold;
 mod group;
 mod operator;
 mod read;
@@ -30,7 +31,7 @@ use secrecy::SecretString;
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
-use super::store::{PreparedAcceptance, Store};
+use super::store::{PreparedAcceptance, Store, within};
 use super::{
     Acceptance, Delivery, DeliveryId, Dropped, Enqueued, Filter, FoldPolicy, KnownGroup, NewRecording, OutboxError,
     Outcome, Recorded, Recording, RecordingId, Retried, RoomWait, Settings, Stats,
@@ -41,6 +42,7 @@ const PROBE: &str = "UPDATE outbox_probe SET count = count + 1";
 
 /// How long one call may take before the database counts as gone; a broken network may not say so for minutes.
 const PATIENCE: Duration = Duration::from_secs(10);
+const LATE: &str = "the database did not answer in time";
 
 /// The store.
 pub(super) struct PostgreSql {
@@ -84,15 +86,7 @@ impl PostgreSql {
 
 /// Ends a call that takes too long.
 async fn patiently<T>(call: impl Future<Output = Result<T, OutboxError>> + Send) -> Result<T, OutboxError> {
-    within(PATIENCE, call).await
-}
-
-async fn within<T>(
-    patience: Duration,
-    call: impl Future<Output = Result<T, OutboxError>> + Send,
-) -> Result<T, OutboxError> {
-    let late = |_| OutboxError::unavailable("the database did not answer in time");
-    tokio::time::timeout(patience, call).await.map_err(late)?
+    within(PATIENCE, LATE, call).await
 }
 
 #[async_trait]
@@ -115,7 +109,7 @@ impl Store for PostgreSql {
             answered.await.map_err(|_| gone())?
         };
         // The task bounds its calls itself; it may have to look what became of one.
-        within(PATIENCE * 5 / 2, accepted).await
+        within(PATIENCE * 5 / 2, LATE, accepted).await
     }
 
     async fn claim_due(&self, now: Timestamp, limit: usize, fold: &FoldPolicy) -> Result<Vec<Delivery>, OutboxError> {

@@ -16,7 +16,7 @@ pub struct Stats {
     pub dead: u64,
     /// Is in its room and not pruned yet.
     pub delivered: u64,
-    /// Is named in a digest and not pruned yet.
+    /// Is named in a digest, or taken up by a newer text, and not pruned yet.
     pub folded: u64,
     /// The rooms that have anything waiting or dead, by address.
     pub rooms: Vec<RoomStats>,
@@ -60,7 +60,7 @@ pub struct Filter {
     pub state: Option<DeliveryState>,
     /// Only of this room.
     pub room: Option<RoomAddress>,
-    /// Only what this digest names.
+    /// Only what this one is sent in place of.
     pub folded_into: Option<DeliveryId>,
     /// Only older than this one: the next page.
     pub before: Option<DeliveryId>,
@@ -87,6 +87,9 @@ pub enum RetryResult {
     },
     /// Only what is dead can be retried.
     NotDead(DeliveryState),
+    /// It shows a state of its group that is not the last one any more: a newer one is in the room or waits for it. It
+    /// stays dead, because it would never be put right again.
+    Outdated,
     /// There is no such delivery.
     Unknown,
 }

@@ -1,12 +1,14 @@
 //! The outbox in one SQLite file: nothing to set up, for one relay.
 //!
 //! Guarantees: one thread writes, and what is asked while it commits shares its next fsync; readers never wait for it.
+//! No request waits for a disk that hangs, and what a storm took of the disk is given back when its rows are pruned.
 //! The directory is locked, so a claim that is found at the start belongs to a process that is dead. Several relays
 //! cannot share it: that is what PostgreSQL is for.
 
 mod claim;
 mod enqueue;
 mod files;
+mod fold;
 mod group;
 mod operator;
 mod read;
@@ -23,7 +25,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode};
 
 use self::writer::Writer;
-use super::store::{PreparedAcceptance, Store};
+use super::store::{PreparedAcceptance, Store, within};
 use super::{
     Acceptance, Delivery, DeliveryId, Dropped, Enqueued, Filter, FoldPolicy, KnownGroup, NewRecording, OutboxError,
     Outcome, Recorded, Recording, RecordingId, Retried, RoomWait, Settings, Stats,
@@ -32,6 +34,9 @@ use crate::message::RoomAddress;
 
 const VOID_CLAIMS: &str = "UPDATE room SET in_flight = NULL, lease_until = 0 WHERE in_flight IS NOT NULL";
 const PROBE: &str = "UPDATE probe SET count = count + 1";
+
+/// How long an acceptance, a probe or a look may take before the disk counts as gone; one that hangs says nothing.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The store.
 pub(super) struct Sqlite {
@@ -79,7 +84,8 @@ impl Sqlite {
     ) -> Result<T, OutboxError> {
         let reader = Arc::clone(&self.reader);
         let read = move || work(&reader.lock().unwrap_or_else(PoisonError::into_inner));
-        tokio::task::spawn_blocking(read).await.map_err(OutboxError::bug)?
+        let read = async { tokio::task::spawn_blocking(read).await.map_err(OutboxError::bug)? };
+        within(PATIENCE, "the disk did not answer in time", read).await
     }
 }
 
@@ -87,8 +93,10 @@ impl Sqlite {
 impl Store for Sqlite {
     async fn groups(&self, keys: Vec<String>) -> Result<HashMap<String, KnownGroup>, OutboxError> {
         // A few rows by their keys cost less than a walk to another thread and back, which every acceptance would pay.
-        // Behind a long read it is better to wait there than to hold up this thread.
-        if let Ok(reader) = self.reader.try_lock() {
+        // Behind a long read it is better to wait there than to hold up this thread; so it is where this is the only thread
+        // for requests, because a disk that hangs would hold up all of them.
+        let is_alone = tokio::runtime::Handle::current().metrics().num_workers() < 2;
+        if !is_alone && let Ok(reader) = self.reader.try_lock() {
             return group::known(&reader, &keys);
         }
         self.read(move |c| group::known(c, &keys)).await
@@ -101,7 +109,8 @@ impl Store for Sqlite {
     async fn enqueue(&self, acceptance: Acceptance) -> Result<Enqueued, OutboxError> {
         let acceptance = PreparedAcceptance::new(acceptance)?;
         let window = self.repeat_window;
-        self.writer.run(move |c| enqueue::enqueue(c, &acceptance, window)).await
+        let enqueue = move |c: &Connection| enqueue::enqueue(c, &acceptance, window);
+        self.writer.run_within(PATIENCE, enqueue).await
     }
 
     async fn claim_due(&self, now: Timestamp, limit: usize, fold: &FoldPolicy) -> Result<Vec<Delivery>, OutboxError> {
@@ -146,7 +155,7 @@ impl Store for Sqlite {
 
     async fn probe(&self) -> Result<(), OutboxError> {
         let probe = |c: &Connection| Ok(c.prepare_cached(PROBE)?.execute([]).map(drop)?);
-        self.writer.run(probe).await
+        self.writer.run_within(PATIENCE, probe).await
     }
 
     async fn prune(&self, now: Timestamp) -> Result<u64, OutboxError> {
@@ -158,10 +167,12 @@ impl Store for Sqlite {
         let mut removed = 0;
         loop {
             match self.writer.run(move |c| operator::prune_step(c, now, keep)).await? {
-                0 => return Ok(removed),
+                0 => break,
                 step => removed += step,
             }
         }
+        while self.writer.run(files::give_back).await? {}
+        Ok(removed)
     }
 
     async fn list(&self, filter: Filter) -> Result<Vec<Delivery>, OutboxError> {

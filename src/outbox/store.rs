@@ -4,6 +4,8 @@
 //! pure, so that the two cannot come to differ.
 
 use std::collections::HashMap;
+use std::future::Future;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -30,6 +32,39 @@ pub(super) const PRUNE_STEP: i64 = 500;
 
 /// What a delivery that the operator drops while it waits says of its end.
 pub(super) const DROPPED: &str = "dropped by the operator";
+
+/// Ends a call that takes too long, and says so with `late`.
+pub(super) async fn within<T>(
+    patience: Duration,
+    late: &str,
+    call: impl Future<Output = Result<T, OutboxError>> + Send,
+) -> Result<T, OutboxError> {
+    let late = |_| OutboxError::unavailable(late);
+    tokio::time::timeout(patience, call).await.map_err(late)?
+}
+
+/// Says that a row cannot be read, which only a damaged table or a hand in it explains, and that it has been given up:
+/// no other may wait behind it.
+pub(super) fn given_up(id: DeliveryId, error: &impl std::fmt::Display) -> String {
+    tracing::error!(
+        delivery.id = %id, error.message = %error,
+        "a delivery cannot be read from the outbox and was given up; it is kept, see `grafana-matrix-relay outbox show {id}`"
+    );
+    metrics::counter!("relay_deliveries_dead_total").increment(1);
+    clean(&format!("it cannot be read: {error}"))
+}
+
+/// What people see of a message that cannot be read.
+pub(super) fn unreadable(error: &impl std::fmt::Display) -> RenderedMessage {
+    let text = format!("(it cannot be read: {error})");
+    RenderedMessage {
+        body: text.clone(),
+        formatted_body: String::new(),
+        msgtype: MsgType::Notice,
+        mentions: Mentions::default(),
+        headline: text,
+    }
+}
 
 /// One database.
 #[async_trait]

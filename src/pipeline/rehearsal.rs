@@ -72,12 +72,17 @@ pub fn rehearse(
             now: *now,
         };
         let told = teller.next(&compared, before.as_ref());
-        for (number, delivery) in told.deliveries.into_iter().enumerate() {
+        let mut deliveries = told.deliveries;
+        deliveries.sort_by_key(|delivery| delivery.part.gives_way());
+        for (number, delivery) in deliveries.into_iter().enumerate() {
             let event_id = format!("${}-{}", index + 1, number + 1);
+            if delivery.part == Part::Head {
+                (head, latest) = (None, None);
+            }
             let relation = delivery.part.relation(head.clone(), latest.clone());
             match delivery.part {
-                Part::Head => (head, latest) = (Some(event_id.clone()), None),
-                Part::Line => latest = Some(event_id.clone()),
+                Part::Head => head = Some(event_id.clone()),
+                Part::Line | Part::Rest { .. } => latest = Some(event_id.clone()),
                 Part::Message | Part::Edit | Part::Reply | Part::Reaction { .. } => {}
             }
             events.push(Event {

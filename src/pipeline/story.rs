@@ -202,15 +202,20 @@ impl Teller<'_> {
         self.parts(messages.into_iter().map(unmentioned).collect(), Part::Edit, None)
     }
 
-    fn parts(&self, messages: Vec<RenderedMessage>, first: Part, starts_at: Option<Timestamp>) -> Vec<NewDelivery> {
-        let rest = match (&first, self.destination.policy.mode) {
-            (Part::Message, _) => Part::Message,
-            (_, Mode::Live | Mode::Thread) => Part::Line,
-            (_, Mode::Reply | Mode::Reaction | Mode::New) => Part::Reply,
+    fn parts(&self, messages: Vec<RenderedMessage>, part: Part, starts_at: Option<Timestamp>) -> Vec<NewDelivery> {
+        let threaded = matches!(self.destination.policy.mode, Mode::Live | Mode::Thread);
+        let is_message = part == Part::Message;
+        let rest = |number| {
+            if is_message {
+                Part::Message
+            } else {
+                Part::Rest { number, threaded }
+            }
         };
-        let mut messages = messages.into_iter();
-        let first = messages.next().map(|message| self.delivery(message, first, starts_at));
-        let rest = messages.map(|message| self.delivery(quiet(message), rest.clone(), None));
+        let mut messages = (1..).zip(messages);
+        let first = messages.next();
+        let first = first.map(|(_, message)| self.delivery(message, part, starts_at));
+        let rest = messages.map(|(number, message)| self.delivery(quiet(message), rest(number), None));
         first.into_iter().chain(rest).collect()
     }
 

@@ -213,13 +213,9 @@ impl Parts {
 #[async_trait::async_trait]
 impl Checks for Parts {
     async fn checks(&self) -> Vec<Check> {
-        vec![
-            self.outbox().await,
-            self.homeserver().await,
-            self.templates(),
-            self.routes(),
-            self.deliveries().await,
-        ]
+        // At once: each may take as long as what it asks has patience.
+        let (outbox, homeserver, deliveries) = tokio::join!(self.outbox(), self.homeserver(), self.deliveries());
+        vec![outbox, homeserver, self.templates(), self.routes(), deliveries]
     }
 
     async fn metrics(&self) -> String {

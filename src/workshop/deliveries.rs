@@ -45,7 +45,7 @@ struct DeliveryRow {
     last_error: Option<String>,
     /// The event in the room, once it is delivered.
     event_id: Option<String>,
-    /// The digest that names it, once it is folded.
+    /// The delivery that is sent in its place, such as a digest that names it, once it is folded.
     folded_into: Option<i64>,
 }
 
@@ -76,7 +76,7 @@ enum NotRetried {
     /// There is no such delivery.
     #[oai(status = 404)]
     Unknown(ProblemJson),
-    /// It is not dead: it waits, or it is in its room already.
+    /// It is not dead: it waits, or it is in its room already. Or it is out of date: the room is told a newer state.
     #[oai(status = 409)]
     NotDead(ProblemJson),
     /// The store cannot be used now.
@@ -156,6 +156,13 @@ impl Deliveries {
                 StatusCode::CONFLICT,
                 format!("delivery {} is {state}; only a dead one can be sent again", id.0),
             ))),
+            Some(RetryResult::Outdated) => Err(NotRetried::NotDead(problem(
+                StatusCode::CONFLICT,
+                format!(
+                    "delivery {} is out of date: the room is told a newer state of its group",
+                    id.0
+                ),
+            ))),
             Some(RetryResult::Unknown) | None => Err(NotRetried::Unknown(problem(
                 StatusCode::NOT_FOUND,
                 format!("there is no delivery {}", id.0),
@@ -169,7 +176,7 @@ fn row(delivery: Delivery) -> DeliveryRow {
         id: delivery.id.0,
         state: delivery.state.to_string(),
         room: delivery.room.to_string(),
-        headline: delivery.message.headline,
+        headline: delivery.message.headline.replace('\n', " / "),
         accepted_at: delivery.accepted_at.to_string(),
         attempts: delivery.attempts,
         last_error: delivery.last_error,

@@ -183,14 +183,14 @@ async fn documented_page_goes_out_whenever_something_critical_starts() {
     let mut seen = 0;
     for (alerts, expected) in [
         (&[("a", "warning", true)][..], vec![("", false)]),
-        // An edit of the head pings nobody; the line does.
+        // The line pings and goes first; the edit of the head pings nobody.
         (
             &[("a", "warning", true), ("b", "critical", true)],
-            vec![("m.replace", false), ("m.thread", true)],
+            vec![("m.thread", true), ("m.replace", false)],
         ),
         (
             &[("a", "warning", true), ("b", "critical", true), ("c", "warning", true)],
-            vec![("m.replace", false), ("m.thread", false)],
+            vec![("m.thread", false), ("m.replace", false)],
         ),
         (
             &[
@@ -198,7 +198,7 @@ async fn documented_page_goes_out_whenever_something_critical_starts() {
                 ("b", "critical", false),
                 ("c", "warning", false),
             ],
-            vec![("m.replace", false), ("m.thread", false)],
+            vec![("m.thread", false), ("m.replace", false)],
         ),
         // A new head, of a mixed group.
         (&[("a", "warning", false), ("d", "critical", true)], vec![("", true)]),

@@ -1,5 +1,7 @@
 //! The relay's process ends at the worst moment, again and again; the room shows nothing of it.
 
+mod truth;
+
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -9,11 +11,10 @@ use jiff::{SignedDuration, Timestamp};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use reqwest::StatusCode;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use self::truth::Truth;
 use crate::app::firing;
-use crate::live::story::alert;
-use crate::live::truth::Truth;
 use crate::night::names;
 use crate::support::matrix::http_client;
 use crate::support::postgres;
@@ -150,9 +151,7 @@ async fn killed_in_the_middle_of_groups(seed: u64) {
     for minute in 0..40 {
         let (group, which) = (stage.random.random_range(0..3), stage.random.random_range(0..3));
         truth.toggle(group, which, minute);
-        let alerts = truth.snapshot(group);
-        let alerts: Vec<Value> = alerts.iter().map(|text| alert(begin, text, 96.5, true)).collect();
-        let body = json!({"version": "1", "groupKey": format!("{{}}:{{g=\"{group}\"}}"), "alerts": alerts});
+        let body = truth.snapshot(group, begin);
         stage.post(&mut relay, &body, 8).await;
     }
     stage.until_delivered().await;

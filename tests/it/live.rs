@@ -3,10 +3,12 @@
 
 mod modes;
 mod runs;
-pub(crate) mod story;
-pub(crate) mod truth;
+mod storm;
+mod story;
 
 use std::time::Duration;
+
+use grafana_matrix_relay::message::Mode;
 
 use story::Live;
 
@@ -125,7 +127,7 @@ async fn what_was_cut_off_is_not_called_resolved_and_what_is_gone_not_recovered(
     let gone = "⚪ NO LONGER REPORTED · B · Grafana does not list it any more and did not say that it recovered";
     assert!(lines.last().unwrap().contains(gone), "{lines:?}");
     // B did not recover, so neither has the group.
-    live.night.policy.mode = grafana_matrix_relay::message::Mode::Reaction;
+    live.night.policy.mode = Mode::Reaction;
     live.post(30, &["C 19-29"]).await;
     assert!(live.lines().await[0].contains("⚪×1"), "{:?}", live.lines().await);
 }
@@ -171,6 +173,65 @@ async fn a_head_that_nobody_has_seen_takes_up_what_follows() {
         "loud ✅ RESOLVED · B · after 2 min · was critical"
     );
     assert_eq!(live.sends(), 4);
+}
+
+#[tokio::test]
+async fn a_group_that_flaps_in_an_outage_is_one_head_at_its_end() {
+    for mode in [Mode::Live, Mode::Thread, Mode::Reply, Mode::Reaction] {
+        let mut live = Live::new().await;
+        live.night.policy.mode = mode;
+        live.hold();
+        for episode in 0..10 {
+            let (begin, end) = (10 * episode, 10 * episode + 5);
+            live.post(begin, &[&format!("A {begin}")]).await;
+            live.post(end, &[&format!("A {begin}-{end}")]).await;
+        }
+        let expected: &[&str] = match mode {
+            Mode::Live => &["loud ✅ RESOLVED · A · after 5 min · was critical"],
+            Mode::Thread => &[
+                "loud 🔥 FIRING · A · critical",
+                "| ✅ RESOLVED · A · after 5 min · was: needs you · A = 96.5",
+            ],
+            Mode::Reply => &[
+                "loud 🔥 FIRING · A · critical",
+                "> ✅ RESOLVED · A · after 5 min · was: needs you · A = 96.5",
+            ],
+            _ => &["loud 🔥 FIRING · A · critical ✅×1"],
+        };
+        live.sees(expected).await;
+        // Fires again while the end still waits: nobody is told of an end after that.
+        live.hold();
+        live.post(100, &["A 100"]).await;
+        live.post(105, &["A 100-105"]).await;
+        live.post(110, &["A 110"]).await;
+        let lines = live.lines().await;
+        assert_eq!(lines.last().unwrap(), "loud 🔥 FIRING · A · critical", "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_head_cannot_hold_is_that_of_its_newest_text() {
+    let mut live = Live::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let template = "{% for n in range(1200) %}row {{ n }} · {{ headline }}\n\n{% endfor %}";
+    std::fs::write(folder.path().join("alert.md.j2"), template).unwrap();
+    live.night.templates = Some(folder.path().to_owned());
+    live.hold();
+    live.post(0, &["A 0"]).await;
+    live.post(10, &["A 0-9"]).await;
+    let lines = live.lines().await;
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.starts_with("| row 1199 · ✅ RESOLVED · A")),
+        "{lines:#?}"
+    );
+    assert!(!live.told().contains("FIRING"));
+    let sent = live.sends();
+    // The next head and its rests, in a thread of its own.
+    live.post(20, &["A 19"]).await;
+    live.lines().await;
+    assert_eq!((live.sends(), live.loud()), (2 * sent, 2));
 }
 
 #[tokio::test]

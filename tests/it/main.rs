@@ -22,6 +22,8 @@ mod editing;
 #[cfg(test)]
 mod front_door;
 #[cfg(test)]
+mod full_disk;
+#[cfg(test)]
 mod gallery;
 #[cfg(test)]
 mod hookshot;

@@ -4,6 +4,7 @@
 //! accepted is in its room, or named in a digest, once and in order.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub(crate) struct Night {
     pub(crate) now: Moment,
     /// How groups appear in the rooms from now on.
     pub(crate) policy: MessagePolicy,
+    /// A folder with templates of the test's own.
+    pub(crate) templates: Option<PathBuf>,
     worker: Worker,
     courier: Arc<Courier>,
     settings: outbox::Settings,
@@ -83,6 +86,7 @@ impl Night {
             outbox,
             now,
             policy: MessagePolicy::default(),
+            templates: None,
             worker,
             courier,
             settings,
@@ -114,7 +118,7 @@ impl Night {
 
     pub(crate) async fn accept_body(&self, room: &RoomAddress, body: &[u8]) -> Accepted {
         let renderer = Renderer::open(&render::Settings {
-            templates_dir: None,
+            templates_dir: self.templates.clone(),
             time_zone: jiff::tz::TimeZone::UTC,
         });
         let router = Router::to_room(room.clone(), TemplateName::default(), self.policy.clone());
@@ -192,6 +196,7 @@ impl Night {
             outbox,
             now,
             policy,
+            templates,
             worker,
             settings,
             accepted,
@@ -210,6 +215,7 @@ impl Night {
             outbox,
             now,
             policy,
+            templates,
             worker,
             courier,
             settings,

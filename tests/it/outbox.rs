@@ -3,9 +3,12 @@
 //! A fact is an async function that takes a fresh [`place::Place`]; `on_every_store!` makes a test of it per store.
 
 mod place;
+mod tale;
 mod timeline;
 
+mod again;
 mod crash;
+mod damage;
 mod doubt;
 mod fold;
 mod group;
@@ -13,11 +16,15 @@ mod interleavings;
 mod model;
 mod operator;
 mod order;
+mod races;
 mod record;
 mod recording;
 mod repeat;
 mod replicas;
 mod schema;
+mod stories;
+mod turns;
+mod unseen;
 
 /// Makes a test of each fact on each store.
 macro_rules! on_every_store {

@@ -58,18 +58,22 @@ async fn reasons_are_for_those_who_may_see_the_pages_or_the_metrics() {
     assert!(tells_why(&report(ask().bearer_auth("prometheus")).await));
     assert!(tells_why(&report(ask().basic_auth("me", Some("password"))).await));
     assert!(!tells_why(&report(ask()).await));
-    // A sender's token is a wrong one here, and after so many of them nobody from there is believed.
+    // A sender's token is a wrong one here, and counts as one.
     for _ in 0..2 {
         assert!(!tells_why(&report(ask().bearer_auth("senders")).await));
     }
-    assert!(!tells_why(&report(ask().bearer_auth("prometheus")).await));
-    let blocked = app
-        .request(Method::GET, "/metrics")
-        .bearer_auth("prometheus")
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(blocked.status(), StatusCode::TOO_MANY_REQUESTS);
+    let wrong = app.request(Method::GET, "/metrics").bearer_auth("senders");
+    assert_eq!(wrong.send().await.unwrap().status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(tells_why(&report(ask().bearer_auth("prometheus")).await));
+}
+
+#[tokio::test]
+async fn a_page_that_lets_its_name_lead_here_is_told_no_reasons() {
+    let app = app(|_| {}).await;
+    let rebound = app
+        .request(Method::GET, "/health/ready")
+        .header("host", "evil.example.org");
+    assert!(!tells_why(&report(rebound).await));
 }
 
 #[tokio::test]

@@ -300,7 +300,7 @@ async fn a_mixed_group_is_split_over_two_rooms_by_its_labels() {
     let room = &all.room_id;
     synapse
         .person
-        .wait_until(room, "the later alert", Duration::from_secs(60), arrived)
+        .wait_until(room, "the later alert", Duration::from_mins(1), arrived)
         .await;
     let elsewhere = synapse.person.messages(&web.room_id).await;
     assert_eq!(elsewhere.len(), 1, "{elsewhere:?}");

@@ -175,15 +175,15 @@ async fn sequence_is_told_as_its_room_gets_it() {
         told,
         [
             row(1, "$1-1", "", "", "m.text"),
-            row(2, "$2-1", "m.replace", "$1-1", "m.text"),
-            row(2, "$2-2", "m.thread", "$1-1", "m.text"),
-            row(3, "$3-1", "m.replace", "$1-1", "m.text"),
-            row(3, "$3-2", "m.thread", "$1-1", "m.notice"),
-            row(4, "$4-1", "m.replace", "$1-1", "m.notice"),
-            row(4, "$4-2", "m.thread", "$1-1", "m.notice"),
+            row(2, "$2-1", "m.thread", "$1-1", "m.text"),
+            row(2, "$2-2", "m.replace", "$1-1", "m.text"),
+            row(3, "$3-1", "m.thread", "$1-1", "m.notice"),
+            row(3, "$3-2", "m.replace", "$1-1", "m.text"),
+            row(4, "$4-1", "m.thread", "$1-1", "m.notice"),
+            row(4, "$4-2", "m.replace", "$1-1", "m.notice"),
         ]
     );
-    assert_eq!(events[6]["event"]["m.relates_to"]["m.in_reply_to"]["event_id"], "$3-2");
+    assert_eq!(events[5]["event"]["m.relates_to"]["m.in_reply_to"]["event_id"], "$3-1");
     assert_eq!(answer["diagnostics"], json!([]));
 
     // The same bodies as really posted: the room gets the same events, in the same order.
@@ -215,14 +215,14 @@ async fn drafts_of_head_and_line_are_tried_together() {
             .map(|message| message["body"].as_str().unwrap().to_owned())
             .collect()
     };
-    assert_eq!(bodies(&preview(&app, &request).await), ["head 1", "head 0", "line 0/1"]);
+    assert_eq!(bodies(&preview(&app, &request).await), ["head 1", "line 0/1", "head 0"]);
     request["source"] = json!("ok\n{{ chnage }}");
     let answer = preview(&app, &request).await;
     let error = &answer["diagnostics"][0];
     assert_eq!((&error["file"], &error["line"]), (&json!("update.md.j2"), &json!(2)));
     assert_eq!(answer["diagnostics"].as_array().unwrap().len(), 1, "{answer}");
     // What is no template of lines takes the relay's own.
-    assert!(bodies(&answer)[2].contains("CheckoutSlow"), "{answer}");
+    assert!(bodies(&answer)[1].contains("CheckoutSlow"), "{answer}");
 
     let payloads = json!({"sequence": [firing("Mine"), firing("Mine")]});
     assert_eq!(preview(&app, &payloads).await["messages"].as_array().unwrap().len(), 1);

@@ -1,7 +1,7 @@
 //! The lines of a digest: which notifications share one, and how it reads.
 //!
-//! Guarantees: every notification is in exactly one line, and the lines follow the order in which they waited. It knows of a
-//! headline only that its parts are set apart by `·`.
+//! Guarantees: every notification is in exactly one line, those too that were joined while they waited, and the lines
+//! follow the order in which they waited. It knows of a headline only that its parts are set apart by `·`.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -34,10 +34,22 @@ impl Stamp<'_> {
     }
 }
 
+/// One headline. Of several that were joined only the first has a time: it is the one that was waiting already.
+struct Named<'a> {
+    headline: &'a str,
+    at: Option<Timestamp>,
+}
+
 /// The same headline so many times, one after the other: a flapping alert, which one line with a count tells better.
 struct Same<'a> {
     headline: &'a str,
-    run: &'a [Waiting],
+    run: &'a [Named<'a>],
+}
+
+/// When the first and the last of them were, as far as that is known.
+fn ends<'a>(mut named: impl DoubleEndedIterator<Item = &'a Named<'a>>) -> Option<(Timestamp, Timestamp)> {
+    let first = named.by_ref().find_map(|one| one.at)?;
+    Some((first, named.rev().find_map(|one| one.at).unwrap_or(first)))
 }
 
 /// One line of a digest.
@@ -47,12 +59,24 @@ pub(super) struct Line {
     pub(super) when: String,
 }
 
+/// What a waiting delivery is named by.
+pub(super) fn headlines(waiting: &Waiting) -> impl Iterator<Item = &str> {
+    waiting.headline.split('\n')
+}
+
 /// The lines, without their marks.
 pub(super) fn lines(waiting: &[Waiting], rung: Rung, stamp: &Stamp<'_>) -> Vec<Line> {
-    let same: Vec<Same<'_>> = waiting
+    let of_one = |one| {
+        headlines(one).enumerate().map(|(number, headline)| Named {
+            headline,
+            at: (number == 0).then_some(one.accepted_at),
+        })
+    };
+    let named: Vec<Named<'_>> = waiting.iter().flat_map(of_one).collect();
+    let same: Vec<Same<'_>> = named
         .chunk_by(|a, b| a.headline == b.headline)
         .map(|run| Same {
-            headline: &run[0].headline,
+            headline: run[0].headline,
             run,
         })
         .collect();
@@ -98,18 +122,16 @@ fn differs_in(a: &str, b: &str) -> Option<usize> {
 fn alone(one: &Same<'_>, rung: Rung, stamp: &Stamp<'_>) -> Line {
     let text = cut(one.headline, rung.piece);
     let is_full = rung.piece == super::LADDER[0].piece;
-    let time = |waiting: &Waiting| {
-        if is_full {
-            stamp.with_zone(waiting.accepted_at)
-        } else {
-            stamp.short(waiting.accepted_at)
-        }
+    let time = |at| {
+        if is_full { stamp.with_zone(at) } else { stamp.short(at) }
     };
-    let when = match one.run {
-        [first, .., last] => format!("({} to {}, {} times)", time(first), time(last), one.run.len()),
+    let when = match (one.run.len(), ends(one.run.iter())) {
         // Where every byte counts, the title's time has to do.
-        [single] if rung.piece >= 60 => format!("({})", time(single)),
-        _ => String::new(),
+        (1, Some((at, _))) if rung.piece >= 60 => format!("({})", time(at)),
+        (1, _) => String::new(),
+        (times, Some((first, last))) if first != last => format!("({} to {}, {times} times)", time(first), time(last)),
+        (times, Some((at, _))) => format!("({}, {times} times)", time(at)),
+        (times, None) => format!("({times} times)"),
     };
     Line { text, when }
 }
@@ -132,14 +154,11 @@ fn joined(same: &[Same<'_>], at: usize, rung: Rung, stamp: &Stamp<'_>) -> Line {
         }
     });
     let text = parts.collect::<Vec<_>>().join(SEPARATOR);
-    let ends = [
-        same.first().and_then(|one| one.run.first()),
-        same.last().and_then(|one| one.run.last()),
-    ];
-    let when = match ends.map(|end| end.map(|one| stamp.short(one.accepted_at))) {
-        [Some(from), Some(to)] if from != to => format!("({from} to {to})"),
-        [Some(at), _] => format!("({at})"),
-        _ => String::new(),
+    let times = ends(same.iter().flat_map(|one| one.run)).map(|(first, last)| (stamp.short(first), stamp.short(last)));
+    let when = match times {
+        Some((from, to)) if from != to => format!("({from} to {to})"),
+        Some((at, _)) => format!("({at})"),
+        None => String::new(),
     };
     Line { text, when }
 }

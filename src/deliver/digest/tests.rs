@@ -59,6 +59,49 @@ fn every_waiting_notification_is_named_in_order_and_escaped() {
 }
 
 #[test]
+fn what_was_joined_while_it_waited_is_named_line_by_line() {
+    let backlog = [
+        waiting(
+            0,
+            "🔥 NEWLY FIRING 1 · DiskFull\n✅ RESOLVED 1 · DiskFull\n✅ RESOLVED 1 · DiskFull",
+        ),
+        waiting(60, "✅ RESOLVED 1 · DiskFull"),
+        waiting(120, "🔥 X"),
+    ];
+    let digest = compose(&backlog);
+    let lines: Vec<&str> = digest.message.body.lines().collect();
+    assert!(lines[0].starts_with("📬 5 notifications waited"), "{lines:?}");
+    assert_eq!(
+        lines[1..],
+        [
+            "• 🔥 NEWLY FIRING 1 · DiskFull (09:13 UTC)",
+            "• ✅ RESOLVED 1 · DiskFull (09:14 UTC, 3 times)",
+            "• 🔥 X (09:15 UTC)"
+        ]
+    );
+    let many: Vec<_> = (0..1_000)
+        .map(|row| {
+            waiting(
+                row,
+                &(0..50)
+                    .map(|n| format!("Row{row:03} {n}"))
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+            )
+        })
+        .collect();
+    let digest = compose(&many);
+    assert!(digest.taken > 1);
+    for row in &many[..digest.taken] {
+        let named = row
+            .headline
+            .lines()
+            .all(|headline| digest.message.body.contains(headline));
+        assert!(named, "{}", row.headline);
+    }
+}
+
+#[test]
 fn times_are_those_of_the_zone_with_a_date_where_it_is_not_today() {
     let berlin = TimeZone::get("Europe/Berlin").unwrap();
     let backlog = [waiting(0, "A"), waiting(1, "B")];

@@ -1,18 +1,18 @@
-//! Claiming in PostgreSQL: whoever locks the room's row may take its head.
+//! Claiming in PostgreSQL: whoever locks the room's row may take what is next in it.
 //!
-//! Guarantees: never more than one delivery of a room at a time over all replicas, and always the head: the head is
-//! looked up after the row is locked, and everything that changes a head holds that lock. Enqueueing does not need the
-//! row, so a busy room is claimed all the same.
+//! Guarantees: never more than one delivery of a room at a time over all replicas, and always the one whose turn it is:
+//! that is looked up after the row is locked, and everything that ends a turn holds that lock. Enqueueing does not need
+//! the row, so a busy room is claimed all the same.
 
 use jiff::Timestamp;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, Row as _};
 
 use super::database::begin;
-use super::read::{self, Row};
-use crate::message::TxnId;
-use crate::outbox::fold::FOLD_AT_MOST;
-use crate::outbox::store::{CLOCK_SLACK_MS, Summary, UNTRIED_MS, message_text, millis, timestamp};
-use crate::outbox::{Delivery, DeliveryId, Digest, FoldPolicy, OutboxError, Waiting};
+use super::fold;
+use super::read;
+use crate::outbox::store::{CLOCK_SLACK_MS, UNTRIED_MS, given_up, millis, timestamp};
+use crate::outbox::turn::{Queue, Waits};
+use crate::outbox::{Delivery, DeliveryId, FoldPolicy, OutboxError};
 
 /// Rooms that may be tried and have something waiting, least recently tried first. A lease ends ten seconds after it
 /// was last renewed; one that lies further ahead was set before the database's clock was set back.
@@ -25,49 +25,30 @@ const LOCK_DUE_ROOMS: &str = "
     ORDER BY r.lease_until NULLS FIRST, r.id LIMIT $3
     FOR NO KEY UPDATE OF r SKIP LOCKED";
 
-const HEADS: &str = "
-    SELECT r.id, d.id, d.attempts, d.accepted_at
-    FROM unnest($1::integer[]) WITH ORDINALITY AS r (id, n) CROSS JOIN LATERAL (
-        SELECT h.id, h.attempts, h.accepted_at FROM outbox_delivery h
-        WHERE h.room_id = r.id AND h.state = 'waiting' ORDER BY h.position LIMIT 1) d
+const QUEUES: &str = "
+    SELECT q.id, q.overtaken, f.gives_way, f.id, f.attempts, f.accepted_at, n.id, n.attempts, n.accepted_at
+    FROM unnest($1::integer[]) WITH ORDINALITY AS r (id, n) JOIN outbox_room q ON q.id = r.id
+    CROSS JOIN LATERAL (
+        SELECT w.id, w.attempts, w.accepted_at, w.gives_way FROM outbox_delivery w
+        WHERE w.room_id = r.id AND w.state = 'waiting' ORDER BY w.position LIMIT 1) f
+    LEFT JOIN LATERAL (
+        SELECT w.id, w.attempts, w.accepted_at FROM outbox_delivery w
+        WHERE w.room_id = r.id AND w.state = 'waiting' AND NOT w.gives_way ORDER BY w.position LIMIT 1) n ON f.gives_way
     ORDER BY r.n";
 
-const WAITS_BEHIND: &str = "
-    SELECT EXISTS (
-        SELECT 1 FROM outbox_delivery WHERE room_id = $1 AND state = 'waiting' AND part NOT IN ('edit', 'reaction')
-        ORDER BY position LIMIT 1 OFFSET $2)";
-
-/// Locked, so that no acceptance rewrites a row after the digest has named it.
-const RUN: &str = "
-    SELECT id, attempts, accepted_at, starts_at, message FROM outbox_delivery
-    WHERE room_id = $1 AND state = 'waiting' AND part NOT IN ('edit', 'reaction')
-    ORDER BY position LIMIT $2 FOR NO KEY UPDATE";
-
-const FOLD: &str = "UPDATE outbox_delivery SET state = 'folded' WHERE id = ANY($1)";
-/// The digest rings for the heads that it names.
-const RING: &str = "
-    UPDATE outbox_head SET rang = true WHERE id IN (SELECT head_id FROM outbox_delivery WHERE id = ANY($1))";
-/// The digest takes the place of its first member, which leaves the queue just before; or, where an edit that is not
-/// folded stands in front of that, the place in front of the edit.
-const INSERT_DIGEST: &str = "
-    INSERT INTO outbox_delivery (room_id, position, txn_id, message, accepted_at, starts_at, members)
-    SELECT room_id, least(position, (
-            SELECT w.position - 1 FROM outbox_delivery w WHERE w.room_id = d.room_id AND w.state = 'waiting'
-            ORDER BY w.position LIMIT 1)),
-        $2, $3, $4, $5, $6 FROM outbox_delivery d WHERE id = $1
-    RETURNING id";
-const NAME_DIGEST: &str = "UPDATE outbox_delivery SET folded_into = $2 WHERE id = ANY($1)";
-
 const HOLD_ROOMS: &str = "
-    UPDATE outbox_room SET in_flight = held.delivery, owner = $3, lease_until = clock_timestamp() + interval '10 s'
-    FROM unnest($1::integer[], $2::bigint[]) AS held (room, delivery) WHERE outbox_room.id = held.room";
+    UPDATE outbox_room SET in_flight = held.delivery, overtaken = held.overtaken, owner = $4,
+        lease_until = clock_timestamp() + interval '10 s'
+    FROM unnest($1::integer[], $2::bigint[], $3::integer[]) AS held (room, delivery, overtaken)
+    WHERE outbox_room.id = held.room";
 
-/// The time towards giving up goes on only if the last attempt was between $3 and $4, which is lately.
+/// The time towards giving up goes on only if the last attempt was between $3 and $4, which is lately. An acceptance may
+/// have let another row say what one of them does, a moment ago.
 const BEGIN_ATTEMPT: &str = "
-    UPDATE outbox_delivery d SET attempts = d.attempts + 1, last_attempt_at = $2,
+    UPDATE outbox_delivery d SET attempts = d.attempts + 1, gives_way = false, last_attempt_at = $2,
         first_attempt_at =
             CASE WHEN d.last_attempt_at BETWEEN $3 AND $4 THEN coalesce(d.first_attempt_at, $2) ELSE $2 END
-    FROM outbox_room r WHERE d.id = ANY($1) AND r.id = d.room_id
+    FROM outbox_room r WHERE d.id = ANY($1) AND d.state = 'waiting' AND r.id = d.room_id
     RETURNING d.*, r.address, true AS is_in_flight,
         (SELECT event_id FROM outbox_head WHERE id = d.head_id) AS head_event,
         (SELECT latest FROM outbox_head WHERE id = d.head_id) AS latest,
@@ -80,7 +61,13 @@ const RELEASE: &str = "
     UPDATE outbox_room SET in_flight = NULL, owner = NULL WHERE id IN (
         SELECT id FROM outbox_room WHERE owner = $1 AND in_flight = ANY($2) ORDER BY id FOR NO KEY UPDATE)";
 
-/// Claims at most `limit` heads.
+const GIVE_UP: &str = "UPDATE outbox_delivery SET state = 'dead', finished_at = $2, last_error = $3 WHERE id = $1";
+/// The others have their turn before it.
+const PASS_ROOM: &str = "
+    UPDATE outbox_room SET lease_until = clock_timestamp(), in_flight = NULL, owner = NULL
+    WHERE id = (SELECT room_id FROM outbox_delivery WHERE id = $1)";
+
+/// Claims at most `limit` deliveries, one of each room. What cannot be read is given up instead.
 pub(super) async fn claim_due(
     pool: &PgPool,
     owner: &str,
@@ -98,94 +85,89 @@ pub(super) async fn claim_due(
     if rooms.is_empty() {
         return Ok(Vec::new());
     }
-    let heads: Vec<(i32, i64, i32, i64)> = sqlx::query_as(HEADS).bind(&rooms).fetch_all(&mut *transaction).await?;
-    let (mut taken, mut ids) = (Vec::new(), Vec::new());
-    for (room, head, attempts, accepted_at) in heads {
-        let head = match fold.looks_behind(read::unsigned(attempts), timestamp(accepted_at), now) {
-            Some(behind) => folded(&mut transaction, room, behind, now, fold).await?.unwrap_or(head),
-            None => head,
+    let queues: Vec<QueueRow> = sqlx::query_as(QUEUES).bind(&rooms).fetch_all(&mut *transaction).await?;
+    let mut taken = Vec::with_capacity(queues.len());
+    for row in queues {
+        let (room, queue) = queue(row);
+        let turn = queue.turn();
+        let digest = if turn.is_news {
+            fold::folded(&mut transaction, room, turn.next, now, fold).await?
+        } else {
+            None
         };
-        taken.push(room);
-        ids.push(head);
+        taken.push((room, digest.unwrap_or(turn.next.id), turn.overtaken));
     }
-    let hold = sqlx::query(HOLD_ROOMS).bind(&taken).bind(&ids).bind(owner);
-    hold.execute(&mut *transaction).await?;
-    let begun: Vec<Row> = sqlx::query_as(BEGIN_ATTEMPT)
+    let ids: Vec<i64> = taken.iter().map(|(_, id, _)| id.0).collect();
+    let begun = sqlx::query(BEGIN_ATTEMPT)
         .bind(&ids)
         .bind(millis(now))
         .bind(millis(now) - UNTRIED_MS)
         .bind(millis(now) + CLOCK_SLACK_MS)
         .fetch_all(&mut *transaction)
         .await?;
+    let mut claimed = Vec::with_capacity(begun.len());
+    for row in &begun {
+        match read::sendable(row) {
+            Ok(delivery) => claimed.push(delivery),
+            Err(error) => give_up(&mut transaction, DeliveryId(row.try_get("id")?), &error, now).await?,
+        }
+    }
+    taken.retain(|(_, id, _)| claimed.iter().any(|delivery| delivery.id == *id));
+    hold(&mut transaction, owner, &taken).await?;
     transaction.commit().await?;
-    let mut claimed: Vec<Delivery> = begun.into_iter().map(|row| row.0).collect();
     claimed.sort_by_key(|delivery| ids.iter().position(|id| *id == delivery.id.0));
     Ok(claimed)
 }
 
-/// The digest that now stands at the head of the room, if its backlog called for one.
-async fn folded(
+/// No room waits behind a row that cannot be read.
+async fn give_up(
     connection: &mut PgConnection,
-    room: i32,
-    behind: usize,
+    id: DeliveryId,
+    error: &sqlx::Error,
     now: Timestamp,
-    fold: &FoldPolicy,
-) -> Result<Option<i64>, OutboxError> {
-    let behind = i64::try_from(behind).unwrap_or(i64::MAX);
-    let enough = sqlx::query_scalar(WAITS_BEHIND).bind(room).bind(behind);
-    if !enough.fetch_one(&mut *connection).await? {
-        return Ok(None);
-    }
-    let run = untried_run(connection, room).await?;
-    match fold.digest(&run, now) {
-        Some(digest) => write_digest(connection, &run[..digest.taken], &digest).await.map(Some),
-        None => Ok(None),
-    }
+) -> Result<(), OutboxError> {
+    let give_up = sqlx::query(GIVE_UP)
+        .bind(id.0)
+        .bind(millis(now))
+        .bind(given_up(id, error));
+    give_up.execute(&mut *connection).await?;
+    sqlx::query(PASS_ROOM).bind(id.0).execute(connection).await?;
+    Ok(())
 }
 
-/// The deliveries from the head on, up to the first that was ever tried.
-async fn untried_run(connection: &mut PgConnection, room: i32) -> Result<Vec<Waiting>, OutboxError> {
-    use futures_util::TryStreamExt;
-    let limit = i64::try_from(FOLD_AT_MOST).unwrap_or(i64::MAX);
-    let query = sqlx::query_as::<_, (i64, i32, i64, Option<i64>, String)>(RUN)
-        .bind(room)
-        .bind(limit);
-    let mut rows = query.fetch(connection);
-    let mut run = Vec::new();
-    let mut untried = true;
-    // The stream is read to its end: what is left unread would be read by the next statement.
-    while let Some((id, attempts, accepted_at, starts_at, message)) = rows.try_next().await? {
-        untried &= attempts == 0;
-        if untried {
-            let summary: Summary = serde_json::from_str(&message)?;
-            run.push(Waiting {
-                id: DeliveryId(id),
-                accepted_at: timestamp(accepted_at),
-                starts_at: starts_at.map(timestamp),
-                headline: summary.headline,
-                msgtype: summary.msgtype,
-                mentions: summary.mentions,
-            });
-        }
-    }
-    Ok(run)
-}
-
-async fn write_digest(connection: &mut PgConnection, members: &[Waiting], digest: &Digest) -> Result<i64, OutboxError> {
-    let ids: Vec<i64> = members.iter().map(|member| member.id.0).collect();
-    sqlx::query(FOLD).bind(&ids).execute(&mut *connection).await?;
-    sqlx::query(RING).bind(&ids).execute(&mut *connection).await?;
-    let id: i64 = sqlx::query_scalar(INSERT_DIGEST)
-        .bind(ids.first())
-        .bind(TxnId::generate().as_str())
-        .bind(message_text(&digest.message)?)
-        .bind(members.iter().map(|member| millis(member.accepted_at)).min())
-        .bind(members.iter().filter_map(|member| member.starts_at).min().map(millis))
-        .bind(i32::try_from(members.len()).unwrap_or(i32::MAX))
-        .fetch_one(&mut *connection)
+/// Writes into the rooms which delivery is being sent, and how often others were overtaken.
+async fn hold(connection: &mut PgConnection, owner: &str, taken: &[(i32, DeliveryId, u32)]) -> Result<(), OutboxError> {
+    let of = |overtaken: u32| i32::try_from(overtaken).unwrap_or(i32::MAX);
+    sqlx::query(HOLD_ROOMS)
+        .bind(taken.iter().map(|(room, ..)| *room).collect::<Vec<i32>>())
+        .bind(taken.iter().map(|(_, id, _)| id.0).collect::<Vec<i64>>())
+        .bind(taken.iter().map(|(.., overtaken)| of(*overtaken)).collect::<Vec<i32>>())
+        .bind(owner)
+        .execute(connection)
         .await?;
-    sqlx::query(NAME_DIGEST).bind(&ids).bind(id).execute(connection).await?;
-    Ok(id)
+    Ok(())
+}
+
+type QueueRow = (i32, i32, bool, i64, i32, i64, Option<i64>, Option<i32>, Option<i64>);
+
+fn queue(row: QueueRow) -> (i32, Queue) {
+    let (room, overtaken, gives_way, first, attempts, accepted_at, news, news_attempts, news_accepted_at) = row;
+    let waits = |id, attempts: i32, accepted_at| Waits {
+        id: DeliveryId(id),
+        attempts: read::unsigned(attempts),
+        accepted_at: timestamp(accepted_at),
+    };
+    let news = news.map(|id| {
+        let (attempts, accepted_at) = (news_attempts.unwrap_or_default(), news_accepted_at.unwrap_or_default());
+        waits(id, attempts, accepted_at)
+    });
+    let queue = Queue {
+        first: waits(first, attempts, accepted_at),
+        gives_way,
+        news,
+        overtaken: read::unsigned(overtaken),
+    };
+    (room, queue)
 }
 
 /// Extends the claims that are still this relay's.

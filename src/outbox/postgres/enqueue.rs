@@ -35,8 +35,10 @@ const FORGET: &str = "DELETE FROM outbox_repeat WHERE key = ANY($1)";
 
 const LOCK_ROOMS: &str = "SELECT pg_advisory_xact_lock($1, room) FROM unnest($2::integer[]) AS room";
 const INSERT: &str = "
-    INSERT INTO outbox_delivery (room_id, txn_id, message, accepted_at, starts_at, part, reaction, head_id)
-    SELECT room_id, txn_id, message, accepted_at, starts_at, part, reaction, head_id
+    INSERT INTO outbox_delivery (room_id, txn_id, message, accepted_at, starts_at, part, reaction, head_id, gives_way)
+    SELECT room_id, txn_id, message, accepted_at, starts_at, part, reaction, head_id,
+        part IN ('edit', 'rest', 'rest-reply', 'reaction')
+            AND EXISTS (SELECT 1 FROM outbox_head h WHERE h.id = head_id AND h.event_id IS NOT NULL)
     FROM unnest($1::integer[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[])
         WITH ORDINALITY AS new (room_id, txn_id, message, accepted_at, starts_at, part, reaction, head_id, n)
     ORDER BY n
@@ -67,6 +69,7 @@ pub(super) async fn accept(
     }
     group::write(&mut transaction, &plan).await?;
     let added = insert(&mut transaction, &plan.rows, &rooms).await?;
+    group::fold(&mut transaction, &plan, &added).await?;
     let mut carried = carried.into_iter();
     let mut answers = Vec::with_capacity(acceptances.len());
     for acceptance in acceptances {

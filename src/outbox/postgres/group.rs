@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use sqlx::{PgConnection, PgPool};
 
 use crate::outbox::part::Part;
-use crate::outbox::plan::{Open, Plan, RowRef, Standing};
+use crate::outbox::plan::{Open, OpenRows, Plan, RowRef, Standing};
 use crate::outbox::store::PreparedAcceptance;
 use crate::outbox::{DeliveryId, KnownGroup, OutboxError};
 
@@ -16,14 +16,18 @@ const KNOWN: &str = "SELECT key, version, state FROM outbox_group WHERE key = AN
 const STANDING: &str = "
     SELECT key, version, head_id FROM outbox_group WHERE key = ANY($1) ORDER BY key FOR NO KEY UPDATE";
 const OPEN: &str = "
-    SELECT id, head_id, part, reaction, message FROM outbox_delivery
-    WHERE head_id = ANY($1) AND state = 'waiting' AND attempts = 0 AND head_id IS NOT NULL
+    SELECT id, head_id, part, reaction FROM outbox_delivery
+    WHERE head_id = ANY($1) AND state = 'waiting' AND attempts = 0 AND last_error IS NULL AND head_id IS NOT NULL
     ORDER BY position FOR NO KEY UPDATE SKIP LOCKED";
+const MESSAGES: &str = "SELECT id, message FROM outbox_delivery WHERE id = ANY($1)";
 
 const NEW_HEADS: &str = "INSERT INTO outbox_head (id) SELECT unnest($1::text[])";
 const REWRITE: &str = "
     UPDATE outbox_delivery SET message = new.message
     FROM unnest($1::bigint[], $2::text[]) AS new (id, message) WHERE outbox_delivery.id = new.id";
+const FOLD: &str = "
+    UPDATE outbox_delivery SET state = 'folded', folded_into = new.carrier
+    FROM unnest($1::bigint[], $2::bigint[]) AS new (id, carrier) WHERE outbox_delivery.id = new.id";
 const WRITE: &str = "
     INSERT INTO outbox_group (key, version, state, head_id, changed_at)
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[])
@@ -58,28 +62,41 @@ pub(super) async fn plan(
         .collect();
     let heads: Vec<&str> = standing.values().filter_map(|group| group.head.as_deref()).collect();
     let open = if heads.is_empty() {
-        Vec::new()
+        OpenRows::default()
     } else {
         open_rows(connection, &heads).await?
     };
     Ok(Plan::new(standing, open))
 }
 
-async fn open_rows(connection: &mut PgConnection, heads: &[&str]) -> Result<Vec<Open>, OutboxError> {
-    let rows: Vec<(i64, String, String, Option<String>, String)> =
-        sqlx::query_as(OPEN).bind(heads).fetch_all(connection).await?;
-    let open = rows.into_iter().map(|(id, head, part, reaction, message)| {
-        Ok(Open {
-            row: RowRef::Stored(DeliveryId(id)),
-            head,
-            part: Part::stored(&part, reaction),
-            message: serde_json::from_str(&message)?,
-        })
+async fn open_rows(connection: &mut PgConnection, heads: &[&str]) -> Result<OpenRows, OutboxError> {
+    let rows: Vec<(i64, String, String, Option<String>)> =
+        sqlx::query_as(OPEN).bind(heads).fetch_all(&mut *connection).await?;
+    let open = rows.into_iter().map(|(id, head, part, reaction)| Open {
+        row: RowRef::Stored(DeliveryId(id)),
+        head,
+        part: Part::stored(&part, reaction),
+        message: None,
     });
-    open.collect()
+    let mut open = OpenRows(open.collect());
+    let mut last_ones: HashMap<i64, &mut Open> = HashMap::new();
+    for last in open.last_ones() {
+        if let RowRef::Stored(id) = last.row {
+            last_ones.insert(id.0, last);
+        }
+    }
+    let ids: Vec<i64> = last_ones.keys().copied().collect();
+    let messages: Vec<(i64, String)> = sqlx::query_as(MESSAGES).bind(&ids).fetch_all(connection).await?;
+    for (id, message) in messages {
+        if let Some(open) = last_ones.get_mut(&id) {
+            // What cannot be read is dealt with by whoever claims it.
+            open.message = serde_json::from_str(&message).ok();
+        }
+    }
+    Ok(open)
 }
 
-/// Writes everything of a plan but its new rows.
+/// Writes everything of a plan but its new rows, and what is folded, perhaps into one of them.
 pub(super) async fn write(connection: &mut PgConnection, plan: &Plan) -> Result<(), OutboxError> {
     if !plan.heads.is_empty() {
         let heads = sqlx::query(NEW_HEADS).bind(&plan.heads);
@@ -101,5 +118,17 @@ pub(super) async fn write(connection: &mut PgConnection, plan: &Plan) -> Result<
             .execute(connection)
             .await?;
     }
+    Ok(())
+}
+
+/// Takes rows out of the queue that are said by others now.
+pub(super) async fn fold(connection: &mut PgConnection, plan: &Plan, added: &[DeliveryId]) -> Result<(), OutboxError> {
+    if plan.folded.is_empty() {
+        return Ok(());
+    }
+    let pairs = plan.folded.iter();
+    let pairs = pairs.filter_map(|(row, into)| Some((row.id(added)?.0, into.id(added)?.0)));
+    let (ids, carriers): (Vec<i64>, Vec<i64>) = pairs.unzip();
+    sqlx::query(FOLD).bind(ids).bind(carriers).execute(connection).await?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What an operator, or the calendar, does to rows in PostgreSQL: retry, drop, prune.
 
 use jiff::{SignedDuration, Timestamp};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use super::database::{LOCKS, begin};
 use super::record::standing;
@@ -10,10 +10,21 @@ use crate::outbox::store::{DROPPED, PRUNE_STEP, millis};
 use crate::outbox::{DeliveryId, DeliveryState, Dropped, OutboxError, Retried, RetryResult};
 
 const LOCK_TAIL: &str = "SELECT pg_advisory_xact_lock($1, $2)";
+/// What shows a state is out of date once a newer one is known in the room or waits for it, and where nothing stands for
+/// its head while its group has another one.
+const IS_OUTDATED: &str = "
+    SELECT d.part IN ('head', 'edit', 'rest', 'rest-reply') AND (
+        h.shown > d.id
+        OR EXISTS (
+            SELECT 1 FROM outbox_delivery n
+            WHERE n.head_id = d.head_id AND n.id > d.id AND n.part = 'edit' AND n.state IN ('waiting', 'folded'))
+        OR h.event_id IS NULL AND NOT EXISTS (SELECT 1 FROM outbox_group g WHERE g.head_id = h.id))
+    FROM outbox_delivery d JOIN outbox_head h ON h.id = d.head_id WHERE d.id = $1";
+
 /// The attempts stay counted, for what was ever tried is never folded; the horizon of giving up begins anew.
 const REQUEUE: &str = "
-    UPDATE outbox_delivery SET state = 'waiting', position = nextval('outbox_position'), finished_at = NULL,
-        first_attempt_at = NULL
+    UPDATE outbox_delivery SET state = 'waiting', gives_way = false, position = nextval('outbox_position'),
+        finished_at = NULL, first_attempt_at = NULL
     WHERE id = $1";
 const WAKE_ROOM: &str = "UPDATE outbox_room SET due_at = 0, waits_since = 0, reason = NULL WHERE id = $1";
 
@@ -32,11 +43,18 @@ const PRUNE_FOLDED: &str = "
         SELECT m.id FROM outbox_delivery d JOIN outbox_delivery m ON m.folded_into = d.id
         WHERE d.state = 'delivered' AND d.finished_at < $1 AND d.members > 0 LIMIT $2
         FOR UPDATE OF m SKIP LOCKED)";
+/// What was taken up by an ordinary message: never more than a few rows each.
+const PRUNE_TAKEN_UP: &str = "
+    DELETE FROM outbox_delivery WHERE id IN (
+        SELECT m.id FROM (
+            SELECT id FROM outbox_delivery WHERE state = 'delivered' AND finished_at < $1 AND members = 0
+            ORDER BY finished_at LIMIT $2) d
+        JOIN outbox_delivery m ON m.folded_into = d.id FOR UPDATE OF m SKIP LOCKED)";
 const PRUNE_DELIVERED: &str = "
     DELETE FROM outbox_delivery WHERE id IN (
         SELECT d.id FROM outbox_delivery d WHERE d.state = 'delivered' AND d.finished_at < $1
-            AND NOT EXISTS (SELECT 1 FROM outbox_delivery m WHERE m.folded_into = d.id) LIMIT $2
-        FOR UPDATE OF d SKIP LOCKED)";
+            AND NOT EXISTS (SELECT 1 FROM outbox_delivery m WHERE m.folded_into = d.id)
+        ORDER BY d.finished_at LIMIT $2 FOR UPDATE OF d SKIP LOCKED)";
 const PRUNE_REPEATS: &str = "
     DELETE FROM outbox_repeat WHERE key IN (
         SELECT key FROM outbox_repeat WHERE accepted_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)";
@@ -70,7 +88,14 @@ pub(super) async fn retry(pool: &PgPool, ids: &[DeliveryId], now: Timestamp) -> 
 
 async fn retry_one(pool: &PgPool, id: DeliveryId, now: Timestamp) -> Result<RetryResult, OutboxError> {
     let mut transaction = begin(pool).await?;
-    let Some(standing) = standing(&mut transaction, id, "").await? else {
+    let result = requeue(&mut transaction, id, now).await?;
+    // Also where nothing has changed: a transaction that is only dropped holds the room a moment longer.
+    transaction.commit().await?;
+    Ok(result)
+}
+
+async fn requeue(connection: &mut PgConnection, id: DeliveryId, now: Timestamp) -> Result<RetryResult, OutboxError> {
+    let Some(standing) = standing(connection, id, "").await? else {
         return Ok(RetryResult::Unknown);
     };
     let state = standing.state.seen(standing.in_flight);
@@ -78,13 +103,15 @@ async fn retry_one(pool: &PgPool, id: DeliveryId, now: Timestamp) -> Result<Retr
         return Ok(RetryResult::NotDead(state));
     }
     let lock_tail = sqlx::query(LOCK_TAIL).bind(LOCKS).bind(standing.room_id);
-    lock_tail.execute(&mut *transaction).await?;
-    sqlx::query(REQUEUE).bind(id.0).execute(&mut *transaction).await?;
-    sqlx::query(WAKE_ROOM)
-        .bind(standing.room_id)
-        .execute(&mut *transaction)
-        .await?;
-    transaction.commit().await?;
+    lock_tail.execute(&mut *connection).await?;
+    let is_outdated = sqlx::query_scalar(IS_OUTDATED).bind(id.0);
+    let is_outdated: Option<bool> = is_outdated.fetch_optional(&mut *connection).await?;
+    if is_outdated.unwrap_or_default() {
+        return Ok(RetryResult::Outdated);
+    }
+    sqlx::query(REQUEUE).bind(id.0).execute(&mut *connection).await?;
+    let wake = sqlx::query(WAKE_ROOM).bind(standing.room_id);
+    wake.execute(connection).await?;
     let idle = standing
         .last_attempt_at
         .map(|last| SignedDuration::from_millis(millis(now).saturating_sub(last)));
@@ -131,6 +158,7 @@ pub(super) async fn prune_step(pool: &PgPool, now: Timestamp, keep: Keep) -> Res
     let mut removed = 0;
     for (statement, keep) in [
         (PRUNE_FOLDED, keep.delivered),
+        (PRUNE_TAKEN_UP, keep.delivered),
         (PRUNE_DELIVERED, keep.delivered),
         (PRUNE_REPEATS, keep.keys),
         (PRUNE_GROUPS, keep.groups),

@@ -3,10 +3,10 @@
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, PgPool, Row as _};
+use sqlx::{PgPool, Row as _};
 
-use crate::message::{RoomAddress, TxnId};
-use crate::outbox::store::{Stored, timestamp, wait_of};
+use crate::message::{RenderedMessage, RoomAddress, TxnId};
+use crate::outbox::store::{Stored, timestamp, unreadable, wait_of};
 use crate::outbox::{Delivery, DeliveryId, DeliveryState, Filter, OutboxError, Part, RoomStats, RoomWait, Stats};
 
 const SHOW: &str = "
@@ -43,38 +43,52 @@ const ROOM_WAIT: &str = "SELECT due_at, waits_since, reason FROM outbox_room WHE
 
 type RoomRow = (String, i64, i64, Option<String>, bool, i64, i64, Option<i64>);
 
-/// A delivery as it comes from the database.
-pub(super) struct Row(pub(super) Delivery);
-
-impl FromRow<'_, PgRow> for Row {
-    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        let time = |name: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(name)?.map(timestamp));
-        let stored = Stored::parse(row.try_get("state")?).map_err(unreadable)?;
-        let part = Part::stored(row.try_get("part")?, row.try_get("reaction")?);
-        Ok(Self(Delivery {
-            id: DeliveryId(row.try_get("id")?),
-            room: row.try_get::<&str, _>("address")?.parse().map_err(unreadable)?,
-            txn_id: TxnId::from_stored(row.try_get("txn_id")?),
-            message: serde_json::from_str(row.try_get("message")?).map_err(unreadable)?,
-            accepted_at: timestamp(row.try_get("accepted_at")?),
-            starts_at: time("starts_at")?,
-            attempts: unsigned(row.try_get::<i32, _>("attempts")?),
-            first_attempt_at: time("first_attempt_at")?,
-            last_attempt_at: time("last_attempt_at")?,
-            last_error: row.try_get("last_error")?,
-            state: stored.seen(row.try_get("is_in_flight")?),
-            finished_at: time("finished_at")?,
-            event_id: row.try_get("event_id")?,
-            folded_into: row.try_get::<Option<i64>, _>("folded_into")?.map(DeliveryId),
-            members: unsigned(row.try_get::<i32, _>("members")?),
-            relation: part.relation(row.try_get("head_event")?, row.try_get("latest")?),
-            part,
-            head_rang: row.try_get::<Option<bool>, _>("rang")?.unwrap_or_default(),
-        }))
-    }
+/// A row that is to be sent; an error where it cannot be read.
+pub(super) fn sendable(row: &PgRow) -> Result<Delivery, sqlx::Error> {
+    delivery(row, room(row)?, message(row)?)
 }
 
-fn unreadable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> sqlx::Error {
+/// A row with all that can be read of it.
+fn shown(row: &PgRow) -> Result<Delivery, sqlx::Error> {
+    let room = room(row).unwrap_or_else(|_| RoomAddress::nowhere());
+    delivery(row, room, message(row).unwrap_or_else(|error| unreadable(&error)))
+}
+
+fn message(row: &PgRow) -> Result<RenderedMessage, sqlx::Error> {
+    serde_json::from_str(row.try_get("message")?).map_err(damaged)
+}
+
+fn room(row: &PgRow) -> Result<RoomAddress, sqlx::Error> {
+    row.try_get::<&str, _>("address")?.parse().map_err(damaged)
+}
+
+fn delivery(row: &PgRow, room: RoomAddress, message: RenderedMessage) -> Result<Delivery, sqlx::Error> {
+    let time = |name: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(name)?.map(timestamp));
+    let stored = Stored::parse(row.try_get("state")?).map_err(damaged)?;
+    let part = Part::stored(row.try_get("part")?, row.try_get("reaction")?);
+    Ok(Delivery {
+        id: DeliveryId(row.try_get("id")?),
+        room,
+        txn_id: TxnId::from_stored(row.try_get("txn_id")?),
+        message,
+        accepted_at: timestamp(row.try_get("accepted_at")?),
+        starts_at: time("starts_at")?,
+        attempts: unsigned(row.try_get::<i32, _>("attempts")?),
+        first_attempt_at: time("first_attempt_at")?,
+        last_attempt_at: time("last_attempt_at")?,
+        last_error: row.try_get("last_error")?,
+        state: stored.seen(row.try_get("is_in_flight")?),
+        finished_at: time("finished_at")?,
+        event_id: row.try_get("event_id")?,
+        folded_into: row.try_get::<Option<i64>, _>("folded_into")?.map(DeliveryId),
+        members: unsigned(row.try_get::<i32, _>("members")?),
+        relation: part.relation(row.try_get("head_event")?, row.try_get("latest")?),
+        part,
+        head_rang: row.try_get::<Option<bool>, _>("rang")?.unwrap_or_default(),
+    })
+}
+
+fn damaged(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> sqlx::Error {
     sqlx::Error::Decode(error.into())
 }
 
@@ -85,13 +99,13 @@ pub(super) fn unsigned<T: TryInto<U>, U: Default>(number: T) -> U {
 
 /// One row.
 pub(super) async fn show(pool: &PgPool, id: DeliveryId) -> Result<Option<Delivery>, OutboxError> {
-    let row: Option<Row> = sqlx::query_as(SHOW).bind(id.0).fetch_optional(pool).await?;
-    Ok(row.map(|row| row.0))
+    let row = sqlx::query(SHOW).bind(id.0).fetch_optional(pool).await?;
+    Ok(row.map(|row| shown(&row)).transpose()?)
 }
 
 /// Rows, newest first.
 pub(super) async fn list(pool: &PgPool, filter: &Filter) -> Result<Vec<Delivery>, OutboxError> {
-    let rows: Vec<Row> = sqlx::query_as(LIST)
+    let rows = sqlx::query(LIST)
         .bind(filter.state.map(DeliveryState::as_str))
         .bind(filter.room.as_ref().map(RoomAddress::as_str))
         .bind(filter.folded_into.map(|id| id.0))
@@ -99,7 +113,7 @@ pub(super) async fn list(pool: &PgPool, filter: &Filter) -> Result<Vec<Delivery>
         .bind(i64::try_from(filter.limit).unwrap_or(i64::MAX))
         .fetch_all(pool)
         .await?;
-    Ok(rows.into_iter().map(|row| row.0).collect())
+    Ok(rows.iter().map(shown).collect::<Result<_, _>>()?)
 }
 
 /// Counts, by room and in all.
@@ -111,8 +125,10 @@ pub(super) async fn stats(pool: &PgPool, now: Timestamp) -> Result<Stats, Outbox
         stats.pending += waiting.saturating_sub(u64::from(in_flight));
         stats.in_flight += u64::from(in_flight);
         stats.dead += dead;
+        // What has no address that can be read is counted all the same.
+        let Ok(room) = address.parse() else { continue };
         stats.rooms.push(RoomStats {
-            room: address.parse().map_err(OutboxError::bug)?,
+            room,
             waiting,
             dead,
             oldest: oldest.map(timestamp),

@@ -13,7 +13,8 @@ use crate::outbox::{DeliveryId, OutboxError, Outcome, Recorded, RoomWait};
 const LOCK_ROOM: &str = "
     SELECT r.id, r.in_flight IS NOT DISTINCT FROM $1, r.owner IS NOT DISTINCT FROM $2 FROM outbox_room r
     WHERE r.id = (SELECT room_id FROM outbox_delivery WHERE id = $1) FOR NO KEY UPDATE";
-const STATE: &str = "SELECT state, last_attempt_at FROM outbox_delivery WHERE id = $1";
+const STATE: &str = "
+    SELECT state, last_attempt_at, head_id IS NOT NULL, members > 0 FROM outbox_delivery WHERE id = $1";
 
 const FREE_ROOM: &str = "
     UPDATE outbox_room SET in_flight = NULL, owner = NULL, due_at = $2, waits_since = $3, reason = $4 WHERE id = $1";
@@ -23,12 +24,25 @@ const DELIVERED: &str = "
 /// Whatever goes out while there is no head becomes it.
 const HEAD_DELIVERED: &str = "
     UPDATE outbox_head h SET rang = true,
-        latest = CASE WHEN h.event_id IS NOT NULL AND d.part = 'line' THEN $2 ELSE h.latest END,
+        shown = CASE WHEN d.part IN ('head', 'edit') THEN greatest(h.shown, d.id) ELSE h.shown END,
+        latest = CASE WHEN h.event_id IS NOT NULL AND d.part IN ('head', 'line', 'rest') THEN $2 ELSE h.latest END,
         event_id = coalesce(h.event_id, $2)
     FROM outbox_delivery d WHERE d.id = $1 AND h.id = d.head_id";
+/// A digest has rung for the heads that it names.
+const HEADS_NAMED: &str = "
+    UPDATE outbox_head h SET rang = true, shown = greatest(h.shown, m.shown)
+    FROM (
+        SELECT head_id, max(id) FILTER (WHERE part IN ('head', 'edit')) AS shown FROM outbox_delivery
+        WHERE folded_into = $1 GROUP BY head_id) m
+    WHERE h.id = m.head_id";
 const HEAD_GONE: &str = "
     UPDATE outbox_head SET event_id = NULL, latest = NULL
     WHERE id = (SELECT head_id FROM outbox_delivery WHERE id = $1)";
+/// What only shows a head's state can wait once the head is in the room, and stands for it where it is not.
+const GIVE_WAY: &str = "
+    UPDATE outbox_delivery SET gives_way = $2
+    WHERE head_id = (SELECT head_id FROM outbox_delivery WHERE id = $1) AND state = 'waiting' AND attempts = 0
+        AND last_error IS NULL AND part IN ('edit', 'rest', 'rest-reply', 'reaction')";
 const REFUSED: &str = "UPDATE outbox_delivery SET last_error = $2 WHERE id = $1";
 const FAILED: &str = "
     UPDATE outbox_delivery SET last_error = $2, first_attempt_at = CASE WHEN $3 THEN first_attempt_at END
@@ -52,6 +66,17 @@ pub(super) struct Standing {
     /// Whether this relay sends it.
     pub(super) held: bool,
     pub(super) last_attempt_at: Option<i64>,
+    role: Role,
+}
+
+/// What a delivery has to do with heads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// It is one, or refers to one.
+    OfHead,
+    /// It names some.
+    Digest,
+    Alone,
 }
 
 /// Locks the delivery's room and then reads the delivery; `None` if there is no such row.
@@ -65,14 +90,20 @@ pub(super) async fn standing(
     let Some((room_id, in_flight, own)) = room else {
         return Ok(None);
     };
-    let row: Option<(String, Option<i64>)> = sqlx::query_as(STATE).bind(id.0).fetch_optional(connection).await?;
-    row.map(|(state, last_attempt_at)| {
+    let row: Option<(String, Option<i64>, bool, bool)> =
+        sqlx::query_as(STATE).bind(id.0).fetch_optional(connection).await?;
+    row.map(|(state, last_attempt_at, has_head, is_digest)| {
         Ok(Standing {
             room_id,
             state: Stored::parse(&state)?,
             in_flight,
             held: in_flight && own,
             last_attempt_at,
+            role: match (has_head, is_digest) {
+                (true, _) => Role::OfHead,
+                (false, true) => Role::Digest,
+                (false, false) => Role::Alone,
+            },
         })
     })
     .transpose()
@@ -95,6 +126,7 @@ pub(super) async fn record(
     }
     let counts = counts(outcome, standing.state, standing.held);
     let done = if counts {
+        change_heads(&mut transaction, id, &standing, outcome).await?;
         write(&mut transaction, id, outcome, now).await?;
         true
     } else {
@@ -145,14 +177,6 @@ async fn write(
     outcome: &Outcome,
     now: Timestamp,
 ) -> Result<(), OutboxError> {
-    let head = match outcome {
-        Outcome::Delivered { event_id } => Some(sqlx::query(HEAD_DELIVERED).bind(id.0).bind(clean(event_id))),
-        Outcome::Detached { .. } => Some(sqlx::query(HEAD_GONE).bind(id.0)),
-        Outcome::Wait { .. } | Outcome::Rewrite { .. } | Outcome::Dead { .. } => None,
-    };
-    if let Some(head) = head {
-        head.execute(&mut *connection).await?;
-    }
     let query = match outcome {
         Outcome::Delivered { event_id } => sqlx::query(DELIVERED)
             .bind(id.0)
@@ -167,6 +191,33 @@ async fn write(
         Outcome::Dead { error } => sqlx::query(DEAD).bind(id.0).bind(millis(now)).bind(clean(error)),
     };
     query.execute(connection).await?;
+    Ok(())
+}
+
+/// What an outcome means for the head that the delivery is, or refers to, or for those that it names.
+async fn change_heads(
+    connection: &mut PgConnection,
+    id: DeliveryId,
+    standing: &Standing,
+    outcome: &Outcome,
+) -> Result<(), OutboxError> {
+    let (head, is_there) = match (outcome, standing.role) {
+        (Outcome::Delivered { event_id }, Role::OfHead) => {
+            (sqlx::query(HEAD_DELIVERED).bind(id.0).bind(clean(event_id)), true)
+        }
+        (Outcome::Detached { .. }, Role::OfHead) => (sqlx::query(HEAD_GONE).bind(id.0), false),
+        (Outcome::Delivered { .. }, Role::Digest) => {
+            sqlx::query(HEADS_NAMED).bind(id.0).execute(connection).await?;
+            return Ok(());
+        }
+        _ => return Ok(()),
+    };
+    head.execute(&mut *connection).await?;
+    sqlx::query(GIVE_WAY)
+        .bind(id.0)
+        .bind(is_there)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

@@ -21,8 +21,10 @@ const TAKE_POSITION: &str = "
     RETURNING id, tail";
 
 const INSERT: &str = "
-    INSERT INTO delivery (room_id, position, txn_id, message, accepted_at, starts_at, part, reaction, head_id)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    INSERT INTO delivery (room_id, position, txn_id, message, accepted_at, starts_at, part, reaction, head_id, gives_way)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
+        ?7 IN ('edit', 'rest', 'rest-reply', 'reaction')
+            AND EXISTS (SELECT 1 FROM head WHERE id = ?9 AND event_id IS NOT NULL))";
 
 /// Adds all deliveries of one acceptance, unless it is a repeat or out of date.
 pub(super) fn enqueue(
@@ -64,7 +66,17 @@ fn write(connection: &Connection, plan: &Plan) -> Result<Vec<DeliveryId>, Outbox
     for (key, written) in &plan.groups {
         group::write(connection, key, written)?;
     }
-    plan.rows.iter().map(|row| insert(connection, row)).collect()
+    let added = plan
+        .rows
+        .iter()
+        .map(|row| insert(connection, row))
+        .collect::<Result<Vec<_>, _>>()?;
+    for (row, into) in &plan.folded {
+        if let (Some(id), Some(into)) = (row.id(&added), into.id(&added)) {
+            group::fold(connection, id, into)?;
+        }
+    }
+    Ok(added)
 }
 
 fn insert(connection: &Connection, new: &NewRow) -> Result<DeliveryId, OutboxError> {

@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("001.sql"),
     include_str!("002.sql"),
     include_str!("003.sql"),
+    include_str!("004.sql"),
 ];
 
 /// How long a statement waits for another process, such as an operator's command.
@@ -31,6 +32,12 @@ const LOG_LIMIT: i64 = 32 * 1024 * 1024;
 
 /// How much of the file the writer keeps in memory, in KiB: what is looked up by a hash lies anywhere in it.
 const CACHE_KIB: i64 = 8_192;
+
+/// Free pages of the file (16 MB) that stay for what comes next.
+const FREE_PAGES: i64 = 4_096;
+
+/// How many more than that are given back in one step, so that acceptance never waits long behind it.
+const GIVEN_BACK: i64 = 1_024;
 
 pub(super) const FILE: &str = "outbox.db";
 
@@ -62,6 +69,8 @@ pub(super) fn take_directory(directory: &Path) -> Result<File, OutboxError> {
 pub(super) fn open_writer(directory: &Path) -> Result<Connection, OutboxError> {
     let connection = Connection::open_with_flags(directory.join(FILE), flags(OpenFlags::SQLITE_OPEN_READ_WRITE))?;
     connection.busy_timeout(BUSY)?;
+    // Only a file that is still empty takes this up: then free pages can be given back to the disk.
+    connection.pragma_update(None, "auto_vacuum", "incremental")?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -72,6 +81,21 @@ pub(super) fn open_writer(directory: &Path) -> Result<Connection, OutboxError> {
     connection.pragma_update(None, "temp_store", "memory")?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Gives a step's worth of free pages back to the disk; whether there are more. The file is cut with the next checkpoint.
+pub(super) fn give_back(connection: &Connection) -> Result<bool, OutboxError> {
+    let free: i64 = connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+    let step = (free - FREE_PAGES).min(GIVEN_BACK);
+    let vacuums: i64 = connection.pragma_query_value(None, "auto_vacuum", |row| row.get(0))?;
+    if step <= 0 || vacuums != 2 {
+        return Ok(false);
+    }
+    let mut vacuum = connection.prepare(&format!("PRAGMA incremental_vacuum({step})"))?;
+    let mut pages = vacuum.query([])?;
+    // A page is given back with each row that is read.
+    while pages.next()?.is_some() {}
+    Ok(step == GIVEN_BACK)
 }
 
 /// The connection that only reads, and never waits for the writer.

@@ -4,19 +4,24 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::message::RenderedMessage;
 use crate::outbox::part::Part;
-use crate::outbox::plan::{Open, Plan, RowRef, Standing, Written};
+use crate::outbox::plan::{Open, OpenRows, Plan, RowRef, Standing, Written};
 use crate::outbox::store::PreparedAcceptance;
 use crate::outbox::{DeliveryId, KnownGroup, OutboxError};
 
 const KNOWN: &str = "SELECT version, state FROM alert_group WHERE key = ?1";
 const STANDING: &str = "SELECT version, head_id FROM alert_group WHERE key = ?1";
+/// Its index holds all of it, so texts are not read.
 const OPEN: &str = "
-    SELECT id, part, reaction, message FROM delivery
-    WHERE head_id = ?1 AND state = 'waiting' AND attempts = 0 AND head_id IS NOT NULL ORDER BY position";
+    SELECT id, part, reaction FROM delivery
+    WHERE head_id = ?1 AND state = 'waiting' AND attempts = 0 AND last_error IS NULL AND head_id IS NOT NULL
+    ORDER BY position";
+const MESSAGE: &str = "SELECT message FROM delivery WHERE id = ?1";
 
 const NEW_HEAD: &str = "INSERT INTO head (id) VALUES (?1)";
 const REWRITE: &str = "UPDATE delivery SET message = ?2 WHERE id = ?1";
+const FOLD: &str = "UPDATE delivery SET state = 'folded', folded_into = ?2 WHERE id = ?1";
 const WRITE: &str = "
     INSERT INTO alert_group (key, version, state, head_id, changed_at) VALUES (?1, ?2, ?3, ?4, ?5)
     ON CONFLICT (key) DO UPDATE SET version = excluded.version, state = excluded.state, head_id = excluded.head_id,
@@ -42,7 +47,7 @@ pub(super) fn known(connection: &Connection, keys: &[String]) -> Result<HashMap<
 
 /// The plan for an acceptance, on the groups that it is about.
 pub(super) fn plan(connection: &Connection, acceptance: &PreparedAcceptance) -> Result<Plan, OutboxError> {
-    let (mut standing, mut open) = (HashMap::new(), Vec::new());
+    let (mut standing, mut open) = (HashMap::new(), OpenRows::default());
     for key in acceptance.group_keys() {
         let group = connection
             .prepare_cached(STANDING)?
@@ -55,9 +60,14 @@ pub(super) fn plan(connection: &Connection, acceptance: &PreparedAcceptance) -> 
             .optional()?;
         if let Some(group) = group {
             if let Some(head) = &group.head {
-                open.extend(open_rows(connection, head)?);
+                open.0.extend(open_rows(connection, head)?);
             }
             standing.insert(key.to_owned(), group);
+        }
+    }
+    for last in open.last_ones() {
+        if let RowRef::Stored(id) = last.row {
+            last.message = message(connection, id)?;
         }
     }
     Ok(Plan::new(standing, open))
@@ -69,15 +79,23 @@ fn open_rows(connection: &Connection, head: &str) -> Result<Vec<Open>, OutboxErr
     let mut open = Vec::new();
     while let Some(row) = rows.next()? {
         let word = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-        let message = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
         open.push(Open {
             row: RowRef::Stored(DeliveryId(row.get(0)?)),
             head: head.to_owned(),
             part: Part::stored(word, row.get(2)?),
-            message: serde_json::from_str(message)?,
+            message: None,
         });
     }
     Ok(open)
+}
+
+/// What a row says; `None` where that cannot be read, which whoever claims it deals with.
+fn message(connection: &Connection, id: DeliveryId) -> Result<Option<RenderedMessage>, OutboxError> {
+    let text: Option<String> = connection
+        .prepare_cached(MESSAGE)?
+        .query_row([id.0], |row| row.get(0))
+        .optional()?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 /// Makes a head, without an event as yet.
@@ -89,6 +107,12 @@ pub(super) fn new_head(connection: &Connection, id: &str) -> Result<(), OutboxEr
 /// Lets a row that waits say something else.
 pub(super) fn rewrite(connection: &Connection, id: DeliveryId, text: &str) -> Result<(), OutboxError> {
     connection.prepare_cached(REWRITE)?.execute(params![id.0, text])?;
+    Ok(())
+}
+
+/// Takes a row out of the queue, for another one says it now.
+pub(super) fn fold(connection: &Connection, id: DeliveryId, into: DeliveryId) -> Result<(), OutboxError> {
+    connection.prepare_cached(FOLD)?.execute([id.0, into.0])?;
     Ok(())
 }
 
@@ -116,6 +140,8 @@ mod tests {
             let parameters = vec![0; explained.parameter_count()];
             let plan = explained.query_map(rusqlite::params_from_iter(parameters), |row| row.get("detail"));
             let plan: Vec<String> = plan.unwrap().map(Result::unwrap).collect();
+            let covered = |step: &String| step.contains("COVERING INDEX delivery_open");
+            assert!(statement != OPEN || plan.iter().all(covered), "{plan:#?}");
             assert!(
                 !plan.is_empty() && plan.iter().all(|step| !step.starts_with("SCAN")),
                 "{statement}\n{plan:#?}"

@@ -14,9 +14,20 @@ const STANDING: &str = "
     SELECT d.state, r.in_flight IS d.id, r.address, d.last_attempt_at
     FROM delivery d JOIN room r ON r.id = d.room_id WHERE d.id = ?1";
 
+/// What shows a state is out of date once a newer one is known in the room or waits for it, and where nothing stands for
+/// its head while its group has another one.
+const IS_OUTDATED: &str = "
+    SELECT d.part IN ('head', 'edit', 'rest', 'rest-reply') AND (
+        h.shown > d.id
+        OR EXISTS (
+            SELECT 1 FROM delivery n
+            WHERE n.head_id = d.head_id AND n.id > d.id AND n.part = 'edit' AND n.state IN ('waiting', 'folded'))
+        OR h.event_id IS NULL AND NOT EXISTS (SELECT 1 FROM alert_group g WHERE g.head_id = h.id))
+    FROM delivery d JOIN head h ON h.id = d.head_id WHERE d.id = ?1";
+
 /// The attempts stay counted, for what was ever tried is never folded; the horizon of giving up begins anew.
 const REQUEUE: &str = "
-    UPDATE delivery SET state = 'waiting', position = ?2, finished_at = NULL, first_attempt_at = NULL WHERE id = ?1";
+    UPDATE delivery SET state = 'waiting', gives_way = 0, position = ?2, finished_at = NULL, first_attempt_at = NULL WHERE id = ?1";
 const WAKE_ROOM: &str = "UPDATE room SET due_at = 0, waits_since = 0, reason = NULL WHERE address = ?1";
 
 const DEAD_OF_ROOM: &str = "
@@ -32,10 +43,16 @@ const PRUNE_FOLDED: &str = "
     DELETE FROM delivery WHERE id IN (
         SELECT m.id FROM delivery d JOIN delivery m ON m.folded_into = d.id
         WHERE d.state = 'delivered' AND d.finished_at < ?1 AND d.members > 0 LIMIT ?2)";
+/// What was taken up by an ordinary message: never more than a few rows each.
+const PRUNE_TAKEN_UP: &str = "
+    DELETE FROM delivery WHERE folded_into IN (
+        SELECT d.id FROM delivery d WHERE d.state = 'delivered' AND d.finished_at < ?1 AND d.members = 0
+        ORDER BY d.finished_at LIMIT ?2)";
 const PRUNE_DELIVERED: &str = "
     DELETE FROM delivery WHERE id IN (
         SELECT d.id FROM delivery d WHERE d.state = 'delivered' AND d.finished_at < ?1
-            AND NOT EXISTS (SELECT 1 FROM delivery m WHERE m.folded_into = d.id) LIMIT ?2)";
+            AND NOT EXISTS (SELECT 1 FROM delivery m WHERE m.folded_into = d.id)
+        ORDER BY d.finished_at LIMIT ?2)";
 const PRUNE_REPEATS: &str = "
     DELETE FROM repeat WHERE key IN (SELECT key FROM repeat WHERE accepted_at < ?1 LIMIT ?2)";
 
@@ -70,6 +87,13 @@ fn retry_one(connection: &Connection, id: DeliveryId, now: Timestamp) -> Result<
     };
     if standing.state != DeliveryState::Dead {
         return Ok(RetryResult::NotDead(standing.state));
+    }
+    let is_outdated: Option<bool> = connection
+        .prepare_cached(IS_OUTDATED)?
+        .query_row([id.0], |row| row.get(0))
+        .optional()?;
+    if is_outdated.unwrap_or_default() {
+        return Ok(RetryResult::Outdated);
     }
     let (_, position) = take_position(connection, &standing.address)?;
     connection.prepare_cached(REQUEUE)?.execute([id.0, position])?;
@@ -113,6 +137,7 @@ pub(super) fn prune_step(connection: &Connection, now: Timestamp, keep: Keep) ->
     let before = |keep: Duration| millis(now).saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
     let rows = [before(keep.delivered), PRUNE_STEP];
     let mut removed = connection.prepare_cached(PRUNE_FOLDED)?.execute(rows)?;
+    removed += connection.prepare_cached(PRUNE_TAKEN_UP)?.execute(rows)?;
     removed += connection.prepare_cached(PRUNE_DELIVERED)?.execute(rows)?;
     removed += connection
         .prepare_cached(PRUNE_REPEATS)?

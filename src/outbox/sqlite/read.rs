@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
-use crate::message::{RoomAddress, TxnId};
-use crate::outbox::store::{Stored, timestamp, wait_of};
+use crate::message::{RenderedMessage, RoomAddress, TxnId};
+use crate::outbox::store::{Stored, timestamp, unreadable, wait_of};
 use crate::outbox::{Delivery, DeliveryId, DeliveryState, Filter, OutboxError, Part, RoomStats, RoomWait, Stats};
 
 const SHOW: &str = "
@@ -35,12 +35,23 @@ const FINISHED: &str = "
 
 const ROOM_WAIT: &str = "SELECT due_at, waits_since, reason FROM room WHERE address = ?1";
 
-/// One row.
+/// One row, for people.
 pub(super) fn show(connection: &Connection, id: DeliveryId) -> Result<Option<Delivery>, OutboxError> {
-    Ok(connection
-        .prepare_cached(SHOW)?
-        .query_row([id.0], delivery)
-        .optional()?)
+    Ok(connection.prepare_cached(SHOW)?.query_row([id.0], shown).optional()?)
+}
+
+/// One row that is to be sent; the reason where it cannot be read.
+pub(super) fn sendable(connection: &Connection, id: DeliveryId) -> Result<Result<Delivery, String>, OutboxError> {
+    let read = |row: &Row<'_>| delivery(row, room(row, "address")?, message(row)?);
+    match connection.prepare_cached(SHOW)?.query_row([id.0], read) {
+        Ok(delivery) => Ok(Ok(delivery)),
+        Err(
+            error @ (rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::InvalidColumnType(..)),
+        ) => Ok(Err(error.to_string())),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Rows, newest first.
@@ -54,7 +65,7 @@ pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<Deliv
             ":before": filter.before.map_or(i64::MAX, |id| id.0),
             ":limit": i64::try_from(filter.limit).unwrap_or(i64::MAX),
         },
-        delivery,
+        shown,
     )?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -70,8 +81,10 @@ pub(super) fn stats(connection: &Connection, now: Timestamp) -> Result<Stats, Ou
         stats.pending += waiting.saturating_sub(in_flight);
         stats.in_flight += in_flight;
         stats.dead += dead;
+        // What has no address that can be read is counted all the same.
+        let Ok(room) = room(row, 0) else { continue };
         stats.rooms.push(RoomStats {
-            room: room(row, 0)?,
+            room,
             waiting,
             dead,
             oldest: row.get::<_, Option<i64>>(7)?.map(timestamp),
@@ -99,16 +112,26 @@ pub(super) fn room_due(
     Ok(wait.flatten())
 }
 
-fn delivery(row: &Row<'_>) -> Result<Delivery, rusqlite::Error> {
+/// A row with all that can be read of it.
+fn shown(row: &Row<'_>) -> Result<Delivery, rusqlite::Error> {
+    let room = room(row, "address").unwrap_or_else(|_| RoomAddress::nowhere());
+    delivery(row, room, message(row).unwrap_or_else(|error| unreadable(&error)))
+}
+
+fn message(row: &Row<'_>) -> Result<RenderedMessage, rusqlite::Error> {
+    let message = serde_json::from_str(row.get_ref("message")?.as_str()?);
+    message.map_err(|error| damaged(error.into()))
+}
+
+fn delivery(row: &Row<'_>, room: RoomAddress, message: RenderedMessage) -> Result<Delivery, rusqlite::Error> {
     let time = |name: &str| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(name)?.map(timestamp));
-    let stored = Stored::parse(row.get_ref("state")?.as_str()?).map_err(|error| unreadable("state", error))?;
+    let stored = Stored::parse(row.get_ref("state")?.as_str()?).map_err(damaged)?;
     let part = Part::stored(row.get_ref("part")?.as_str()?, row.get("reaction")?);
     Ok(Delivery {
         id: DeliveryId(row.get("id")?),
-        room: room(row, "address")?,
+        room,
         txn_id: TxnId::from_stored(row.get("txn_id")?),
-        message: serde_json::from_str(row.get_ref("message")?.as_str()?)
-            .map_err(|error| unreadable("message", OutboxError::bug(error)))?,
+        message,
         accepted_at: timestamp(row.get("accepted_at")?),
         starts_at: time("starts_at")?,
         attempts: row.get("attempts")?,
@@ -128,10 +151,9 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, rusqlite::Error> {
 
 fn room(row: &Row<'_>, column: impl rusqlite::RowIndex) -> Result<RoomAddress, rusqlite::Error> {
     let text: String = row.get(column)?;
-    text.parse()
-        .map_err(|error| unreadable("address", OutboxError::bug(error)))
+    text.parse().map_err(|error| damaged(OutboxError::bug(error)))
 }
 
-fn unreadable(_column: &'static str, error: OutboxError) -> rusqlite::Error {
+fn damaged(error: OutboxError) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error))
 }

@@ -6,11 +6,13 @@
 //! and done again.
 
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::outbox::OutboxError;
+use crate::outbox::store::within;
 
 /// How many pieces of work share a commit at most.
 const BATCH: usize = 256;
@@ -56,10 +58,29 @@ impl Writer {
         T: Send + 'static,
         W: Fn(&Connection) -> Result<T, OutboxError> + Send + 'static,
     {
+        self.ask(work, Duty::Owed).await
+    }
+
+    /// The same, answered within `patience`: a disk may hang for minutes and say nothing. Work whose caller has gone is left
+    /// undone if it has not begun; otherwise it may be done all the same, and nobody is told.
+    pub(super) async fn run_within<T, W>(&self, patience: Duration, work: W) -> Result<T, OutboxError>
+    where
+        T: Send + 'static,
+        W: Fn(&Connection) -> Result<T, OutboxError> + Send + 'static,
+    {
+        within(patience, "the disk did not answer in time", self.ask(work, Duty::Asked)).await
+    }
+
+    async fn ask<T, W>(&self, work: W, duty: Duty) -> Result<T, OutboxError>
+    where
+        T: Send + 'static,
+        W: Fn(&Connection) -> Result<T, OutboxError> + Send + 'static,
+    {
         let gone = || OutboxError::unavailable("its writer has stopped");
         let (answer, answered) = oneshot::channel();
         let job = Task {
             work,
+            duty,
             result: None,
             answer,
         };
@@ -79,8 +100,17 @@ impl Drop for Writer {
     }
 }
 
+/// Whether work is to be done even if nobody waits for it any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Duty {
+    Owed,
+    Asked,
+}
+
 /// Work of any type, between being asked and being answered.
 trait Job: Send {
+    /// Whether it may be left undone.
+    fn is_void(&self) -> bool;
     /// Does it; the reason if it failed and has to be undone.
     fn run(&mut self, connection: &Connection) -> Option<String>;
     /// Answers: what it came to, or that the commit failed.
@@ -89,11 +119,16 @@ trait Job: Send {
 
 struct Task<T, W> {
     work: W,
+    duty: Duty,
     result: Option<Result<T, OutboxError>>,
     answer: oneshot::Sender<Result<T, OutboxError>>,
 }
 
 impl<T: Send, W: Fn(&Connection) -> Result<T, OutboxError> + Send> Job for Task<T, W> {
+    fn is_void(&self) -> bool {
+        self.duty == Duty::Asked && self.answer.is_closed()
+    }
+
     fn run(&mut self, connection: &Connection) -> Option<String> {
         let result = self.result.insert((self.work)(connection));
         result.as_ref().err().map(ToString::to_string)
@@ -111,6 +146,7 @@ impl<T: Send, W: Fn(&Connection) -> Result<T, OutboxError> + Send> Job for Task<
 
 /// One transaction for the whole batch.
 fn commit_together(connection: &Connection, batch: &mut Vec<Box<dyn Job>>) {
+    batch.retain(|job| !job.is_void());
     let failed = match transact(connection, batch) {
         Ok(true) => None,
         // Who failed is told apart by savepoints, which copy every page that they may have to bring back: not before it is
@@ -195,6 +231,36 @@ mod tests {
         let panicked = writer.run(|_| -> Result<(), _> { panic!("a defect, on purpose") });
         let (panicked, ()) = tokio::join!(panicked, writer.stopped());
         assert!(matches!(panicked, Err(OutboxError::Unavailable { .. })));
+    }
+
+    #[tokio::test]
+    async fn disk_that_hangs_is_not_waited_for() {
+        let writer = writer();
+        let (go_on, hangs) = std::sync::mpsc::channel::<()>();
+        let (began, mut has_begun) = mpsc::unbounded_channel::<()>();
+        let hangs = std::sync::Mutex::new(hangs);
+        let hanging = writer.run_within(Duration::from_millis(50), move |connection: &Connection| {
+            began.send(()).unwrap();
+            hangs.lock().unwrap().recv().unwrap();
+            insert(1)(connection)
+        });
+        let behind = async {
+            has_begun.recv().await.unwrap();
+            // Neither work that has begun nor what stands behind it is waited for for ever.
+            writer.run_within(Duration::from_millis(10), insert(2)).await
+        };
+        let (hanging, behind) = tokio::join!(hanging, behind);
+        for answer in [hanging, behind] {
+            let Err(OutboxError::Unavailable { reason }) = answer else {
+                panic!("{answer:?}")
+            };
+            assert!(reason.contains("did not answer in time"), "{reason}");
+        }
+        let owed = writer.run(insert(3));
+        go_on.send(()).unwrap();
+        owed.await.unwrap();
+        assert_eq!(count(&writer).await, 2, "what had begun is done, what had not is not");
+        writer.run_within(Duration::from_mins(1), insert(2)).await.unwrap();
     }
 
     async fn count(writer: &Writer) -> i64 {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use grafana_matrix_relay::message::Mode;
+use grafana_matrix_relay::outbox::RetryResult;
 use serde_json::json;
 
 use super::story::Live;
@@ -176,4 +177,39 @@ async fn a_group_goes_on_after_a_crash() {
     let lines = live.lines().await;
     assert_eq!(lines[0], "🔥 2 firing · A, B · critical (edited)");
     assert_eq!(lines.len(), 2, "{lines:?}");
+}
+
+#[tokio::test]
+async fn what_was_given_up_and_is_out_of_date_is_not_sent_again() {
+    let mut live = Live::new().await;
+    live.post(0, &["A 0"]).await;
+    live.hold();
+    live.night.homeserver.refuse().await;
+    live.post(10, &["A 0", "B 9"]).await;
+    live.night.work_for(Duration::from_hours(25)).await;
+    assert_eq!(live.night.stats().await.dead, 1, "the line; the edit was not tried yet");
+    live.night.work_for(Duration::from_hours(25)).await;
+    assert_eq!(live.night.stats().await.dead, 2);
+    live.night.homeserver.accept_again().await;
+    live.post(3100, &["A 0-3090", "B 9-3090"]).await;
+    live.lines().await;
+
+    let retried = live
+        .night
+        .outbox
+        .retry_room(&live.room, live.night.now.wall)
+        .await
+        .unwrap();
+    let results: Vec<_> = retried.into_iter().map(|one| one.result).collect();
+    assert!(
+        matches!(results[..], [RetryResult::Outdated, RetryResult::Queued { .. }]),
+        "{results:?}"
+    );
+    let lines = live.lines().await;
+    assert_eq!(lines[0], "✅ 2 resolved · A, B (edited)", "{lines:?}");
+    // The line comes late, but it comes.
+    assert_eq!(
+        lines.last().unwrap(),
+        "| loud 🔥 FIRING · critical · B · needs you · A = 96.5"
+    );
 }

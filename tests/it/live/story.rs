@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use grafana_matrix_relay::message::RoomAddress;
-use grafana_matrix_relay::standin::Shown;
+use grafana_matrix_relay::standin::{Event, Shown};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -76,9 +76,33 @@ impl Live {
     }
 
     fn body(&self, group: &str, alerts: &[&str]) -> Value {
-        let alert = |text: &&str| alert(self.begin, text, self.value, self.episodes);
-        let alerts: Vec<Value> = alerts.iter().map(alert).collect();
+        let alerts: Vec<Value> = alerts.iter().map(|text| self.alert(text)).collect();
         json!({"version": "1", "groupKey": format!("{{}}:{{g={group:?}}}"), "truncatedAlerts": self.cut, "alerts": alerts})
+    }
+
+    fn alert(&self, text: &str) -> Value {
+        let (name, times) = text.split_once(' ').unwrap();
+        let at = |minute: &str| {
+            let minute: i64 = minute.parse().unwrap();
+            (self.begin + SignedDuration::from_mins(minute)).to_string()
+        };
+        let (start, end) = times
+            .split_once('-')
+            .map_or((times, None), |(start, end)| (start, Some(end)));
+        let summary = if self.episodes {
+            format!("fires as {name}@{start}.")
+        } else {
+            "needs you".to_owned()
+        };
+        json!({
+            "status": if end.is_some() { "resolved" } else { "firing" },
+            "labels": {"alertname": name, "severity": "critical"},
+            "annotations": {"summary": summary},
+            "fingerprint": name,
+            "startsAt": at(start),
+            "endsAt": end.map(at),
+            "values": {"A": if end.is_some() { 0.5 } else { self.value }},
+        })
     }
 
     /// Delivers everything, and says what a client shows: a line for each message, and for each line of a thread.
@@ -122,6 +146,21 @@ impl Live {
     pub(super) fn delete_head(&self) {
         let head = self.shown().remove(0).event_id;
         self.night.homeserver.homeserver.redact(self.room.as_str(), &head);
+    }
+
+    /// What was sent that is no edit.
+    pub(super) fn originals(&self) -> Vec<Event> {
+        let mut events = self.night.homeserver.homeserver.events(self.room.as_str());
+        events
+            .retain(|event| event.kind == "m.room.message" && event.content["m.relates_to"]["rel_type"] != "m.replace");
+        events
+    }
+
+    /// Everything that was ever said in the room, edits included.
+    pub(super) fn told(&self) -> String {
+        let events = self.night.homeserver.homeserver.events(self.room.as_str());
+        let bodies: Vec<&str> = events.iter().map(Event::body).collect();
+        bodies.join("\n")
     }
 
     /// What the head says in full.
@@ -174,30 +213,4 @@ fn line(shown: &Shown) -> String {
         .collect::<Vec<_>>()
         .concat();
     format!("{loud}{reply}{first}{edits}{reactions}")
-}
-
-/// `A 3` fires since minute 3, `A 3-9` did until 9; with `episodes`, its summary names it by its start.
-pub(crate) fn alert(begin: Timestamp, text: &str, value: f64, episodes: bool) -> Value {
-    let (name, times) = text.split_once(' ').unwrap();
-    let at = |minute: &str| {
-        let minute: i64 = minute.parse().unwrap();
-        (begin + SignedDuration::from_mins(minute)).to_string()
-    };
-    let (start, end) = times
-        .split_once('-')
-        .map_or((times, None), |(start, end)| (start, Some(end)));
-    let summary = if episodes {
-        format!("fires as {name}@{start}.")
-    } else {
-        "needs you".to_owned()
-    };
-    json!({
-        "status": if end.is_some() { "resolved" } else { "firing" },
-        "labels": {"alertname": name, "severity": "critical"},
-        "annotations": {"summary": summary},
-        "fingerprint": name,
-        "startsAt": at(start),
-        "endsAt": end.map(at),
-        "values": {"A": if end.is_some() { 0.5 } else { value }},
-    })
 }

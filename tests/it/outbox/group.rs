@@ -1,13 +1,11 @@
 //! What is owed for a group: heads and what refers to them, compare and swap, and fewer sends for what waits.
 
 use grafana_matrix_relay::message::{Mentions, MsgType, Relation};
-use grafana_matrix_relay::outbox::{
-    Acceptance, Delivery, DeliveryState, Enqueued, FoldPolicy, GroupChange, NewDelivery, Outbox, Outcome, Part,
-};
-use jiff::Timestamp;
+use grafana_matrix_relay::outbox::{Acceptance, DeliveryState, Enqueued, FoldPolicy, Outcome, Part};
 
 use super::on_every_store;
-use super::place::{Place, accept, at, claim, claim_one, dead, delivered, drain, folding, message, record, room, wait};
+use super::place::{Place, accept, at, claim, claim_one, dead, delivered, drain, folding, record, room, wait};
+use super::tale::{edit_of, of_group, show, tell, thread};
 
 on_every_store!(
     a_group_is_compared_and_swapped,
@@ -15,6 +13,7 @@ on_every_store!(
     a_head_that_waits_takes_up_what_follows,
     what_was_tried_is_left_as_it_is,
     lines_that_wait_are_joined_within_bounds,
+    lines_that_were_joined_are_all_named_in_the_digest,
     a_reaction_waits_once,
     whatever_finds_no_head_becomes_it,
     a_head_that_is_gone_is_replaced_under_the_same_transaction,
@@ -23,51 +22,6 @@ on_every_store!(
     groups_are_pruned_with_their_heads,
     a_repeat_key_of_what_was_out_of_date_is_free,
 );
-
-/// An acceptance for group `g` of room `a` that has been accepted so often before.
-fn of_group(version: i64, parts: &[(Part, &str)], now: Timestamp) -> Acceptance {
-    let delivery = |(part, text): &(Part, &str)| NewDelivery {
-        part: part.clone(),
-        group: Some("g".to_owned()),
-        ..NewDelivery::message(room("a"), message(text))
-    };
-    Acceptance {
-        deliveries: parts.iter().map(delivery).collect(),
-        groups: vec![GroupChange {
-            room: room("a"),
-            key: "g".to_owned(),
-            expected: version,
-            state: format!("after {}", version + 1),
-        }],
-        repeat_key: None,
-        at: now,
-    }
-}
-
-async fn tell(outbox: &Outbox, version: i64, parts: &[(Part, &str)]) -> Enqueued {
-    let enqueued = outbox.enqueue(of_group(version, parts, at(version))).await.unwrap();
-    assert_ne!(enqueued, Enqueued::Outdated);
-    enqueued
-}
-
-/// Claims the only delivery that is due and puts it into the room as this event.
-async fn show(outbox: &Outbox, event: &str, now: i64) -> Delivery {
-    let delivery = claim_one(outbox, at(now)).await;
-    let event_id = event.to_owned();
-    record(outbox, delivery.id, Outcome::Delivered { event_id }, at(now)).await;
-    delivery
-}
-
-fn edit_of(event: &str) -> Relation {
-    Relation::Edit { of: event.to_owned() }
-}
-
-fn thread(root: &str, latest: &str) -> Relation {
-    Relation::Thread {
-        root: root.to_owned(),
-        latest: latest.to_owned(),
-    }
-}
 
 async fn a_group_is_compared_and_swapped(place: Place) {
     let outbox = place.open().await;
@@ -98,9 +52,9 @@ async fn what_refers_to_a_head_is_claimed_with_its_event(place: Place) {
     tell(&outbox, 0, &[(Part::Head, "head")]).await;
     assert_eq!(show(&outbox, "$head", 1).await.relation, None);
     tell(&outbox, 1, &[(Part::Edit, "edit"), (Part::Line, "line")]).await;
-    let edit = show(&outbox, "$edit", 2).await;
+    assert_eq!(show(&outbox, "$line", 2).await.relation, Some(thread("$head", "$head")));
+    let edit = show(&outbox, "$edit", 3).await;
     assert_eq!((edit.relation, edit.part), (Some(edit_of("$head")), Part::Edit));
-    assert_eq!(show(&outbox, "$line", 3).await.relation, Some(thread("$head", "$head")));
     let key = "✅".to_owned();
     let reaction = Part::Reaction { key: key.clone() };
     tell(
@@ -166,7 +120,7 @@ async fn what_was_tried_is_left_as_it_is(place: Place) {
     tell(&outbox, 2, &[(Part::Edit, "3"), (Part::Line, "line 3")]).await;
     tell(&outbox, 3, &[(Part::Edit, "4")]).await;
     assert_eq!(outbox.stats(at(4)).await.unwrap().pending, 3);
-    assert_eq!(drain(&outbox, at(10)).await, ["1", "4", "line 2\nline 3"]);
+    assert_eq!(drain(&outbox, at(10)).await, ["1", "line 2\nline 3", "4"]);
 }
 
 async fn lines_that_wait_are_joined_within_bounds(place: Place) {
@@ -193,6 +147,26 @@ async fn lines_that_wait_are_joined_within_bounds(place: Place) {
     assert!(claim(&outbox, at(23)).await.is_empty());
 }
 
+async fn lines_that_were_joined_are_all_named_in_the_digest(place: Place) {
+    let outbox = place.open().await;
+    tell(&outbox, 0, &[(Part::Head, "head")]).await;
+    show(&outbox, "$head", 1).await;
+    for text in ["1", "2", "3"] {
+        accept(&outbox, "a", text, at(1)).await;
+    }
+    tell(&outbox, 1, &[(Part::Line, "B fires")]).await;
+    tell(&outbox, 2, &[(Part::Line, "B is over")]).await;
+    let digest = outbox.claim_due(at(60), 10, &folding()).await.unwrap().remove(0);
+    assert_eq!(digest.message.body, "1\n2\n3\nB fires\nB is over");
+    // So many headlines are no more than a digest can name of one row.
+    record(&outbox, digest.id, delivered(), at(60)).await;
+    for version in 3..63 {
+        tell(&outbox, version, &[(Part::Line, "line")]).await;
+    }
+    let joined = [show(&outbox, "$line", 100).await, show(&outbox, "$line2", 101).await];
+    assert_eq!(joined.map(|line| line.message.headline.lines().count()), [50, 10]);
+}
+
 async fn a_reaction_waits_once(place: Place) {
     let outbox = place.open().await;
     tell(&outbox, 0, &[(Part::Head, "head")]).await;
@@ -213,9 +187,6 @@ async fn whatever_finds_no_head_becomes_it(place: Place) {
     assert_eq!(edit.relation, None);
     assert_eq!(edit.outgoing().msgtype, MsgType::Text, "nobody has been woken yet");
     assert_eq!(show(&outbox, "$line", 3).await.relation, Some(thread("$edit", "$edit")));
-    // The dead head comes back, late, and takes no place.
-    outbox.retry(&[head.id], at(4)).await.unwrap();
-    assert_eq!(show(&outbox, "$head", 5).await.relation, None);
     tell(&outbox, 2, &[(Part::Edit, "edit 2")]).await;
     assert_eq!(show(&outbox, "$edit2", 6).await.relation, Some(edit_of("$edit")));
 }
@@ -225,23 +196,31 @@ async fn a_head_that_is_gone_is_replaced_under_the_same_transaction(place: Place
     tell(&outbox, 0, &[(Part::Head, "head")]).await;
     show(&outbox, "$head", 1).await;
     tell(&outbox, 1, &[(Part::Edit, "edit"), (Part::Line, "line")]).await;
-    let refused = claim_one(&outbox, at(2)).await;
-    let error = "it was deleted".to_owned();
-    record(&outbox, refused.id, Outcome::Detached { error }, at(2)).await;
-    let again = claim_one(&outbox, at(2)).await;
+    let detached = || Outcome::Detached {
+        error: "it was deleted".to_owned(),
+    };
+    let line = claim_one(&outbox, at(2)).await;
+    record(&outbox, line.id, detached(), at(2)).await;
+    // The edit takes the head's place, and the line is in its thread.
+    let edit = show(&outbox, "$new", 3).await;
+    assert_eq!((edit.part, edit.relation.is_none()), (Part::Edit, true));
+    let again = show(&outbox, "$line", 4).await;
+    assert_eq!((again.id, &again.txn_id), (line.id, &line.txn_id));
+    assert_eq!(again.relation, Some(thread("$new", "$new")));
+
+    tell(&outbox, 2, &[(Part::Edit, "edit 2")]).await;
+    let refused = claim_one(&outbox, at(5)).await;
+    record(&outbox, refused.id, detached(), at(5)).await;
+    let again = show(&outbox, "$newer", 5).await;
     assert_eq!(
         (again.id, &again.txn_id, &again.relation),
         (refused.id, &refused.txn_id, &None)
     );
     assert_eq!(again.outgoing().msgtype, MsgType::Notice, "the head has rung");
-    let event_id = "$new".to_owned();
-    record(&outbox, again.id, Outcome::Delivered { event_id }, at(3)).await;
-    assert_eq!(show(&outbox, "$line", 4).await.relation, Some(thread("$new", "$new")));
     // A claim that was lost detaches nothing.
-    tell(&outbox, 2, &[(Part::Edit, "edit 2")]).await;
-    let late = Outcome::Detached { error: String::new() };
-    outbox.record(again.id, late, at(5)).await.unwrap();
-    assert_eq!(show(&outbox, "$edit2", 6).await.relation, Some(edit_of("$new")));
+    tell(&outbox, 3, &[(Part::Edit, "edit 3")]).await;
+    outbox.record(again.id, detached(), at(6)).await.unwrap();
+    assert_eq!(show(&outbox, "$edit3", 7).await.relation, Some(edit_of("$newer")));
 }
 
 async fn a_digest_goes_before_the_edits_that_it_does_not_name(place: Place) {

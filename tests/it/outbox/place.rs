@@ -79,6 +79,22 @@ impl Place {
         }
     }
 
+    /// Does by hand to the tables what no relay does; their names have no prefix in SQLite.
+    pub(crate) async fn by_hand(&self, statement: &str) {
+        if let Some(url) = &self.database_url {
+            let mut connection = postgres::connect(url).await;
+            let statement = statement.replace("UPDATE ", "UPDATE outbox_");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+                .execute(&mut connection)
+                .await
+                .unwrap();
+        } else {
+            let file = rusqlite::Connection::open(self.directory().join("outbox.db")).unwrap();
+            file.busy_timeout(Duration::from_secs(5)).unwrap();
+            file.execute_batch(statement).unwrap();
+        }
+    }
+
     /// Ends a relay as a crash does, with claims outstanding, and starts the next one when its leases are over.
     pub(crate) async fn reopen(&self, outbox: Outbox) -> Outbox {
         drop(outbox);

@@ -2,7 +2,7 @@
 
 use grafana_matrix_relay::outbox::{Outbox, OutboxError};
 
-use super::place::{Place, accept, at, drain};
+use super::place::{KEEP, Place, accept, at, drain};
 use crate::support::postgres;
 
 #[tokio::test]
@@ -92,4 +92,29 @@ async fn relays_that_start_together_migrate_once() {
     let opened = futures_util::future::join_all((0..5).map(|_| place.open())).await;
     accept(&opened[0], "a", "1", at(0)).await;
     assert_eq!(drain(&opened[4], at(0)).await, ["1"]);
+}
+
+#[tokio::test]
+async fn file_shrinks_again_after_a_storm() {
+    let place = Place::sqlite();
+    let outbox = place.open().await;
+    let long = "x".repeat(100_000);
+    for n in 0..120 {
+        accept(&outbox, "a", &format!("{n} {long}"), at(0)).await;
+    }
+    drain(&outbox, at(1)).await;
+    let size = || place.directory().join("outbox.db").metadata().unwrap().len();
+    drop(outbox);
+    let full = size();
+    let outbox = place.open().await;
+    assert_eq!(outbox.prune(at(1) + KEEP * 2).await.unwrap(), 120);
+    accept(&outbox, "a", "what comes next", at(2)).await;
+    drop(outbox);
+    // Sixteen megabytes stay for what comes next.
+    assert!(
+        full > 30_000_000 && size() < 18_000_000,
+        "{full} bytes became {}",
+        size()
+    );
+    assert_eq!(drain(&place.open().await, at(3)).await, ["what comes next"]);
 }

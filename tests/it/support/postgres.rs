@@ -8,7 +8,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -62,8 +62,16 @@ pub(crate) struct Server {
     /// Without a database.
     url: String,
     // Open until this process ends, or the value does.
-    commands: ChildStdin,
+    commands: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
+    child: Child,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.commands.take());
+        drop(self.child.wait());
+    }
 }
 
 impl Server {
@@ -84,8 +92,9 @@ impl Server {
             .unwrap();
         let mut server = Self {
             url: format!("postgres://relay@127.0.0.1:{port}"),
-            commands: child.stdin.take().unwrap(),
+            commands: child.stdin.take(),
             answers: BufReader::new(child.stdout.take().unwrap()),
+            child,
         };
         server.answers("ready");
         server
@@ -107,7 +116,7 @@ impl Server {
     }
 
     fn command(&mut self, command: &str) {
-        writeln!(self.commands, "{command}").unwrap();
+        writeln!(self.commands.as_mut().unwrap(), "{command}").unwrap();
         self.answers("done");
     }
 

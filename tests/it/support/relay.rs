@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,11 +19,16 @@ use super::synapse::Synapse;
 const BINARY: &str = env!("CARGO_BIN_EXE_grafana-matrix-relay");
 const TEMPLATES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/templates");
 
+/// Starts a program that may write no file larger than `$1` blocks of 512 bytes: what goes beyond is an error, as on a disk
+/// that is full, and not the end of the program. Any user may do that.
+const LIMITED: &str = r#"trap '' XFSZ; ulimit -S -f "$1"; shift; exec "$@""#;
+
 /// The settings of a relay, and the folder for its data; starting it twice is a restart.
 #[derive(Clone)]
 pub(crate) struct Setup {
     arguments: Vec<String>,
     environment: BTreeMap<String, String>,
+    largest_file: Option<u32>,
     folder: Arc<tempfile::TempDir>,
 }
 
@@ -53,6 +58,7 @@ impl Setup {
         let setup = Self {
             arguments: Vec::new(),
             environment: BTreeMap::new(),
+            largest_file: None,
             folder,
         };
         setup
@@ -75,6 +81,12 @@ impl Setup {
         self
     }
 
+    /// On a disk that is full when a file of its has so many KiB.
+    pub(crate) fn full_at(mut self, kib: u32) -> Self {
+        self.largest_file = Some(kib * 2);
+        self
+    }
+
     /// Where its outbox lives, unless that is a database.
     pub(crate) fn data_dir(&self) -> PathBuf {
         PathBuf::from(&self.environment["RELAY_DATA_DIR"])
@@ -87,7 +99,13 @@ impl Setup {
 
     /// Starts it; a relay that ends instead of listening is an error with its log.
     pub(crate) async fn try_start(&self) -> Result<Relay, String> {
-        let mut program = Program::new("grafana-matrix-relay", BINARY)
+        let program = match self.largest_file {
+            None => Program::new("grafana-matrix-relay", BINARY),
+            Some(blocks) => {
+                Program::new("grafana-matrix-relay", "sh").args(["-c", LIMITED, "sh", &blocks.to_string(), BINARY])
+            }
+        };
+        let mut program = program
             .args(&self.arguments)
             // A working folder of its own, so that no `.env` of the project's is read.
             .current_dir(self.folder.path());
@@ -192,6 +210,18 @@ impl Relay {
     /// Kills it, as a power cut would.
     pub(crate) fn kill(self) {
         drop(self);
+    }
+
+    /// Makes room on the disk that was full.
+    pub(crate) fn make_room(&self) {
+        let pid = self.process.id().to_string();
+        let lifted = Command::new("prlimit")
+            .args(["--pid", &pid, "--fsize=unlimited:"])
+            .status();
+        assert!(
+            lifted.is_ok_and(|status| status.success()),
+            "prlimit of util-linux lifts the limit"
+        );
     }
 
     /// Asks it to read its routes again.

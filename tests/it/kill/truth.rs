@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use grafana_matrix_relay::standin::{Event, Homeserver};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 
 /// What is really the case, as the sender sees it.
 #[derive(Default)]
-pub(crate) struct Truth {
+pub(super) struct Truth {
     /// Firing alerts of each group by number, with their starts, and an individual name for each episode.
     firing: [BTreeMap<usize, i64>; 3],
     /// What is over since the group was last posted.
     ended: [BTreeMap<usize, (i64, i64)>; 3],
     begun: Vec<String>,
     over: Vec<String>,
-    posted: [Vec<String>; 3],
 }
 
 /// Each alert has its own name in each episode, as the summary: its start.
@@ -23,7 +24,7 @@ fn name(group: usize, alert: usize) -> String {
 
 impl Truth {
     /// An alert of a group begins or ends.
-    pub(crate) fn toggle(&mut self, group: usize, alert: usize, minute: i64) {
+    pub(super) fn toggle(&mut self, group: usize, alert: usize, minute: i64) {
         let episode = |start: i64| format!("{}@{start}", name(group, alert));
         if let Some(start) = self.firing[group].remove(&alert) {
             self.ended[group].insert(alert, (start, minute));
@@ -35,32 +36,42 @@ impl Truth {
         }
     }
 
-    /// The group as it was last posted.
-    pub(crate) fn posted(&self, group: usize) -> &[String] {
-        &self.posted[group]
-    }
-
-    /// The group as it is to be posted now; what is over is in it once.
-    pub(crate) fn snapshot(&mut self, group: usize) -> Vec<String> {
+    /// The group's body as it is to be posted now; what is over is in it once. Minutes are since `begin`.
+    pub(super) fn snapshot(&mut self, group: usize, begin: Timestamp) -> Value {
+        let at = |minute: i64| (begin + SignedDuration::from_mins(minute)).to_string();
+        let alert = |alert: usize, start: i64, end: Option<i64>| {
+            let name = name(group, alert);
+            json!({
+                "status": if end.is_some() { "resolved" } else { "firing" },
+                "labels": {"alertname": name, "severity": "critical"},
+                "annotations": {"summary": format!("fires as {name}@{start}.")},
+                "fingerprint": name,
+                "startsAt": at(start),
+                "endsAt": end.map(at),
+            })
+        };
+        let ended = std::mem::take(&mut self.ended[group]);
         let firing = self.firing[group]
             .iter()
-            .map(|(alert, start)| format!("{} {start}", name(group, *alert)));
-        let ended = std::mem::take(&mut self.ended[group]);
+            .map(|(number, start)| alert(*number, *start, None));
         let ended = ended
             .iter()
-            .map(|(alert, (start, end))| format!("{} {start}-{end}", name(group, *alert)));
-        self.posted[group] = firing.chain(ended).collect();
-        self.posted[group].clone()
+            .map(|(number, (start, end))| alert(*number, *start, Some(*end)));
+        let alerts: Vec<Value> = firing.chain(ended).collect();
+        json!({"version": "1", "groupKey": format!("{{}}:{{g=\"{group}\"}}"), "alerts": alerts})
     }
 
     /// The visible heads equal the true state of all groups, each beginning has rung exactly once, and every change has
     /// exactly one line, or was taken up by a head that nobody had seen.
-    pub(crate) fn check(&self, homeserver: &Homeserver, room: &str) {
+    pub(super) fn check(&self, homeserver: &Homeserver, room: &str) {
         let (shown, told) = (homeserver.visible(room), told(homeserver, room));
         for group in 0..3 {
             let of_group = |body: &str| body.contains(&format!("G{group}N"));
             let Some(head) = shown.iter().rfind(|shown| of_group(shown.body())) else {
-                assert!(self.posted[group].is_empty());
+                assert!(
+                    !self.begun.iter().any(|episode| of_group(episode)),
+                    "nothing of G{group}\n{told}"
+                );
                 continue;
             };
             // Each firing alert is in the head by its episode, and no other is said to fire.
@@ -91,17 +102,16 @@ impl Truth {
             }
         }
         for (episode, times) in rung.iter().chain(&ended) {
-            assert_eq!(*times, 1, "{episode} is told {times} times\n{}", told);
+            assert_eq!(*times, 1, "{episode} is told {times} times\n{told}");
         }
         for episode in &self.begun {
             let is_over = self.over.contains(episode);
             // What began and ended while its head waited is in no text any more: the head took it up.
-            assert!(is_over || rung.contains_key(episode), "{episode} never rang\n{}", told);
+            assert!(is_over || rung.contains_key(episode), "{episode} never rang\n{told}");
             if is_over && rung.contains_key(episode) {
                 assert!(
                     ended.contains_key(episode),
-                    "nobody said that {episode} is over\n{}",
-                    told
+                    "nobody said that {episode} is over\n{told}"
                 );
             }
         }
@@ -110,7 +120,7 @@ impl Truth {
 }
 
 /// What was sent that is no edit.
-pub(super) fn originals(homeserver: &Homeserver, room: &str) -> Vec<Event> {
+fn originals(homeserver: &Homeserver, room: &str) -> Vec<Event> {
     let mut events = homeserver.messages(room);
     events.retain(|event| event.content["m.relates_to"]["rel_type"] != "m.replace");
     events
