@@ -47,7 +47,7 @@ fn main() {
         let notification = parse::notification(samples::group_of(alerts).as_bytes()).unwrap();
         let context = context(&notification, now);
         let template = TemplateName::default();
-        let markdown = renderer.render(&template, &notification, now).markdown;
+        let markdown = renderer.render(&template, &notification, now).markdown.to_string();
         assert_eq!(
             bare.markdown(&context).trim(),
             markdown,

@@ -26,6 +26,7 @@ mod markdown;
 mod plain;
 mod preview;
 mod problem;
+mod readable;
 mod readings;
 pub mod reference;
 mod severity;
@@ -48,6 +49,7 @@ pub use library::{GUIDE, embedded};
 pub use preview::{Diagnostic, Draft, Gravity, Preview};
 pub use problem::TemplateProblem;
 pub(crate) use problem::nearest;
+pub use readable::Markdown;
 
 use crate::alert::Notification;
 use crate::group::Change;
@@ -78,8 +80,8 @@ impl Settings {
 pub struct Rendered {
     /// What to send, in order; one message, unless the budget made it several. Never empty.
     pub messages: Vec<RenderedMessage>,
-    /// The template's text, with values escaped as a person would.
-    pub markdown: String,
+    /// What the template wrote.
+    pub markdown: Markdown,
     /// What went wrong on the way, if something did; the message says it as well.
     pub problem: Option<TemplateProblem>,
     /// What the budget made necessary.

@@ -58,7 +58,7 @@ pub(super) fn run(flags: &Flags, options: &Options) -> anyhow::Result<ExitCode> 
     let (notification, now) = options.material.read()?;
     let written = renderer.render(&template, &notification, now);
     if options.form == Form::Markdown {
-        line(&written.markdown)?;
+        line(&written.markdown.to_string())?;
     }
     for message in written.messages.iter().filter(|_| options.form != Form::Markdown) {
         line(&printed(message, options.form)?)?;

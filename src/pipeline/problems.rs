@@ -94,12 +94,12 @@ impl Problems {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::BudgetSteps;
+    use crate::render::{BudgetSteps, Markdown};
 
     fn rendered(problem: Option<(&str, &str)>) -> Rendered {
         Rendered {
             messages: Vec::new(),
-            markdown: String::new(),
+            markdown: Markdown::default(),
             problem: problem.map(|(file, message)| TemplateProblem {
                 file: file.to_owned(),
                 line: Some(1),

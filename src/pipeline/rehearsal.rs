@@ -168,7 +168,7 @@ struct Said {
 impl Prompter<'_> {
     fn say(&self, preview: Preview) -> Rendered {
         let mut said = self.said.borrow_mut();
-        said.markdown.push(preview.rendered.markdown.clone());
+        said.markdown.push(preview.rendered.markdown.to_string());
         for one in preview.diagnostics {
             if !said.diagnostics.contains(&one) {
                 said.diagnostics.push(one);

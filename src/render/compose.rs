@@ -11,7 +11,8 @@ use super::facts::Facts;
 use super::kind::Kind;
 use super::markdown::{self, Document};
 use super::problem::{TemplateProblem, Trace};
-use super::shield::{restore_as_markdown, shield};
+use super::readable::Markdown;
+use super::shield::shield;
 use super::{Rendered, html, plain};
 use crate::message::{MsgType, RenderedMessage, TemplateName, too_many};
 
@@ -44,7 +45,7 @@ pub(super) fn compose(
             written.markdown.push_str("\n\n");
             written.markdown.push_str(footer);
         }
-        let document = markdown::parse(&written.markdown);
+        let mut document = markdown::parse(&written.markdown);
         let message = message(facts, &written, &document);
         let size = content_size(&message);
         let budget = BudgetSteps {
@@ -52,29 +53,26 @@ pub(super) fn compose(
             alerts_folded: written.hidden,
             ..BudgetSteps::default()
         };
-        let finished = |messages, budget| {
-            let markdown = readable(&written.markdown, &document);
-            Ok(Rendered {
-                messages,
-                markdown,
-                problem: None,
-                budget,
-            })
+        let tighter = limits.tighter(size);
+        let (messages, budget) = match (size <= CONTENT_LIMIT, tighter) {
+            (true, _) => (vec![message], budget),
+            (false, Some(tighter)) => {
+                limits = tighter;
+                continue;
+            }
+            (false, None) => {
+                let (messages, split) = budget::split(&document.events, document.raw_html, &message);
+                let alerts_folded = budget.alerts_folded;
+                (messages, BudgetSteps { alerts_folded, ..split })
+            }
         };
-        if size <= CONTENT_LIMIT {
-            return finished(vec![message], budget);
-        }
-        let Some(tighter) = limits.tighter(size) else {
-            let (messages, split) = budget::split(&document.events, document.raw_html, &message);
-            return finished(
-                messages,
-                BudgetSteps {
-                    alerts_folded: budget.alerts_folded,
-                    ..split
-                },
-            );
-        };
-        limits = tighter;
+        let verbatim = Markdown::verbatim(&mut document);
+        return Ok(Rendered {
+            messages,
+            markdown: Markdown::new(written.markdown, verbatim),
+            problem: None,
+            budget,
+        });
     }
 }
 
@@ -96,25 +94,6 @@ fn message(facts: &Facts<'_>, written: &Written, document: &Document<'_>) -> Ren
         mentions: written.directives.mentions.clone(),
         headline,
     }
-}
-
-/// The Markdown for people: values escaped with backslashes, where they would otherwise be read as Markdown.
-fn readable(markdown: &str, document: &Document<'_>) -> String {
-    let offset = markdown.len() - markdown.trim_start().len();
-    // They come in the order in which they were closed and lie in each other; asked for from front to back, one after the
-    // other is enough.
-    let mut ranges = document.verbatim.clone();
-    ranges.sort_unstable_by_key(|range| range.start);
-    let (mut next, mut end) = (0, 0);
-    let is_verbatim = |at: usize| {
-        let at = at + offset;
-        while let Some(range) = ranges.get(next).filter(|range| range.start <= at) {
-            end = end.max(range.end);
-            next += 1;
-        }
-        at < end
-    };
-    restore_as_markdown(markdown.trim(), is_verbatim)
 }
 
 /// The line that says why something built in stands in for what the operator wrote.
@@ -148,17 +127,17 @@ pub(super) fn fall_back(
 
 /// What is left if even the built-in template fails: the headline, so that somebody is woken.
 fn without_template(facts: &Facts<'_>, footer: &str) -> Rendered {
-    let markdown = format!("{}\n\n{footer}", shield(&facts.headline()));
-    let document = markdown::parse(&markdown);
     let written = Written {
-        markdown: markdown.clone(),
+        markdown: format!("{}\n\n{footer}", shield(&facts.headline())),
         directives: super::filters::Directives::default(),
         hidden: 0,
     };
+    let mut document = markdown::parse(&written.markdown);
     let messages = vec![message(facts, &written, &document)];
+    let verbatim = Markdown::verbatim(&mut document);
     Rendered {
         messages,
-        markdown: readable(&markdown, &document),
+        markdown: Markdown::new(written.markdown, verbatim),
         problem: None,
         budget: BudgetSteps::default(),
     }
@@ -182,19 +161,5 @@ mod tests {
         let size = content_size(&rendered.messages[0]);
         assert!(size < CONTENT_LIMIT / 2, "{size} bytes");
         assert!(rendered.messages[0].body.starts_with("🔥 FIRING · \"<é\"<é"));
-    }
-
-    #[test]
-    fn backslashes_are_placed_right_below_blank_lines() {
-        let text = format!(
-            "\n\n\n  `{}` {} [{}](https://e.org/{}) {}\n",
-            shield("a*b"),
-            shield("c*d"),
-            shield("e*f"),
-            shield("g*h"),
-            shield("i*j")
-        );
-        let document = markdown::parse(&text);
-        assert_eq!(readable(&text, &document), r"`a*b` c\*d [e\*f](https://e.org/g*h) i\*j");
     }
 }

@@ -61,7 +61,7 @@ fn bare(template: &TemplateName, notification: &Notification) -> Rendered {
     let why = "rendering broke off inside the relay, so the notification goes out unformatted; please report it";
     Rendered {
         messages: vec![message],
-        markdown: body,
+        markdown: body.into(),
         problem: Some(TemplateProblem::new(template.file_name(), why)),
         budget: BudgetSteps::default(),
     }

@@ -53,28 +53,35 @@ impl Object for Fields {
 /// A name to look something up by. In tests it counts how often names are compared: whoever posts decides how many
 /// labels there are, so the work must not grow with the square of their number.
 #[derive(Debug, Clone)]
-pub(crate) struct Name(Arc<str>);
+pub(crate) struct Name(Value);
 
 #[cfg(test)]
 thread_local! {
     pub(crate) static COMPARED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-impl From<String> for Name {
-    fn from(name: String) -> Self {
-        Self(name.into())
+impl<'a, T: Into<Cow<'a, str>>> From<T> for Name {
+    fn from(name: T) -> Self {
+        // The engine's texts keep short ones in place.
+        Self(Value::from(name.into()))
     }
 }
 
 impl AsRef<str> for Name {
     fn as_ref(&self) -> &str {
-        &self.0
+        self.0.as_str().unwrap_or_default()
+    }
+}
+
+impl From<Name> for Value {
+    fn from(name: Name) -> Self {
+        name.0
     }
 }
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_ref())
     }
 }
 
@@ -82,13 +89,13 @@ impl Name {
     fn compared(&self, other: &str) -> Ordering {
         #[cfg(test)]
         COMPARED.with(|compared| compared.set(compared.get() + 1));
-        self.0.as_ref().cmp(other)
+        self.as_ref().cmp(other)
     }
 }
 
 impl PartialEq for Name {
     fn eq(&self, other: &Self) -> bool {
-        self.compared(&other.0).is_eq()
+        self.compared(other.as_ref()).is_eq()
     }
 }
 
@@ -102,13 +109,13 @@ impl PartialOrd for Name {
 
 impl Ord for Name {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.compared(&other.0)
+        self.compared(other.as_ref())
     }
 }
 
 impl Hash for Name {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
+        self.as_ref().hash(state);
     }
 }
 
@@ -118,7 +125,7 @@ pub(crate) struct Lookup(Vec<(Name, Value)>);
 
 impl Lookup {
     pub(crate) fn of<'a, V: Into<Value>>(entries: impl Iterator<Item = (Cow<'a, str>, V)>) -> Value {
-        let mut entries: Vec<_> = entries.map(|(name, value)| (Name(name.into()), value.into())).collect();
+        let mut entries: Vec<_> = entries.map(|(name, value)| (name.into(), value.into())).collect();
         if !entries.is_sorted_by(|(a, _), (b, _)| a < b) {
             // Cleaning the names may have changed their order, or made one of two.
             entries = entries.into_iter().collect::<BTreeMap<_, _>>().into_iter().collect();
@@ -139,7 +146,7 @@ impl Lookup {
         Value::from_pairs(
             self.0
                 .iter()
-                .map(|(name, value)| (Value::from(name.as_ref()), value.clone())),
+                .map(|(name, value)| (Value::from(name.clone()), value.clone())),
         )
     }
 }
@@ -157,7 +164,7 @@ impl Object for Lookup {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        let names: Vec<Value> = self.0.iter().map(|(name, _)| Value::from(name.as_ref())).collect();
+        let names: Vec<Value> = self.0.iter().map(|(name, _)| name.clone().into()).collect();
         Enumerator::Iter(Box::new(names.into_iter()))
     }
 

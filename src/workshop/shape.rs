@@ -127,7 +127,7 @@ impl PreviewAnswer {
     pub(super) fn of(preview: render::Preview) -> Self {
         let rendered = preview.rendered;
         Self {
-            markdown: rendered.markdown,
+            markdown: rendered.markdown.to_string(),
             messages: rendered.messages.into_iter().map(message).collect(),
             limit: CONTENT_LIMIT,
             budget: Budget {

@@ -181,7 +181,7 @@ fn without(state: &State<'_, '_>, list: &Value, left_out: Rest<Value>) -> Result
         .into_iter()
         .filter(|(name, _)| !names.contains(name));
     Ok(kept
-        .map(|(name, value)| Value::from_pairs([("name", Value::from(name.as_ref())), ("value", value)]))
+        .map(|(name, value)| Value::from_pairs([("name", Value::from(name)), ("value", value)]))
         .collect())
 }
 

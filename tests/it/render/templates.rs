@@ -176,7 +176,7 @@ fn a_draft_shows_what_it_would_look_like_and_what_is_wrong() {
     };
     let good = preview("**{{ name }}** {{ \"a_b*\" }}");
     assert_eq!(
-        (good.rendered.markdown.as_str(), good.diagnostics.len()),
+        (good.rendered.markdown.to_string().as_str(), good.diagnostics.len()),
         (r"**CheckoutSlow** a_b\*", 0)
     );
 
