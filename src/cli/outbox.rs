@@ -147,12 +147,10 @@ async fn again(outbox: &Outbox, retry: Retry) -> anyhow::Result<ExitCode> {
         let count = retried.len() - outdated;
         // Also where nothing is dead: what waits in a parked room is not to wait any longer.
         outbox.set_room_due(&room, None, now).await?;
-        line(&format!(
-            "{count} deliveries of {room} wait again; the room is tried now"
-        ))?;
+        line(&format!("waiting again in {room}: {count}; the room is tried now"))?;
         if outdated > 0 {
             line(&format!(
-                "{outdated} are out of date, because the room is told a newer state of their groups; drop them"
+                "out of date, because the room is told a newer state of their groups: {outdated}; drop them"
             ))?;
         }
         return Ok(ExitCode::SUCCESS);

@@ -56,7 +56,8 @@ struct RetriedDelivery {
     id: i64,
     /// Its state now.
     state: String,
-    /// Whether the room may show it twice: its last attempt is so long ago that the homeserver may not recognise it.
+    /// Whether its last attempt is so long ago that the homeserver may not recognise it: it is first looked for in the room.
+    /// Through a Hookshot webhook, which cannot look, the room may show it twice.
     may_repeat: bool,
 }
 

@@ -181,7 +181,7 @@ async fn retry_of_a_room_takes_all_its_dead_and_no_others() {
     let elsewhere = place.ended("b", "Elsewhere", dead()).await;
     let (code, text) = place.run(&["retry", "--room", "!a:example.org"]).await;
     assert_eq!(code, 0);
-    assert!(text.starts_with("1 deliveries of !a:example.org wait again"), "{text}");
+    assert!(text.starts_with("waiting again in !a:example.org: 1;"), "{text}");
     assert_eq!(place.state(here).await, Some(DeliveryState::Pending));
     assert_eq!(place.state(elsewhere).await, Some(DeliveryState::Dead));
 }
