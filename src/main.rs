@@ -1,6 +1,7 @@
 //! The process edge: `.env`, logging, the command, the exit code.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use grafana_matrix_relay::cli::{self, Cli};
 use grafana_matrix_relay::telemetry;
@@ -26,5 +27,8 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    runtime.block_on(cli::run(cli))
+    let code = runtime.block_on(cli::run(cli));
+    // What still works on a file or a template is left alone: nobody waits for it, and it may never end.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    code
 }

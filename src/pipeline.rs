@@ -153,6 +153,7 @@ impl Pipeline {
         let groups = targets.groups();
         let _turn = self.turns.take(&targets.family()).await;
         let targets = Arc::new(targets);
+        let takes_long = is_large || self.tools.may_take_long();
         for attempt in 0..=TRIES {
             // Rather messages of its own than none.
             let known = if attempt < TRIES {
@@ -162,7 +163,7 @@ impl Pipeline {
             };
             let (tools, targets, keys) = (self.tools.clone(), Arc::clone(&targets), keys.clone());
             let compose = move || tools.compose(&targets, known, keys, now);
-            match self.outbox.enqueue(aside(is_large, compose).await).await? {
+            match self.outbox.enqueue(aside(takes_long, compose).await).await? {
                 Enqueued::Outdated => tracing::debug!("another relay accepted a notification of the group meanwhile"),
                 done => return Ok(done),
             }

@@ -9,6 +9,7 @@
 //! template that does not work gives way to the last one that did, and a panic to a bare list; nothing from an alert is ever read as Markdown, HTML
 //! or a mention; every message fits into an event. It knows no rooms, no network and no clock.
 
+mod bench;
 mod budget;
 mod compose;
 mod context;
@@ -46,7 +47,7 @@ use jiff::tz::TimeZone;
 
 pub use budget::{BudgetSteps, CONTENT_LIMIT, content_size};
 pub use library::{GUIDE, embedded};
-pub use preview::{Diagnostic, Draft, Gravity, Preview};
+pub use preview::{Desk, Diagnostic, Draft, Gravity, Preview};
 pub use problem::TemplateProblem;
 pub(crate) use problem::nearest;
 pub use readable::Markdown;
@@ -236,6 +237,21 @@ impl Renderer {
         self.0.library.load().on_disk.clone()
     }
 
+    /// Whether a template may be run that is not built in, which may take seconds.
+    pub fn may_take_long(&self) -> bool {
+        !self.0.library.load().is_built_in()
+    }
+
+    /// How many renderings nobody waits for any more although they have not ended; they compute until the relay ends.
+    pub fn left_behind() -> usize {
+        bench::left_behind()
+    }
+
+    /// Some files replaced by drafts of them.
+    pub fn with_drafts(&self, drafts: &[Draft<'_>]) -> Desk {
+        Desk::new(self, drafts)
+    }
+
     /// Renders with some files replaced by drafts of them, and says everything that its author should know.
     pub fn preview(
         &self,
@@ -244,18 +260,6 @@ impl Renderer {
         notification: &Notification,
         now: Timestamp,
     ) -> Preview {
-        preview::preview(self, drafts, template, &Facts::new(notification, now))
-    }
-
-    /// The same for a change in a group.
-    pub fn preview_change(
-        &self,
-        drafts: &[Draft<'_>],
-        notification: &Notification,
-        change: &Change,
-        now: Timestamp,
-    ) -> Preview {
-        let facts = Facts::of_change(notification, change, now);
-        preview::preview(self, drafts, &TemplateName::update(), &facts)
+        self.with_drafts(drafts).preview(template, notification, now)
     }
 }

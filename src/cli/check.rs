@@ -57,14 +57,15 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     let mut found: Vec<Found> = Vec::new();
     let names = renderer.names();
     let changes = changes::of(&trials);
+    let desk = renderer.with_drafts(&[]);
     for template in names.iter().filter(|name| **name != TemplateName::update()) {
         for trial in &trials {
-            let preview = renderer.preview(&[], template, &trial.notification, trial.now);
+            let preview = desk.preview(template, &trial.notification, trial.now);
             note(&mut found, preview, &trial.name);
         }
     }
     for trial in &changes {
-        let preview = renderer.preview_change(&[], &trial.notification, &trial.change, trial.now);
+        let preview = desk.preview_change(&trial.notification, &trial.change, trial.now);
         note(&mut found, preview, &trial.name);
     }
     found.sort_by(|a, b| place(a).cmp(&place(b)));

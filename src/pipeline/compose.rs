@@ -38,6 +38,11 @@ impl Tools {
         self.problems.present(now)
     }
 
+    /// Whether a template may be run that takes seconds.
+    pub(super) fn may_take_long(&self) -> bool {
+        self.renderer.may_take_long()
+    }
+
     fn templates(&self) -> Templates {
         Templates {
             version: self.renderer.version(),

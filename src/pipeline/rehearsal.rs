@@ -16,7 +16,7 @@ use crate::alert::Notification;
 use crate::group::{self, Change};
 use crate::message::{Mode, Relation, RenderedMessage, RoomAddress, TemplateName};
 use crate::outbox::{HeadStanding, NewDelivery, Part};
-use crate::render::{Diagnostic, Draft, Gravity, Preview, Rendered, Renderer};
+use crate::render::{Desk, Diagnostic, Draft, Gravity, Preview, Rendered, Renderer};
 use crate::route::{Destination, MessagePolicy};
 
 /// One event of the room.
@@ -54,8 +54,7 @@ pub fn rehearse(
     steps: &[(Notification, Timestamp)],
 ) -> Rehearsal {
     let prompter = Prompter {
-        renderer,
-        drafts,
+        desk: renderer.with_drafts(drafts),
         said: RefCell::default(),
     };
     let destination = Destination {
@@ -153,9 +152,8 @@ impl Story {
 }
 
 /// Renders with the drafts, and keeps what there is to say about them.
-struct Prompter<'a> {
-    renderer: &'a Renderer,
-    drafts: &'a [Draft<'a>],
+struct Prompter {
+    desk: Desk,
     said: RefCell<Said>,
 }
 
@@ -165,7 +163,7 @@ struct Said {
     diagnostics: Vec<Diagnostic>,
 }
 
-impl Prompter<'_> {
+impl Prompter {
     fn say(&self, preview: Preview) -> Rendered {
         let mut said = self.said.borrow_mut();
         said.markdown.push(preview.rendered.markdown.to_string());
@@ -178,18 +176,16 @@ impl Prompter<'_> {
     }
 }
 
-impl Voice for Prompter<'_> {
+impl Voice for Prompter {
     fn whole(&self, template: &TemplateName, notification: &Notification, now: Timestamp) -> Rendered {
-        self.say(self.renderer.preview(self.drafts, template, notification, now))
+        self.say(self.desk.preview(template, notification, now))
     }
 
     fn compared(&self, template: &TemplateName, notification: &Notification, then: Timestamp) -> Rendered {
-        self.renderer
-            .preview(self.drafts, template, notification, then)
-            .rendered
+        self.desk.preview(template, notification, then).rendered
     }
 
     fn change(&self, notification: &Notification, change: &Change, now: Timestamp) -> Rendered {
-        self.say(self.renderer.preview_change(self.drafts, notification, change, now))
+        self.say(self.desk.preview_change(notification, change, now))
     }
 }

@@ -1,18 +1,24 @@
 //! One compiled set of templates, and how one of them runs.
 //!
-//! Guarantees: a template has no way to files, network or clock, and what it may compute, allocate and write is bounded.
-//! Values are printed shielded (see `shield`); `|safe` is the one visible way around. One thing is left to whoever may
-//! edit templates: lists that are put into themselves dozens of times over, which the engine does not count.
+//! Guarantees: a template has no way to files, network or clock, and what it may compute, allocate and write is counted.
+//! Values are printed shielded (see `shield`); `|safe` is the one visible way around. What the engine does not count is
+//! what lists take that are put into themselves dozens of times over: nobody waits for it for ever, because whatever is
+//! not built in runs at a `bench`, but a text of one (`list ~ ""`) takes memory meanwhile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, Output, OutputSpan, State, UndefinedBehavior, Value};
 
+use sha2::{Digest as _, Sha256};
+
+use super::bench::{Bench, Key, Refusal};
 use super::cost::{self, LONGEST_TEXT};
 use super::filters::{self, Directives, More};
+use super::library::{embedded, reached};
 use super::problem::{TemplateProblem, Trace, is_too_much};
 use super::reference;
 use super::shield::shield_to;
@@ -25,9 +31,16 @@ const FUEL: u64 = 500_000;
 pub(crate) type Sources = BTreeMap<String, String>;
 
 /// See the module.
+#[derive(Clone)]
 pub(crate) struct Engine {
-    env: Environment<'static>,
+    env: Arc<Environment<'static>>,
     pub(crate) sources: Sources,
+    /// The names that each file uses and does not set.
+    free: BTreeMap<String, BTreeSet<String>>,
+    /// Files that are built in, as are all their parts: they need no bench.
+    built_in: BTreeSet<String>,
+    /// Where all others run.
+    bench: &'static Bench,
 }
 
 /// Why a template made nothing of a notification.
@@ -37,12 +50,14 @@ pub(crate) enum Failure {
     TooMuch(Trace),
     /// It is wrong.
     Wrong(Trace),
+    /// It was not run to its end, and is not to be run again.
+    Refused(Trace),
 }
 
 impl From<Failure> for Trace {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::TooMuch(trace) | Failure::Wrong(trace) => trace,
+            Failure::TooMuch(trace) | Failure::Wrong(trace) | Failure::Refused(trace) => trace,
         }
     }
 }
@@ -58,83 +73,113 @@ pub(crate) struct Written {
 }
 
 impl Engine {
-    /// Compiles everything; templates that do not compile are reported and left out.
-    pub(crate) fn compile(sources: Sources) -> (Self, Vec<TemplateProblem>) {
+    /// Compiles everything at this bench; templates that do not compile, or take too long to, are reported and left out.
+    /// Those in `known` are known to compile.
+    pub(crate) fn compile(
+        mut sources: Sources,
+        known: &Sources,
+        bench: &'static Bench,
+    ) -> Result<(Self, Vec<TemplateProblem>), Refusal> {
+        if built_in(&sources).len() == sources.len() {
+            return Ok(Self::compile_here(sources, bench));
+        }
+        // One by one, because the engine computes what is constant, and what that takes is not bounded by the length.
+        let mut refused = Vec::new();
+        for (file, source) in sources.iter().filter(|(file, source)| known.get(*file) != Some(source)) {
+            let (name, text) = (file.clone(), source.clone());
+            let compiled = bench.run(
+                || digest([source.as_str()]),
+                move || drop(environment(Vec::new()).add_template_owned(name, text)),
+            );
+            match compiled {
+                Ok(()) => {}
+                Err(Refusal::Full) => return Err(Refusal::Full),
+                Err(refusal) => refused.push(refusal.problem(file)),
+            }
+        }
+        for problem in &refused {
+            sources.remove(&problem.file);
+        }
+        let all = || digest(sources.values().map(String::as_str));
+        let compiling = sources.clone();
+        let (engine, mut problems) = bench.run(all, move || Self::compile_here(compiling, bench))?;
+        problems.append(&mut refused);
+        Ok((engine, problems))
+    }
+
+    /// The same without a bench, for what is built in.
+    pub(crate) fn compile_here(sources: Sources, bench: &'static Bench) -> (Self, Vec<TemplateProblem>) {
         let mut env = environment(sources.values().cloned().collect());
-        let mut problems = Vec::new();
+        let (mut problems, mut free) = (Vec::new(), BTreeMap::new());
         for (file, source) in &sources {
             if let Err(error) = env.add_template_owned(file.clone(), source.clone()) {
                 problems.push(TemplateProblem::from_error(file, &error));
+            } else if let Ok(template) = env.get_template(file) {
+                free.insert(file.clone(), template.undeclared_variables(false).into_iter().collect());
             }
         }
-        (Self { env, sources }, problems)
+        let engine = Self {
+            env: Arc::new(env),
+            built_in: built_in(&sources),
+            sources,
+            free,
+            bench,
+        };
+        (engine, problems)
+    }
+
+    /// The same, to run at another bench.
+    pub(crate) fn at(&self, bench: &'static Bench) -> Self {
+        let mut engine = self.clone();
+        engine.bench = bench;
+        engine
     }
 
     /// Runs one template over a context.
     pub(crate) fn run(&self, file: &str, context: &Value) -> Result<Written, Failure> {
-        let failure = |error: minijinja::Error| {
-            let trace = Trace::from_error(file, &error);
-            if is_too_much(&error) {
-                Failure::TooMuch(trace)
-            } else {
-                Failure::Wrong(trace)
-            }
-        };
-        let template = self.env.get_template(file).map_err(failure)?;
-        let mut written = Limited(Vec::new());
-        let captured = template
-            .render_captured_to(context.clone(), &mut written)
-            .map_err(failure)?;
-        let directives = captured
-            .state()
-            .get_extension::<Directives>()
-            .cloned()
-            .unwrap_or_default();
-        drop(captured);
-        let mut markdown =
-            String::from_utf8(written.0).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-        let hidden = add_hidden_line(&mut markdown, context, &directives);
-        Ok(Written {
-            markdown,
-            directives,
-            hidden,
-        })
+        let (env, name, context) = (Arc::clone(&self.env), file.to_owned(), context.clone());
+        let ran = self.at_bench(file, move || run(&env, &name, &context));
+        ran.unwrap_or_else(|refusal| Err(Failure::Refused(Trace::of(refusal.problem(file)))))
     }
 
     /// Runs a template and keeps which part of the output came from where.
     pub(crate) fn run_with_spans(&self, file: &str, context: &Value) -> Option<(String, Vec<OutputSpan>)> {
-        self.env
-            .get_template(file)
-            .ok()?
-            .render_with_spans(context.clone())
-            .ok()
+        let (env, name, context) = (Arc::clone(&self.env), file.to_owned(), context.clone());
+        let ran = self.at_bench(file, move || {
+            let template = env.get_template(&name).ok()?;
+            template.render_with_spans(context).ok()
+        });
+        ran.ok().flatten()
+    }
+
+    fn at_bench<T: Send + 'static>(&self, file: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+        if self.is_built_in(file) {
+            return Ok(work());
+        }
+        self.bench.run(|| self.key(file), work)
+    }
+
+    /// What a file and its parts are, as far as it names them.
+    fn key(&self, file: &str) -> Key {
+        let parts = reached(&self.sources, file).into_iter();
+        let texts = parts.flat_map(|part| [part, self.sources.get(part).map_or("", String::as_str)]);
+        digest([file].into_iter().chain(texts))
+    }
+
+    /// Whether this file is built in together with all its parts, so that it needs no bench.
+    pub(crate) fn is_built_in(&self, file: &str) -> bool {
+        self.built_in.contains(file)
     }
 
     /// Names that the template uses and nobody provides, also in branches that are not taken; with the first line.
     pub(crate) fn undeclared(&self, file: &str) -> Vec<(String, Option<usize>)> {
-        let Ok(template) = self.env.get_template(file) else {
-            return Vec::new();
-        };
-        let is_known = |name: &String| reference::names().any(|known| known == name);
-        let mut names: Vec<_> = template
-            .undeclared_variables(false)
-            .into_iter()
-            .filter(|name| !is_known(name))
-            .collect();
-        names.sort();
-        let line = |name: &str| {
-            template
-                .source()
-                .lines()
-                .position(|line| line.contains(name))
-                .map(|at| at + 1)
-        };
+        let is_known = |name: &str| reference::names().any(|known| known == name);
+        let source = self.sources.get(file).map_or("", String::as_str);
+        let line = |name: &str| source.lines().position(|line| line.contains(name)).map(|at| at + 1);
+        let names = self.free.get(file).into_iter().flatten();
         names
-            .into_iter()
-            .map(|name| {
-                let at = line(&name);
-                (name, at)
-            })
+            .filter(|name| !is_known(name))
+            .map(|name| (name.clone(), line(name)))
             .collect()
     }
 
@@ -144,13 +189,13 @@ impl Engine {
         let mut at = 0;
         while let Some(file) = files.get(at).copied() {
             at += 1;
-            let Ok(template) = self.env.get_template(file) else {
+            let (Some(free), Some(source)) = (self.free.get(file), self.sources.get(file)) else {
                 continue;
             };
-            if template.undeclared_variables(false).contains(function) {
+            if free.contains(function) {
                 return true;
             }
-            let named = |path: &&str| template.source().contains(*path) && !files.contains(path);
+            let named = |path: &&str| source.contains(*path) && !files.contains(path);
             let parts: Vec<&str> = self.sources.keys().map(String::as_str).filter(named).collect();
             files.extend(parts);
         }
@@ -161,6 +206,58 @@ impl Engine {
     pub(crate) fn has(&self, file: &str) -> bool {
         self.env.get_template(file).is_ok()
     }
+}
+
+fn digest<'t>(texts: impl IntoIterator<Item = &'t str>) -> Key {
+    let mut hash = Sha256::new();
+    for text in texts {
+        hash.update(text.len().to_le_bytes());
+        hash.update(text);
+    }
+    hash.finalize().into()
+}
+
+/// The files that are built in, word for word, together with all their parts.
+fn built_in(sources: &Sources) -> BTreeSet<String> {
+    let is_own = |file: &str| {
+        embedded().all(|(known, source)| known != file || sources.get(file).is_none_or(|own| own != source))
+    };
+    let files = embedded().map(|(file, _)| file);
+    files
+        .filter(|file| sources.contains_key(*file) && !reached(sources, file).into_iter().any(is_own))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Everything that comes of it is dropped in here, but for texts.
+fn run(env: &Environment<'_>, file: &str, context: &Value) -> Result<Written, Failure> {
+    let failure = |error: minijinja::Error| {
+        let trace = Trace::from_error(file, &error);
+        if is_too_much(&error) {
+            Failure::TooMuch(trace)
+        } else {
+            Failure::Wrong(trace)
+        }
+    };
+    let template = env.get_template(file).map_err(failure)?;
+    let mut written = Limited(Vec::new());
+    let captured = template
+        .render_captured_to(context.clone(), &mut written)
+        .map_err(failure)?;
+    let directives = captured
+        .state()
+        .get_extension::<Directives>()
+        .cloned()
+        .unwrap_or_default();
+    drop(captured);
+    let mut markdown =
+        String::from_utf8(written.0).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    let hidden = add_hidden_line(&mut markdown, context, &directives);
+    Ok(Written {
+        markdown,
+        directives,
+        hidden,
+    })
 }
 
 /// A template that shows fewer alerts than there are says so; if it does not, the relay does.

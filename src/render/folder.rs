@@ -17,7 +17,8 @@ use self::scan::Scan;
 use super::engine::Sources;
 use super::problem::TemplateProblem;
 
-const LARGEST_FILE: u64 = 256 * 1024;
+/// A larger file is not read. The deepest that fits into it also fits into the stack of a `bench`.
+pub(super) const LARGEST_FILE: usize = 64 * 1024;
 
 /// A file that was changed this recently may be half written.
 const FRESH: Duration = Duration::from_millis(500);
@@ -129,6 +130,10 @@ pub(super) fn is_being_written(dir: &Path, now: SystemTime) -> bool {
     scan.stamps.values().filter_map(|stamp| stamp.modified).any(is_fresh)
 }
 
+pub(super) fn too_large() -> String {
+    format!("larger than {} KiB", LARGEST_FILE / 1024)
+}
+
 fn read(scan: &Scan) -> Files {
     let mut files = Files::default();
     for (path, why) in &scan.hidden {
@@ -140,10 +145,12 @@ fn read(scan: &Scan) -> Files {
     for (name, stamp) in &scan.stamps {
         if !stamp.target.starts_with(&scan.root) {
             files.hide(name, "a link that leads out of the templates folder".to_owned());
-        } else if stamp.size > LARGEST_FILE {
-            files.hide(name, format!("larger than {} KiB", LARGEST_FILE / 1024));
+        } else if stamp.size > LARGEST_FILE as u64 {
+            files.hide(name, too_large());
         } else {
             match fs::read_to_string(&stamp.target) {
+                // It may have grown since it was looked at.
+                Ok(text) if text.len() > LARGEST_FILE => files.hide(name, too_large()),
                 Ok(text) => drop(files.sources.insert(name.clone(), text)),
                 Err(error) => files.hide(name, format!("cannot be read: {error}")),
             }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use self::settle::{Edit, Edits};
+use super::bench::{DRAFTS, IN_USE, TRIALS};
 use super::engine::{Engine, Sources};
 use super::folder::Files;
 use super::problem::TemplateProblem;
@@ -63,7 +64,7 @@ impl Library {
         let sources = embedded()
             .map(|(file, source)| (file.to_owned(), source.to_owned()))
             .collect();
-        let (engine, problems) = Engine::compile(sources);
+        let (engine, problems) = Engine::compile_here(sources, &IN_USE);
         Self {
             engine,
             problems,
@@ -96,18 +97,13 @@ impl Library {
             }
         }
         for (file, source) in &files.sources {
-            if source.trim().is_empty() {
-                problems.push(TemplateProblem::new(file.clone(), "is empty"));
-            } else if is_misnamed(file) {
-                problems.push(TemplateProblem::new(
-                    file.clone(),
-                    "cannot be chosen: letters, digits, `-`, `_` and `.md.j2`",
-                ));
-            } else {
-                edits.entry(file.clone()).or_default().new = Some(source.clone());
+            match unusable(file, source) {
+                Some(problem) => problems.push(problem),
+                None => edits.entry(file.clone()).or_default().new = Some(source.clone()),
             }
         }
-        let (engine, problems) = settle::settle(edits, problems);
+        let (engine, problems) = settle::settle(edits, problems, &before.engine, &TRIALS);
+        let engine = engine.at(&IN_USE);
         let stand_ins = stand_ins(files, before, &engine, &problems);
         Self {
             engine,
@@ -116,6 +112,29 @@ impl Library {
             stand_ins,
             looked: true,
         }
+    }
+
+    /// Whether nothing of it is the operator's.
+    pub(super) fn is_built_in(&self) -> bool {
+        self.engine.sources.keys().all(|file| self.engine.is_built_in(file))
+    }
+
+    /// What would be wrong with these files if they were saved as they are.
+    pub(super) fn refusals(&self, drafts: &Sources) -> Vec<TemplateProblem> {
+        let mut problems = Vec::new();
+        let sources = self.engine.sources.iter();
+        let mut edits: Edits = sources
+            .map(|(file, source)| (file.clone(), Edit::kept(source)))
+            .collect();
+        for (file, source) in drafts {
+            match unusable(file, source) {
+                Some(problem) => problems.push(problem),
+                None => edits.entry(file.clone()).or_default().new = Some(source.clone()),
+            }
+        }
+        let (_, mut problems) = settle::settle(edits, problems, &self.engine, &DRAFTS);
+        problems.retain(|problem| drafts.contains_key(&problem.file));
+        problems
     }
 
     /// Templates that can be chosen: those not in a subfolder.
@@ -189,6 +208,18 @@ pub(super) fn reached<'s>(sources: &'s Sources, file: &'s str) -> BTreeSet<&'s s
 
 fn entry_name(file: &str) -> Option<TemplateName> {
     TemplateName::from_str(file.strip_suffix(".md.j2")?).ok()
+}
+
+/// What is wrong with a file before anybody reads it.
+fn unusable(file: &str, source: &str) -> Option<TemplateProblem> {
+    let why = if source.trim().is_empty() {
+        "is empty"
+    } else if is_misnamed(file) {
+        "cannot be chosen: letters, digits, `-`, `_` and `.md.j2`"
+    } else {
+        return None;
+    };
+    Some(TemplateProblem::new(file, why))
 }
 
 /// A file beside the templates that looks like one and could never be used.

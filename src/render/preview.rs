@@ -3,16 +3,26 @@
 //! Guarantees: the same code as for real messages; nothing is changed or sent.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use jiff::Timestamp;
 use minijinja::{OutputSpan, OutputSpanKind};
 
+use super::bench::DRAFTS;
 use super::context::{Context, Limits};
-use super::engine::Engine;
+use super::engine::{Engine, Sources};
 use super::facts::Facts;
+use super::folder::{self, LARGEST_FILE};
+use super::library::{Library, reached};
 use super::markdown;
 use super::problem::{self, TemplateProblem};
 use super::{Rendered, Renderer, compose, reference};
+use crate::alert::Notification;
+use crate::group::Change;
 use crate::message::TemplateName;
+
+/// More remarks on what was written are counted: nobody reads them, and each has to be placed.
+const MOST_NOTES: usize = 100;
 
 /// The text of a file as its author has it now.
 #[derive(Debug, Clone, Copy)]
@@ -52,41 +62,110 @@ pub struct Preview {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-pub(super) fn preview(
-    renderer: &Renderer,
-    drafts: &[Draft<'_>],
-    template: &TemplateName,
-    facts: &Facts<'_>,
-) -> Preview {
-    let library = renderer.0.library.load();
-    let mut sources = library.engine.sources.clone();
-    for draft in drafts {
-        sources.insert(draft.file.to_owned(), draft.source.to_owned());
+/// Drafts over the templates in use, compiled once for everything that is to be seen of them.
+pub struct Desk {
+    renderer: Renderer,
+    library: Arc<Library>,
+    engine: Engine,
+    /// Files that do not compile.
+    broken: Vec<TemplateProblem>,
+    /// What else is wrong, whatever is rendered.
+    known: Vec<TemplateProblem>,
+    /// What the relay would say to a file if it was saved like this.
+    refusals: Vec<TemplateProblem>,
+}
+
+impl Desk {
+    pub(super) fn new(renderer: &Renderer, drafts: &[Draft<'_>]) -> Self {
+        let library = renderer.0.library.load_full();
+        let (mut sources, mut changed, mut too_large) = (library.engine.sources.clone(), Sources::new(), Vec::new());
+        for draft in drafts {
+            if draft.source.len() > LARGEST_FILE {
+                too_large.push(TemplateProblem::new(draft.file, folder::too_large()));
+                continue;
+            }
+            let known = [
+                sources.insert(draft.file.to_owned(), draft.source.to_owned()),
+                library.on_disk.get(draft.file).cloned(),
+            ];
+            if known.iter().flatten().all(|known| known != draft.source) {
+                changed.insert(draft.file.to_owned(), draft.source.to_owned());
+            }
+        }
+        // What is said of a file holds for a draft that is the same.
+        let is_replaced = |file: &str| {
+            let draft = drafts.iter().find(|draft| draft.file == file);
+            draft.is_some_and(|draft| library.on_disk.get(file).is_none_or(|text| text != draft.source))
+        };
+        let in_use = || library.engine.at(&DRAFTS);
+        let mut known: Vec<_> = library
+            .problems
+            .iter()
+            .filter(|problem| !is_replaced(&problem.file))
+            .cloned()
+            .collect();
+        known.append(&mut too_large);
+        let (engine, broken) = if sources == library.engine.sources {
+            (in_use(), Vec::new())
+        } else {
+            Engine::compile(sources, &library.engine.sources, &DRAFTS).unwrap_or_else(|refusal| {
+                known.extend(drafts.iter().map(|draft| refusal.problem(draft.file)));
+                (in_use(), Vec::new())
+            })
+        };
+        let refusals = if changed.is_empty() {
+            Vec::new()
+        } else {
+            library.refusals(&changed)
+        };
+        Self {
+            renderer: renderer.clone(),
+            engine,
+            broken,
+            known,
+            refusals,
+            library,
+        }
     }
-    let (engine, broken) = Engine::compile(sources);
-    let mut remarks = Remarks::default();
-    let replaced = |problem: &&TemplateProblem| drafts.iter().all(|draft| draft.file != problem.file);
-    remarks.errors(library.problems.iter().filter(replaced).cloned());
-    remarks.errors(broken.iter().cloned());
-    let zone = &renderer.0.settings.time_zone;
-    let file = template.file_name();
-    let stood_in_for = library.stood_in_for(&file).filter(replaced);
-    let footer = stood_in_for.map(compose::stand_in_line);
-    let shown = match compose::compose(&engine, &file, facts, zone, footer.as_deref()) {
-        Ok(shown) => {
-            remarks.unknown_names(&engine, &file);
-            remarks.warnings(&engine, &file, facts, &shown, zone);
-            shown
+
+    /// What the relay would make of a notification.
+    pub fn preview(&self, template: &TemplateName, notification: &Notification, now: Timestamp) -> Preview {
+        self.shown(template, &Facts::new(notification, now))
+    }
+
+    /// The same for a change in a group.
+    pub fn preview_change(&self, notification: &Notification, change: &Change, now: Timestamp) -> Preview {
+        self.shown(&TemplateName::update(), &Facts::of_change(notification, change, now))
+    }
+
+    fn shown(&self, template: &TemplateName, facts: &Facts<'_>) -> Preview {
+        let mut remarks = Remarks::default();
+        remarks.errors(self.known.iter().cloned());
+        remarks.errors(self.broken.iter().cloned());
+        let zone = &self.renderer.0.settings.time_zone;
+        let file = template.file_name();
+        let stood_in_for = self
+            .library
+            .stood_in_for(&file)
+            .filter(|problem| self.known.contains(problem));
+        let footer = stood_in_for.map(compose::stand_in_line);
+        let shown = match compose::compose(&self.engine, &file, facts, zone, footer.as_deref()) {
+            Ok(shown) => {
+                remarks.unknown_names(&self.engine, &file);
+                remarks.warnings(&self.engine, &file, facts, &shown, zone);
+                shown
+            }
+            Err(problem) => {
+                let known = self.broken.iter().find(|broken| broken.file == file);
+                remarks.errors([known.cloned().unwrap_or(problem)]);
+                self.renderer.render_with(&self.library, template, facts)
+            }
+        };
+        remarks.refusals(&self.refusals);
+        Preview {
+            rendered: shown,
+            diagnostics: remarks.0,
         }
-        Err(problem) => {
-            let problem = broken.into_iter().find(|broken| broken.file == file).unwrap_or(problem);
-            remarks.errors([problem]);
-            renderer.render_with(&library, template, facts)
-        }
-    };
-    Preview {
-        rendered: shown,
-        diagnostics: remarks.0,
     }
 }
 
@@ -106,9 +185,31 @@ impl Remarks {
         }
     }
 
+    /// What the relay would not take, where that is not said already.
+    fn refusals(&mut self, refusals: &[TemplateProblem]) {
+        for problem in refusals {
+            let is_said = |one: &Diagnostic| {
+                let said = &one.problem;
+                one.gravity == Gravity::Error && (&said.file, said.line) == (&problem.file, problem.line)
+            };
+            if !self.0.iter().any(is_said) {
+                let message = format!("would not be taken: {}", problem.message);
+                self.errors([TemplateProblem {
+                    message,
+                    ..problem.clone()
+                }]);
+            }
+        }
+        self.0.sort_by_key(|one| one.gravity != Gravity::Error);
+    }
+
     /// Names in branches that this notification does not take.
     fn unknown_names(&mut self, engine: &Engine, file: &str) {
-        for (name, line) in engine.undeclared(file) {
+        let parts = reached(&engine.sources, file);
+        let names = parts
+            .into_iter()
+            .flat_map(|file| engine.undeclared(file).into_iter().map(move |found| (file, found)));
+        for (file, (name, line)) in names {
             let message = match problem::nearest(&name, &mut reference::names()) {
                 Some(known) => format!("`{name}` is not known here; did you mean `{known}`?"),
                 None => format!("`{name}` is not known here"),
@@ -148,7 +249,10 @@ impl Remarks {
             let span = spans.iter().find(|span| span.output_range().contains(&at));
             span.map_or((file, None), |span| (span.name(), Some(line_of(span, &text, at))))
         };
-        let too_long = if rendered.budget.extra_messages > 0 {
+        // The steps by which what is built in becomes shorter are as they are meant to be.
+        let too_long = if engine.is_built_in(file) {
+            None
+        } else if rendered.budget.extra_messages > 0 {
             Some(format!("split into {}", rendered.messages.len()))
         } else {
             rendered
@@ -165,13 +269,17 @@ impl Remarks {
             );
         }
         let document = markdown::parse(&text);
-        for note in &document.notes {
+        for note in document.notes.iter().take(MOST_NOTES) {
             let (file, line) = place(note.at);
             warn(file, line, note.message.clone());
         }
+        if let Some(more) = document.notes.len().checked_sub(MOST_NOTES).filter(|more| *more > 0) {
+            warn(file, None, format!("… and {more} more remarks on its text"));
+        }
         if document.raw_html && super::html::loses_something(&super::html::write(&document.events, false)) {
             // The end of a tag says nothing by itself.
-            let mut tags = document.tags.iter().filter(|(_, tag)| !tag.starts_with("</"));
+            let tags = document.tags.iter().filter(|(_, tag)| !tag.starts_with("</"));
+            let mut tags = tags.take(MOST_NOTES);
             let lost = tags.find(|(_, tag)| super::html::loses_something(tag));
             let (file, line) = lost.map_or((file, None), |(at, _)| place(*at));
             warn(

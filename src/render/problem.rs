@@ -76,6 +76,14 @@ impl Trace {
         }
     }
 
+    /// A problem of one file alone.
+    pub(crate) fn of(problem: TemplateProblem) -> Self {
+        Self {
+            through: vec![(problem.file.clone(), problem.line)],
+            problem,
+        }
+    }
+
     /// The problem as one of this file, which is on the way.
     pub(crate) fn seen_from(&self, file: &str) -> TemplateProblem {
         let line = self

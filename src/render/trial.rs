@@ -15,6 +15,23 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_second(1_795_166_000).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
+/// What [`notifications`] and after them [`changes`] are, in their order.
+pub(crate) const NAMES: [&str; 13] = [
+    "an alert that fires",
+    "an alert that has only labels",
+    "a resolved alert",
+    "an alert that is no longer reported",
+    "an error of the data source",
+    "an alert without data",
+    "a test",
+    "a mixed group",
+    "a group of which nothing fires",
+    "a group that was cut off",
+    "a change of every kind",
+    "the end of a group",
+    "a change of nothing",
+];
+
 /// One of each kind.
 pub(crate) fn notifications() -> Vec<Notification> {
     use AlertStatus::{Firing, Resolved};

@@ -10,7 +10,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::app::{App, firing};
-use crate::support::relay::Setup;
+use crate::support::relay::{Relay, Setup};
 
 /// Puts a template where the relay of these flags looks.
 fn put(flags: &Flags, file: &str, text: &str) -> PathBuf {
@@ -221,4 +221,125 @@ fn relation(event: &Event) -> &str {
 
 fn pings(event: &Event) -> bool {
     event.content["m.mentions"] == json!({"user_ids": ["@oncall:example.org"]})
+}
+
+/// Two lists that are put into themselves so often that nothing ends that looks at all of them.
+const ENDLESS: &str = "{% set ns = namespace(x=[1], y=[1]) %}
+{% for i in range(40) %}{% set ns.x = [ns.x, ns.x] %}{% set ns.y = [ns.y, ns.y] %}{% endfor %}
+";
+
+/// A relay that shows what it delivers, with these templates.
+async fn demo_with(files: &[(&str, &str)]) -> (tempfile::TempDir, Relay) {
+    let folder = tempfile::tempdir().unwrap();
+    for (file, text) in files {
+        save(folder.path(), file, text);
+    }
+    let setup = Setup::bare()
+        .arg("demo")
+        .env("RELAY_TEMPLATES_DIR", &folder.path().display().to_string());
+    let relay = setup.start().await;
+    (folder, relay)
+}
+
+/// What would be sent by this template, and the errors.
+async fn previewed(relay: &Relay, request: &Value) -> (String, Vec<String>) {
+    let answer = relay.request(reqwest::Method::POST, "/preview", request).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let remarks = answer.body["diagnostics"].as_array().unwrap().iter();
+    let errors = remarks.map(|one| {
+        format!(
+            "{}: {}",
+            one["file"].as_str().unwrap(),
+            one["message"].as_str().unwrap()
+        )
+    });
+    let body = answer.body["messages"][0]["body"].as_str().unwrap_or_default();
+    (body.to_owned(), errors.collect())
+}
+
+#[tokio::test]
+async fn template_without_end_costs_nothing_but_itself() {
+    let equal = format!("{ENDLESS}{{{{ ns.x == ns.y }}}}");
+    let (folder, mut relay) = demo_with(&[("alert.md.j2", &equal), ("compact.md.j2", "Mine: {{ name }}")]).await;
+    relay.says("alert.md.j2: takes too much time").await;
+    relay.accepts(&firing("Arrives")).await;
+    let ready = relay.get("/health/ready").await;
+    assert_eq!(ready.status, 200);
+    let ready = ready.body.to_string();
+    assert!(
+        ready.contains("alert.md.j2: takes too much time") && ready.contains("still at it: 1; a restart"),
+        "{ready}"
+    );
+
+    // What is saved while it runs is tried like that, and what is edited later is taken.
+    let unique = format!("{ENDLESS}{{{{ [ns.x, ns.y] | unique | length }}}}");
+    save(folder.path(), "detailed.md.j2", &unique);
+    relay.says("detailed.md.j2: takes too much time").await;
+    save(folder.path(), "alert.md.j2", "Mended: {{ name }}");
+    relay.says_next("templates have changed").await;
+    let (body, errors) = previewed(&relay, &json!({"sample": "firing"})).await;
+    assert_eq!(body, "Mended: CheckoutSlow");
+    assert!(
+        errors.iter().all(|error| error.starts_with("detailed.md.j2: ")),
+        "{errors:?}"
+    );
+
+    // Nothing of it takes the place of drafts, nor do drafts take the place of what is in use.
+    for (number, said) in ["takes too much time", "takes too much time", "restart the relay"]
+        .into_iter()
+        .enumerate()
+    {
+        let draft = format!("{number}{equal}");
+        let (body, errors) = previewed(&relay, &json!({"sample": "firing", "source": draft})).await;
+        assert_eq!(body, "Mended: CheckoutSlow");
+        let is_said = |error: &String| error.starts_with("alert.md.j2: ") && error.contains(said);
+        assert!(errors.iter().any(is_said), "{errors:?}");
+    }
+    relay.accepts(&firing("Arrives too")).await;
+    assert!(relay.terminate().success());
+}
+
+#[tokio::test]
+async fn template_that_is_endless_for_some_alerts_only_is_given_up_for_all_while_it_computes() {
+    let trap = format!("{ENDLESS}{{% if name.startswith('Trap') %}}{{{{ ns.x == ns.y }}}}{{% endif %}}fine");
+    let app = App::with(|flags| drop(put(flags, "alert.md.j2", &trap))).await;
+    assert_eq!(templates_check(&app).await.0, "ready");
+    for name in ["Trap1", "Trap2", "Harmless"] {
+        app.accept(&firing(name)).await;
+    }
+    let messages = app.messages(3).await;
+    for (message, name) in messages.iter().zip(["Trap1", "Trap2", "Harmless"]) {
+        let first = message.lines().next().unwrap();
+        assert!(
+            first.contains(name) && message.contains("alert.md.j2: takes too much time"),
+            "{message}"
+        );
+    }
+    save(&app.data.path().join("templates"), "alert.md.j2", "mended");
+    looked_at(&app, "alert.md.j2", "mended").await;
+    app.accept(&firing("Another")).await;
+    assert_eq!(app.messages(4).await[3], "mended");
+}
+
+#[tokio::test]
+async fn template_that_is_nested_too_deeply_ends_no_relay() {
+    let chain = |again: &str| format!("{{{{ 1{} }}}}", again.repeat(4_000));
+    let loops = "{% set ns = namespace(x=[]) %}{% for i in range(50000) %}{% set ns.x = [ns.x] %}{% endfor %}";
+    let elif = format!("{{% if 0 %}}{}{{% endif %}}", "{% elif 0 %}".repeat(5_000));
+    let (folder, mut relay) = demo_with(&[
+        ("alert.md.j2", &chain(" ~ 1")),
+        ("loops.md.j2", loops),
+        ("elif.md.j2", &elif),
+    ])
+    .await;
+    for (source, number) in [(chain(" + 1"), 1), (loops.to_owned(), 2), (elif, 3)] {
+        let request = json!({"sample": "firing", "source": format!("{number}{source}")});
+        assert!(!previewed(&relay, &request).await.0.is_empty());
+    }
+    save(folder.path(), "compact.md.j2", &chain(" and 1"));
+    save(folder.path(), "detailed.md.j2", loops);
+    relay.says("templates have changed").await;
+    relay.accepts(&firing("Arrives")).await;
+    assert!(relay.runs());
+    assert!(relay.terminate().success());
 }

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use tempfile::TempDir;
 
 mod change;
+mod deep;
 mod escape;
 mod limits;
 mod reach;

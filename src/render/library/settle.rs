@@ -10,8 +10,9 @@ use jiff::tz::TimeZone;
 use minijinja::Value;
 
 use super::{entry_name, reached};
+use crate::render::bench::{Bench, Refusal};
 use crate::render::context::{Context, Limits};
-use crate::render::engine::{Engine, Sources};
+use crate::render::engine::{Engine, Failure, Sources};
 use crate::render::facts::Facts;
 use crate::render::problem::{TemplateProblem, Trace};
 use crate::render::trial;
@@ -49,11 +50,24 @@ impl Edit {
 /// All files by their paths.
 pub(super) type Edits = BTreeMap<String, Edit>;
 
-/// The templates with as many of the edits as work, and what is wrong with the others.
-pub(super) fn settle(mut edits: Edits, mut problems: Vec<TemplateProblem>) -> (Engine, Vec<TemplateProblem>) {
+/// The templates with as many of the edits as work, tried at this bench, and what is wrong with the others. `before` is
+/// what was in use.
+pub(super) fn settle(
+    mut edits: Edits,
+    mut problems: Vec<TemplateProblem>,
+    before: &Engine,
+    bench: &'static Bench,
+) -> (Engine, Vec<TemplateProblem>) {
     let mut taken_back: Vec<(String, Option<String>)> = Vec::new();
     let mut engine = loop {
-        let (engine, broken) = tried(&edits);
+        let (engine, broken) = match tried(&edits, before, bench) {
+            Ok(tried) => tried,
+            Err(refusal) => {
+                let edited = edits.iter().filter(|(_, edit)| edit.is_edited());
+                problems.extend(edited.map(|(file, _)| refusal.problem(file)));
+                return (before.clone(), problems);
+            }
+        };
         let blamed: Vec<_> = broken.iter().flat_map(|trace| blame(&edits, trace)).collect();
         if blamed.is_empty() {
             problems.extend(broken.into_iter().map(|trace| trace.problem));
@@ -75,6 +89,8 @@ pub(super) fn settle(mut edits: Edits, mut problems: Vec<TemplateProblem>) -> (E
             &mut edits,
             &mut problems,
             &taken_back.into_iter().collect(),
+            before,
+            bench,
         );
     }
     (engine, problems)
@@ -87,6 +103,8 @@ fn second_chances(
     edits: &mut Edits,
     problems: &mut Vec<TemplateProblem>,
     taken_back: &BTreeMap<String, Option<String>>,
+    before: &Engine,
+    bench: &'static Bench,
 ) {
     let mut wanted = engine.sources.clone();
     wanted.extend(
@@ -113,7 +131,9 @@ fn second_chances(
                 edit.new.clone_from(&taken_back[*file]);
             }
         }
-        let (works, broken) = tried(&again);
+        let Ok((works, broken)) = tried(&again, before, bench) else {
+            break;
+        };
         if broken.is_empty() {
             *edits = again;
             problems.retain(|problem| !restored.contains(&problem.file.as_str()));
@@ -148,20 +168,14 @@ fn blame(edits: &Edits, trace: &Trace) -> Vec<TemplateProblem> {
 }
 
 /// The templates with all edits, and the first failure of each file that is broken or fails in a trial.
-fn tried(edits: &Edits) -> (Engine, Vec<Trace>) {
+fn tried(edits: &Edits, before: &Engine, bench: &'static Bench) -> Result<(Engine, Vec<Trace>), Refusal> {
     let newest = edits
         .iter()
         .filter_map(|(file, edit)| Some((file.clone(), edit.new.clone()?)));
-    let (engine, broken) = Engine::compile(newest.collect::<Sources>());
-    let broken: Vec<_> = broken
-        .into_iter()
-        .map(|problem| Trace {
-            through: vec![(problem.file.clone(), problem.line)],
-            problem,
-        })
-        .collect();
+    let (engine, broken) = Engine::compile(newest.collect::<Sources>(), &before.sources, bench)?;
+    let broken: Vec<_> = broken.into_iter().map(Trace::of).collect();
     let broken = if broken.is_empty() { try_out(&engine) } else { broken };
-    (engine, broken)
+    Ok((engine, broken))
 }
 
 /// Runs every template that can be chosen over the trials; the first failure of each.
@@ -178,11 +192,28 @@ fn try_out(engine: &Engine) -> Vec<Trace> {
         .chain(of_changes)
         .map(|facts| Context::new(&facts, &TimeZone::UTC, Limits::NONE).build())
         .collect();
-    let first_failure = |file: &str| contexts.iter().find_map(|context| engine.run(file, context).err());
-    entries(&engine.sources)
-        .filter_map(first_failure)
-        .map(Trace::from)
-        .collect()
+    let first_failure = |file: &str| {
+        let mut contexts = contexts.iter().zip(trial::NAMES).enumerate();
+        contexts.find_map(|(before, (context, name))| {
+            let failure = engine.run(file, context).err()?;
+            let is_last = matches!(failure, Failure::Refused(_));
+            let mut trace = Trace::from(failure);
+            if before > 0 {
+                // It works for others, so its author has to know for what it does not.
+                trace.problem.message = format!("{} (for {name})", trace.problem.message);
+            }
+            Some((trace, is_last))
+        })
+    };
+    let mut failures = Vec::new();
+    for (trace, is_last) in entries(&engine.sources).filter_map(first_failure) {
+        failures.push(trace);
+        if is_last {
+            // Others may use the same part, and each would leave a thread behind.
+            break;
+        }
+    }
+    failures
 }
 
 /// The templates that can be chosen.
