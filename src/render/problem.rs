@@ -37,6 +37,9 @@ impl TemplateProblem {
         let what = match (innermost.kind(), innermost.detail()) {
             (ErrorKind::OutOfFuel, _) => "takes too much time or memory".to_owned(),
             (ErrorKind::WriteFailure, _) => "writes too much text".to_owned(),
+            (ErrorKind::TemplateNotFound, detail) if !is_written_out(error, detail.unwrap_or_default()) => {
+                "a template is not there, and its name is not written out here".to_owned()
+            }
             (kind, None) => kind.to_string(),
             (ErrorKind::SyntaxError | ErrorKind::InvalidOperation, Some(detail)) => detail.to_owned(),
             (kind, Some(detail)) => format!("{kind}: {detail}"),
@@ -105,6 +108,14 @@ impl Trace {
 /// An error, and the errors that led to it.
 fn chain(error: &Error) -> impl Iterator<Item = &Error> {
     std::iter::successors(Some(error), |error| std::error::Error::source(*error)?.downcast_ref())
+}
+
+/// Whether what an error quotes stands in a template on the way to it. If not it may be an alert's, and errors are logged
+/// and shown in `ready`.
+fn is_written_out(error: &Error, detail: &str) -> bool {
+    let quoted = detail.split(['\'', '"']).nth(1).unwrap_or_default();
+    let is_written = |error: &Error| error.template_source().is_some_and(|source| source.contains(quoted));
+    chain(error).any(is_written)
 }
 
 /// Whether it is about too much time, memory or text, wherever on the way that came to light.

@@ -86,8 +86,8 @@ fn link(state: &mut State<'_, '_>, url: &Value, label: Option<Value>) -> Result<
 }
 
 /// A list of `{text, url}` as links in a row.
-fn links(state: &mut State<'_, '_>, list: Value, separator: Option<&str>) -> Result<Value, Error> {
-    let mut row = Row::new(separator);
+fn links(state: &mut State<'_, '_>, list: Value, separator: Option<Value>) -> Result<Value, Error> {
+    let mut row = Row::new(state, separator)?;
     for entry in list.try_iter()? {
         let link = link(state, &entry.get_attr("url")?, Some(entry.get_attr("text")?))?;
         row.add(state, &text(&link)?)?;
@@ -96,10 +96,10 @@ fn links(state: &mut State<'_, '_>, list: Value, separator: Option<&str>) -> Res
 }
 
 /// Names and values as `name` in plain and `value` in code, in a row: for `shared`, `alert.differing`, `alert.labels`.
-fn labels(state: &State<'_, '_>, list: &Value, separator: Option<&str>, kwargs: Kwargs) -> Result<Value, Error> {
+fn labels(state: &mut State<'_, '_>, list: &Value, separator: Option<Value>, kwargs: Kwargs) -> Result<Value, Error> {
     let names = kwargs.get::<Option<bool>>("names")?.unwrap_or(true);
     kwargs.assert_all_used()?;
-    let mut row = Row::new(separator);
+    let mut row = Row::new(state, separator)?;
     for (name, value) in pairs(state, list)? {
         let (name, value) = (name.as_ref(), text(&value)?);
         if value.is_empty() {
@@ -116,8 +116,8 @@ fn labels(state: &State<'_, '_>, list: &Value, separator: Option<&str>, kwargs: 
 }
 
 /// Values as "A = 96.44, B = 3".
-fn readings(state: &State<'_, '_>, list: &Value) -> Result<String, Error> {
-    let mut row = Row::new(Some(", "));
+fn readings(state: &mut State<'_, '_>, list: &Value) -> Result<String, Error> {
+    let mut row = Row::new(state, Some(Value::from_safe_string(", ".to_owned())))?;
     for (name, value) in pairs(state, list)? {
         let number = f64::try_from(value)
             .map(|number| rounded(number, 2))
@@ -128,8 +128,8 @@ fn readings(state: &State<'_, '_>, list: &Value) -> Result<String, Error> {
 }
 
 /// The parts that are not empty, in a row; Markdown among them stays Markdown.
-fn joined(state: &mut State<'_, '_>, list: Value, separator: Option<&str>) -> Result<Value, Error> {
-    let mut row = Row::new(separator);
+fn joined(state: &mut State<'_, '_>, list: Value, separator: Option<Value>) -> Result<Value, Error> {
+    let mut row = Row::new(state, separator)?;
     for part in list.try_iter()? {
         let part = printed(state, part)?;
         row.add(state, &part)?;
@@ -137,18 +137,19 @@ fn joined(state: &mut State<'_, '_>, list: Value, separator: Option<&str>) -> Re
     Ok(row.into_value())
 }
 
-/// Parts in a row, those that are not empty, paid for one by one.
-struct Row<'s> {
+/// Parts in a row, those that are not empty, paid for one by one. What stands between them is a value like any other.
+struct Row {
     out: String,
-    separator: &'s str,
+    separator: String,
 }
 
-impl<'s> Row<'s> {
-    fn new(separator: Option<&'s str>) -> Self {
-        Self {
+impl Row {
+    fn new(state: &mut State<'_, '_>, separator: Option<Value>) -> Result<Self, Error> {
+        let separator = separator.filter(|value| !value.is_undefined() && !value.is_none());
+        Ok(Self {
             out: String::new(),
-            separator: separator.unwrap_or(" · "),
-        }
+            separator: separator.map_or_else(|| Ok(" · ".to_owned()), |value| printed(state, value))?,
+        })
     }
 
     fn add(&mut self, state: &State<'_, '_>, part: &str) -> Result<(), Error> {
@@ -158,7 +159,7 @@ impl<'s> Row<'s> {
             return Ok(());
         }
         if !self.out.is_empty() {
-            cost::push(state, &mut self.out, self.separator)?;
+            cost::push(state, &mut self.out, &self.separator)?;
         }
         cost::push(state, &mut self.out, part)
     }
@@ -210,7 +211,8 @@ fn pairs(state: &State<'_, '_>, list: &Value) -> Result<Vec<(Name, Value)>, Erro
 /// `"FIRING" | colored("#e5484d")`; clients that do not show colours show the text.
 fn colored(state: &mut State<'_, '_>, value: Value, color: &str) -> Result<Value, Error> {
     if !is_color(color) {
-        return Err(invalid(format!("`{color}` is not a color of the form #rrggbb")));
+        // Without what it is: that may be an alert's, and errors are logged and shown in `ready`.
+        return Err(invalid("a color has the form #rrggbb"));
     }
     let text = printed(state, value)?;
     Ok(Value::from_safe_string(format!(

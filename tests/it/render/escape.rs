@@ -334,15 +334,18 @@ fn expressions() -> Vec<String> {
         ("int", "{{ '1' | int }}{{ v }}"),
         ("items", "{{ dict(a=v) | items }}{{ alerts[0].labels | items }}"),
         ("join", "{{ [v, v] | join(v) }}"),
-        ("joined", "{{ [v, v] | joined }}"),
+        ("joined", "{{ [v, v] | joined }}{{ [1, 2] | joined(v) }}"),
         (
             "labels",
-            "{{ alerts[0].labels | labels }}{{ [dict(name=v, value=v)] | labels }}",
+            "{{ alerts[0].labels | labels }}{{ [dict(name=v, value=v)] | labels }}{{ alerts[0].labels | labels(v) }}",
         ),
         ("last", "{{ [v] | last }}"),
         ("length", "{{ v | length }}{{ v }}"),
         ("link", "{{ 'https://e.org' | link(v) }}"),
-        ("links", "{{ [dict(text=v, url='https://e.org')] | links }}"),
+        (
+            "links",
+            "{{ [dict(text=v, url='https://e.org')] | links }}{{ ([dict(text=1, url='https://e.org')] * 2) | links(v) }}",
+        ),
         ("list", "{{ [v] | list }}"),
         ("map", "{{ [v] | map('upper') }}{{ [v] | map('tojson') | join }}"),
         ("max", "{{ [v] | max }}"),
@@ -429,4 +432,66 @@ fn no_filter_and_no_method_makes_more_of_a_text_than_text() {
         );
         check_html(&seen.messages[0].formatted_body);
     }
+}
+
+#[test]
+fn no_error_quotes_an_alert() {
+    const SECRET: &str = "hunter2hunter2";
+    let body = super::body_of("firing").replace("\"checkout\"", &format!("\"{SECRET}\""));
+    let filters = reference::filters().flat_map(|filter| {
+        [
+            format!("{{{{ v | {filter}(v) }}}}"),
+            format!("{{{{ 1 | {filter}(v, v) }}}}"),
+            format!("{{{{ [v] | {filter}(v) }}}}"),
+            format!("{{{{ dict(a=v) | {filter}(v) }}}}"),
+        ]
+    });
+    let functions = reference::functions().map(|function| format!("{{{{ {function}(v) }}}}"));
+    let others = [
+        "{{ now | time(v) }}",
+        "{{ now | time(tz=v) }}",
+        "{{ now | time('%q' ~ v) }}",
+        "{{ v | time }}",
+        "{{ v.nonsense }}",
+        "{{ v[v].a }}",
+        "{{ v[v]() }}",
+        "{{ alerts[0][v] }}",
+        "{{ alerts[0].labels[v].a.b }}",
+        "{{ alerts[v] }}",
+        "{{ dict(a=1)[v].b }}",
+        "{{ v.upper(v) }}",
+        "{{ v.format(v, v) }}",
+        "{{ '{a}'.format(v) }}",
+        "{{ v() }}",
+        "{{ 1 + v }}",
+        "{{ v // 2 }}",
+        "{{ -v }}",
+        "{{ 1 in 1 }}{{ v }}",
+        "{% include v %}",
+        "{% extends v %}",
+        "{% import v as x %}{{ x.y }}",
+        "{% from v import y %}",
+        "{% set a, b = v %}",
+        "{% for a, b in [v] %}{% endfor %}",
+        "{% for a in 1 %}{{ v }}{% endfor %}",
+        "{{ [v] | map(attribute=v) | list }}",
+        "{{ [dict(a=v)] | selectattr('a', v) | list }}",
+        "{{ [v] | select(v) | list }}",
+        "{{ '%d' | format(v) }}",
+        "{{ v | format(v) }}",
+        "{{ range(v) }}",
+        "{{ loop(v) }}",
+    ];
+    let others = others.into_iter().map(str::to_owned);
+    let mut failed = 0;
+    for text in filters.chain(functions).chain(others) {
+        let text =
+            format!("{{% if name == 'CheckoutSlow' %}}{{% set v = alerts[0].labels.service %}}{text}{{% endif %}}");
+        let (_dir, renderer) = folder(&[("t.md.j2", &text)]);
+        if let Some(problem) = super::render(&renderer, "t", &body).problem {
+            failed += 1;
+            assert!(!problem.to_string().contains(SECRET), "{text}: {problem}");
+        }
+    }
+    assert!(failed > 60, "{failed}");
 }

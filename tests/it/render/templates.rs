@@ -40,6 +40,9 @@ fn filters_do_what_the_reference_says() {
             "{{ alerts[0].labels | without(\"alertname\", groupLabels, \"severity\") | labels }}",
             "cluster eu-west · service checkout",
         ),
+        ("{{ [1, 2] | joined(\"\\n\") }}", "1\n2"),
+        ("{{ [1, 2] | joined(\"<br>\" | safe) }}", "1\n2"),
+        ("{{ [1, 2] | joined(\"<br>\") }}", "1<br>2"),
         (
             "{{ [\"\", name, labels_missing | default(\"x\")] | joined(\", \") }}",
             "",
