@@ -260,6 +260,9 @@ impl Renderer {
         notification: &Notification,
         now: Timestamp,
     ) -> Preview {
-        self.with_drafts(drafts).preview(template, notification, now)
+        let desk = self.with_drafts(drafts);
+        let mut preview = desk.preview(template, notification, now);
+        desk.add_refusals(&mut preview.diagnostics);
+        preview
     }
 }

@@ -16,7 +16,7 @@ use crate::alert::Notification;
 use crate::group::{self, Change};
 use crate::message::{Mode, Relation, RenderedMessage, RoomAddress, TemplateName};
 use crate::outbox::{HeadStanding, NewDelivery, Part};
-use crate::render::{Desk, Diagnostic, Draft, Gravity, Preview, Rendered, Renderer};
+use crate::render::{Desk, Diagnostic, Draft, Preview, Rendered, Renderer};
 use crate::route::{Destination, MessagePolicy};
 
 /// One event of the room.
@@ -96,7 +96,7 @@ pub fn rehearse(
         markdown,
         mut diagnostics,
     } = prompter.said.into_inner();
-    diagnostics.sort_by_key(|one| one.gravity != Gravity::Error);
+    prompter.desk.add_refusals(&mut diagnostics);
     Rehearsal {
         events,
         markdown,

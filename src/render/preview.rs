@@ -2,7 +2,7 @@
 //!
 //! Guarantees: the same code as for real messages; nothing is changed or sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -128,7 +128,7 @@ impl Desk {
         }
     }
 
-    /// What the relay would make of a notification.
+    /// What the relay would make of a notification, without [`Desk::add_refusals`].
     pub fn preview(&self, template: &TemplateName, notification: &Notification, now: Timestamp) -> Preview {
         self.shown(template, &Facts::new(notification, now))
     }
@@ -136,6 +136,27 @@ impl Desk {
     /// The same for a change in a group.
     pub fn preview_change(&self, notification: &Notification, change: &Change, now: Timestamp) -> Preview {
         self.shown(&TemplateName::update(), &Facts::of_change(notification, change, now))
+    }
+
+    /// Adds what the relay would not take of the drafts, where that is not said already.
+    pub fn add_refusals(&self, diagnostics: &mut Vec<Diagnostic>) {
+        for problem in &self.refusals {
+            let is_said = |one: &Diagnostic| {
+                let said = &one.problem;
+                one.gravity == Gravity::Error && (&said.file, said.line) == (&problem.file, problem.line)
+            };
+            if !diagnostics.iter().any(is_said) {
+                let message = format!("would not be taken: {}", problem.message);
+                diagnostics.push(Diagnostic {
+                    gravity: Gravity::Error,
+                    problem: TemplateProblem {
+                        message,
+                        ..problem.clone()
+                    },
+                });
+            }
+        }
+        diagnostics.sort_by_key(|one| one.gravity != Gravity::Error);
     }
 
     fn shown(&self, template: &TemplateName, facts: &Facts<'_>) -> Preview {
@@ -161,7 +182,6 @@ impl Desk {
                 self.renderer.render_with(&self.library, template, facts)
             }
         };
-        remarks.refusals(&self.refusals);
         Preview {
             rendered: shown,
             diagnostics: remarks.0,
@@ -185,30 +205,26 @@ impl Remarks {
         }
     }
 
-    /// What the relay would not take, where that is not said already.
-    fn refusals(&mut self, refusals: &[TemplateProblem]) {
-        for problem in refusals {
-            let is_said = |one: &Diagnostic| {
-                let said = &one.problem;
-                one.gravity == Gravity::Error && (&said.file, said.line) == (&problem.file, problem.line)
-            };
-            if !self.0.iter().any(is_said) {
-                let message = format!("would not be taken: {}", problem.message);
-                self.errors([TemplateProblem {
-                    message,
-                    ..problem.clone()
-                }]);
-            }
-        }
-        self.0.sort_by_key(|one| one.gravity != Gravity::Error);
-    }
-
     /// Names in branches that this notification does not take.
     fn unknown_names(&mut self, engine: &Engine, file: &str) {
         let parts = reached(&engine.sources, file);
-        let names = parts
-            .into_iter()
-            .flat_map(|file| engine.undeclared(file).into_iter().map(move |found| (file, found)));
+        let words = |part: &str| -> BTreeSet<&str> {
+            let source = engine.sources.get(part).map_or("", String::as_str);
+            source.split(|c: char| !(c.is_alphanumeric() || c == '_')).collect()
+        };
+        // A part sees what those set that include it, so what stands in none of the others can only be misspelt.
+        let words: BTreeMap<&str, BTreeSet<&str>> = parts.iter().map(|part| (*part, words(part))).collect();
+        let stands_elsewhere = |part: &str, name: &str| {
+            part != file
+                && words
+                    .iter()
+                    .any(|(other, words)| *other != part && words.contains(name))
+        };
+        let names = parts.iter().flat_map(|part| {
+            let names = engine.undeclared(part).into_iter();
+            let misspelt = names.filter(move |(name, _)| !stands_elsewhere(part, name));
+            misspelt.map(move |found| (*part, found))
+        });
         for (file, (name, line)) in names {
             let message = match problem::nearest(&name, &mut reference::names()) {
                 Some(known) => format!("`{name}` is not known here; did you mean `{known}`?"),

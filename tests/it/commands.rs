@@ -135,9 +135,9 @@ fn render_fails_where_a_part_of_the_template_is_broken() {
 
 #[test]
 fn check_passes_what_is_shipped_without_any_setting() {
-    let said = Place::new().run(&["check"]);
+    let said = Place::new().run(&["check", "--strict"]);
     assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
-    assert!(said.out.contains("errors: 0"), "{}", said.out);
+    assert!(said.out.contains("errors: 0, warnings: 0"), "{}", said.out);
 }
 
 #[test]
@@ -145,6 +145,11 @@ fn check_names_file_and_line_of_an_error_and_fails() {
     let place = Place::new();
     place.write("templates/mine.md.j2", "one\n\n{{ sumary }}\n");
     place.write("templates/partials/new.md.j2", "{% if %}\n");
+    place.write("templates/parts.md.j2", "{% include 'partials/mine.j2' %}");
+    place.write(
+        "templates/partials/mine.j2",
+        "{{ name }}\n{% if name == 'never' %}{{ severty }}{% endif %}",
+    );
     let said = place.run(&["check"]);
     assert_eq!(said.code, Some(1));
     assert!(said.out.contains("templates/mine.md.j2:3: error: "), "{}", said.out);
@@ -153,6 +158,9 @@ fn check_names_file_and_line_of_an_error_and_fails() {
         "{}",
         said.out
     );
+    // In a branch that nothing takes.
+    let hidden = "templates/partials/mine.j2:2: error: `severty` is not known here; did you mean `severity`?";
+    assert!(said.out.contains(hidden), "{}", said.out);
 }
 
 #[test]
@@ -177,7 +185,7 @@ fn check_warns_of_what_would_not_be_seen_as_meant() {
     assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
     let warning = "mine.md.j2:3: warning: too long for one message: long labels and texts are cut";
     assert!(
-        said.out.contains(warning) && said.out.contains("(for sample storm)"),
+        said.out.contains(warning) && said.out.contains("(for sample many and 1 more)"),
         "{}",
         said.out
     );

@@ -616,6 +616,69 @@ async fn draft_without_end_is_an_error_and_keeps_nothing_waiting() {
 }
 
 #[tokio::test]
+async fn draft_that_would_not_be_taken_is_an_error_and_the_saved_file_says_the_same() {
+    let app = App::start().await;
+    let errors = |answer: &Value| -> Vec<String> {
+        let remarks = answer["diagnostics"].as_array().unwrap().iter();
+        let errors = remarks.filter(|one| one["severity"] == "error");
+        errors
+            .map(|one| format!("{}: {}", one["line"], one["message"].as_str().unwrap()))
+            .collect()
+    };
+    // It works for this sample, and not for a single alert.
+    let source = "one\n{{ alerts[1].name }}";
+    let draft = json!({"sample": "mixed", "source": source});
+    let answer = preview(&app, &draft).await;
+    assert!(
+        answer["messages"][0]["body"].as_str().unwrap().starts_with("one\n"),
+        "{answer}"
+    );
+    let said = errors(&answer);
+    assert!(
+        said.len() == 1 && said[0].starts_with("2: would not be taken: undefined value: `alerts[1]`"),
+        "{said:?}"
+    );
+    // Of what does not work for the shown sample either, it is said once.
+    let answer = preview(&app, &json!({"sample": "firing", "source": source})).await;
+    assert_eq!(errors(&answer).len(), 1, "{answer}");
+    for (source, said) in [(" ", "is empty"), (&*"x".repeat(65 * 1024), "larger than 64 KiB")] {
+        let answer = preview(&app, &json!({"sample": "firing", "source": source})).await;
+        assert!(errors(&answer)[0].ends_with(said), "{answer}");
+    }
+
+    let folder = app.data.path().join("templates");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("alert.md.j2"), source).unwrap();
+    let refused = loop {
+        let (_, state) = app.get_json("/workshop/state").await;
+        let mut templates = state["templates"].as_array().unwrap().iter();
+        let template = templates.find(|template| template["file"] == "alert.md.j2").unwrap();
+        if template["text"] == source {
+            break template["problem"].clone();
+        }
+    };
+    // The text on disk as a draft: what is known of it stays.
+    let answer = preview(&app, &draft).await;
+    assert_eq!(answer["diagnostics"][0]["message"], refused["message"], "{answer}");
+    assert_eq!(errors(&answer).len(), 1, "{answer}");
+}
+
+#[tokio::test]
+async fn remarks_that_nobody_reads_are_counted() {
+    let app = App::start().await;
+    let source = "[a](b)\n\n".repeat(6_000);
+    let answer = preview(&app, &json!({"sample": "firing", "source": source})).await;
+    let remarks = answer["diagnostics"].as_array().unwrap();
+    assert!(remarks.len() < 110, "{} remarks", remarks.len());
+    let said = remarks.iter().filter_map(|one| one["message"].as_str());
+    assert!(
+        said.into_iter()
+            .any(|message| message == "… and 5900 more remarks on its text"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
 async fn preview_has_the_limits_of_a_notification() {
     let app = App::with(|flags| flags.max_body_bytes = Some("2000".to_owned())).await;
     let large = format!("{{\"source\": \"{}\"}}", "x".repeat(3000));
