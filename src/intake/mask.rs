@@ -77,29 +77,33 @@ fn assignments(text: &str) -> String {
     let mut rest = text;
     while let Some(at) = rest.find(['=', '%', ':']) {
         let sign = sign_length(&rest[at..]);
-        let is_colon = rest[at..].starts_with(':');
+        let is_loose = rest[at..].starts_with(':') || rest[at..].starts_with("= ");
         let (before, after) = rest.split_at(at + sign.unwrap_or(1));
         out.push_str(before);
         rest = after;
-        // A text may quote JSON: `"password": "…"`.
-        let name = before[..at].trim_end_matches('"');
+        // A text may quote JSON: `"password":"…"`, and YAML may have a space before the colon.
+        let before = &before[..at];
+        let is_field = before.trim_end().ends_with(['"', '\'']);
+        let name = before.trim_end_matches(['"', '\'', ' ']);
         let name = name.rsplit(|c: char| !is_name(c)).next().unwrap_or_default();
-        // What stands before a colon is often a word of a sentence; only the plain ones count there.
-        let is_telling = has_telling_part(name) || (!is_colon && has_telling_word(name));
+        // What stands before a colon or a space is often a word of a sentence; only the plain ones count there.
+        let is_telling = has_telling_part(name) || ((!is_loose || is_field) && has_telling_word(name));
         if sign.is_none() || !is_telling {
             continue;
         }
-        let (quote, value) = match after.strip_prefix('"') {
-            Some(quoted) => ("\"", &quoted[..quoted.find('"').unwrap_or(quoted.len())]),
-            None => ("", &after[..after.find(ends_value).unwrap_or(after.len())]),
-        };
+        let quote = after.chars().next().filter(|c| matches!(c, '"' | '\''));
+        let start = usize::from(quote.is_some());
+        let value = &after[start..];
+        let value = &value[..quote
+            .map_or_else(|| value.find(ends_value), |quote| end_of_quoted(value, quote))
+            .unwrap_or(value.len())];
         let is_scheme = ["Bearer", "Basic"]
             .iter()
             .any(|scheme| value.eq_ignore_ascii_case(scheme));
         if !value.is_empty() && !is_scheme {
-            out.push_str(quote);
+            out.extend(quote);
             out.push_str(MASK);
-            rest = &after[quote.len() + value.len()..];
+            rest = &after[start + value.len()..];
         }
     }
     out.push_str(rest);
@@ -108,11 +112,24 @@ fn assignments(text: &str) -> String {
 
 /// The length of the sign of an assignment that a text begins with.
 fn sign_length(text: &str) -> Option<usize> {
-    let signs = ["=", "%3D", "%3d", ": "];
+    if text.starts_with(":\"") || text.starts_with(":'") {
+        return Some(1);
+    }
+    let signs = ["= ", "=", "%3D", "%3d", ": "];
     signs
         .iter()
         .find(|sign| text.starts_with(**sign))
         .map(|sign| sign.len())
+}
+
+/// Where a value in quotes ends; a quote behind a backslash is part of it.
+fn end_of_quoted(text: &str, quote: char) -> Option<usize> {
+    let mut is_escaped = false;
+    text.find(|c| {
+        let ends = c == quote && !is_escaped;
+        is_escaped = c == '\\' && !is_escaped;
+        ends
+    })
 }
 
 fn is_name(c: char) -> bool {
@@ -215,6 +232,16 @@ mod tests {
                 "sent {\"password\": \"s3cr3t\", \"a\": 1}",
                 "sent {\"password\": \"***\", \"a\": 1}",
             ),
+            (
+                r#"{"api_key":"SECRETKEY1","a":"b"} and {"auth" : "x"}"#,
+                r#"{"api_key":"***","a":"b"} and {"auth" : "***"}"#,
+            ),
+            (r#"{"token":"a\"b","c":1}"#, r#"{"token":"***","c":1}"#),
+            ("passwd='hunter3 x' next", "passwd='***' next"),
+            ("password = 'hunter3', key = 3", "password = '***', key = 3"),
+            ("{'pwd': 'hunter3'}", "{'pwd': '***'}"),
+            ("client_secret : \"x\"", "client_secret : \"***\""),
+            ("at 10:\"x\", it's key: 'x'", "at 10:\"x\", it's key: 'x'"),
             (
                 "the key: restart it, then the auth: fails",
                 "the key: restart it, then the auth: fails",

@@ -9,6 +9,11 @@ pub(super) struct Comments {
 }
 
 impl Comments {
+    /// The piece of HTML has ended, and with it whatever was left open.
+    pub(super) fn end(&mut self) {
+        self.is_open = false;
+    }
+
     /// The next piece of HTML without what is comment in it.
     pub(super) fn cut<'h>(&mut self, html: &'h str) -> Cow<'h, str> {
         if !self.is_open && !html.contains("<!--") {
@@ -25,6 +30,11 @@ impl Comments {
             }
             self.is_open ^= after.is_some();
             rest = after.unwrap_or_default();
+            // The shortest comments are complete: `<!-->` and `<!--->`.
+            let short = ["->", ">"].into_iter().find_map(|end| rest.strip_prefix(end));
+            if let Some(after) = short.filter(|_| self.is_open) {
+                (self.is_open, rest) = (false, after);
+            }
         }
         Cow::Owned(out)
     }

@@ -228,6 +228,7 @@ impl<'a> Reader<'a> {
         }
         let kept = self.open.pop().unwrap_or(false);
         match end {
+            TagEnd::HtmlBlock => self.comments.end(),
             TagEnd::Image => self.end_image(kept),
             TagEnd::CodeBlock => {
                 self.in_code_block = false;

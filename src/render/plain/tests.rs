@@ -46,5 +46,8 @@ fn comments_are_for_the_template_alone() {
     assert_eq!(plain("a\n\n<!-- one\n two\n\n three -->\n\nb"), "a\nb");
     assert_eq!(plain("a <!-- one\ntwo --> b"), "a  b");
     assert_eq!(plain("<div>\n<!-- one\n<b>two</b> -->\nb</div>"), "b");
+    assert_eq!(plain("a <!--> b <!---> c <!-- d --> e"), "a  b  c  e");
+    assert_eq!(plain("<!-->\n\nb\n\n<!--->\n\nc"), "b\nc");
+    assert_eq!(plain("<div>\n<!-- open\n</div>\n\nb <b>c</b>"), "b c");
     assert!(!parse("a\n\n<!-- one\ntwo -->\n").raw_html);
 }
