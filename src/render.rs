@@ -172,10 +172,11 @@ impl Renderer {
         }
     }
 
-    /// Looks at the folder once and takes in what has changed and come to rest; to be called a few times a second.
-    pub fn reload(&self) -> ReloadOutcome {
+    /// Looks at the folder once, at `now`, and takes in what has changed and come to rest; to be called a few times a
+    /// second.
+    pub fn reload(&self, now: SystemTime) -> ReloadOutcome {
         let mut watch = self.0.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        match watch.look() {
+        match watch.look(now) {
             folder::Look::Unchanged => ReloadOutcome::Unchanged,
             folder::Look::Settling => ReloadOutcome::Settling,
             folder::Look::Changed(files) => {

@@ -238,7 +238,7 @@ async fn keep_templates(renderer: Renderer) {
         tokio::time::sleep(TEMPLATE_POLL).await;
         let renderer = renderer.clone();
         // Reading a mounted volume may block.
-        match tokio::task::spawn_blocking(move || renderer.reload()).await {
+        match tokio::task::spawn_blocking(move || renderer.reload(SystemTime::now())).await {
             Ok(ReloadOutcome::Reloaded { problems }) => {
                 tracing::info!("templates have changed; what works of them is in use");
                 report_templates(&mut known, problems);

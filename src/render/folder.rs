@@ -2,7 +2,8 @@
 //!
 //! Looking works where notifications do not: network mounts, Kubernetes' config maps whose files are links that are swapped, editors
 //! that put a new file in the old one's place. A change is taken only if two looks in a row see the same, and three where
-//! a file was written over, so a file that is being written is left alone.
+//! a file was written over; and of a file that is new or was written over only once it has been at rest for [`FRESH`]. A
+//! writer that stalls for longer within a file cannot be told from one that is done.
 //!
 //! Guarantees: reads regular files in the folder with the ending `.j2`, of bounded number and size, and nothing else.
 //! Links are followed as long as they stay in the folder. What cannot be seen is never taken for deleted.
@@ -20,8 +21,8 @@ use super::problem::TemplateProblem;
 /// A larger file is not read. The deepest that fits into it also fits into the stack of a `bench`.
 pub(super) const LARGEST_FILE: usize = 64 * 1024;
 
-/// A file that was changed this recently may be half written.
-const FRESH: Duration = Duration::from_millis(500);
+/// A file that was changed this recently may be half written. Longer, and a saved one would not be in use within a second.
+const FRESH: Duration = Duration::from_millis(700);
 
 /// How often the files are read again at the start because they change meanwhile.
 const TRIES: usize = 3;
@@ -92,8 +93,8 @@ impl Watch {
         files
     }
 
-    /// One step; see the module.
-    pub(super) fn look(&mut self) -> Look {
+    /// One step, at `now`; see the module.
+    pub(super) fn look(&mut self, now: SystemTime) -> Look {
         let Some(dir) = self.dir.clone() else {
             return Look::Unchanged;
         };
@@ -107,7 +108,7 @@ impl Watch {
             _ => 1,
         };
         let needed = if seen.writes_over(&self.taken) { 3 } else { 2 };
-        if looks < needed {
+        if looks < needed || seen.may_grow(&self.taken, now) {
             self.settling = Some((seen, looks));
             return Look::Settling;
         }
@@ -122,12 +123,10 @@ impl Watch {
     }
 }
 
-/// Whether a file of the folder was changed so recently that it may be half written. A time of the future is that of
-/// another machine's clock and says nothing.
+/// Whether a file of the folder was changed so recently that it may be half written.
 pub(super) fn is_being_written(dir: &Path, now: SystemTime) -> bool {
-    let scan = Scan::of(dir, &Scan::default());
-    let is_fresh = |at: SystemTime| now.duration_since(at).is_ok_and(|age| age < FRESH);
-    scan.stamps.values().filter_map(|stamp| stamp.modified).any(is_fresh)
+    let nothing = Scan::default();
+    Scan::of(dir, &nothing).may_grow(&nothing, now)
 }
 
 pub(super) fn too_large() -> String {

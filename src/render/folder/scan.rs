@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use std::{fs, io};
 
+use super::FRESH;
+
 const MOST_FILES: usize = 200;
 const DEEPEST: usize = 3;
 
@@ -64,6 +66,17 @@ impl Scan {
         self.stamps.iter().any(|(name, stamp)| {
             let same = before.stamps.get(name).filter(|old| *old != stamp);
             same.is_some_and(|old| (old.inode, &old.target) == (stamp.inode, &stamp.target))
+        })
+    }
+
+    /// Whether a file was changed just before `now` that was not put in the place of another: its writer may not be done
+    /// with it. A time of the future is that of another machine's clock and says nothing.
+    pub(super) fn may_grow(&self, before: &Self, now: SystemTime) -> bool {
+        self.stamps.iter().any(|(name, stamp)| {
+            let old = before.stamps.get(name);
+            let is_fresh = |at| now.duration_since(at).is_ok_and(|age| age < FRESH);
+            let is_put = old.is_some_and(|old| (old.inode, &old.target) != (stamp.inode, &stamp.target));
+            old != Some(stamp) && !is_put && stamp.modified.is_some_and(is_fresh)
         })
     }
 

@@ -1,18 +1,23 @@
 //! Changes in the templates folder: taken in when they are whole and work, and otherwise not.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use grafana_matrix_relay::render::{ReloadOutcome, Renderer};
 use tempfile::TempDir;
 
 use super::{body_of, folder, render, settings, write};
 
+/// When every file has been at rest for long enough.
+fn later() -> SystemTime {
+    SystemTime::now() + Duration::from_secs(10)
+}
+
 /// The looks that it takes for a change to count: two, and one more where a file was written over.
 fn settle(renderer: &Renderer) -> ReloadOutcome {
-    assert_eq!(renderer.reload(), ReloadOutcome::Settling);
-    match renderer.reload() {
-        ReloadOutcome::Settling => renderer.reload(),
+    assert_eq!(renderer.reload(later()), ReloadOutcome::Settling);
+    match renderer.reload(later()) {
+        ReloadOutcome::Settling => renderer.reload(later()),
         outcome => outcome,
     }
 }
@@ -34,7 +39,7 @@ fn shown(renderer: &Renderer, template: &str) -> String {
 fn a_saved_change_is_taken_in_and_a_broken_one_is_not() {
     let (dir, renderer) = folder(&[("alert.md.j2", "one {{ name }}")]);
     let body = |renderer: &Renderer| render(renderer, "alert", &body_of("firing")).messages.remove(0).body;
-    assert_eq!(renderer.reload(), ReloadOutcome::Unchanged);
+    assert_eq!(renderer.reload(later()), ReloadOutcome::Unchanged);
     write(dir.path(), "alert.md.j2", "two, longer {{ name }}");
     assert_eq!(settle(&renderer), ReloadOutcome::Reloaded { problems: vec![] });
     assert_eq!(body(&renderer), "two, longer CheckoutSlow");
@@ -47,7 +52,7 @@ fn a_saved_change_is_taken_in_and_a_broken_one_is_not() {
         assert_eq!(problems.len(), 1, "{broken}");
         assert_eq!(renderer.problems(), problems);
         assert_eq!(body(&renderer), "two, longer CheckoutSlow");
-        assert_eq!(renderer.reload(), ReloadOutcome::Unchanged);
+        assert_eq!(renderer.reload(later()), ReloadOutcome::Unchanged);
     }
     fs::remove_file(dir.path().join("alert.md.j2")).unwrap();
     assert_eq!(settle(&renderer), ReloadOutcome::Reloaded { problems: vec![] });
@@ -58,16 +63,44 @@ fn a_saved_change_is_taken_in_and_a_broken_one_is_not() {
 fn a_file_that_is_still_being_written_is_left_alone() {
     let (dir, renderer) = folder(&[("alert.md.j2", "one")]);
     write(dir.path(), "alert.md.j2", "half of");
-    assert_eq!(renderer.reload(), ReloadOutcome::Settling);
+    assert_eq!(renderer.reload(later()), ReloadOutcome::Settling);
     // The writer stalls, but it is the same file, which it may not be done with.
-    assert_eq!(renderer.reload(), ReloadOutcome::Settling);
+    assert_eq!(renderer.reload(later()), ReloadOutcome::Settling);
     write(dir.path(), "alert.md.j2", "half of it and the rest");
-    assert_eq!(renderer.reload(), ReloadOutcome::Settling);
-    assert_eq!(renderer.reload(), ReloadOutcome::Settling);
-    assert_eq!(renderer.reload(), ReloadOutcome::Reloaded { problems: vec![] });
+    assert_eq!(renderer.reload(later()), ReloadOutcome::Settling);
+    assert_eq!(renderer.reload(later()), ReloadOutcome::Settling);
+    assert_eq!(renderer.reload(later()), ReloadOutcome::Reloaded { problems: vec![] });
     assert_eq!(
         render(&renderer, "alert", &body_of("firing")).messages[0].body,
         "half of it and the rest"
+    );
+}
+
+#[test]
+fn a_file_that_was_written_just_now_is_left_alone_unless_it_was_put_in_place_whole() {
+    let (dir, renderer) = folder(&[("alert.md.j2", "one"), ("compact.md.j2", "one")]);
+    let fresh = |file: &str| {
+        let saved = fs::metadata(dir.path().join(file)).unwrap().modified().unwrap();
+        saved + Duration::from_millis(600)
+    };
+    for file in ["alert.md.j2", "new.md.j2"] {
+        write(dir.path(), file, "half of");
+        for _ in 0..5 {
+            assert_eq!(renderer.reload(fresh(file)), ReloadOutcome::Settling, "{file}");
+        }
+        assert_eq!(
+            renderer.reload(later()),
+            ReloadOutcome::Reloaded { problems: vec![] },
+            "{file}"
+        );
+        assert_eq!(shown(&renderer, file.strip_suffix(".md.j2").unwrap()), "half of");
+    }
+    write(dir.path(), ".other", "two");
+    fs::rename(dir.path().join(".other"), dir.path().join("compact.md.j2")).unwrap();
+    assert_eq!(renderer.reload(fresh("compact.md.j2")), ReloadOutcome::Settling);
+    assert_eq!(
+        renderer.reload(fresh("compact.md.j2")),
+        ReloadOutcome::Reloaded { problems: vec![] }
     );
 }
 
@@ -115,8 +148,8 @@ fn a_file_that_is_put_in_place_whole_counts_at_the_second_look() {
     let (dir, renderer) = folder(&[("alert.md.j2", "one")]);
     write(dir.path(), ".new", "two");
     fs::rename(dir.path().join(".new"), dir.path().join("alert.md.j2")).unwrap();
-    assert_eq!(renderer.reload(), ReloadOutcome::Settling);
-    assert_eq!(renderer.reload(), ReloadOutcome::Reloaded { problems: vec![] });
+    assert_eq!(renderer.reload(later()), ReloadOutcome::Settling);
+    assert_eq!(renderer.reload(later()), ReloadOutcome::Reloaded { problems: vec![] });
     assert_eq!(shown(&renderer, "alert"), "two");
 }
 
@@ -242,7 +275,7 @@ fn a_folder_that_cannot_be_read_keeps_its_templates() {
             ("mine".into(), "part".into()),
             "{what}"
         );
-        assert_eq!(renderer.reload(), ReloadOutcome::Unchanged, "{what}");
+        assert_eq!(renderer.reload(later()), ReloadOutcome::Unchanged, "{what}");
         assert_eq!(renderer.on_disk().len(), 3, "{what}");
     };
     fs::rename(&there, &away).unwrap();
