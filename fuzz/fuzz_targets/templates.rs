@@ -41,8 +41,11 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
         file: &template.file_name(),
         source,
     };
+    let desk = RENDERER.with_drafts(&[draft]);
     for notification in NOTIFICATIONS.iter() {
-        let preview = RENDERER.preview(&[draft], &template, notification, *NOW);
+        let preview = desk.preview(&template, notification, *NOW);
+        // After a few of those no draft would be tried any more, and nothing tested.
+        assert_eq!(Renderer::left_behind(), 0, "a template without end");
         let messages = &preview.rendered.messages;
         assert!(
             (1..=MOST_MESSAGES).contains(&messages.len()),

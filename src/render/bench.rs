@@ -4,7 +4,7 @@
 //! are put into themselves. So whatever is made of a template from outside is made, used and dropped on a thread with
 //! a stack that is larger than any template can use up, and whoever waits for it waits for so long and no longer.
 //!
-//! Guarantees: no template is too deep for the stack, and none keeps anybody waiting for more than [`DEADLINE`]. What is
+//! Guarantees: no template is too deep for the stack, and none keeps anybody waiting for more than twice [`DEADLINE`]. What is
 //! left behind goes on computing, so only so many threads ever are; then whatever needs one is refused. What is still at
 //! it is not begun a second time. A panic is the job's own. Memory is not bounded here.
 
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::problem::TemplateProblem;
 
-/// How long anybody waits: twenty times what the fuel of the engine lasts, for machines that are slow or busy.
+/// How long anybody waits for a place, and then for a result: twenty times what the fuel of the engine lasts, for machines that are slow or busy.
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Reserved, not taken: only what is really used costs memory. A test measures that it suffices.
@@ -99,11 +99,14 @@ impl Bench {
         key: impl Fn() -> Key,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Refusal> {
-        let until = Instant::now() + DEADLINE;
         if is_overdue(&key) {
             return Err(Refusal::Overdue);
         }
-        let seat = self.seat(until)?;
+        let seat = self.seat(Instant::now() + DEADLINE)?;
+        // It may have been given up elsewhere meanwhile.
+        if is_overdue(&key) {
+            return Err(Refusal::Overdue);
+        }
         let number = seat.number;
         let (sender, receiver) = sync_channel(1);
         let thread = thread::Builder::new().name("template".to_owned()).stack_size(STACK);
@@ -116,7 +119,7 @@ impl Bench {
         if spawned.is_err() {
             return Err(Refusal::NoThread);
         }
-        match receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        match receiver.recv_timeout(DEADLINE) {
             Ok(done) => Ok(done),
             Err(RecvTimeoutError::Disconnected) => Err(Refusal::Broke),
             Err(RecvTimeoutError::Timeout) => {
@@ -124,6 +127,8 @@ impl Bench {
                 if let Some(job) = self.jobs().iter_mut().find(|job| job.number == number) {
                     job.overdue = Some(key);
                 }
+                // For one who waits there is a place again, or none any more.
+                self.ended.notify_all();
                 Err(Refusal::Overdue)
             }
         }
@@ -184,6 +189,19 @@ struct Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.bench.jobs().retain(|job| job.number != self.number);
-        self.bench.ended.notify_all();
+        self.bench.ended.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_the_jobs_own_and_leaves_its_place() {
+        static BENCH: Bench = Bench::new(1, 1);
+        let panicked = BENCH.run(Key::default, || panic!("a defect"));
+        assert_eq!(panicked, Err::<(), _>(Refusal::Broke));
+        assert_eq!(BENCH.run(Key::default, || 1), Ok(1));
     }
 }

@@ -71,8 +71,8 @@ pub struct Desk {
     broken: Vec<TemplateProblem>,
     /// What else is wrong, whatever is rendered.
     known: Vec<TemplateProblem>,
-    /// What the relay would say to a file if it was saved like this.
-    refusals: Vec<TemplateProblem>,
+    /// Drafts that say something new.
+    changed: Sources,
 }
 
 impl Desk {
@@ -113,17 +113,12 @@ impl Desk {
                 (in_use(), Vec::new())
             })
         };
-        let refusals = if changed.is_empty() {
-            Vec::new()
-        } else {
-            library.refusals(&changed)
-        };
         Self {
             renderer: renderer.clone(),
             engine,
             broken,
             known,
-            refusals,
+            changed,
             library,
         }
     }
@@ -140,7 +135,10 @@ impl Desk {
 
     /// Adds what the relay would not take of the drafts, where that is not said already.
     pub fn add_refusals(&self, diagnostics: &mut Vec<Diagnostic>) {
-        for problem in &self.refusals {
+        if self.changed.is_empty() {
+            return;
+        }
+        for problem in self.library.refusals(&self.changed) {
             let is_said = |one: &Diagnostic| {
                 let said = &one.problem;
                 one.gravity == Gravity::Error && (&said.file, said.line) == (&problem.file, problem.line)
@@ -149,10 +147,7 @@ impl Desk {
                 let message = format!("would not be taken: {}", problem.message);
                 diagnostics.push(Diagnostic {
                     gravity: Gravity::Error,
-                    problem: TemplateProblem {
-                        message,
-                        ..problem.clone()
-                    },
+                    problem: TemplateProblem { message, ..problem },
                 });
             }
         }
