@@ -133,7 +133,7 @@ mod tests {
             gate.passed(start + second + Duration::from_secs(5));
         }
         assert!(news[0] && news[1..].iter().all(|again| !again), "{news:?}");
-        assert!(gate.close(Hold::Token, Duration::from_secs(5), start + Duration::from_secs(600)));
+        assert!(gate.close(Hold::Token, Duration::from_secs(5), start + Duration::from_mins(10)));
         assert!(gate.close(
             Hold::RateLimit,
             Duration::from_secs(5),
