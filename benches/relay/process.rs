@@ -31,8 +31,15 @@ impl Process {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-        let address =
-            lines.find_map(|line| Some(line.split_once("listening on http://127.0.0.1:")?.1.split(' ').next()?.to_owned()));
+        let address = lines.find_map(|line| {
+            Some(
+                line.split_once("listening on http://127.0.0.1:")?
+                    .1
+                    .split(' ')
+                    .next()?
+                    .to_owned(),
+            )
+        });
         let until_ready = began.elapsed();
         std::thread::spawn(move || lines.for_each(drop));
         Self {
