@@ -8,8 +8,9 @@ use grafana_matrix_relay::message::Relation;
 use grafana_matrix_relay::outbox::{Acceptance, Delivery, Enqueued, FoldPolicy, Outbox, Outcome, Part};
 use tokio::task::JoinHandle;
 
-use super::place::{Place, at, folding, record};
+use super::place::{Place, at, drain, folding, record};
 use super::tale::{of, show, tell};
+use crate::support::postgres;
 
 async fn two_relays() -> (Place, Outbox, Outbox) {
     let place = Place::postgresql().await;
@@ -61,7 +62,7 @@ async fn of_two_relays_exactly_one_wins_each_version_of_a_group() {
         assert!(known.iter().all(|group| group.as_ref().unwrap().version == version + 1));
     }
     // What the room is told is what the winners said: nobody has seen a head, so the two edits are them.
-    let mut told = super::place::drain(&first, at(100)).await;
+    let mut told = drain(&first, at(100)).await;
     told.sort();
     let last = winners.last().unwrap();
     let lines = winners.join("\n");
@@ -187,4 +188,25 @@ async fn a_head_that_is_taken_over_while_it_is_claimed_or_folded_is_told_once() 
             );
         }
     }
+}
+
+#[tokio::test]
+async fn what_was_taken_up_twice_is_pruned_with_what_says_it() {
+    let place = Place::postgresql().await;
+    let outbox = place.open().await;
+    let rest = Part::Rest {
+        number: 2,
+        threaded: true,
+    };
+    tell(&outbox, 0, &[(Part::Head, "fires")]).await;
+    // A claim holds the head for a moment, as one does that looks at what a digest could name.
+    let mut claim = postgres::connect(place.database_url()).await;
+    let hold = "BEGIN; SELECT id FROM outbox_delivery FOR NO KEY UPDATE";
+    sqlx::raw_sql(hold).execute(&mut claim).await.unwrap();
+    tell(&outbox, 1, &[(Part::Edit, "long"), (rest, "and more")]).await;
+    tell(&outbox, 2, &[(Part::Edit, "short")]).await;
+    sqlx::raw_sql("ROLLBACK").execute(&mut claim).await.unwrap();
+    tell(&outbox, 3, &[(Part::Head, "fires again")]).await;
+    assert_eq!(drain(&outbox, at(4)).await, ["fires again"]);
+    assert_eq!(outbox.prune(at(5 + 3_600)).await.unwrap(), 3);
 }
