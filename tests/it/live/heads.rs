@@ -6,6 +6,7 @@ use grafana_matrix_relay::message::Mode;
 use grafana_matrix_relay::outbox::{Delivery, DeliveryState, Filter, Part, RetryResult};
 
 use super::story::Live;
+use super::truth::everybody;
 use crate::night::{Make, Night};
 use crate::support::postgres;
 
@@ -280,5 +281,31 @@ async fn a_digest_that_was_given_up_is_let_go_by_whichever_group_it_names() {
         // They have rung.
         live.post_group("g3", 30, &["A3 9"]).await;
         assert_eq!(live.lines().await[2..], ["🔥 FIRING · A3 · critical"]);
+    }
+}
+
+#[tokio::test]
+async fn an_edit_that_stands_for_a_head_that_died_unseen_pings_as_that_would_have() {
+    for mut live in each_store().await {
+        live.episodes = true;
+        live.night.policy.mentions = everybody();
+        live.night.homeserver.refuse().await;
+        live.hold();
+        live.post(10, &["G0N0 9"]).await;
+        live.night.step().await;
+        live.post(11, &["G0N0 9", "G0N1 10"]).await;
+        drop_some(&live, |delivery| delivery.part == Part::Head).await;
+        live.night.homeserver.accept_again().await;
+        live.lines().await;
+        let events = live.originals();
+        let pinged: Vec<_> = events
+            .iter()
+            .map(|event| event.content["m.mentions"].to_string())
+            .collect();
+        let expected = [
+            r#"{"user_ids":["@g0n0:example.org"]}"#,
+            r#"{"user_ids":["@g0n1:example.org"]}"#,
+        ];
+        assert_eq!(pinged, expected);
     }
 }
