@@ -9,6 +9,7 @@ mod rooms;
 mod runs;
 mod storm;
 mod story;
+mod tables;
 mod truth;
 
 use std::time::Duration;
@@ -178,6 +179,23 @@ async fn an_outage_ends_with_one_message_for_each_group() {
     // One edit was under way when it began; the others are one, and so are the lines.
     assert!(live.shown_lines() <= 6, "{lines:?}");
     assert!(live.events() <= 8, "{} events", live.events());
+}
+
+#[tokio::test]
+async fn an_outage_of_many_changes_ends_with_a_line_for_each_fifty_of_them() {
+    let mut live = Live::new().await;
+    live.post(0, &["A 0"]).await;
+    live.lines().await;
+    live.hold();
+    for minute in 1..=60 {
+        live.post(2 * minute, &["A 0", &format!("B {minute}")]).await;
+        live.post(2 * minute + 1, &["A 0", &format!("B {minute}-{minute}")])
+            .await;
+    }
+    let lines = live.lines().await;
+    assert!(lines[0].starts_with("🔥 1 firing · ✅ 1 resolved"), "{lines:?}");
+    assert_eq!(live.shown_lines(), 3, "120 changes");
+    assert_eq!(live.sends(), 5, "the head, one edit, three lines");
 }
 
 #[tokio::test]
