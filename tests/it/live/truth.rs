@@ -112,13 +112,10 @@ impl Truth {
         (!others.is_empty()).then_some(others)
     }
 
-    /// An alert that fires has ended and begun again, and nobody was told of the end.
+    /// An alert that fires has ended and begun again, and nobody was told more of the end than that it was not listed.
     pub(super) fn restart(&mut self, group: usize, number: usize, minute: i64) {
-        let (alert, start) = (alert(group, number), self.firing[group].insert(number, minute));
-        self.over.extend(start.map(|start| Episode {
-            alert: alert.clone(),
-            start,
-        }));
+        let alert = alert(group, number);
+        self.firing[group].insert(number, minute);
         self.begun.push(Episode { alert, start: minute });
         self.posted[group] = self.snapshot(group);
     }
