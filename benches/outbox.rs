@@ -1,7 +1,7 @@
 //! What the outbox costs, each figure beside its limit in the same run and on the same disk.
 //!
-//! The limit of an acceptance is a file that is appended to and synced in the same way, by one thread that takes all
-//! that waits into one `fdatasync`: no store can be durable for less. `OUTBOX_BENCH_DATABASE_URL` adds a run on an
+//! The limit of an acceptance is a file that is appended to and synced in the same way (see `limit`): no store can be
+//! durable for less. `OUTBOX_BENCH_DATABASE_URL` adds a run on an
 //! empty PostgreSQL database, which nothing else may use.
 #![expect(
     clippy::unwrap_used,
@@ -10,8 +10,9 @@
     reason = "a bench may fail loudly, and it prints"
 )]
 
-use std::fs::File;
-use std::io::Write;
+#[path = "limit/mod.rs"]
+mod limit;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ use futures_util::future::join_all;
 use grafana_matrix_relay::message::{Mentions, MsgType, RenderedMessage};
 use grafana_matrix_relay::outbox::{Acceptance, FoldPolicy, NewDelivery, Outbox, Outcome, Part, Settings};
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use limit::{Bare, round};
 
 /// How long one figure is measured: in rounds that take turns with its limit, for a disk that others use is fast one
 /// second and slow the next.
@@ -35,7 +36,7 @@ fn main() {
         .unwrap();
     runtime.block_on(async {
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let bare = Bare::start(directory.path());
+        let bare = Bare::start(directory.path(), 4_500);
         println!("\nSQLite");
         let settings = settings(&directory.path().join("data"), None);
         measure(&settings, &bare).await;
@@ -89,53 +90,16 @@ fn request(room: usize) -> Acceptance {
     }
 }
 
-/// The same durability without a store.
-struct Bare(mpsc::Sender<oneshot::Sender<()>>);
-
-impl Bare {
-    fn start(directory: &Path) -> Self {
-        let (queue, mut waiting) = mpsc::channel::<oneshot::Sender<()>>(256);
-        let mut file = File::create(directory.join("bare")).unwrap();
-        std::thread::spawn(move || {
-            let (bytes, mut batch) = (vec![b'x'; 4_500], Vec::new());
-            while waiting.blocking_recv_many(&mut batch, 256) > 0 {
-                file.write_all(&bytes.repeat(batch.len())).unwrap();
-                file.sync_data().unwrap();
-                batch.drain(..).for_each(|answer| answer.send(()).unwrap());
-            }
-        });
-        Self(queue)
-    }
-
-    async fn append(&self) {
-        let (answer, answered) = oneshot::channel();
-        self.0.send(answer).await.unwrap();
-        answered.await.unwrap();
-    }
-}
-
-/// So many clients for one round, each of which waits for its answer before it calls again; the number of calls.
-async fn round<F: Future<Output = ()>>(clients: usize, call: impl Fn(usize) -> F) -> f64 {
-    let start = Instant::now();
-    let client = async |n: usize| {
-        let mut calls = 0_u32;
-        while start.elapsed() < ROUND {
-            call(n).await;
-            calls += 1;
-        }
-        calls
-    };
-    let calls: u32 = join_all((0..clients).map(client)).await.into_iter().sum();
-    f64::from(calls)
-}
-
 async fn acceptance(outbox: &Outbox, bare: &Bare) {
     for clients in [1, 16, 64] {
         let (mut limit, mut accepted, mut cpu) = (0.0, 0.0, 0.0);
         for _ in 0..ROUNDS {
-            limit += round(clients, |_| bare.append()).await;
+            limit += round(clients, ROUND, |_| bare.append()).await;
             let before = cpu_seconds();
-            accepted += round(clients, async |n| drop(outbox.enqueue(request(n % 20)).await.unwrap())).await;
+            accepted += round(clients, ROUND, async |n| {
+                drop(outbox.enqueue(request(n % 20)).await.unwrap());
+            })
+            .await;
             cpu += cpu_seconds() - before;
         }
         let seconds = (ROUND * ROUNDS).as_secs_f64();

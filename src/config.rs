@@ -296,12 +296,7 @@ fn matrix(flags: &Flags, values: &mut Values) -> Option<matrix::Settings> {
 fn shared(flags: &Flags, values: &mut Values) -> Settings {
     let server = server(flags, values);
     let (render, template) = rendering(flags, values);
-    let horizon = values.duration(
-        "--retry-horizon",
-        "RELAY_RETRY_HORIZON",
-        flags.retry_horizon.as_deref(),
-        24 * 3600,
-    );
+    let horizon = horizon(flags, values);
     let threshold = values.optional(
         "--fold-threshold",
         "RELAY_FOLD_THRESHOLD",
@@ -417,6 +412,27 @@ fn server(flags: &Flags, values: &mut Values) -> ServerSettings {
     }
 }
 
+fn horizon(flags: &Flags, values: &mut Values) -> Duration {
+    let given = flags.retry_horizon.as_deref();
+    values.duration("--retry-horizon", "RELAY_RETRY_HORIZON", given, 24 * 3600)
+}
+
+/// Not shorter than what is tried again, or comes again, may take: it is about its group all that time.
+fn keep_groups(flags: &Flags, repeat_window: Duration, values: &mut Values) -> Duration {
+    let least = horizon(flags, values).max(repeat_window);
+    let month = Duration::from_hours(30 * 24).max(least);
+    let given = flags.keep_groups.as_deref();
+    let keep = values.duration("--keep-groups", "RELAY_KEEP_GROUPS", given, month.as_secs());
+    if keep < least {
+        values.problems.push(
+            "--keep-groups (RELAY_KEEP_GROUPS) is not usable: it has to be as long as RELAY_RETRY_HORIZON and \
+             RELAY_REPEAT_WINDOW at least"
+                .to_owned(),
+        );
+    }
+    keep
+}
+
 fn outbox(flags: &Flags, values: &mut Values) -> outbox::Settings {
     let repeat_window = values.duration(
         "--repeat-window",
@@ -451,11 +467,35 @@ fn outbox(flags: &Flags, values: &mut Values) -> outbox::Settings {
             flags.keep_delivered.as_deref(),
             week,
         ),
-        keep_groups: values.duration(
-            "--keep-groups",
-            "RELAY_KEEP_GROUPS",
-            flags.keep_groups.as_deref(),
-            30 * 24 * 3600,
-        ),
+        keep_groups: keep_groups(flags, repeat_window, values),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_remembered_as_long_as_its_messages_are_tried() {
+        let read = |keep: Option<&str>, horizon: &str| {
+            let flags = Flags {
+                keep_groups: keep.map(str::to_owned),
+                retry_horizon: Some(horizon.to_owned()),
+                ..Flags::default()
+            };
+            let mut values = Values::default();
+            (
+                outbox(&flags, &mut values).keep_groups.as_secs() / 3600,
+                values.problems,
+            )
+        };
+        assert_eq!(read(Some("24h"), "24h"), (24, vec![]));
+        assert_eq!(read(None, "24h"), (30 * 24, vec![]));
+        assert_eq!(read(None, "60d"), (60 * 24, vec![]));
+        let (_, problems) = read(Some("23h"), "24h");
+        assert!(
+            problems[0].starts_with("--keep-groups (RELAY_KEEP_GROUPS)"),
+            "{problems:?}"
+        );
     }
 }

@@ -198,7 +198,8 @@ impl Outbox {
     }
 
     /// Removes what was delivered, or folded into what was, too long ago, and repeat keys past the window; says
-    /// how many rows. What is dead stays. A group that is forgotten begins anew with its next notification.
+    /// how many rows. What is dead stays, and its group, unless its head is in the room. A group that is
+    /// forgotten begins anew with its next notification.
     pub async fn prune(&self, now: Timestamp) -> Result<u64, OutboxError> {
         self.store.prune(now).await
     }

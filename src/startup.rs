@@ -1,7 +1,8 @@
 //! The composition root: builds every room of the house, runs server and worker, drains on shutdown.
 //!
 //! Guarantees: the relay listens only once its outbox is open, a homeserver that is down does not keep it from
-//! starting, and at shutdown it first stops accepting, then finishes what is in flight within the grace period.
+//! starting, and at shutdown it first stops accepting, then finishes what is in flight within the grace period. An outbox that
+//! does not answer delays the end by a few seconds only: what was accepted is on disk.
 
 mod checks;
 mod remembered;
@@ -18,6 +19,7 @@ use poem::endpoint::BoxEndpoint;
 use poem::{EndpointExt as _, Response};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::routes::InUse;
@@ -36,6 +38,8 @@ use crate::{intake, samples, telemetry};
 
 /// How often the templates folder is looked at: a saved template is in use within a second.
 const TEMPLATE_POLL: Duration = Duration::from_millis(250);
+/// How much longer than the grace period the end may take: for giving back what did not finish in it.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 /// How often old rows are pruned.
 const PRUNE: Duration = Duration::from_mins(10);
 
@@ -173,18 +177,28 @@ impl Relay {
     }
 
     /// Stops accepting, then lets deliveries in flight finish within the grace period.
-    pub async fn stop(self) -> anyhow::Result<()> {
+    pub async fn stop(mut self) -> anyhow::Result<()> {
         tracing::info!("stopping: no more notifications are accepted");
         // Both at once, so that the grace period is one: what is accepted from now on waits for the next start.
         self.stop_accepting.cancel();
         self.stop_working.cancel();
+        let end = Instant::now() + self.grace + LAST_WORDS;
         // The server has its own deadline; the second one guards against a connection that ignores it.
         let served = tokio::time::timeout(self.grace + Duration::from_secs(1), self.server).await;
-        self.worker.await.context("the worker failed")?;
+        let worked = tokio::time::timeout_at(end, &mut self.worker).await;
         for keeper in self.keepers {
             keeper.abort();
         }
-        tracing::info!("stopped; what still waits is delivered by the next start");
+        if let Ok(worked) = worked {
+            worked.context("the worker failed")?;
+            tracing::info!("stopped; what still waits is delivered by the next start");
+        } else {
+            self.worker.abort();
+            tracing::warn!(
+                "stopped, though the outbox did not answer in time; what was accepted is on disk, and what still waits is \
+                 delivered by the next start"
+            );
+        }
         match served {
             Ok(served) => served.context("the server task failed")?.context("the server failed"),
             Err(_) => Ok(()),
@@ -251,7 +265,7 @@ async fn keep_templates(renderer: Renderer) {
 
 fn report_templates(known: &mut Vec<TemplateProblem>, problems: Vec<TemplateProblem>) {
     for problem in problems.iter().filter(|problem| !known.contains(problem)) {
-        tracing::error!("template {problem}. Its last version that worked, or the built-in one, stays in use");
+        tracing::error!("template {problem} (its last version that worked, or the built-in one, stays in use)");
     }
     *known = problems;
 }
@@ -297,6 +311,18 @@ mod tests {
             .await
             .unwrap_err();
         assert_eq!(error.to_string(), "a keeper failed");
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_hangs_does_not_keep_the_relay_from_its_end() {
+        let hangs = tokio::spawn(pending());
+        let has_ended = hangs.abort_handle();
+        let mut relay = relay(hangs, vec![]).await;
+        relay.grace = Duration::ZERO;
+        relay.stop().await.unwrap();
+        while !has_ended.is_finished() {
+            tokio::task::yield_now().await;
+        }
     }
 
     async fn relay(worker: JoinHandle<()>, keepers: Vec<JoinHandle<()>>) -> Relay {

@@ -29,10 +29,14 @@ impl Load {
 }
 
 /// A notification with one alert in a group of its own, about as large as Grafana's.
-fn request(number: u64) -> Vec<u8> {
-    let body = format!(
+pub(crate) fn body(number: u64) -> String {
+    format!(
         r#"{{"receiver":"matrix","status":"firing","alerts":[{{"status":"firing","labels":{{"alertname":"Alert{number}","grafana_folder":"Production","instance":"web-{number}:9100","job":"node","severity":"critical"}},"annotations":{{"summary":"CPU above 90% on web-{number}","description":"CPU has been above 90% for 5 minutes.","runbook_url":"https://runbooks.example.com/cpu"}},"startsAt":"2026-11-20T09:14:10Z","endsAt":"0001-01-01T00:00:00Z","generatorURL":"https://grafana.example.com/alerting/grafana/x{number}/view?orgId=1","fingerprint":"{number:016x}","silenceURL":"https://grafana.example.com/alerting/silence/new?alertmanager=grafana&matcher=__alert_rule_uid__%3Dx{number}&matcher=instance%3Dweb-{number}%3A9100&matcher=job%3Dnode&matcher=severity%3Dcritical&orgId=1","dashboardURL":"https://grafana.example.com/d/aeb1?from=1795162450000&orgId=1&to=1795166081123","panelURL":"https://grafana.example.com/d/aeb1?from=1795162450000&orgId=1&to=1795166081123&viewPanel=7","values":{{"A":96.4375,"C":1}},"valueString":"[ var='A' value=96.4375 ]","orgId":1}}],"groupLabels":{{"alertname":"Alert{number}"}},"commonLabels":{{"alertname":"Alert{number}","severity":"critical"}},"commonAnnotations":{{}},"externalURL":"https://grafana.example.com/","version":"1","groupKey":"{{}}:{{alertname=\"Alert{number}\"}}","truncatedAlerts":0,"orgId":1,"title":"[FIRING:1] Alert{number}","state":"alerting","message":""}}"#
-    );
+    )
+}
+
+fn request(number: u64) -> Vec<u8> {
+    let body = body(number);
     format!(
         "POST /alert HTTP/1.1\r\nHost: relay\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()

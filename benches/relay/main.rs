@@ -1,7 +1,8 @@
 //! The relay from outside, each figure beside its limit in the same run.
 //!
 //! Acceptance is measured while the homeserver refuses connections, so that only acceptance is; its limits are bare
-//! `fdatasync` on the same disk, and the same handler without an outbox.
+//! `fdatasync` on the same disk, appends of the same size that share it as acceptances do, and the same handler without an
+//! outbox.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,6 +10,8 @@
     reason = "a bench may fail loudly, and it prints"
 )]
 
+#[path = "../limit/mod.rs"]
+mod limit;
 mod load;
 mod process;
 
@@ -23,6 +26,7 @@ use grafana_matrix_relay::message::TemplateName;
 use grafana_matrix_relay::render::{Renderer, Settings};
 use grafana_matrix_relay::standin::{Homeserver, NewRoom};
 use jiff::Timestamp;
+use limit::Bare;
 use poem::http::StatusCode;
 use poem::listener::{Acceptor as _, Listener as _, TcpListener};
 use poem::{EndpointExt as _, IntoResponse as _, Route, Server, handler, post, web::Data};
@@ -30,6 +34,8 @@ use process::Process;
 
 const BACKLOG: u64 = 100_000;
 const DELIVERED: u64 = 2_000;
+/// How long the limit is measured, before and after what is beside it.
+const ROUND: Duration = Duration::from_secs(1);
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
@@ -47,21 +53,27 @@ fn row(figure: &str, measured: impl Display, limit: impl Display, ratio: f64) {
 async fn acceptance(data: &Path) {
     std::fs::create_dir_all(data).unwrap();
     let syncs = syncs_per_second(data);
+    let appends = Bare::start(data, row_bytes());
     let bare = bare_handler().await;
     let relay = Process::start("http://127.0.0.1:9", "token", "!room", data);
+    let (own, resident) = relay.memory_mib();
+    row("idle memory, its own", format!("{own:.1} MiB"), "15 MiB", own / 15.0);
     row(
-        "idle memory",
-        format!("{:.1} MiB", relay.resident_mib()),
+        "idle memory, resident",
+        format!("{resident:.1} MiB"),
         "15 MiB",
-        relay.resident_mib() / 15.0,
+        resident / 15.0,
     );
     load::post(&relay.address, 16, 2_000, 0).await;
     for (connections, count) in [(1, 4_000), (16, 20_000)] {
         let without = load::post(&bare, connections, count, 0).await;
+        let before = limit::round(connections, ROUND, |_| appends.append()).await;
         let cpu = relay.cpu();
         let first = 1_000_000 * u64::try_from(connections).unwrap();
         let load = load::post(&relay.address, connections, count, first).await;
         let cpu = relay.cpu().saturating_sub(cpu).as_secs_f64() * 1e6 / f64::from(u32::try_from(count).unwrap());
+        let appended = before + limit::round(connections, ROUND, |_| appends.append()).await;
+        let appended = appended / (2 * ROUND).as_secs_f64();
         let name = format!("acceptances at {connections} connection(s)");
         let measured = format!(
             "{:.0}/s, p50 {:.2?}, p99 {:.2?}",
@@ -75,6 +87,12 @@ async fn acceptance(data: &Path) {
             format!("{syncs:.0} bare fdatasync/s"),
             load.per_second() / syncs,
         );
+        row(
+            &name,
+            measured.clone(),
+            format!("{appended:.0} group-committed appends/s from {connections} client(s)"),
+            load.per_second() / appended,
+        );
         let limit = format!("{:.0}/s by the same handler without outbox", without.per_second());
         row(&name, measured, limit, load.per_second() / without.per_second());
         row(
@@ -86,7 +104,14 @@ async fn acceptance(data: &Path) {
     }
 }
 
-/// Appends of a message's size, each synced alone.
+/// The size of what is stored of a notification, but for its keys.
+fn row_bytes() -> usize {
+    let notification = parse::notification(load::body(0).as_bytes()).unwrap();
+    let outcome = Renderer::open(&embedded()).render(&TemplateName::default(), &notification, Timestamp::now());
+    serde_json::to_string(&outcome.messages[0]).unwrap().len()
+}
+
+/// Appends of a page, each synced alone.
 fn syncs_per_second(folder: &Path) -> f64 {
     let mut file = File::create(folder.join("syncs")).unwrap();
     let (began, mut count) = (Instant::now(), 0.0);
@@ -114,14 +139,17 @@ fn forgetful(renderer: Data<&Renderer>, body: Vec<u8>) -> poem::Response {
         .into_response()
 }
 
-async fn bare_handler() -> String {
-    let embedded = Settings {
+fn embedded() -> Settings {
+    Settings {
         templates_dir: None,
         time_zone: jiff::tz::TimeZone::UTC,
-    };
+    }
+}
+
+async fn bare_handler() -> String {
     let app = Route::new()
         .at("/alert", post(forgetful))
-        .data(Renderer::open(&embedded));
+        .data(Renderer::open(&embedded()));
     let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.unwrap();
     let address = acceptor.local_addr()[0].as_socket_addr().unwrap().to_string();
     tokio::spawn(Server::new_with_acceptor(acceptor).run(app));
@@ -153,15 +181,17 @@ async fn delivery(data: &Path) {
 async fn backlog(data: &Path) {
     std::fs::create_dir_all(data).unwrap();
     let relay = Process::start("http://127.0.0.1:9", "token", "!room", data);
-    let idle = relay.resident_mib();
+    let idle = relay.memory_mib();
     load::post(&relay.address, 16, BACKLOG, 0).await;
-    let full = relay.resident_mib();
-    row(
-        "memory with 100,000 waiting",
-        format!("{full:.1} MiB"),
-        format!("{idle:.1} MiB idle"),
-        full / idle,
-    );
+    let full = relay.memory_mib();
+    for (which, full, idle) in [("its own", full.0, idle.0), ("resident", full.1, idle.1)] {
+        row(
+            &format!("memory with 100,000 waiting, {which}"),
+            format!("{full:.1} MiB"),
+            format!("{idle:.1} MiB idle"),
+            full / idle,
+        );
+    }
     drop(relay);
     let relay = Process::start("http://127.0.0.1:9", "token", "!room", data);
     let ready = relay.until_ready;

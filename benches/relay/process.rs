@@ -1,7 +1,8 @@
 //! The relay as a process of its own, and what the kernel says of it.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a relay and waits until it is ready to accept.
+    /// Starts a relay and waits until it says that it is ready to accept.
     pub(crate) fn start(homeserver: &str, token: &str, room: &str, data: &Path) -> Self {
         let began = Instant::now();
         let mut child = Command::new(env!("CARGO_BIN_EXE_grafana-matrix-relay"))
@@ -31,21 +32,35 @@ impl Process {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-        let address =
-            lines.find_map(|line| Some(line.split_once("listening on http://127.0.0.1:")?.1.split(' ').next()?.to_owned()));
-        let until_ready = began.elapsed();
+        let address = lines.find_map(|line| {
+            Some(
+                line.split_once("listening on http://127.0.0.1:")?
+                    .1
+                    .split(' ')
+                    .next()?
+                    .to_owned(),
+            )
+        });
         std::thread::spawn(move || lines.for_each(drop));
+        let address = format!("127.0.0.1:{}", address.expect("the relay did not start"));
+        while !is_ready(&address) {
+            std::thread::yield_now();
+        }
         Self {
-            address: format!("127.0.0.1:{}", address.expect("the relay did not start")),
-            until_ready,
+            address,
+            until_ready: began.elapsed(),
             child,
         }
     }
 
-    /// Memory that is its own and resident, in MiB.
-    pub(crate) fn resident_mib(&self) -> f64 {
+    /// What it holds in memory, in MiB: what is its own, and that with the pages of the program file.
+    pub(crate) fn memory_mib(&self) -> (f64, f64) {
+        (self.mib("RssAnon:"), self.mib("VmRSS:"))
+    }
+
+    fn mib(&self, name: &str) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
         let kib: u32 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
         f64::from(kib) / 1024.0
     }
@@ -58,6 +73,16 @@ impl Process {
         let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
         Duration::from_millis(ticks * 10)
     }
+}
+
+fn is_ready(address: &str) -> bool {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream
+        .write_all(b"GET /health/ready HTTP/1.1\r\nHost: relay\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.starts_with("HTTP/1.1 200")
 }
 
 impl Drop for Process {

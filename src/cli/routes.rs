@@ -12,7 +12,7 @@ use crate::config::routes::{RouteProblem, Routes};
 use crate::config::{ConfigError, Flags, Settings};
 use crate::intake::CredentialSettings;
 use crate::message::RouteName;
-use crate::route::{Destination, Explanation, Matcher, Rule, Step};
+use crate::route::{Destination, Explanation, LONGEST_VALUE, Matcher, Rule, Step};
 
 /// Which notification, and by which route.
 #[derive(Debug, Clone, Args)]
@@ -71,18 +71,23 @@ fn step(step: &Step) -> String {
     let indent = "  ".repeat(step.depth);
     let conditions = step.conditions.iter();
     if step.taken {
-        let met: Vec<_> = conditions.map(|(matcher, ..)| matcher).collect();
+        let met: Vec<_> = conditions
+            .map(|(matcher, _, found)| met(matcher, found.as_deref()))
+            .collect();
         let ends = match (step.ends_here, step.continues) {
             (true, false) => "",
             (true, true) => ", and goes on (`continue`)",
             (false, false) => ", and a rule inside it decides",
             (false, true) => ", a rule inside it decides, and it goes on (`continue`)",
         };
-        return format!("{indent}{} takes it: {}{ends}", step.place, conjunction(&met));
+        return format!("{indent}{} takes it: {}{ends}", step.place, conjunction(met));
     }
     let failed: Vec<_> = conditions
         .filter(|(_, holds, _)| !holds)
         .map(|(matcher, _, found)| match found {
+            Some(value) if matcher.is_beyond(value) => {
+                format!("{matcher} fails, it is {}", too_long(value))
+            }
             Some(value) => format!("{matcher} fails, it is {value:?}"),
             None => format!("{matcher} fails, there is no such label"),
         })
@@ -90,11 +95,23 @@ fn step(step: &Step) -> String {
     format!("{indent}{} does not: {}", step.place, failed.join("; "))
 }
 
-fn conjunction(matchers: &[&Matcher]) -> String {
-    if matchers.is_empty() {
+/// A condition that holds, and why if that is not because of what it says.
+fn met(matcher: &Matcher, found: Option<&str>) -> String {
+    match found {
+        Some(value) if matcher.is_beyond(value) => format!("{matcher} ({})", too_long(value)),
+        _ => matcher.to_string(),
+    }
+}
+
+fn too_long(value: &str) -> String {
+    format!("too long to be matched, {} bytes of {LONGEST_VALUE}", value.len())
+}
+
+fn conjunction(matchers: impl IntoIterator<Item = impl ToString>) -> String {
+    let texts: Vec<_> = matchers.into_iter().map(|matcher| matcher.to_string()).collect();
+    if texts.is_empty() {
         return "every alert".to_owned();
     }
-    let texts: Vec<_> = matchers.iter().map(ToString::to_string).collect();
     texts.join(", ")
 }
 
@@ -114,6 +131,9 @@ pub(super) fn table(routes: &Routes) -> Vec<String> {
         lines.push(format!("{path} ({}), {asked}", route.place));
         lines.extend(rule_lines(route, 1));
     }
+    let is_route = |name: &str| routes.table.routes().keys().any(|route| route.as_str() == name);
+    let addresses = routes.compat.addresses(is_route);
+    lines.extend(addresses.map(|(address, route)| format!("{address}: as /alert/{route}")));
     lines
 }
 
@@ -121,10 +141,9 @@ fn rule_lines(rule: &Rule, depth: usize) -> Vec<String> {
     let indent = "  ".repeat(depth);
     let mut lines = Vec::new();
     for inner in &rule.rules {
-        let matchers: Vec<_> = inner.matchers.iter().collect();
         let goes_on = if inner.continues { ", continue" } else { "" };
         let place = &inner.place;
-        lines.push(format!("{indent}{}{goes_on} ({place})", conjunction(&matchers)));
+        lines.push(format!("{indent}{}{goes_on} ({place})", conjunction(&inner.matchers)));
         lines.extend(rule_lines(inner, depth + 1));
     }
     let otherwise = if rule.rules.is_empty() { "" } else { "else " };

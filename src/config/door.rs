@@ -77,7 +77,8 @@ pub struct DoorFlags {
     )]
     pub hmac_tolerance: Option<String>,
 
-    /// Wrong attempts of one address in a minute until it gets 429 for more of them; 0 is no limit [default: 20].
+    /// Wrong attempts of one address in a minute until it gets 429 for more of them; 0 is no limit [default: 20]. Off for
+    /// what has a forwarding header while no trusted proxies are set.
     #[arg(
         long,
         global = true,

@@ -294,7 +294,8 @@ pub struct Flags {
     )]
     pub keep_delivered: Option<String>,
 
-    /// How long an alert group is remembered after its last notification [default: 30d].
+    /// How long an alert group is remembered after its last notification; not shorter than the retry horizon and the repeat
+    /// window [default: 30d].
     #[arg(
         long,
         global = true,

@@ -15,7 +15,7 @@ use super::gate::{Crowd, Gate, Hold};
 use super::moment::Moment;
 use crate::matrix::{Carrier, Failure, RoomTrouble, Verdict};
 use crate::message::{RenderedMessage, RoomAddress};
-use crate::outbox::{Delivery, Outcome};
+use crate::outbox::{Delivery, DeliveryId, Outcome};
 
 /// How long and how often.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +52,10 @@ pub(super) struct Parked {
     pub(super) line: String,
     /// Whether the answer that is the reason, or that none came, took long.
     pub(super) hung: bool,
+    /// Which delivery it was that failed last, and how often in a row for this reason.
+    pub(super) delivery: DeliveryId,
+    pub(super) errcode: Option<String>,
+    pub(super) in_a_row: u32,
 }
 
 impl Courier {

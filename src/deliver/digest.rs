@@ -34,7 +34,7 @@ struct Rung {
     html: bool,
 }
 
-const LADDER: [Rung; 9] = [
+const LADDER: [Rung; 8] = [
     rung(800, false, true),
     rung(120, false, true),
     rung(120, true, true),
@@ -43,8 +43,10 @@ const LADDER: [Rung; 9] = [
     rung(60, true, false),
     rung(50, true, false),
     rung(40, true, false),
-    rung(30, true, false),
 ];
+
+/// What is left when none of them is short enough.
+const LAST: Rung = rung(30, true, false);
 
 const fn rung(piece: usize, joined: bool, html: bool) -> Rung {
     Rung { piece, joined, html }
@@ -60,17 +62,21 @@ pub(super) fn compose(
 ) -> Digest {
     let stamp = Stamp { zone, now };
     let mut taken = waiting;
+    // How many fit is found out on the last rung, so that most is written once or twice and not once for each rung.
+    let mut last = written(taken, LAST, &stamp);
     loop {
-        for rung in LADDER {
-            let message = written(taken, rung, &stamp);
-            if bytes(&message) <= CONTENT_LIMIT || (taken.len() <= 1 && rung.piece == 30) {
-                return Digest {
-                    message,
-                    taken: taken.len(),
-                };
-            }
+        let size = bytes(&last);
+        if size <= CONTENT_LIMIT || taken.len() <= 1 {
+            break;
         }
-        taken = &taken[..(taken.len() * 4 / 5).max(1)];
+        let fit = (taken.len() * CONTENT_LIMIT / size).min(taken.len() * 4 / 5);
+        taken = &taken[..fit.max(1)];
+        last = written(taken, LAST, &stamp);
+    }
+    let mut better = LADDER.iter().map(|rung| written(taken, *rung, &stamp));
+    Digest {
+        message: better.find(|message| bytes(message) <= CONTENT_LIMIT).unwrap_or(last),
+        taken: taken.len(),
     }
 }
 

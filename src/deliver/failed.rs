@@ -19,6 +19,7 @@ impl Courier {
         count(failure.verdict.label());
         let tried = Tried {
             attempts: delivery.attempts,
+            in_a_row: self.in_a_row(delivery, failure),
             since_first: retried_for(delivery),
             plain: fallback::is_last(&delivery.message, failure),
         };
@@ -27,7 +28,7 @@ impl Courier {
         let counts = matches!(failure.verdict, Verdict::Transient | Verdict::Bridge);
         match policy::decide(failure, tried, self.settings.horizon, rand::random()) {
             Decision::HoldRoom(wait) => {
-                self.hold_room(delivery, failure, wait, took >= HANGS_AFTER);
+                self.hold_room(delivery, failure, wait, (took >= HANGS_AFTER, tried.in_a_row));
                 Outcome::Wait {
                     until: now.wall + wait,
                     reason: failure.verdict.label().to_owned(),
@@ -69,11 +70,24 @@ impl Courier {
         }
     }
 
-    fn hold_room(&self, delivery: &Delivery, failure: &Failure, wait: Duration, hung: bool) {
+    /// How often a delivery has failed in a row as it has now, as far as this process knows.
+    fn in_a_row(&self, delivery: &Delivery, failure: &Failure) -> u32 {
+        let state = self.state();
+        let before = state.rooms.get(&delivery.room).filter(|before| {
+            let as_now = (&before.verdict, &before.errcode) == (&failure.verdict, &failure.errcode);
+            as_now && before.delivery == delivery.id
+        });
+        before.map_or(0, |before| before.in_a_row).saturating_add(1)
+    }
+
+    fn hold_room(&self, delivery: &Delivery, failure: &Failure, wait: Duration, (hung, in_a_row): (bool, u32)) {
         let parked = Parked {
             verdict: failure.verdict.clone(),
             line: failure.to_string(),
             hung,
+            delivery: delivery.id,
+            errcode: failure.errcode.clone(),
+            in_a_row,
         };
         let before = self.state().rooms.insert(delivery.room.clone(), parked);
         let news = before.is_none_or(|before| before.verdict != failure.verdict);
@@ -125,6 +139,105 @@ impl Courier {
                 "the homeserver limits the rate of messages; next in {seconds:.1} s"
             ),
             _ => tracing::debug!(delivery.id = %delivery.id, "the account still waits, {seconds:.1} s: {failure}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use secrecy::SecretString;
+
+    use super::*;
+    use crate::deliver;
+    use crate::matrix::{self, Client, RoomTrouble};
+    use crate::message::{Mentions, MsgType, RenderedMessage, TxnId};
+    use crate::outbox::{DeliveryId, DeliveryState, Part};
+
+    fn courier() -> Courier {
+        let settings = matrix::Settings {
+            home_server: "http://127.0.0.1:1".to_owned(),
+            access_token: SecretString::from("token"),
+            request_timeout: Duration::from_secs(1),
+        };
+        let horizon = Duration::from_hours(24);
+        Courier::new(Client::new(&settings).unwrap(), deliver::Settings { horizon })
+    }
+
+    fn delivery(id: i64, attempts: u32) -> Delivery {
+        Delivery {
+            id: DeliveryId(id),
+            room: "!room:example.org".parse().unwrap(),
+            txn_id: TxnId::generate(),
+            message: RenderedMessage {
+                body: "Text".to_owned(),
+                formatted_body: "<b>Text</b>".to_owned(),
+                msgtype: MsgType::default(),
+                mentions: Mentions::default(),
+                headline: "Text".to_owned(),
+            },
+            accepted_at: Timestamp::UNIX_EPOCH,
+            starts_at: None,
+            attempts,
+            first_attempt_at: None,
+            last_attempt_at: None,
+            last_error: None,
+            state: DeliveryState::InFlight,
+            finished_at: None,
+            event_id: None,
+            folded_into: None,
+            members: 0,
+            part: Part::Message,
+            relation: None,
+            head_rang: false,
+        }
+    }
+
+    /// How many failures of this kind it takes until the message goes out plain, after seven of another kind.
+    fn patience(failure: &Failure, before: Option<&Failure>) -> usize {
+        let (courier, now) = (courier(), Moment::now());
+        let earlier = std::iter::repeat_n(before, 7).flatten();
+        let fails = |(number, failure): (u32, &Failure)| {
+            let outcome = courier.failed(&delivery(1, number), failure, now, Duration::ZERO);
+            matches!(outcome, Outcome::Rewrite { .. })
+        };
+        let all = earlier.chain(std::iter::repeat_n(failure, 20));
+        let failures = (1..).zip(all).take_while(|one| !fails(*one)).count() + 1;
+        failures - before.map_or(0, |_| 7)
+    }
+
+    #[test]
+    fn only_failures_of_one_kind_in_a_row_make_a_message_plain() {
+        let of = |verdict, status, errcode: Option<&str>| Failure {
+            verdict,
+            status,
+            errcode: errcode.map(str::to_owned),
+            detail: String::new(),
+        };
+        let refused = of(Verdict::Transient, None, None);
+        let bridge = of(Verdict::Bridge, Some(500), None);
+        let by_proxy = of(Verdict::Room(RoomTrouble::Forbidden), Some(403), None);
+        let by_server = of(Verdict::Room(RoomTrouble::Forbidden), Some(403), Some("M_FORBIDDEN"));
+        for before in [None, Some(&refused), Some(&by_server)] {
+            assert_eq!(patience(&bridge, before), 8, "{before:?}");
+            assert_eq!(patience(&by_proxy, before), 4, "{before:?}");
+        }
+    }
+
+    #[test]
+    fn what_another_message_failed_with_is_not_counted() {
+        let (courier, now) = (courier(), Moment::now());
+        let bridge = Failure {
+            verdict: Verdict::Bridge,
+            status: Some(500),
+            errcode: None,
+            detail: String::new(),
+        };
+        for id in [1, 2] {
+            for attempt in 1..8 {
+                let outcome = courier.failed(&delivery(id, attempt), &bridge, now, Duration::ZERO);
+                assert!(matches!(outcome, Outcome::Wait { .. }), "{id}, {attempt}");
+            }
         }
     }
 }

@@ -47,17 +47,23 @@ struct Closed {
 #[derive(Debug, Default)]
 pub(super) struct Gate {
     closed: Option<Closed>,
-    limited_at: Option<Instant>,
+    /// The last rate limit, which a success in between does not end: under one that lasts, hardly a message goes out at
+    /// its first try.
+    limited: Option<Closed>,
 }
 
 impl Gate {
     /// Closes it for `wait`, never opening it earlier than an earlier hold would. Says whether this is news.
     pub(super) fn close(&mut self, hold: Hold, wait: Duration, now: Instant) -> bool {
-        let news = self.closed.is_none_or(|before| before.hold != hold);
+        let news = match hold {
+            Hold::RateLimit => self.limited.is_none_or(|last| now >= last.until + REMEMBERED),
+            Hold::Token => self.closed.is_none_or(|before| before.hold != hold),
+        };
         let until = self.closed.map_or(now + wait, |before| before.until.max(now + wait));
-        self.closed = Some(Closed { at: now, until, hold });
+        let closed = Closed { at: now, until, hold };
+        self.closed = Some(closed);
         if hold == Hold::RateLimit {
-            self.limited_at = Some(now);
+            self.limited = Some(closed);
         }
         news
     }
@@ -89,7 +95,12 @@ impl Gate {
             Some(closed) if now < closed.until => 0,
             // One goes first and shows whether the token works again.
             Some(Closed { hold: Hold::Token, .. }) => 1,
-            _ if self.limited_at.is_some_and(|at| now.duration_since(at) < CAREFUL_FOR) => CAREFUL,
+            _ if self
+                .limited
+                .is_some_and(|last| now.duration_since(last.at) < CAREFUL_FOR) =>
+            {
+                CAREFUL
+            }
             _ => OPEN,
         }
     }
@@ -110,6 +121,24 @@ mod tests {
         assert!(!gate.is_history(start + Duration::from_secs(94)) && gate.is_history(start + Duration::from_secs(95)));
         assert_eq!(gate.passed(start + Duration::from_secs(5)), Some(Hold::RateLimit));
         assert_eq!(gate.width(start + Duration::from_secs(36)), OPEN);
+    }
+
+    #[test]
+    fn a_rate_limit_that_lasts_is_news_once() {
+        let (mut gate, start) = (Gate::default(), Instant::now());
+        let mut news = Vec::new();
+        for second in (0..600).step_by(5).map(Duration::from_secs) {
+            // Each message is refused, waits as told, and goes out.
+            news.push(gate.close(Hold::RateLimit, Duration::from_secs(5), start + second));
+            gate.passed(start + second + Duration::from_secs(5));
+        }
+        assert!(news[0] && news[1..].iter().all(|again| !again), "{news:?}");
+        assert!(gate.close(Hold::Token, Duration::from_secs(5), start + Duration::from_mins(10)));
+        assert!(gate.close(
+            Hold::RateLimit,
+            Duration::from_secs(5),
+            start + Duration::from_secs(690)
+        ));
     }
 
     #[test]

@@ -13,12 +13,12 @@ const TRANSIENT_FIRST: Duration = Duration::from_secs(1);
 const TRANSIENT_MOST: Duration = Duration::from_mins(1);
 /// First wait of a parked room.
 const ROOM_FIRST: Duration = Duration::from_secs(15);
-/// Attempts after which a message that a bridge fails with goes out plain: two minutes of its homeserver's restart are
+/// Failures in a row after which a message that a bridge fails with goes out plain: two minutes of its homeserver's restart are
 /// no reason to.
 const BRIDGE_PATIENCE: u32 = 8;
 /// Longest wait of a parked room.
 const ROOM_MOST: Duration = Duration::from_mins(5);
-/// Attempts after which a message that only a proxy refuses goes out plain.
+/// Refusals in a row after which a message that only a proxy refuses goes out plain.
 const PROXY_PATIENCE: u32 = 4;
 /// First wait after the token was refused.
 const TOKEN_FIRST: Duration = Duration::from_secs(5);
@@ -36,6 +36,8 @@ const RATE_LIMIT_MOST: Duration = Duration::from_hours(1);
 pub struct Tried {
     /// Attempts of this delivery, the failed one included.
     pub attempts: u32,
+    /// Those that failed in a row as the last one did, it included.
+    pub in_a_row: u32,
     /// How long transient failures alone have gone on.
     pub since_first: Duration,
     /// Whether the message is already the plain fallback.
@@ -69,12 +71,12 @@ pub fn decide(failure: &Failure, tried: Tried, horizon: Duration, jitter: f64) -
         Verdict::Transient | Verdict::Bridge if tried.since_first >= horizon => Decision::GiveUp,
         // A bridge that is down fails with every message, and one that the homeserver refuses fails alone: the room must
         // not wait behind that for a day.
-        Verdict::Bridge if !tried.plain && tried.attempts >= BRIDGE_PATIENCE => Decision::Simplify,
+        Verdict::Bridge if !tried.plain && tried.in_a_row >= BRIDGE_PATIENCE => Decision::Simplify,
         Verdict::Transient | Verdict::Bridge => {
             Decision::HoldRoom(backoff(TRANSIENT_FIRST, TRANSIENT_MOST, tried.attempts, jitter))
         }
         // A 403 without an errcode is a proxy's: it may dislike this one text, and the room must not wait behind it.
-        Verdict::Room(_) if refused_by_proxy(failure) && !tried.plain && tried.attempts >= PROXY_PATIENCE => {
+        Verdict::Room(_) if refused_by_proxy(failure) && !tried.plain && tried.in_a_row >= PROXY_PATIENCE => {
             Decision::Simplify
         }
         Verdict::Room(_) => Decision::HoldRoom(backoff(ROOM_FIRST, ROOM_MOST, tried.attempts, jitter)),
@@ -114,6 +116,7 @@ mod tests {
             &failure,
             Tried {
                 attempts,
+                in_a_row: attempts,
                 since_first,
                 plain,
             },
@@ -180,6 +183,7 @@ mod tests {
             };
             let tried = Tried {
                 attempts,
+                in_a_row: attempts,
                 since_first: Duration::ZERO,
                 plain,
             };

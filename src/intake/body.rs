@@ -90,10 +90,12 @@ pub(super) struct AlertGroup {
 pub(super) struct GroupAlert {
     /// `firing` or `resolved`. Required.
     pub(super) status: String,
-    /// The labels that identify the alert. Required, may be `{}`; numbers are taken as their text.
+    /// The labels that identify the alert. Required, may be `{}`; numbers are taken as their text. At most 1,000 are kept, in
+    /// the order in which they were sent; a label `(left out)` then says how many more there were.
     #[serde(deserialize_with = "lenient::labels")]
     pub(super) labels: BTreeMap<String, String>,
-    /// Text for people: `summary`, `description`, `runbook_url` and more. Always sent, may be `{}`.
+    /// Text for people: `summary`, `description`, `runbook_url` and more. Always sent, may be `{}`. At most 1,000 are kept,
+    /// like labels.
     #[serde(default, deserialize_with = "lenient::optional_labels")]
     pub(super) annotations: Option<BTreeMap<String, String>>,
     /// When this firing episode began, RFC 3339. Always sent.

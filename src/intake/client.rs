@@ -2,7 +2,7 @@
 //!
 //! Guarantees: a header is believed only as far as it was written by a proxy that the operator trusts, read from right to
 //! left; whatever a client writes itself stands further left and is never reached. Where none is trusted no header is
-//! believed at all, so that nobody becomes nobody by sending one; behind a proxy all clients then share its address.
+//! believed at all; behind a proxy that nobody named all clients then have its address, and none of them is told to wait.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
@@ -53,11 +53,10 @@ impl TrustedProxies {
         let peer = peer?.to_canonical();
         match self {
             Self::Unknown => Some(party(peer)),
-            Self::Only(networks) => {
-                let trusted = |address: &IpAddr| networks.iter().any(|network| network.contains(address));
+            Self::Only(_) => {
                 let mut client = peer;
                 for named in named(headers).into_iter().rev() {
-                    if !trusted(&client) {
+                    if !self.trust(Some(client)) {
                         break;
                     }
                     client = named?;
@@ -65,6 +64,13 @@ impl TrustedProxies {
                 Some(party(client))
             }
         }
+    }
+
+    /// Whether this peer is one of them.
+    pub(super) fn trust(&self, peer: Option<IpAddr>) -> bool {
+        let peer = peer.map(|peer| peer.to_canonical());
+        let is_in = |networks: &[IpNet], peer| networks.iter().any(|network| network.contains(&peer));
+        matches!(self, Self::Only(networks) if peer.is_some_and(|peer| is_in(networks, peer)))
     }
 
     /// Whether the operator says that there are some.

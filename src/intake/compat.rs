@@ -69,6 +69,28 @@ impl Compat {
         self.receiver.as_ref()?.get(room)
     }
 
+    /// The addresses in words, each with the route that it leads to. One in `/alert/…` is a room's only where no `route` has
+    /// that name.
+    pub fn addresses<'a>(
+        &'a self,
+        is_route: impl Fn(&str) -> bool + 'a,
+    ) -> impl Iterator<Item = (String, &'a RouteName)> {
+        let of_forwarder = self.forwarder.iter().flatten().map(|(room, route)| {
+            let paths = FORWARDER.join(", ");
+            (format!("{paths} with roomId={room}"), route)
+        });
+        let of_alertmanager = self.alertmanager.iter().map(|route| (ALERTMANAGER.to_owned(), route));
+        let of_receiver = self.receiver.iter().flatten().map(move |(room, route)| {
+            let path = if is_route(room) {
+                format!("{ALERTMANAGER}/{room}")
+            } else {
+                format!("{ALERTMANAGER}/{room}, /alert/{room}")
+            };
+            (path, route)
+        });
+        of_forwarder.chain(of_alertmanager).chain(of_receiver)
+    }
+
     /// Every route that an address leads to.
     pub fn routes(&self) -> impl Iterator<Item = &RouteName> {
         let listed = [&self.forwarder, &self.receiver].into_iter().flatten();

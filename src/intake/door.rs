@@ -92,10 +92,19 @@ pub struct Door {
 /// A request whose size is right, and that has shown what a header can show.
 pub(super) struct Entry {
     credentials: Arc<Credentials>,
-    client: Option<IpAddr>,
+    caller: Caller,
     words: String,
     named: bool,
     denied: Option<Denied>,
+}
+
+/// Who a request comes from.
+#[derive(Clone, Copy)]
+struct Caller {
+    address: Option<IpAddr>,
+    /// It may come through a proxy that the operator has not named, and then the address is that of many: their failures
+    /// are counted together, so that the log stays bounded, but nobody is told to wait for the sake of another.
+    is_many: bool,
 }
 
 impl Entry {
@@ -149,9 +158,10 @@ impl Door {
         open.map(|(name, _)| name.clone()).collect()
     }
 
-    /// Whether browsers have to log in to see a page at all.
-    pub(super) fn pages_ask_for_login(&self) -> bool {
-        self.own_pages.as_ref().is_some_and(|own| own.schemes().1)
+    /// Whether it matters who sees a page at all: browsers have to log in for it, or nobody is asked for anything.
+    pub(super) fn guards_page_files(&self) -> bool {
+        let is_open = |pages: &Option<Credentials>| pages.as_ref().is_some_and(Credentials::open);
+        self.own_pages.as_ref().is_some_and(|own| own.schemes().1) || is_open(&self.pages.load())
     }
 
     /// The route of a request to the address of another relay; `None` if that is not served.
@@ -172,8 +182,8 @@ impl Door {
     /// Size and header of a request. What cannot be decided without the body is left to [`Door::check_body`].
     pub(super) fn enter(&self, asked: Asked<'_>, request: &Request, now: Timestamp) -> Result<Entry, Problem> {
         self.check_declared_size(request.headers())?;
-        browser::refuse_foreign(asked, request.headers())?;
-        let client = self.client(request);
+        browser::refuse_foreign(asked, &self.proxies, request)?;
+        let caller = self.caller(request);
         let (credentials, known, body_first) = self.asked_for(asked)?;
         if credentials.open() {
             browser::refuse_rebound(asked, self.proxies.are_named(), request)?;
@@ -181,7 +191,7 @@ impl Door {
         let denied = credentials.check_header(request.headers()).err();
         let entry = Entry {
             credentials,
-            client,
+            caller,
             words: asked.words(known),
             named: matches!(asked, Asked::Route(_)),
             denied,
@@ -218,7 +228,7 @@ impl Door {
         if let Some(denied) = denied {
             let entry = Entry {
                 credentials: Arc::default(),
-                client: self.client(request),
+                caller: self.caller(request),
                 words: "the reasons in /health/ready".to_owned(),
                 named: false,
                 denied: Some(denied),
@@ -266,46 +276,32 @@ impl Door {
         }
     }
 
-    fn client(&self, request: &Request) -> Option<IpAddr> {
+    fn caller(&self, request: &Request) -> Caller {
         let peer = request.remote_addr().as_socket_addr().map(std::net::SocketAddr::ip);
-        if self.proxies.is_unsaid(request.headers()) && !self.proxy_seen.swap(true, Ordering::Relaxed) {
+        let is_many = self.proxies.is_unsaid(request.headers());
+        if is_many && !self.proxy_seen.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 "a request came with a forwarding header, so a proxy seems to be in front of the relay: until its network is \
-                 in RELAY_TRUSTED_PROXIES all its clients count as one address; `none` says that there is no proxy"
+                 in RELAY_TRUSTED_PROXIES the limit on failed attempts is off for such requests; `none` says that there is \
+                 no proxy"
             );
         }
-        self.proxies.client(peer, request.headers())
+        let address = self.proxies.client(peer, request.headers());
+        Caller { address, is_many }
     }
 
     fn refuse(&self, entry: &Entry, denied: Denied, now: Timestamp) -> Problem {
-        if let Some(seconds) = self.attempts.blocked(entry.client, now) {
+        let Caller { address, is_many } = entry.caller;
+        let blocked = self.attempts.blocked(address, now);
+        if let Some(seconds) = blocked.filter(|_| !is_many) {
             count_failure("blocked");
             let detail = format!("too many failed attempts from this address; try again in {seconds} seconds");
             return Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(seconds);
         }
         let reason = denied.reason();
         count_failure(reason);
-        let client = entry
-            .client
-            .map_or_else(|| "unknown".to_owned(), |client| client.to_string());
-        let at = &entry.words;
-        // At named routes everything counts, so that not even the count tells whether there is such a route.
-        if entry.named || denied.may_be_a_guess() {
-            tracing::warn!(
-                client.ip = client,
-                "a request to {at} was refused: its credential is {reason}"
-            );
-            if self.attempts.failed(entry.client, now) {
-                tracing::warn!(
-                    client.ip = client,
-                    "too many failed attempts: no more is said of those from {client} for up to a minute"
-                );
-            }
-        } else {
-            tracing::info!(
-                client.ip = client,
-                "a request to {at} was refused: it shows no credential"
-            );
+        if blocked.is_none() {
+            self.note(entry, denied, now);
         }
         let (bearer, basic) = if entry.named {
             (true, true)
@@ -318,6 +314,30 @@ impl Door {
             explain(denied, bearer, basic)
         };
         Problem::new(StatusCode::UNAUTHORIZED, detail).challenge(Challenge { bearer, basic })
+    }
+
+    /// Remembers a failure, and says what it was.
+    fn note(&self, entry: &Entry, denied: Denied, now: Timestamp) {
+        let (reason, at, address) = (denied.reason(), &entry.words, entry.caller.address);
+        let client = address.map_or_else(|| "unknown".to_owned(), |client| client.to_string());
+        // At named routes everything counts, so that not even the count tells whether there is such a route.
+        if entry.named || denied.may_be_a_guess() {
+            tracing::warn!(
+                client.ip = client,
+                "a request to {at} was refused: its credential is {reason}"
+            );
+            if self.attempts.failed(address, now) {
+                tracing::warn!(
+                    client.ip = client,
+                    "too many failed attempts: no more is said of those from {client} for up to a minute"
+                );
+            }
+        } else {
+            tracing::info!(
+                client.ip = client,
+                "a request to {at} was refused: it shows no credential"
+            );
+        }
     }
 }
 

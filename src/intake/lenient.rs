@@ -2,7 +2,7 @@
 //!
 //! Guarantees: `null` means missing, scalars turn into text, and only an object where a text belongs (or the other way
 //! round) is an error. It never guesses a value that was not sent, and what it refuses or leaves out it does not build:
-//! memory is that of what is kept, and a map keeps at most [`MOST_NAMES`] names.
+//! memory is that of what is kept, and a map keeps at most [`MOST_NAMES`] names, and says how many were left out.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,6 +14,8 @@ use super::scalar::{NumberOrNothing, TextOrNothing};
 
 /// How many labels, annotations or values of one alert are kept; no system that is meant to be read has as many.
 pub(super) const MOST_NAMES: usize = 1_000;
+/// What stands among the labels or annotations for those that are not kept, so that messages show it: it comes first.
+const LEFT_OUT: &str = "(left out)";
 
 /// Text, or a scalar as its text; `None` for null.
 pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
@@ -78,6 +80,7 @@ pub(super) fn optional_labels<'de, D: Deserializer<'de>>(
     deserializer.deserialize_any(Named {
         seed: TextOrNothing::ANYTHING,
         refused: Some("expected an object of names and texts"),
+        left_out: |count| Some(format!("{count} more")),
     })
 }
 
@@ -86,6 +89,7 @@ pub(super) fn values<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
     deserializer.deserialize_any(Named {
         seed: NumberOrNothing,
         refused: None,
+        left_out: |_| None,
     })
 }
 
@@ -95,18 +99,20 @@ pub(super) fn optional_number<'de, D: Deserializer<'de>>(deserializer: D) -> Res
 }
 
 /// A map of what `seed` reads; `None` for null, and for anything else if that is not `refused`.
-struct Named<S> {
+struct Named<S, T> {
     seed: S,
     refused: Option<&'static str>,
+    /// What stands for names that are not kept.
+    left_out: fn(usize) -> Option<T>,
 }
 
-impl<S> Named<S> {
-    fn other<T, E: Error>(&self) -> Result<Option<T>, E> {
+impl<S, T> Named<S, T> {
+    fn other<E: Error>(&self) -> Result<Option<BTreeMap<String, T>>, E> {
         self.refused.map_or(Ok(None), |why| Err(E::custom(why)))
     }
 }
 
-impl<'de, S, T> Visitor<'de> for Named<S>
+impl<'de, S, T> Visitor<'de> for Named<S, T>
 where
     S: DeserializeSeed<'de, Value = Option<T>> + Copy,
 {
@@ -118,11 +124,11 @@ where
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut kept = BTreeMap::new();
-        let mut left_out = false;
+        let mut left_out = 0_usize;
         while let Some(name) = map.next_key::<String>()? {
             if kept.len() >= MOST_NAMES && !kept.contains_key(&name) {
                 map.next_value::<IgnoredAny>()?;
-                left_out = true;
+                left_out += 1;
                 continue;
             }
             // Of a name that comes twice the last one holds, as everywhere in JSON.
@@ -131,14 +137,15 @@ where
                 None => kept.remove(&name),
             };
         }
-        if left_out {
-            tracing::warn!("a notification has more than {MOST_NAMES} names in one place; the others were left out");
+        if left_out > 0 {
+            tracing::warn!("a notification has more than {MOST_NAMES} names in one place; {left_out} were left out");
+            kept.extend((self.left_out)(left_out).map(|said| (LEFT_OUT.to_owned(), said)));
         }
         Ok(Some(kept))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        self.other::<(), _>()?;
+        self.other()?;
         while items.next_element::<IgnoredAny>()?.is_some() {}
         Ok(None)
     }
@@ -240,7 +247,10 @@ mod tests {
     fn a_map_keeps_the_first_of_too_many_names() {
         let many: serde_json::Map<String, serde_json::Value> =
             (0..2 * MOST_NAMES).map(|at| (format!("{at:05}"), json!(at))).collect();
-        let kept = labels(serde_json::Value::from(many)).unwrap();
+        let kept = values(serde_json::Value::from(many.clone())).unwrap().unwrap();
+        assert_eq!(kept.len(), MOST_NAMES);
+        let mut kept = labels(serde_json::Value::from(many)).unwrap();
+        assert_eq!(kept.remove(LEFT_OUT).as_deref(), Some("1000 more"));
         assert_eq!(kept.len(), MOST_NAMES);
         assert!(kept.contains_key("00000") && !kept.contains_key("01000"));
     }

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::authenticate::door;
 use super::door::declared_size;
 use super::error::Problem;
-use super::flight::{self, Flight, Place};
+use super::flight::{self, Flight, Place, Work};
 use super::parse;
 
 /// How far a body's place is ahead of its bytes: a connection's buffer holds about as much.
@@ -150,7 +150,8 @@ impl<'a, T: DeserializeOwned + Type + Send> ApiExtractor<'a> for JsonBody<T> {
             let door = door(request)?;
             declaration(request)?;
             let limit = door.flight.settings.max_body_bytes.min(PAGE_LIMIT);
-            let raw = bytes(&door.flight, limit, request, body).await?;
+            let mut raw = bytes(&door.flight, limit, request, body).await?;
+            door.flight.turn(&mut raw.place, Work::Page).await?;
             Ok::<_, Problem>(Self(parse::typed(&raw.bytes)?, raw.place))
         };
         read.await.map_err(Problem::into_error)

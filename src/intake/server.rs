@@ -134,7 +134,7 @@ pub fn endpoint(parts: Parts, others: impl OpenApi + 'static) -> BoxEndpoint<'st
         routes = routes.nest_no_strip("/workshop", Arc::clone(&workshop));
     }
     let routes = match parts.page {
-        Some(page) => routes.nest("/", page),
+        Some(page) => routes.nest("/", page.around(with_login)),
         None if parts.pages.workshop => routes.nest("/", workshop),
         None => routes,
     };
@@ -195,10 +195,11 @@ async fn in_flight<E: Endpoint>(endpoint: Arc<E>, request: Request) -> poem::Res
     answered
 }
 
-/// Pages are public unless browsers are to log in; what they ask the relay for is checked by itself.
+/// Pages are public unless browsers are to log in, or called a relay that asks for nothing by a name that is not its own;
+/// what they ask the relay for is checked by itself.
 async fn with_login<E: Endpoint>(endpoint: Arc<E>, request: Request) -> poem::Result<Response> {
     let door = door(&request).map_err(Problem::into_error)?;
-    if door.pages_ask_for_login() {
+    if door.guards_page_files() {
         let entered = door.enter(Asked::PageFiles, &request, Timestamp::now());
         entered.map_err(Problem::into_error)?;
     }

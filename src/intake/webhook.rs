@@ -15,11 +15,13 @@ use poem_openapi::payload::Json;
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchemaRef, Registry};
 use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions, Object, OpenApi, Tags};
+use tracing::Instrument as _;
 
 use super::authenticate::{self, door};
 use super::body::NotificationBody;
 use super::door::Asked;
 use super::error::{Problem, ProblemJson, Refused};
+use super::flight::Work;
 use super::recorder::Recorder;
 use super::request::Raw;
 use super::signature::Signed;
@@ -63,11 +65,14 @@ impl Body {
         let at = Timestamp::now();
         let signed = door.check_body(&entry, request.headers(), &raw.bytes, at)?;
         request::declaration(request)?;
-        let bytes = std::mem::take(&mut raw.bytes);
-        let is_large = bytes.len() > pipeline::INLINE_BYTES;
-        let parsed = pipeline::aside(is_large, move || (parse::notification(&bytes), bytes)).await;
-        let notification = parsed.0?;
-        raw.bytes = parsed.1;
+        let size = raw.bytes.len();
+        let is_large = size > pipeline::INLINE_BYTES;
+        let work = if is_large { Work::Large } else { Work::Small(size) };
+        door.flight.turn(&mut raw.place, work).await?;
+        // The place goes along: the work is not over when the sender hangs up.
+        let parse = move || (parse::notification(&raw.bytes), raw);
+        let (notification, raw) = pipeline::aside(is_large, parse).await;
+        let notification = notification?;
         Ok(Self {
             route: route.unwrap_or_else(|| RouteName::DEFAULT.to_owned()),
             notification,
@@ -271,25 +276,44 @@ impl Webhook {
     }
 }
 
+/// What has come in full is worked on to its end, even if its sender hangs up: so it keeps its place for as long as it takes
+/// memory, and nothing that was begun is lost.
 async fn accept(
-    pipeline: &Pipeline,
-    recorder: &Recorder,
+    pipeline: &Arc<Pipeline>,
+    recorder: &Arc<Recorder>,
     body: Body,
     template: Option<String>,
 ) -> Result<Answer, Refused> {
     let route = known_route(pipeline, &body.route).map_err(|problem| Refused::NoSuchRoute(ProblemJson(problem)))?;
     let template = template.map(|name| template_name(&name)).transpose();
     let template = template.map_err(|problem| Refused::NotANotification(ProblemJson(problem)))?;
-    let now = body.at;
+    let (pipeline, recorder) = (Arc::clone(pipeline), Arc::clone(recorder));
+    let work = async move { store(&pipeline, &recorder, route, body, template).await };
+    match tokio::spawn(work.in_current_span()).await {
+        Ok(answer) => answer,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+async fn store(
+    pipeline: &Pipeline,
+    recorder: &Recorder,
+    route: RouteName,
+    body: Body,
+    template: Option<TemplateName>,
+) -> Result<Answer, Refused> {
+    let (now, raw) = (body.at, body.raw);
     let wishes = Wishes {
         template,
         signed: body.signed.map(|signed| signed.as_str().to_owned()),
-        body_bytes: body.raw.bytes.len(),
+        body_bytes: raw.bytes.len(),
     };
-    match pipeline.accept_with(&route, body.notification, wishes, now).await {
+    let accepted = pipeline.accept_with(&route, body.notification, wishes, now).await;
+    drop(raw.place);
+    match accepted {
         Ok(accepted) => {
             if !accepted.recognised {
-                recorder.offer(body.raw.bytes, now);
+                recorder.offer(raw.bytes, now);
             }
             Ok(Answer::Accepted(Json(answer(accepted))))
         }

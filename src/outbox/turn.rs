@@ -57,7 +57,8 @@ impl Queue {
             _ => Turn {
                 next: self.first,
                 is_news: !self.gives_way,
-                overtaken: 0,
+                // What was tried goes first again, such as a digest that stands before an edit: the edit still waits.
+                overtaken: if self.gives_way { 0 } else { self.overtaken },
             },
         }
     }
@@ -107,6 +108,6 @@ mod tests {
             overtaken: 4,
         };
         let turn = queue.turn();
-        assert_eq!((turn.next.id.0, turn.is_news, turn.overtaken), (1, true, 0));
+        assert_eq!((turn.next.id.0, turn.is_news, turn.overtaken), (1, true, 4));
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::pattern::{Pattern, PatternError};
+use super::pattern::{LONGEST_VALUE, Pattern, PatternError};
 use crate::alert::Labels;
 
 /// How the value of a label is compared.
@@ -62,6 +62,11 @@ impl Matcher {
     /// The label that it looks at.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether a value is too long for the condition to look at.
+    pub fn is_beyond(&self, value: &str) -> bool {
+        self.pattern.is_some() && value.len() > LONGEST_VALUE
     }
 
     /// Whether these labels meet the condition.

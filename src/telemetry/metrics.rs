@@ -27,8 +27,12 @@ pub fn install() -> Option<PrometheusHandle> {
 /// Sums up the samples of the histograms for ever. Until then each is kept by itself, so that without this the memory
 /// would grow with every notification where nobody reads the metrics.
 pub async fn keep_summed(handle: PrometheusHandle) {
+    sum_every(SUMMING, handle).await;
+}
+
+async fn sum_every(interval: Duration, handle: PrometheusHandle) {
     loop {
-        tokio::time::sleep(SUMMING).await;
+        tokio::time::sleep(interval).await;
         handle.run_upkeep();
         tracing::trace!("the samples of the metrics are summed up");
     }
@@ -98,4 +102,38 @@ fn describe() {
         "From the alert's startsAt to the event in the room."
     );
     describe_histogram!("relay_render_seconds", "Routing and rendering of one notification.");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLES: usize = 300_000;
+
+    #[tokio::test]
+    async fn samples_do_not_pile_up_where_nobody_reads_them() {
+        let recorder = PrometheusBuilder::new().set_buckets(&DELIVERY_BUCKETS).unwrap();
+        let recorder = recorder.build_recorder();
+        let histogram = metrics::with_local_recorder(&recorder, || metrics::histogram!("seconds"));
+        let summing = tokio::spawn(sum_every(Duration::from_millis(5), recorder.handle()));
+        let mut before = 0;
+        for round in 0..12 {
+            histogram.record_many(0.5, SAMPLES);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            if round == 1 {
+                before = resident();
+            }
+        }
+        summing.abort();
+        // Kept one by one, the ten rounds since then would take this for each sample at least.
+        let kept = 10 * SAMPLES * size_of::<f64>();
+        let grown = resident().saturating_sub(before);
+        assert!(grown < kept / 2, "grown by {grown} bytes");
+    }
+
+    fn resident() -> usize {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+    }
 }

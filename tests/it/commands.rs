@@ -321,6 +321,25 @@ fn check_prints_the_routing_table() {
   → !storage:example.org, template alert, live
 ";
     assert!(said.out.contains(table), "{}", said.out);
+
+    let compat = r#"
+[compat]
+matrix-alertmanager = "storage"
+[compat.grafana-matrix-forwarder]
+"!old:example.org" = "default"
+[compat.matrix-alertmanager-receiver]
+ops = "default"
+storage = "storage"
+"#;
+    place.write("routes.toml", &format!("{ROUTES}{compat}"));
+    let said = place.run(&["check", "--routes-file", "routes.toml"]);
+    let addresses = "
+/api/v0/forward, /api/v1/unified, /api/v1/standard with roomId=!old:example.org: as /alert/default
+/alerts: as /alert/storage
+/alerts/ops, /alert/ops: as /alert/default
+/alerts/storage: as /alert/storage
+";
+    assert!(said.out.contains(addresses), "{}{}", said.out, said.err);
 }
 
 #[test]
@@ -422,4 +441,15 @@ alert 2 of 2: firing {alertname="B", severity="critical"}
     let said = place.run(&["route", "--route", "storge", "--routes-file", "routes.toml"]);
     assert_eq!(said.code, Some(1));
     assert!(said.err.contains("there are: default, storage"), "{}", said.err);
+
+    let negated = ROUTES.replace("severity!=", "service!~");
+    place.write("routes.toml", &negated);
+    place.write("body.json", &body.replace("checkout", &"check".repeat(4000)));
+    let said = place.run(&["route", "--payload", "body.json", "--routes-file", "routes.toml"]);
+    for part in [
+        r#"service=~"check.*" fails, it is too long to be matched, 20000 bytes of 16384"#,
+        r#"takes it: service!~"critical" (too long to be matched, 20000 bytes of 16384)"#,
+    ] {
+        assert!(said.out.contains(part), "{part}\n{}", said.out);
+    }
 }

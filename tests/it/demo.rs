@@ -291,3 +291,23 @@ async fn page_shows_replies_reactions_threads_edits_and_deletions_as_a_client_do
     assert_eq!(browser.console().await, Vec::<String>::new());
     browser.quit().await;
 }
+
+#[tokio::test]
+async fn page_stays_at_the_end_of_the_room_when_something_takes_room_from_it() {
+    let stage = Stage::new().await;
+    for number in 0..12 {
+        stage.send(&format!("message {number}\nin\nfour\nlines")).await;
+    }
+    let browser = Browser::start(1000, 900).await;
+    browser.open(&stage.origin).await;
+    browser.wait_for_text("message 11").await;
+    let bottom = "[...document.querySelectorAll('.message')].at(-1).getBoundingClientRect().bottom";
+    let is_seen = format!("{bottom} <= document.querySelector('#scroll').getBoundingClientRect().bottom");
+    browser
+        .wait_until(&format!("document.querySelector('.sample') && {is_seen}"))
+        .await;
+    let grow = "document.querySelector('#samples').style.paddingBottom = '200px'";
+    browser.driver.execute(grow, Vec::new()).await.unwrap();
+    browser.wait_until(&is_seen).await;
+    browser.quit().await;
+}

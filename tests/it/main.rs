@@ -35,6 +35,7 @@ mod incident;
 mod kill;
 #[cfg(test)]
 mod layering;
+mod limited;
 #[cfg(test)]
 mod live;
 #[cfg(test)]

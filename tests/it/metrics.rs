@@ -84,7 +84,8 @@ async fn metrics_count_what_happened() {
 }
 
 #[tokio::test]
-async fn samples_are_summed_up_where_nobody_reads_them() {
+async fn samples_are_summed_up_again_and_again_where_nobody_reads_them() {
+    // That this frees them is shown beside the code.
     let (_running, _room, setup) = stage().await;
     let setup = setup
         .env("RELAY_METRICS", "off")

@@ -16,6 +16,7 @@ mod interleavings;
 mod model;
 mod operator;
 mod order;
+mod patience;
 mod races;
 mod record;
 mod recording;

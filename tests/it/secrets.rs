@@ -5,10 +5,11 @@ use std::fs;
 
 use grafana_matrix_relay::config::{Flags, Settings};
 use grafana_matrix_relay::matrix::Carrier;
-use grafana_matrix_relay::standin::{Homeserver, NewRoom};
+use grafana_matrix_relay::standin::{Fault, Homeserver, NewRoom, Scope, When};
 use reqwest::Method;
 use serde_json::json;
 
+use crate::app::firing;
 use crate::door::{SIGNATURE, TIME, signature};
 use crate::support::matrix::http_client;
 use crate::support::postgres;
@@ -164,6 +165,50 @@ async fn no_kind_of_secret_is_seen_however_much_is_logged() {
     );
     assert!(!log.lines().any(|line| line.starts_with("2026-11-20T")), "{log}");
     assert!(!log.chars().any(|c| c == '\u{1b}' || c == '\u{202e}'), "{log}");
+}
+
+#[tokio::test]
+async fn the_address_of_a_webhook_is_seen_nowhere_however_much_is_logged() {
+    let homeserver = Homeserver::new("example.org");
+    let room = homeserver.create_room(&NewRoom::named("ops"));
+    let running = homeserver.start().await.unwrap();
+    let url = homeserver.add_webhook(&room);
+    let secret = url.rsplit('/').next().unwrap();
+    // It works, it fails with an explanation, it is not there, and nobody answers at its host.
+    for (name, url, fault) in [
+        ("Works", url.clone(), None),
+        ("Fails", url.clone(), Some(Fault::Page(500))),
+        ("Gone", format!("{url}-not"), None),
+        ("Down", format!("http://127.0.0.1:1/webhook/{secret}"), None),
+    ] {
+        let mut relay = Setup::bare()
+            .env("ECS_LOGGING", "false")
+            .env("RUST_LOG", "trace")
+            .env("MATRIX_HOOK_URL", &url)
+            .start()
+            .await;
+        if let Some(fault) = fault {
+            running
+                .homeserver
+                .plan(Scope::SendsTo(room.clone()), When::Always, fault);
+        }
+        relay.accepts(&firing(name)).await;
+        let said = match name {
+            "Works" => " delivered ",
+            "Gone" => "there is no webhook",
+            _ => "not delivered yet",
+        };
+        relay.says(said).await;
+        running.homeserver.heal_all();
+        let mut seen = String::new();
+        for path in ["/metrics", "/health/ready", "/workshop/state", "/workshop/deliveries"] {
+            seen += &relay.get(path).await.body.to_string();
+        }
+        for (place, text) in [("an answer", seen), ("the log", relay.log())] {
+            let found = text.lines().find(|line| line.contains(secret));
+            assert_eq!(found, None, "{name}: {place}");
+        }
+    }
 }
 
 #[test]

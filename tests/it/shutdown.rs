@@ -6,9 +6,14 @@ use std::time::Duration;
 
 use grafana_matrix_relay::standin::{Fault, Homeserver, NewRoom, RunningHomeserver, Scope, When};
 use reqwest::Method;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::watch;
 
 use crate::app::firing;
 use crate::night::names;
+use crate::support::postgres;
 use crate::support::relay::{Relay, Setup};
 
 struct Stage {
@@ -129,4 +134,58 @@ async fn a_request_that_has_begun_is_still_answered_and_kept() {
 
     let _relay = stage.setup.start().await;
     assert_eq!(stage.named(1).await, ["Alert00001"]);
+}
+
+/// Stands before a database, and forwards nothing while it is told so: what a network does that has died.
+async fn stalling(database_url: &str) -> (String, watch::Sender<bool>) {
+    let server = database_url.split_once('@').unwrap().1.split_once('/').unwrap().0;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = database_url.replace(server, &listener.local_addr().unwrap().to_string());
+    let server = server.to_owned();
+    let stalls = watch::Sender::new(false);
+    let stalled = stalls.subscribe();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = tokio::net::TcpStream::connect(&server).await.unwrap();
+            let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+            tokio::spawn(forward(from_client, to_server, stalled.clone()));
+            tokio::spawn(forward(from_server, to_client, stalled.clone()));
+        }
+    });
+    (url, stalls)
+}
+
+async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut stalled: watch::Receiver<bool>) {
+    let mut bytes = vec![0; 64 * 1024];
+    while let Ok(count @ 1..) = from.read(&mut bytes).await {
+        if stalled.wait_for(|stalled| !stalled).await.is_err() || to.write_all(&bytes[..count]).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_hangs_does_not_keep_the_relay_from_its_end() {
+    let mut stage = Stage::new().await;
+    stage.fault(When::Always, Fault::Hang);
+    let database = postgres::database().await;
+    let (url, stalls) = stalling(&database).await;
+    let through = stage.setup.clone().env("RELAY_DATABASE_URL", &url);
+    let mut relay = through.env("RELAY_SHUTDOWN_GRACE", "1s").start().await;
+    let alerts = ["Alert00001", "Alert00002"];
+    accept(&relay, &alerts).await;
+    stage.until_sending().await;
+    stalls.send_replace(true);
+    relay.ask_to_end();
+    relay.says("though the outbox did not answer in time").await;
+    assert!(relay.ended().await.success());
+
+    stage.homeserver.homeserver.heal_all();
+    // The claim could not be given back, and its lease is not waited for here.
+    let expire = "UPDATE outbox_room SET lease_until = clock_timestamp() - interval '1 s'";
+    let mut connection = postgres::connect(&database).await;
+    sqlx::query(expire).execute(&mut connection).await.unwrap();
+    stage.setup = stage.setup.env("RELAY_DATABASE_URL", &database);
+    let _relay = stage.setup.start().await;
+    assert_eq!(stage.named(2).await, alerts);
 }

@@ -1,5 +1,7 @@
 //! What a digest holds, by the size of the backlog.
 
+use std::cell::Cell;
+
 use super::*;
 use crate::matrix;
 use crate::outbox::DeliveryId;
@@ -188,4 +190,27 @@ fn pings_are_those_of_all_as_far_as_one_message_can_ping() {
                 .body
                 .ends_with(&format!("and {unpinged} more people than one message can ping"))
     );
+}
+
+/// It is composed inside a claim, while nobody else can write to the outbox.
+#[test]
+fn most_of_a_backlog_that_fits_into_no_event_is_written_once() {
+    let rows = backlog(|row| {
+        let headlines = (0..50).map(|n| format!("{row:03} has something {n} of its own to say"));
+        headlines.collect::<Vec<_>>().join("\n")
+    });
+    let (written, times) = (Cell::new(0), Cell::new(0));
+    let count = |message: &RenderedMessage| {
+        times.set(times.get() + 1);
+        written.set(written.get() + message.body.lines().count());
+        bytes(message)
+    };
+    let digest = super::compose(&rows, &TimeZone::UTC, Timestamp::from_second(START).unwrap(), &count);
+    assert!(
+        digest.taken > 20 && times.get() < 15,
+        "{} in {}",
+        digest.taken,
+        times.get()
+    );
+    assert!(written.get() < 50_000 * 3 / 2, "{} lines", written.get());
 }

@@ -13,6 +13,7 @@ const jump = byId('jump');
 const source = byId('source');
 const room = new Conversation({ place, continues, tools });
 let last = null;
+let atEnd = true;
 
 /** Empties the room, for another run of the program. */
 export function reset() {
@@ -24,7 +25,7 @@ export function reset() {
 
 /** Takes in an event of the room. */
 export function add(sent) {
-  const follow = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR_BOTTOM_PX;
+  const follow = atEnd;
   if (!room.add(sent)) return;
   if (follow) toEnd();
   else jump.hidden = false;
@@ -69,6 +70,7 @@ function dayOf(event) {
 
 function toEnd() {
   scroll.scrollTop = scroll.scrollHeight;
+  atEnd = true;
   jump.hidden = true;
 }
 
@@ -77,8 +79,13 @@ jump.addEventListener('click', () => {
   scroll.focus();
 });
 scroll.addEventListener('scroll', () => {
-  if (scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR_BOTTOM_PX) jump.hidden = true;
+  atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR_BOTTOM_PX;
+  if (atEnd) jump.hidden = true;
 });
+// The samples come later than the messages and take room from them, as a turned phone does.
+new ResizeObserver(() => {
+  if (atEnd) toEnd();
+}).observe(scroll);
 byId('source-close').addEventListener('click', () => source.close());
 source.addEventListener('click', (event) => {
   if (event.target === source) source.close();

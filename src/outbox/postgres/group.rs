@@ -44,6 +44,10 @@ const REWRITE: &str = "
 const FOLD: &str = "
     UPDATE outbox_delivery SET state = 'folded', folded_into = new.carrier
     FROM unnest($1::bigint[], $2::bigint[]) AS new (id, carrier) WHERE outbox_delivery.id = new.id";
+/// What such a row had taken up goes with it; pruning looks no further than one step.
+const FOLLOW: &str = "
+    UPDATE outbox_delivery m SET folded_into = new.carrier
+    FROM unnest($1::bigint[], $2::bigint[]) AS new (id, carrier) WHERE m.folded_into = new.id";
 const WRITE: &str = "
     INSERT INTO outbox_group (key, version, state, head_id, changed_at)
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[])
@@ -153,6 +157,12 @@ pub(super) async fn fold(connection: &mut PgConnection, plan: &Plan, added: &[De
     let pairs = plan.folded.iter();
     let pairs = pairs.filter_map(|(row, into)| Some((row.id(added)?.0, into.id(added)?.0)));
     let (ids, carriers): (Vec<i64>, Vec<i64>) = pairs.unzip();
-    sqlx::query(FOLD).bind(ids).bind(carriers).execute(connection).await?;
-    Ok(())
+    let fold = sqlx::query(FOLD).bind(&ids).bind(&carriers);
+    fold.execute(&mut *connection).await?;
+    loop {
+        let follow = sqlx::query(FOLLOW).bind(&ids).bind(&carriers);
+        if follow.execute(&mut *connection).await?.rows_affected() == 0 {
+            return Ok(());
+        }
+    }
 }

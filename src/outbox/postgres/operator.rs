@@ -58,10 +58,14 @@ const PRUNE_DELIVERED: &str = "
 const PRUNE_REPEATS: &str = "
     DELETE FROM outbox_repeat WHERE key IN (
         SELECT key FROM outbox_repeat WHERE accepted_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)";
-
+/// A group is not forgotten as long as the room has nothing of it and something could still be sent: by it is known
+/// whether that is out of date.
 const PRUNE_GROUPS: &str = "
     DELETE FROM outbox_group WHERE key IN (
-        SELECT key FROM outbox_group WHERE changed_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)";
+        SELECT g.key FROM outbox_group g WHERE g.changed_at < $1 AND NOT EXISTS (
+            SELECT 1 FROM outbox_head h JOIN outbox_delivery d ON d.head_id = h.id
+            WHERE h.id = g.head_id AND h.event_id IS NULL AND d.state IN ('waiting', 'dead'))
+        LIMIT $2 FOR UPDATE OF g SKIP LOCKED)";
 const PRUNE_HEADS: &str = "
     DELETE FROM outbox_head WHERE id IN (
         SELECT h.id FROM outbox_head h WHERE NOT EXISTS (SELECT 1 FROM outbox_group g WHERE g.head_id = h.id)

@@ -55,9 +55,14 @@ const PRUNE_DELIVERED: &str = "
         ORDER BY d.finished_at LIMIT ?2)";
 const PRUNE_REPEATS: &str = "
     DELETE FROM repeat WHERE key IN (SELECT key FROM repeat WHERE accepted_at < ?1 LIMIT ?2)";
-
+/// A group is not forgotten as long as the room has nothing of it and something could still be sent: by it is known
+/// whether that is out of date.
 const PRUNE_GROUPS: &str = "
-    DELETE FROM alert_group WHERE key IN (SELECT key FROM alert_group WHERE changed_at < ?1 LIMIT ?2)";
+    DELETE FROM alert_group WHERE key IN (
+        SELECT g.key FROM alert_group g WHERE g.changed_at < ?1 AND NOT EXISTS (
+            SELECT 1 FROM head h JOIN delivery d ON d.head_id = h.id
+            WHERE h.id = g.head_id AND h.event_id IS NULL AND d.state IN ('waiting', 'dead'))
+        LIMIT ?2)";
 const PRUNE_HEADS: &str = "
     DELETE FROM head WHERE id IN (
         SELECT h.id FROM head h WHERE NOT EXISTS (SELECT 1 FROM alert_group g WHERE g.head_id = h.id)

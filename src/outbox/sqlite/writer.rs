@@ -5,7 +5,9 @@
 //! if the commit fails, everybody in it is told so. It knows nothing of what the work does, except that it may be undone
 //! and done again.
 
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -17,17 +19,24 @@ use crate::outbox::store::within;
 /// How many pieces of work share a commit at most.
 const BATCH: usize = 256;
 
-/// A handle on the thread. Dropping it lets the thread finish what was asked, and waits for that.
+/// How long the last handle waits for the thread to finish. A disk that hangs may never let it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A handle on the thread. Dropping it lets the thread finish what was asked, and waits for that, though not for ever.
 pub(super) struct Writer {
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
-    thread: Option<JoinHandle<()>>,
+    /// Closed when the thread has ended, however that came.
+    ended: Mutex<Receiver<()>>,
+    patience: Duration,
 }
 
 impl Writer {
     /// Starts the thread. It keeps `guard` as long as it may write.
     pub(super) fn start(connection: Connection, guard: impl Send + 'static) -> Result<Self, OutboxError> {
         let (queue, mut waiting) = mpsc::channel::<Box<dyn Job>>(BATCH);
+        let (ends, ended) = channel::<()>();
         let serve = move || {
+            let _ends = ends;
             let mut batch = Vec::with_capacity(BATCH);
             while waiting.blocking_recv_many(&mut batch, BATCH) > 0 {
                 commit_together(&connection, &mut batch);
@@ -35,13 +44,14 @@ impl Writer {
             drop(connection);
             drop(guard);
         };
-        let thread = thread::Builder::new()
+        thread::Builder::new()
             .name("outbox-writer".to_owned())
             .spawn(serve)
             .map_err(|error| OutboxError::unavailable(&error))?;
         Ok(Self {
             queue: Some(queue),
-            thread: Some(thread),
+            ended: Mutex::new(ended),
+            patience: PATIENCE,
         })
     }
 
@@ -93,9 +103,11 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         self.queue = None;
-        if let Some(thread) = self.thread.take() {
-            // It answers for itself; a panic there has been printed.
-            let _ended = thread.join();
+        // What it was asked, and nobody has been told to be done, may be cut off as by a power cut. A panic of its has been
+        // printed.
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if ended.recv_timeout(self.patience) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!("the outbox is still busy with the disk, which does not answer; it is left to itself");
         }
     }
 }
@@ -236,9 +248,9 @@ mod tests {
     #[tokio::test]
     async fn disk_that_hangs_is_not_waited_for() {
         let writer = writer();
-        let (go_on, hangs) = std::sync::mpsc::channel::<()>();
+        let (go_on, hangs) = channel::<()>();
         let (began, mut has_begun) = mpsc::unbounded_channel::<()>();
-        let hangs = std::sync::Mutex::new(hangs);
+        let hangs = Mutex::new(hangs);
         let hanging = writer.run_within(Duration::from_millis(50), move |connection: &Connection| {
             began.send(()).unwrap();
             hangs.lock().unwrap().recv().unwrap();
@@ -261,6 +273,20 @@ mod tests {
         owed.await.unwrap();
         assert_eq!(count(&writer).await, 2, "what had begun is done, what had not is not");
         writer.run_within(Duration::from_mins(1), insert(2)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn disk_that_hangs_does_not_keep_the_process_from_its_end() {
+        let mut writer = writer();
+        writer.patience = Duration::from_millis(50);
+        let (go_on, hangs) = channel::<()>();
+        let hangs = Mutex::new(hangs);
+        let hangs = move |_: &Connection| hangs.lock().unwrap().recv().map_err(OutboxError::bug);
+        let late = writer.run_within(Duration::from_millis(10), hangs).await;
+        assert!(matches!(late, Err(OutboxError::Unavailable { .. })));
+        drop(writer);
+        // Only now could the thread have gone on.
+        go_on.send(()).unwrap();
     }
 
     async fn count(writer: &Writer) -> i64 {

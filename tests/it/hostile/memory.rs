@@ -1,19 +1,29 @@
-//! What a body costs in memory: a bound for each of the shapes that are small on the wire and large once they are built.
+//! What bodies cost in memory: a bound for each of the shapes that are small on the wire and large once they are built, for
+//! many of them at once, and for those whose senders do not wait.
 
 use std::fmt::Write as _;
 use std::fs;
 
 use reqwest::Method;
 use serde_json::json;
+use tempfile::TempDir;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
-use crate::support::relay::Setup;
+use super::{JSON, request};
+use crate::support::relay::{Relay, Setup};
 
 /// A quarter of what a body may have by default, and enough to reach every bound that is not the body's own.
 const LARGEST: usize = 2 * 1024 * 1024;
 /// The most that one body may cost, itself included, with what the allocator keeps back.
 const BOUND: usize = 64 << 20;
+/// The most that all of them may cost together: two that are worked on, those that wait, and what is kept back of both.
+const TOGETHER: usize = 256 << 20;
 /// How many rooms it goes to.
 const ROOMS: usize = 10;
+/// How many are sent at once, and how many by senders that hang up.
+const AT_ONCE: usize = 10;
+const HANG_UPS: usize = 40;
 
 /// Everything goes to all of the rooms; what has the label `part`, to all of them in parts.
 fn routes() -> String {
@@ -98,22 +108,28 @@ fn shapes() -> Vec<(&'static str, String)> {
     ]
 }
 
-#[tokio::test]
-async fn no_shape_of_a_body_takes_much_more_memory_than_its_size() {
+/// A relay before these routes; its homeserver is down, so that nothing but acceptance is at work.
+async fn relay() -> (Relay, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("routes.toml");
     fs::write(&file, routes()).unwrap();
+    let setup = Setup::bare()
+        .env("MATRIX_HOME_SERVER_URL", "http://127.0.0.1:1")
+        .env("MATRIX_ACCESS_TOKEN", "token")
+        .env("RELAY_ROUTES_FILE", &file.display().to_string())
+        .env("RELAY_BODY_TIMEOUT", "5m");
+    let relay = setup.start().await;
+    relay
+        .accepts(&json!({"alerts": [{"status": "firing", "labels": {}}]}))
+        .await;
+    (relay, folder)
+}
+
+#[tokio::test]
+async fn no_shape_of_a_body_takes_much_more_memory_than_its_size() {
     for (name, body) in shapes() {
-        // One of its own for each: memory that was freed is not always given back. Its homeserver is down, so that nothing
-        // but acceptance is at work.
-        let setup = Setup::bare()
-            .env("MATRIX_HOME_SERVER_URL", "http://127.0.0.1:1")
-            .env("MATRIX_ACCESS_TOKEN", "token")
-            .env("RELAY_ROUTES_FILE", &file.display().to_string());
-        let relay = setup.start().await;
-        relay
-            .accepts(&json!({"alerts": [{"status": "firing", "labels": {}}]}))
-            .await;
+        // One of its own for each: memory that was freed is not always given back.
+        let (relay, _folder) = relay().await;
         let size = body.len();
         let before = relay.forget_peak();
         let answer = relay.request_raw(Method::POST, "/alert", body).await;
@@ -121,4 +137,43 @@ async fn no_shape_of_a_body_takes_much_more_memory_than_its_size() {
         assert!(answer.status == 202 || answer.status == 422, "{name}: {}", answer.body);
         assert!(cost < BOUND, "{name}: {size} bytes cost {} MiB", cost >> 20);
     }
+}
+
+#[tokio::test]
+async fn bodies_in_flight_together_take_not_much_more_memory_than_two() {
+    let (relay, _folder) = relay().await;
+    let shapes = shapes();
+    let worst = shapes
+        .into_iter()
+        .find(|(name, _)| *name == "alerts of many labels in parts");
+    let (_, body) = worst.unwrap();
+    let before = relay.forget_peak();
+    let posts = (0..AT_ONCE).map(|_| relay.request_raw(Method::POST, "/alert", body.clone()));
+    let answers = futures_util::future::join_all(posts).await;
+    let cost = relay.peak().saturating_sub(before);
+    assert!(answers.iter().all(|answer| answer.status == 202));
+    assert!(cost < TOGETHER, "{AT_ONCE} at once cost {} MiB", cost >> 20);
+}
+
+#[tokio::test]
+async fn who_hangs_up_makes_no_room_for_the_next_body() {
+    let (relay, _folder) = relay().await;
+    let address = relay.base_url.strip_prefix("http://").unwrap();
+    let tiny = r#"{"status":"firing","labels":{}},"#;
+    let body = format!(
+        "{{\"alerts\":[{}{}]}}",
+        tiny.repeat(8 * 1024 * 1024 / tiny.len() - 2),
+        tiny.trim_end_matches(',')
+    );
+    let bytes = request("POST /alert", JSON, body.as_bytes());
+    let before = relay.forget_peak();
+    for _ in 0..HANG_UPS {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(&bytes).await.unwrap();
+    }
+    // What the others have begun comes to its end before this one has its turn.
+    let last = relay.request_raw(Method::POST, "/alert", body).await;
+    assert_eq!(last.status, 202, "{}", last.body);
+    let cost = relay.peak().saturating_sub(before);
+    assert!(cost < TOGETHER, "{HANG_UPS} that hung up cost {} MiB", cost >> 20);
 }

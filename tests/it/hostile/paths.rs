@@ -41,9 +41,11 @@ async fn no_method_on_any_path_is_a_server_error_and_browsers_get_no_permission(
                 &request(&format!("{method} {path}"), &format!("{JSON}{origin}"), b"{}"),
             )
             .await;
-            for status in statuses(&answer) {
-                assert!((200..500).contains(&status), "{method} {path}: {status}");
-            }
+            // Once: a relay that died or hung up says nothing.
+            assert!(
+                matches!(statuses(&answer)[..], [status] if (200..500).contains(&status)),
+                "{method} {path}: {answer}"
+            );
             let head = answer.split("\r\n\r\n").next().unwrap().to_lowercase();
             assert!(!head.contains("access-control-"), "{method} {path}: {head}");
         }
@@ -100,9 +102,10 @@ async fn no_spelling_of_a_path_leads_past_its_credential() {
         ] {
             for method in ["GET", "POST", "PUT", "HEAD"] {
                 let answer = exchange(&app, &request(&format!("{method} {spelled}"), JSON, &alert("{}"))).await;
-                for status in statuses(&answer) {
-                    assert!((400..500).contains(&status), "{method} {spelled}: {answer}");
-                }
+                assert!(
+                    matches!(statuses(&answer)[..], [status] if (400..500).contains(&status)),
+                    "{method} {spelled}: {answer}"
+                );
             }
         }
     }

@@ -16,11 +16,14 @@ on_every_store!(
     a_dead_head_is_out_of_date_where_an_edit_stands_for_it,
     a_dead_head_is_a_line_that_rings_where_a_line_stands_for_it,
     a_dead_head_is_out_of_date_once_its_group_has_another_one,
+    a_dead_head_is_sent_again_however_long_its_group_has_been_silent,
     a_head_that_was_dropped_and_let_go_takes_up_no_edit,
     lines_and_reactions_are_never_out_of_date,
     what_a_digest_has_named_is_newer_too,
     heads_have_been_heard_of_only_once_their_digest_is_in_the_room,
 );
+
+const DAY: i64 = 24 * 3600;
 
 fn id(enqueued: &Enqueued, at: usize) -> DeliveryId {
     enqueued.receipts()[at].id
@@ -155,12 +158,29 @@ async fn a_dead_head_is_out_of_date_once_its_group_has_another_one(place: Place)
     let head = die(&outbox, 0).await;
     tell(&outbox, 1, &[(Part::Head, "fires again")]).await;
     assert!(!waits_again(&outbox, head).await);
-    // Nor does anybody edit it when its group is forgotten.
     drain(&outbox, at(2)).await;
-    tell_of(&outbox, "f", 0, &[(Part::Head, "fires")]).await;
-    let forgotten = die(&outbox, 3).await;
-    outbox.prune(at(40 * 24 * 3600)).await.unwrap();
-    assert!(!waits_again(&outbox, forgotten).await);
+    outbox.prune(at(40 * DAY)).await.unwrap();
+    assert!(
+        !waits_again(&outbox, head).await,
+        "nor is that forgotten with the group"
+    );
+}
+
+async fn a_dead_head_is_sent_again_however_long_its_group_has_been_silent(place: Place) {
+    let outbox = place.open().await;
+    tell(&outbox, 0, &[(Part::Head, "fires")]).await;
+    let head = die(&outbox, 0).await;
+    outbox.prune(at(40 * DAY)).await.unwrap();
+    // What would make it out of date is still noticed.
+    tell(&outbox, 1, &[(Part::Edit, "fires still")]).await;
+    let edit = die(&outbox, 1).await;
+    outbox.prune(at(80 * DAY)).await.unwrap();
+    assert!(waits_again(&outbox, head).await && waits_again(&outbox, edit).await);
+    assert_eq!(show(&outbox, "$head", 501).await.id, head);
+    assert_eq!(show(&outbox, "$edit", 502).await.relation, Some(edit_of("$head")));
+    // From now on its age counts.
+    outbox.prune(at(80 * DAY)).await.unwrap();
+    tell(&outbox, 0, &[(Part::Head, "fires again")]).await;
 }
 
 async fn a_head_that_was_dropped_and_let_go_takes_up_no_edit(place: Place) {

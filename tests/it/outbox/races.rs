@@ -8,7 +8,7 @@ use grafana_matrix_relay::message::Relation;
 use grafana_matrix_relay::outbox::{Acceptance, Delivery, DeliveryState, Enqueued, FoldPolicy, Outbox, Outcome, Part};
 use tokio::task::JoinHandle;
 
-use super::place::{Place, at, delivered, folding, record};
+use super::place::{Place, at, delivered, drain, folding, record};
 use super::tale::{of, show, tell, tell_of};
 use crate::support::postgres;
 
@@ -62,7 +62,7 @@ async fn of_two_relays_exactly_one_wins_each_version_of_a_group() {
         assert!(known.iter().all(|group| group.as_ref().unwrap().version == version + 1));
     }
     // What the room is told is what the winners said: nobody has seen a head, so the two edits are them.
-    let mut told = super::place::drain(&first, at(100)).await;
+    let mut told = drain(&first, at(100)).await;
     told.sort();
     let last = winners.last().unwrap();
     let lines = winners.join("\n");
@@ -224,4 +224,25 @@ async fn an_edit_that_an_acceptance_has_in_hand_is_not_folded() {
     }
     record(&outbox, digest.id, delivered(), at(120)).await;
     assert_eq!(show(&outbox, "$edit", 121).await.id, edits[2]);
+}
+
+#[tokio::test]
+async fn what_was_taken_up_twice_is_pruned_with_what_says_it() {
+    let place = Place::postgresql().await;
+    let outbox = place.open().await;
+    let rest = Part::Rest {
+        number: 2,
+        threaded: true,
+    };
+    tell(&outbox, 0, &[(Part::Head, "fires")]).await;
+    // A claim holds the head for a moment, as one does that looks at what a digest could name.
+    let mut claim = postgres::connect(place.database_url()).await;
+    let hold = "BEGIN; SELECT id FROM outbox_delivery FOR NO KEY UPDATE";
+    sqlx::raw_sql(hold).execute(&mut claim).await.unwrap();
+    tell(&outbox, 1, &[(Part::Edit, "long"), (rest, "and more")]).await;
+    tell(&outbox, 2, &[(Part::Edit, "short")]).await;
+    sqlx::raw_sql("ROLLBACK").execute(&mut claim).await.unwrap();
+    tell(&outbox, 3, &[(Part::Head, "fires again")]).await;
+    assert_eq!(drain(&outbox, at(4)).await, ["fires again"]);
+    assert_eq!(outbox.prune(at(5 + 3_600)).await.unwrap(), 3);
 }

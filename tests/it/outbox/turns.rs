@@ -12,6 +12,7 @@ on_every_store!(
     what_was_tried_is_not_overtaken,
     an_edit_that_stands_for_its_head_waits_its_turn,
     after_ten_others_an_edit_has_its_turn,
+    after_ten_digests_that_are_refused_at_first_an_edit_has_its_turn,
     a_digest_takes_along_the_edits_of_heads_that_nobody_sees,
     an_edit_whose_line_is_not_named_goes_out,
     a_reaction_that_stands_for_its_head_is_named_in_the_digest,
@@ -98,6 +99,28 @@ async fn after_ten_others_an_edit_has_its_turn(place: Place) {
     }
     let edit = outbox.claim_due(at(60), 10, &folding()).await.unwrap().remove(0);
     assert_eq!(edit.message.body, "edit 2");
+}
+
+async fn after_ten_digests_that_are_refused_at_first_an_edit_has_its_turn(place: Place) {
+    let outbox = place.open().await;
+    seen(&outbox, "g").await;
+    tell(&outbox, 1, &[(Part::Edit, "edit")]).await;
+    for round in 1..=10 {
+        for n in 0..4 {
+            accept(&outbox, "a", &n.to_string(), at(60 * round - 30)).await;
+        }
+        // At a homeserver's rate limit hardly anything is taken at its first try.
+        let refused = digest(&outbox, 60 * round).await;
+        record(&outbox, refused.id, wait(at(60 * round + 5)), at(60 * round)).await;
+        let again = digest(&outbox, 60 * round + 5).await;
+        assert_eq!(again.id, refused.id);
+        record(&outbox, again.id, delivered(), at(60 * round + 5)).await;
+    }
+    for n in 0..4 {
+        accept(&outbox, "a", &n.to_string(), at(630)).await;
+    }
+    let edit = outbox.claim_due(at(660), 10, &folding()).await.unwrap().remove(0);
+    assert_eq!(edit.message.body, "edit");
 }
 
 async fn a_digest_takes_along_the_edits_of_heads_that_nobody_sees(place: Place) {

@@ -155,6 +155,29 @@ async fn a_relay_that_is_killed_between_the_event_and_its_record_doubles_nothing
 }
 
 #[tokio::test]
+async fn a_relay_that_is_killed_amid_a_burst_against_the_default_limits_tells_everything_once() {
+    let synapse = Synapse::start_with_default_limits().await;
+    let room = &synapse.rooms.default.room_id;
+    let proxy = Proxy::closing(&synapse.base_url).await;
+    let setup = Setup::new(&synapse, room).env("MATRIX_HOME_SERVER_URL", &proxy.base_url);
+    let mut relay = setup.start().await;
+    let names = names("Amid", 30);
+    accept_all(&relay, &names[..5]).await;
+    synapse.person.wait_for_messages(room, 5).await;
+    proxy.lose(1);
+    accept_all(&relay, &names[5..6]).await;
+    proxy.has_lost(1).await;
+    accept_all(&relay, &names[6..20]).await;
+    relay.says("limits the rate").await;
+    relay.kill();
+
+    let relay = setup.start().await;
+    accept_all(&relay, &names[20..]).await;
+    let messages = wait_for_names(&synapse, room, &names, Duration::from_mins(4)).await;
+    assert_once_and_in_order(&messages, &names);
+}
+
+#[tokio::test]
 async fn what_synapse_has_forgotten_is_found_in_the_room_and_not_sent_again() {
     let mut synapse = Synapse::start().await;
     let room = synapse.rooms.default.room_id.clone();

@@ -1,0 +1,163 @@
+//! How long an edit waits, as a property: whatever is refused, folded or lost in a crash, at most ten others go before it. Whose turn it
+//! is the two databases do not decide, so one will do.
+
+use grafana_matrix_relay::outbox::{Delivery, DeliveryId, DeliveryState, Filter, Outbox, Part};
+use proptest::prelude::*;
+
+use super::place::{Place, accept, at, delivered, folding, record, wait};
+use super::tale::{show, tell_of};
+
+/// One step of a run.
+#[derive(Debug, Clone)]
+enum Step {
+    News(usize),
+    Edit(usize),
+    Claim(Finish),
+    GoOn(i64),
+    Crash,
+}
+
+/// How an attempt ends.
+#[derive(Debug, Clone, Copy)]
+enum Finish {
+    Delivered,
+    Wait,
+    Release,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let finish = prop_oneof![3 => Just(Finish::Delivered), 3 => Just(Finish::Wait), 1 => Just(Finish::Release)];
+    prop_oneof![
+        6 => (1_usize..7).prop_map(Step::News),
+        1 => (0..GROUPS.len()).prop_map(Step::Edit),
+        9 => finish.prop_map(Step::Claim),
+        3 => (5_i64..40).prop_map(Step::GoOn),
+        1 => Just(Step::Crash),
+    ]
+}
+
+const GROUPS: [&str; 2] = ["e", "f"];
+
+struct Run {
+    place: Place,
+    outbox: Outbox,
+    versions: [i64; 2],
+    now: i64,
+    /// How many in a row have gone before the first edit that waits.
+    overtaken: u32,
+}
+
+impl Run {
+    async fn start(place: Place) -> Self {
+        let outbox = place.open().await;
+        for group in GROUPS {
+            tell_of(&outbox, group, 0, &[(Part::Head, group)]).await;
+            show(&outbox, &format!("${group}"), 0).await;
+        }
+        Self {
+            outbox,
+            place,
+            versions: [1; 2],
+            now: 0,
+            overtaken: 0,
+        }
+    }
+
+    async fn take(mut self, step: Step) -> Self {
+        match step {
+            Step::News(count) => {
+                for _ in 0..count {
+                    accept(&self.outbox, "a", "news", at(self.now)).await;
+                }
+            }
+            Step::Edit(group) => {
+                tell_of(
+                    &self.outbox,
+                    GROUPS[group],
+                    self.versions[group],
+                    &[(Part::Edit, "edit")],
+                )
+                .await;
+                self.versions[group] += 1;
+            }
+            Step::Claim(finish) => self.claim(finish).await,
+            Step::GoOn(seconds) => self.now += seconds,
+            Step::Crash => self.outbox = self.place.reopen(self.outbox).await,
+        }
+        self
+    }
+
+    async fn claim(&mut self, finish: Finish) {
+        let first_edit = self.first_edit().await;
+        let claimed = self.outbox.claim_due(at(self.now), 10, &folding()).await.unwrap();
+        for delivery in claimed {
+            self.count(&delivery, first_edit).await;
+            match finish {
+                Finish::Delivered => record(&self.outbox, delivery.id, delivered(), at(self.now)).await,
+                Finish::Wait => record(&self.outbox, delivery.id, wait(at(self.now + 5)), at(self.now)).await,
+                Finish::Release => self.outbox.release(&[delivery.id]).await.unwrap(),
+            }
+        }
+    }
+
+    /// The first edit that was never tried.
+    async fn first_edit(&self) -> Option<DeliveryId> {
+        let waiting = self.rows(Some(DeliveryState::Pending), None).await;
+        let edits = waiting.iter().filter(|row| row.part == Part::Edit && row.attempts == 0);
+        edits.map(|row| row.id).min()
+    }
+
+    async fn count(&mut self, delivery: &Delivery, first_edit: Option<DeliveryId>) {
+        if delivery.part == Part::Edit {
+            self.overtaken = 0;
+            return;
+        }
+        let Some(first_edit) = first_edit.filter(|_| delivery.attempts == 1) else {
+            return;
+        };
+        // A digest stands where the first that it names did.
+        let named = self.rows(None, Some(delivery.id)).await;
+        let place = named.iter().map(|row| row.id).min().unwrap_or(delivery.id);
+        self.overtaken += u32::from(place > first_edit);
+        assert!(
+            self.overtaken <= 10,
+            "{first_edit} waits, and {delivery:?} goes before it"
+        );
+    }
+
+    async fn rows(&self, state: Option<DeliveryState>, folded_into: Option<DeliveryId>) -> Vec<Delivery> {
+        let filter = Filter {
+            state,
+            folded_into,
+            limit: 10_000,
+            ..Filter::default()
+        };
+        self.outbox.list(filter).await.unwrap()
+    }
+}
+
+fn run(steps: Vec<Step>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut run = Run::start(Place::sqlite()).await;
+        for step in steps {
+            run = run.take(step).await;
+        }
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 32,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn at_most_ten_go_before_an_edit(steps in proptest::collection::vec(step(), 80..160)) {
+        run(steps);
+    }
+}
