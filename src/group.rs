@@ -16,13 +16,17 @@
 //! | resolved | firing, begun after the known end | starts |
 //! | resolved | firing, begun before the known end, within a minute of the news | late: it stays resolved |
 //! | resolved | firing, begun before the known end, later | starts (Alertmanager after a lapse of Prometheus) |
+//! | no longer reported, or resolved at an unknown time | firing, begun over a minute after the known start | starts |
+//! | no longer reported | firing, the same episode, within a minute of the news | returns: it has rung (an inhibition, an older snapshot) |
+//! | no longer reported | firing, the same episode, later | starts |
 //! | firing | not listed, alerts were cut off | unknown, goes on firing: never called resolved |
 //! | firing | not listed, and the snapshot has news, or it was last seen over a minute ago | no longer reported |
 //! | firing | not listed, otherwise (an older snapshot that came late) | goes on firing, and the head stays as it is |
 //!
 //! Where a group goes to several rooms, each compares its share; one whose share is empty compares that.
 //!
-//! And for the group: nothing known, or all was over and there is news → a new head; news → the head's state and a line;
+//! And for the group: nothing known, or all was over and there is news → a new head; news, or all was over and something
+//! returns → the head's state and a line;
 //! nothing new → at most the head's text. It is over when nothing fires and nothing was cut off. A group whose key
 //! changed is another group, since nothing in it says what it was before. Alerts without times are told apart by their
 //! state alone.
@@ -67,6 +71,9 @@ pub struct Change {
     pub news: News,
     /// Alerts that fire from now on.
     pub starting: Vec<Alert>,
+    /// Alerts that fire on, though they were called no longer reported a moment ago; also where the group begins, because
+    /// they have rung.
+    pub returned: Vec<Alert>,
     /// Alerts that are resolved from now on, with what they last fired with.
     pub ended: Vec<Alert>,
     /// Alerts that were firing and are not listed any more, though nobody said that they are resolved.
@@ -130,6 +137,10 @@ pub fn compare(known: Option<&State>, mut notification: Notification, now: Times
                     change.starting.push(alert.clone());
                 }
             }
+            Verdict::Returns => {
+                state.goes_on(alert, now);
+                change.returned.push(alert.clone());
+            }
             Verdict::GoesOn => state.goes_on(alert, now),
             Verdict::Ends => {
                 ends += 1;
@@ -186,14 +197,17 @@ pub fn compare(known: Option<&State>, mut notification: Notification, now: Times
     let nothing_fires =
         notification.status == AlertStatus::Resolved && !state.alerts.values().any(|known| known.firing);
     // What was over stays so until there is news, whatever was cut off.
-    state.over = if begins && !news { true } else { whole && nothing_fires };
+    let is_quiet = !news && change.returned.is_empty();
+    state.over = (begins && is_quiet) || (whole && nothing_fires);
     state.forget(now);
     change.over = state.over;
     change.recovered = state.over && !state.unrecovered;
-    change.news = match (begins, news || !change.gone.is_empty()) {
-        (true, true) => News::Begins,
-        (false, true) => News::Changed,
-        (_, false) => News::Nothing,
+    change.news = if begins && news {
+        News::Begins
+    } else if is_quiet && change.gone.is_empty() {
+        News::Nothing
+    } else {
+        News::Changed
     };
     Compared {
         state,

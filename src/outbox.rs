@@ -46,7 +46,7 @@ pub use self::delivery::{
 };
 pub use self::error::OutboxError;
 pub use self::fold::{Composer, Digest, FOLD_AT_MOST, FoldPolicy, Waiting};
-pub use self::part::{GroupChange, HeadStanding, KnownGroup, Part};
+pub use self::part::{GroupChange, HeadStanding, KnownGroup, Lost, Part};
 use self::postgres::PostgreSql;
 pub use self::recording::{NewRecording, Recording, RecordingId};
 pub use self::report::{Dropped, Filter, Retried, RetryResult, RoomStats, RoomWait, Stats};

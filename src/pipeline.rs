@@ -6,6 +6,7 @@
 
 mod aside;
 mod compose;
+mod lost;
 mod memo;
 mod problems;
 pub mod rehearsal;
@@ -21,6 +22,7 @@ use jiff::Timestamp;
 
 pub use self::aside::{INLINE_BYTES, aside};
 use self::compose::Tools;
+use self::lost::LostOnes;
 use self::target::Targets;
 use self::turns::Turns;
 use crate::alert::Notification;
@@ -154,18 +156,28 @@ impl Pipeline {
         let _turn = self.turns.take(&targets.family()).await;
         let targets = Arc::new(targets);
         let takes_long = is_large || self.tools.may_take_long();
+        let mut lost = LostOnes::default();
         for attempt in 0..=TRIES {
             // Rather messages of its own than none.
-            let known = if attempt < TRIES {
+            let mut known = if attempt < TRIES {
                 Some(self.outbox.groups(&groups).await?)
             } else {
                 None
             };
+            if let Some(read) = known.as_ref().filter(|_| attempt == 0) {
+                lost = LostOnes::of(read, now);
+                if lost.tell_news(&self.outbox, now).await? {
+                    known = Some(self.outbox.groups(&groups).await?);
+                }
+            }
             let (tools, targets, keys) = (self.tools.clone(), Arc::clone(&targets), keys.clone());
             let compose = move || tools.compose(&targets, known, keys, now);
             match self.outbox.enqueue(aside(takes_long, compose).await).await? {
                 Enqueued::Outdated => tracing::debug!("another relay accepted a notification of the group meanwhile"),
-                done => return Ok(done),
+                done => {
+                    lost.show_states(&self.outbox, now).await;
+                    return Ok(done);
+                }
             }
         }
         // Not reached: what is about no group is never out of date.

@@ -61,7 +61,7 @@ pub struct Destination {
 pub struct Routed {
     /// Where it goes.
     pub destination: Destination,
-    /// Which branch of the route leads there, where that tells it from another place; see [`Place::branch`].
+    /// Which branch of the route leads there, where that tells it from other places; see [`Place::branch`].
     pub branch: String,
     /// What goes there.
     pub share: Share,
@@ -72,7 +72,7 @@ pub struct Routed {
 pub struct Split {
     /// Who gets which part of it; none only if there is no such route.
     pub parts: Vec<Routed>,
-    /// Who gets nothing, in the order in which the rules are written.
+    /// Who gets nothing, in the order in which the rules are written; former places last.
     pub vacant: Vec<Place>,
 }
 

@@ -10,6 +10,8 @@ use crate::alert::{Alert, AlertStatus};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Starts,
+    /// It was not listed for a moment, and has rung.
+    Returns,
     GoesOn,
     Ends,
     /// It is resolved, and that was known.
@@ -36,10 +38,16 @@ pub(super) fn judge(known: Option<&Known>, overflow: Option<Timestamp>, alert: &
         },
         (Some(known), AlertStatus::Firing) => {
             let just_now = now.duration_since(known.changed_at).abs() < LATE;
+            let later = |start: Timestamp| known.starts_at.map(|before| start.duration_since(before));
             match (alert.starts_at, known.ended_at) {
                 // Without times, firing after resolved is all that there is to go by.
                 (None, _) => Verdict::Starts,
                 (Some(start), Some(end)) if start > end => Verdict::Starts,
+                // Nobody said when it ended, and another episode begins later.
+                (Some(start), None) if later(start).is_some_and(|later| later > LATE) => Verdict::Starts,
+                (Some(start), None) if known.gone && just_now && later(start).is_none_or(|later| later >= -LATE) => {
+                    Verdict::Returns
+                }
                 _ if just_now => Verdict::Late,
                 _ => Verdict::Starts,
             }

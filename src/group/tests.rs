@@ -106,12 +106,13 @@ fn words(compared: &Compared) -> String {
         (true, false) => ", over but not recovered",
         _ => "",
     };
-    let (starting, ended, gone) = (
+    let (starting, returned, ended, gone) = (
         names("+", &change.starting),
+        names("*", &change.returned),
         names("-", &change.ended),
         names("?", &change.gone),
     );
-    format!("{news}{starting}{ended}{gone}{over}")
+    format!("{news}{starting}{returned}{ended}{gone}{over}")
 }
 
 #[test]
@@ -349,8 +350,8 @@ fn what_is_not_listed_any_more_is_gone_and_not_recovered() {
         [
             "begins",
             "changed ?b",
-            "doubtful",
-            "changed +b",
+            "changed *b",
+            "nothing",
             "changed -b",
             "changed -c ?a, over but not recovered"
         ]
@@ -370,6 +371,67 @@ fn what_is_not_listed_any_more_is_gone_and_not_recovered() {
             "changed -a, over"
         ]
     );
+}
+
+#[test]
+fn what_is_gone_and_listed_again_rings_if_it_is_another_episode() {
+    let gone = || {
+        vec![
+            (0, vec![fires("a", -10), fires("b", -10)]),
+            (300, vec![fires("a", -10), fires("c", 290)]),
+        ]
+    };
+    let rows = [
+        // The same episode, also by another replica; later it may be one whose start Alertmanager has kept.
+        (330, fires("b", -10), "changed *b"),
+        (330, fires("b", 30), "changed *b"),
+        (400, fires("b", -10), "changed +b"),
+        // Another one, however soon.
+        (320, fires("b", 310), "changed +b"),
+        (400, fires("b", 310), "changed +b"),
+        // A snapshot of an earlier one.
+        (330, fires("b", -400), "doubtful"),
+    ];
+    for (second, again, expected) in rows {
+        let mut run = gone();
+        run.push((second, vec![fires("a", -10), again.clone(), fires("c", 290)]));
+        run.push((second + 100, vec![fires("a", -10), again.clone(), fires("c", 290)]));
+        let said = told(run);
+        assert_eq!(said[1..3], ["changed +c ?b", expected], "{second} {again:?}");
+        assert_eq!(
+            said[3],
+            if expected == "doubtful" {
+                "changed +b"
+            } else {
+                "nothing"
+            }
+        );
+    }
+    // Of a group of which all was gone, and is again: the message that shows it goes on, unless something begins.
+    let over = |last: Vec<Alert>| {
+        let share = compare(None, group(vec![fires("a", -10)]), at(0)).state;
+        let nothing = compare(Some(&share), group(Vec::new()), at(300));
+        assert_eq!(words(&nothing), "changed ?a, over but not recovered");
+        compare(Some(&nothing.state), group(last), at(320))
+    };
+    assert_eq!(words(&over(vec![fires("a", -10)])), "changed *a");
+    assert_eq!(words(&over(vec![fires("a", -10), fires("b", 310)])), "begins *a");
+    assert_eq!(words(&over(vec![fires("a", 310)])), "begins");
+}
+
+#[test]
+fn an_end_that_nobody_gave_a_time_for_hides_no_later_beginning() {
+    let endless = Alert {
+        ends_at: None,
+        ..ended("a", -10)
+    };
+    let said = told(vec![
+        (0, vec![fires("a", -10)]),
+        (300, vec![endless]),
+        (310, vec![fires("a", -10)]),
+        (320, vec![fires("a", 315)]),
+    ]);
+    assert_eq!(said, ["begins", "changed -a, over", "doubtful, over", "begins"]);
 }
 
 #[test]

@@ -192,12 +192,11 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// What is to be sent. What has to stand for a head which is gone rings nobody a second time, nor does a head that
-    /// comes after what stands for it.
+    /// What is to be sent. What has to stand for a head which is gone rings nobody a second time. A head that comes after
+    /// what stands for it has not rung, and does: it would be out of date if an edit or a digest had said it.
     pub fn outgoing(&self) -> Cow<'_, RenderedMessage> {
         let stands_in = matches!(self.part, Part::Head | Part::Edit) && self.relation.is_none() && self.head_rang;
-        let is_late = self.part == Part::Head && self.relation.is_some();
-        if stands_in || is_late {
+        if stands_in {
             return Cow::Owned(RenderedMessage {
                 msgtype: MsgType::Notice,
                 mentions: Mentions::default(),

@@ -27,6 +27,14 @@ pub(super) fn raise(message: &mut RenderedMessage, other: &RenderedMessage) {
     message.ping(&other.mentions);
 }
 
+/// Lets an edit that stands for a head of which nobody has heard ring and ping as that would have.
+pub(super) fn speak_for(edit: &mut RenderedMessage, unheard: Option<&str>) {
+    // What cannot be read of the head has nobody to wake.
+    if let Some(head) = unheard.and_then(|text| serde_json::from_str(text).ok()) {
+        raise(edit, &head);
+    }
+}
+
 /// One text of two lines, or `None` where that would be too long, or one of them is plain text. It has the headlines of
 /// both, one below the other, because a digest is made of headlines alone.
 pub(super) fn joined(old: &RenderedMessage, new: &RenderedMessage) -> Option<RenderedMessage> {

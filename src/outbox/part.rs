@@ -4,6 +4,10 @@
 //! refer to it by the event ID that it got. Guarantees: whatever refers to a head that is not in the room goes out as a message of its own
 //! and becomes the head, so nothing waits for an event that never comes. What a group's state means is not known here.
 
+use jiff::Timestamp;
+
+use super::delivery::DeliveryId;
+use super::store::timestamp;
 use crate::message::{Relation, RoomAddress};
 
 /// What a delivery is to the head of its group.
@@ -125,6 +129,37 @@ pub struct KnownGroup {
     pub state: String,
     /// Whether people can see it.
     pub head: HeadStanding,
+    /// What was given up of its head, which is in the room, and the room was not told otherwise since; oldest first.
+    pub lost: Vec<Lost>,
+}
+
+/// A delivery that was given up, and that would make the room true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lost {
+    /// Which one; a digest, where it was given up with all that it names.
+    pub id: DeliveryId,
+    /// Whether it only shows a state, so that a newer one takes its place.
+    pub shows_state: bool,
+    /// When it was given up. A digest has none: it is older than what its groups would say by themselves instead.
+    pub since: Option<Timestamp>,
+}
+
+impl Lost {
+    /// From the lists that both stores answer: of id, 1 if it shows a state, and milliseconds, which are 0 for a digest.
+    pub(super) fn stored(lists: [Option<&str>; 2]) -> Vec<Self> {
+        let read = |list: &str| serde_json::from_str::<Vec<(i64, u8, i64)>>(list).unwrap_or_default();
+        let all = lists.into_iter().flatten().flat_map(read);
+        let mut lost: Vec<Self> = all
+            .map(|(id, shows_state, since)| Self {
+                id: DeliveryId(id),
+                shows_state: shows_state != 0,
+                since: (since != 0).then(|| timestamp(since)),
+            })
+            .collect();
+        lost.sort_unstable();
+        lost.dedup();
+        lost
+    }
 }
 
 /// Whether the message that shows a group is in its room.

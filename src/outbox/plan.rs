@@ -1,7 +1,8 @@
 //! What acceptances do to the tables: which rows are added, and which that wait are rewritten instead. Pure, so that the
 //! two databases cannot come to differ.
 //!
-//! Guarantees: a group that has changed since it was read changes nothing (compare and swap); a head that nobody has
+//! Guarantees: a group that has changed since it was read changes nothing (compare and swap), nor does an acceptance that
+//! names a group twice, for its second part knows nothing of the first; a head that nobody has
 //! seen takes up what would edit it, with the line that says so, and the group's next head, with all that was to follow
 //! the first; an edit that waits gives way to the newer one, and a rest of its text to the newer rest; lines and replies
 //! that wait are joined. Only rows that were never tried are ever touched. A row whose text is taken up by another one
@@ -10,7 +11,7 @@
 mod open;
 mod rows;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 pub(super) use self::open::{Open, OpenRows, RowRef};
 pub(super) use self::rows::{Carrier, NewRow, Written, receipts};
@@ -77,10 +78,11 @@ impl Plan {
     /// Takes one acceptance in: the row that carries each of its deliveries, or `None` if it is out of date.
     pub(super) fn accept(&mut self, acceptance: &PreparedAcceptance) -> Result<Option<Vec<Carrier>>, OutboxError> {
         let version = |key: &str| self.standing.get(key).map_or(0, |group| group.version);
+        let mut named = HashSet::new();
         if acceptance
             .groups
             .iter()
-            .any(|group| version(&group.key) != group.expected)
+            .any(|group| version(&group.key) != group.expected || !named.insert(&group.key))
         {
             return Ok(None);
         }

@@ -8,11 +8,11 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::memo::Memo;
+use super::memo::{Knows, Memo};
 use super::problems::{Problems, Templates};
 use super::repeat;
-use super::story::{Before, Teller, Voice};
-use super::target::Targets;
+use super::story::{Teller, Voice};
+use super::target::{Target, Targets, Vacant};
 use crate::alert::Notification;
 use crate::group::{self, Compared, News};
 use crate::message::TemplateName;
@@ -62,35 +62,35 @@ impl Tools {
         let started = Instant::now();
         let content = keys.content.as_deref();
         let has_groups = known.is_some();
-        let mut known = known.into_iter().flatten();
+        let mut known = known.into_iter().flatten().map(Knows::read);
+        let of_told: Vec<Knows> = known.by_ref().take(targets.told.len()).collect();
+        let mut of_vacant: Vec<(&Vacant, Knows)> = targets.vacant.iter().zip(known).collect();
+        let mut of_told = of_told.into_iter();
         let (mut deliveries, mut groups, mut generations) = (Vec::new(), Vec::new(), Vec::new());
         for target in &targets.told {
             let Some(key) = target.group.as_ref().filter(|_| has_groups) else {
                 deliveries.extend(teller(self, &target.destination, now).alone(&target.share.notification()));
                 continue;
             };
-            let known = known.next().flatten();
-            let memo = known.as_ref().and_then(Memo::read);
-            let state = memo.as_ref().map(|memo| &memo.state);
-            let mut compared = group::compare(state, target.share.notification(), now);
+            let of_target = (key.as_str(), of_told.next().unwrap_or_default());
+            let (key, knows) = continued(target, of_target, &mut of_vacant);
+            let mut compared = group::compare(knows.state(), target.share.notification(), now);
             compared.note_elsewhere(&targets.whole);
             count(compared.change.news);
-            let told = self.tell(&target.destination, key, compared, known.zip(memo), content, now);
+            let told = self.tell(&target.destination, key, compared, &knows, content, now);
             generations.push(told.generation);
             deliveries.extend(told.deliveries);
             groups.push(told.group);
         }
-        for vacant in &targets.vacant {
-            let Some(known) = known.next().flatten() else { continue };
-            let Some(memo) = Memo::read(&known).filter(|memo| !memo.state.is_over()) else {
+        for (vacant, knows) in of_vacant {
+            if !targets.is_complete || !knows.is_going_on() {
                 continue;
-            };
-            let mut compared = group::compare(Some(&memo.state), targets.nothing(), now);
+            }
+            let mut compared = group::compare(knows.state(), targets.nothing(), now);
             // What has not changed there is not written, either: nobody said anything of it.
             if compared.change.news == News::Changed {
                 compared.note_elsewhere(&targets.whole);
-                let (to, key) = (&vacant.destination, &vacant.group);
-                let told = self.tell(to, key, compared, Some((known, memo)), content, now);
+                let told = self.tell(&vacant.destination, &vacant.group, compared, &knows, content, now);
                 deliveries.extend(told.deliveries);
                 groups.push(told.group);
             }
@@ -111,16 +111,13 @@ impl Tools {
         destination: &Destination,
         key: &str,
         compared: Compared,
-        before: Option<(KnownGroup, Memo)>,
+        knows: &Knows,
         content: Option<&str>,
         now: Timestamp,
     ) -> Step {
-        let told = teller(self, destination, now).next(
-            &compared,
-            before.as_ref().map(|(known, memo)| Before { memo, head: known.head }),
-        );
+        let told = teller(self, destination, now).next(&compared, knows.before());
         let last_key = content.unwrap_or_default().to_owned();
-        let generation = Memo::generation_of(before.as_ref().map(|(_, memo)| memo), &last_key);
+        let generation = Memo::generation_of(knows.memo.as_ref(), &last_key);
         let memo = Memo {
             state: compared.state,
             at: now,
@@ -139,11 +136,28 @@ impl Tools {
             group: GroupChange {
                 room: destination.room.clone(),
                 key: key.to_owned(),
-                expected: before.map_or(0, |(known, _)| known.version),
+                expected: knows.version,
                 state: memo.text(),
             },
             generation,
         }
+    }
+}
+
+/// The group whose story a target continues, with what it knows; that of a former place is taken out. Where a rule leads
+/// to this place that led to one of its own before, an alert that it has shown there stays in the message that shows it.
+fn continued<'a>(target: &Target, own: (&'a str, Knows), vacant: &mut [(&'a Vacant, Knows)]) -> (&'a str, Knows) {
+    if own.1.is_going_on() {
+        return own;
+    }
+    let formers = vacant
+        .iter_mut()
+        .filter(|(vacant, _)| vacant.former && vacant.destination == target.destination);
+    // Once all is over there as well, whichever story was told last knows what its end is a repeat of.
+    let last = |knows: &Knows| (knows.is_going_on(), knows.memo.as_ref().map(|memo| memo.at));
+    match formers.max_by_key(|(_, knows)| last(knows)) {
+        Some((former, knows)) if last(knows) > last(&own.1) => (&former.group, std::mem::take(knows)),
+        _ => own,
     }
 }
 

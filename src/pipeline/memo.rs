@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::story::Before;
 use crate::group::State;
-use crate::outbox::KnownGroup;
+use crate::outbox::{HeadStanding, KnownGroup};
 
 /// See the module. It is stored as JSON; what cannot be read begins anew.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,8 +36,42 @@ pub(super) enum Kept {
     Live,
 }
 
+/// What is known of a group before a notification. The version stands beside the memo: also what cannot be read is
+/// replaced only as the one that was seen.
+#[derive(Default)]
+pub(super) struct Knows {
+    /// Counts the acceptances; 0 where there was none.
+    pub(super) version: i64,
+    pub(super) memo: Option<Memo>,
+    head: Option<HeadStanding>,
+}
+
+impl Knows {
+    pub(super) fn read(known: Option<KnownGroup>) -> Self {
+        known.map_or_else(Self::default, |known| Self {
+            version: known.version,
+            memo: Memo::read(&known),
+            head: Some(known.head),
+        })
+    }
+
+    pub(super) fn state(&self) -> Option<&State> {
+        self.memo.as_ref().map(|memo| &memo.state)
+    }
+
+    pub(super) fn before(&self) -> Option<Before<'_>> {
+        let (memo, head) = (self.memo.as_ref()?, self.head?);
+        Some(Before { memo, head })
+    }
+
+    /// Whether there is a story that is not over.
+    pub(super) fn is_going_on(&self) -> bool {
+        self.state().is_some_and(|state| !state.is_over())
+    }
+}
+
 impl Memo {
-    pub(super) fn read(known: &KnownGroup) -> Option<Self> {
+    fn read(known: &KnownGroup) -> Option<Self> {
         serde_json::from_str(&known.state)
             .inspect_err(|error| {
                 tracing::warn!(error.message = %error, "what was known of a group cannot be read; it begins anew");

@@ -5,12 +5,14 @@
 //! | live | head | the head is edited; a line in its thread | the head is edited if its text changes |
 //! | thread | head | a line in its thread | – |
 //! | reply | head | a reply to it | – |
-//! | reaction | head | a message if something starts, ✅ (⚪ if not all recovered) on the head when all is over | – |
+//! | reaction | head | a message if something starts or returns, ✅ (⚪ if not all recovered) on the head when all is over | – |
 //! | new | message | message | message |
 //!
 //! Where there is no head, or not any more, the next notification that changes something, or a repeat while something
 //! fires, becomes it, whole and without a line beside it. A mode that is changed holds at once, except that a head which
 //! was kept true in mode live is kept true until all is over.
+//!
+//! What returns, having been called no longer reported a moment ago, changes something and does not start.
 //!
 //! Guarantees: only what starts firing rings and pings, once; an edit never does, and where nothing starts nobody is
 //! pinged, whatever the template says. With reminders a notification that brings nothing new is a quiet line (a reply in
@@ -22,7 +24,7 @@ use jiff::Timestamp;
 
 use self::write::{earliest, quiet, text_hash};
 use super::memo::{Kept, Memo};
-use crate::alert::{AlertStatus, Notification};
+use crate::alert::{Alert, AlertStatus, Notification};
 use crate::group::{Change, Compared, LATE, News};
 use crate::message::{Mode, MsgType, TemplateName};
 use crate::outbox::{HeadStanding, NewDelivery, Part};
@@ -91,7 +93,7 @@ impl Teller<'_> {
             change, notification, ..
         } = compared;
         let Some(before) = before.filter(|_| change.news != News::Begins) else {
-            return self.begins(notification);
+            return self.begins(notification, change);
         };
         let changed = change.news == News::Changed;
         match before.headless() {
@@ -107,11 +109,13 @@ impl Teller<'_> {
         }
     }
 
-    fn begins(&self, notification: &Notification) -> Told {
+    fn begins(&self, notification: &Notification, change: &Change) -> Told {
         let mut messages = self.whole(notification, self.now);
         let head = messages.first().map_or_else(String::new, text_hash);
         if let Some(first) = messages.first_mut() {
-            self.ping(first, &notification.alerts);
+            let has_rung = |alert: &&Alert| change.returned.iter().any(|one| one.fingerprint == alert.fingerprint);
+            let starting = notification.alerts.iter().filter(|alert| !has_rung(alert));
+            self.ping(first, starting);
         }
         let part = match self.mode() {
             Mode::New => Part::Message,
@@ -164,10 +168,13 @@ impl Teller<'_> {
             Mode::Live | Mode::Thread => told.deliveries.extend(self.lines(notification, change, &Part::Line)),
             Mode::Reply => told.deliveries.extend(self.lines(notification, change, &Part::Reply)),
             Mode::Reaction => {
-                if !change.starting.is_empty() {
+                if !change.starting.is_empty() || !change.returned.is_empty() {
                     let mut messages = self.whole(notification, self.now);
                     if let Some(first) = messages.first_mut() {
                         self.ping(first, &change.starting);
+                        if change.starting.is_empty() {
+                            first.msgtype = MsgType::Notice;
+                        }
                     }
                     told.deliveries.extend(self.parts(messages, Part::Message, starts_at));
                 }

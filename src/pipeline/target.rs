@@ -4,6 +4,7 @@
 //! Guarantees: a group is told apart by the routing table and the sender's own names, never by what fires; how many places
 //! are asked although they hear nothing is bounded.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -20,8 +21,10 @@ const VACANT_AT_MOST: usize = 100;
 pub(super) struct Targets {
     /// Those that hear of it; none only if there is no such route.
     pub(super) told: Vec<Target>,
-    /// Those that it has nothing for.
+    /// Those that it has nothing for; none of them shares its room and group with one that hears of it.
     pub(super) vacant: Vec<Vacant>,
+    /// Whether whoever gets nothing of it knows that there is nothing: of what was cut off nobody knows where it belongs.
+    pub(super) is_complete: bool,
     /// All of it.
     pub(super) whole: Arc<Notification>,
     route: RouteName,
@@ -39,6 +42,8 @@ pub(super) struct Target {
 pub(super) struct Vacant {
     pub(super) destination: Destination,
     pub(super) group: String,
+    /// See [`Place::former`].
+    pub(super) former: bool,
 }
 
 impl Targets {
@@ -59,17 +64,21 @@ impl Targets {
         let vacant = |place: Place| Vacant {
             group: id(&place.destination, &place.branch),
             destination: place.destination,
+            former: place.former,
         };
-        // Of what was cut off nobody knows where it belongs.
-        let is_complete = has_group && whole.truncated_alerts == 0;
-        let vacant_at_most = if is_complete { VACANT_AT_MOST } else { 0 };
-        let (told, vacant) = (
-            split.parts.into_iter().map(target).collect(),
-            split.vacant.into_iter().take(vacant_at_most).map(vacant).collect(),
-        );
+        let told: Vec<Target> = split.parts.into_iter().map(target).collect();
+        let is_complete = whole.truncated_alerts == 0;
+        // A group that is named twice would be told two stories at once.
+        let mut named: HashSet<(RoomAddress, String)> = told.iter().filter_map(Target::of_room).collect();
+        let vacant = split.vacant.into_iter().filter(|_| has_group).map(vacant);
+        let vacant = vacant
+            .filter(|vacant| (is_complete || vacant.former) && named.insert(vacant.of_room()))
+            .take(VACANT_AT_MOST)
+            .collect();
         Self {
             told,
             vacant,
+            is_complete,
             route: route.clone(),
             whole: Arc::clone(whole),
         }
@@ -77,15 +86,8 @@ impl Targets {
 
     /// All groups that it is about: those of whom it tells, then those of the vacant places.
     pub(super) fn groups(&self) -> Vec<(RoomAddress, String)> {
-        let told = self
-            .told
-            .iter()
-            .filter_map(|target| Some((target.destination.room.clone(), target.group.clone()?)));
-        let vacant = self
-            .vacant
-            .iter()
-            .map(|place| (place.destination.room.clone(), place.group.clone()));
-        told.chain(vacant).collect()
+        let told = self.told.iter().filter_map(Target::of_room);
+        told.chain(self.vacant.iter().map(Vacant::of_room)).collect()
     }
 
     /// What all notifications share that can be about one of these groups.
@@ -97,6 +99,18 @@ impl Targets {
     /// What a vacant place hears: the same without an alert.
     pub(super) fn nothing(&self) -> Notification {
         Share::of_nothing(&self.whole).notification()
+    }
+}
+
+impl Target {
+    fn of_room(&self) -> Option<(RoomAddress, String)> {
+        Some((self.destination.room.clone(), self.group.clone()?))
+    }
+}
+
+impl Vacant {
+    fn of_room(&self) -> (RoomAddress, String) {
+        (self.destination.room.clone(), self.group.clone())
     }
 }
 

@@ -61,7 +61,9 @@ pub(super) fn routed(
     }
     let routed = |(destination, alerts): (&Destination, Vec<usize>)| {
         let destination = asked(destination, template);
-        let place = places.iter().find(|place| place.destination == destination);
+        let place = places
+            .iter()
+            .find(|place| !place.former && place.destination == destination);
         Routed {
             branch: place.map_or_else(String::new, |place| place.branch.clone()),
             destination,

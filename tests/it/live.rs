@@ -9,6 +9,7 @@ mod rooms;
 mod runs;
 mod storm;
 mod story;
+mod tables;
 mod truth;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use grafana_matrix_relay::message::Mode;
 use story::Live;
 
 use crate::night::{Make, Night};
+use crate::support::postgres;
 
 #[tokio::test]
 async fn a_group_is_one_message_that_stays_true() {
@@ -180,6 +182,23 @@ async fn an_outage_ends_with_one_message_for_each_group() {
 }
 
 #[tokio::test]
+async fn an_outage_of_many_changes_ends_with_a_line_for_each_fifty_of_them() {
+    let mut live = Live::new().await;
+    live.post(0, &["A 0"]).await;
+    live.lines().await;
+    live.hold();
+    for minute in 1..=60 {
+        live.post(2 * minute, &["A 0", &format!("B {minute}")]).await;
+        live.post(2 * minute + 1, &["A 0", &format!("B {minute}-{minute}")])
+            .await;
+    }
+    let lines = live.lines().await;
+    assert!(lines[0].starts_with("🔥 1 firing · ✅ 1 resolved"), "{lines:?}");
+    assert_eq!(live.shown_lines(), 3, "120 changes");
+    assert_eq!(live.sends(), 5, "the head, one edit, three lines");
+}
+
+#[tokio::test]
 async fn a_head_that_nobody_has_seen_takes_up_what_follows() {
     let mut live = Live::new().await;
     live.hold();
@@ -281,4 +300,56 @@ async fn a_digest_leaves_the_heads_right() {
     live.post_group("g7", 10, &["A7 0-9"]).await;
     let lines = live.lines().await;
     assert_eq!(lines[2..], ["✅ RESOLVED · A7 · after 9 min · was critical"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_of_a_group_begins_anew() {
+    for database_url in [None, Some(postgres::database().await)] {
+        let make = Make {
+            database_url,
+            ..Make::unfolded()
+        };
+        let mut live = Live::on(Night::made(make).await);
+        live.post(0, &["A 0"]).await;
+        live.lines().await;
+        live.night.damage_memory().await;
+        live.post(10, &["A 0"]).await;
+        live.post(20, &["A 0"]).await;
+        live.post(30, &["A 0-29"]).await;
+        live.sees(&[
+            "loud 🔥 FIRING · A · critical",
+            "✅ RESOLVED · A · after 29 min · was critical (edited)",
+            "| ✅ RESOLVED · A · after 29 min · was: needs you · A = 96.5",
+        ])
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn an_alert_that_is_not_listed_for_a_moment_comes_back_quietly_and_another_episode_of_it_rings() {
+    for mode in Mode::ALL {
+        let mut live = Live::new().await;
+        live.night.policy.mode = mode;
+        live.post(0, &["A 0", "B 0"]).await;
+        live.post(10, &["B 0"]).await;
+        live.post_soon("", &["A 0", "B 0"]).await;
+        let lines = live.lines().await;
+        if mode != Mode::New {
+            assert_eq!(live.loud(), 1, "{mode}: {lines:?}");
+        }
+        let expected = match mode {
+            Mode::Live | Mode::Thread => "| 🔥 FIRING · critical · A · needs you · A = 96.5",
+            Mode::Reply => "> 🔥 FIRING · critical · A · needs you · A = 96.5",
+            Mode::Reaction => "🔥 2 firing · A, B · critical",
+            Mode::New => "loud 🔥 2 firing · A, B · critical",
+        };
+        assert_eq!(lines.last().unwrap(), expected, "{mode}: {lines:?}");
+        if mode == Mode::Live {
+            assert_eq!(lines[0], "🔥 2 firing · A, B · critical (edited 2 times)");
+        }
+        live.post(20, &["B 0"]).await;
+        let loud = live.loud();
+        live.post_soon("", &["A 20", "B 0"]).await;
+        assert_eq!(live.loud(), loud + 1, "{mode}: {:?}", live.lines().await);
+    }
 }

@@ -243,6 +243,19 @@ impl Night {
         messages.iter().map(|event| event.body().to_owned()).collect()
     }
 
+    /// Damages what is remembered of all groups.
+    pub(crate) async fn damage_memory(&self) {
+        if let Some(url) = &self.settings.database_url {
+            let mut connection = postgres::connect(url.expose_secret()).await;
+            let damage = sqlx::query("UPDATE outbox_group SET state = '{'");
+            damage.execute(&mut connection).await.unwrap();
+        } else {
+            let file = rusqlite::Connection::open(self.data.path().join("outbox.db")).unwrap();
+            file.busy_timeout(Duration::from_secs(5)).unwrap();
+            file.execute_batch("UPDATE alert_group SET state = '{'").unwrap();
+        }
+    }
+
     /// The process ends without a word and starts again on the same data.
     pub(crate) async fn crash(self) -> Self {
         let Self {

@@ -43,7 +43,8 @@ const HOLD_ROOMS: &str = "
     WHERE outbox_room.id = held.room";
 
 /// The time towards giving up goes on only if the last attempt was between $3 and $4, which is lately. An acceptance may
-/// have let another row say what one of them does, a moment ago.
+/// have let another row say what one of them does, a moment ago. With the head that an edit stands for, if nobody has heard
+/// of it: it was given up before it was in the room.
 const BEGIN_ATTEMPT: &str = "
     UPDATE outbox_delivery d SET attempts = d.attempts + 1, gives_way = false, last_attempt_at = $2,
         first_attempt_at =
@@ -52,7 +53,10 @@ const BEGIN_ATTEMPT: &str = "
     RETURNING d.*, r.address, true AS is_in_flight,
         (SELECT event_id FROM outbox_head WHERE id = d.head_id) AS head_event,
         (SELECT latest FROM outbox_head WHERE id = d.head_id) AS latest,
-        (SELECT rang FROM outbox_head WHERE id = d.head_id) AS rang";
+        (SELECT rang FROM outbox_head WHERE id = d.head_id) AS rang,
+        (SELECT u.message FROM outbox_head h JOIN outbox_delivery u ON u.head_id = h.id AND u.state = 'dead'
+            WHERE d.part = 'edit' AND h.id = d.head_id AND h.event_id IS NULL AND NOT h.rang AND u.part = 'head'
+            ORDER BY u.id DESC LIMIT 1) AS unheard";
 
 const RENEW: &str = "
     UPDATE outbox_room SET lease_until = clock_timestamp() + interval '10 s' WHERE id IN (

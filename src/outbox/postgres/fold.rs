@@ -37,17 +37,20 @@ const INSERT_DIGEST: &str = "
     RETURNING id";
 const NAME_DIGEST: &str = "UPDATE outbox_delivery SET folded_into = $2 WHERE id = ANY($1)";
 /// Where a digest names a group's last line, and there is no head in the room that could be edited, the edit that was
-/// accepted with the line would be one more message that says the same.
+/// accepted with the line would be one more message that says the same. Locked before it is asked whether a line waits:
+/// an acceptance that has an edit rewritten adds its line with that, and one that is about to is not waited for.
+const LOCK_EDITS: &str = "
+    SELECT e.id FROM outbox_delivery e
+    JOIN (
+        SELECT m.head_id, max(m.id) AS last FROM outbox_delivery m JOIN outbox_head h ON h.id = m.head_id
+        WHERE m.folded_into = $1 AND h.event_id IS NULL GROUP BY m.head_id) named ON named.head_id = e.head_id
+    WHERE e.id < named.last AND e.part = 'edit' AND e.state = 'waiting' AND e.attempts = 0 AND e.last_error IS NULL
+    FOR NO KEY UPDATE OF e SKIP LOCKED";
 const FOLD_EDITS: &str = "
     UPDATE outbox_delivery e SET state = 'folded', folded_into = $1
-    FROM (
-        SELECT m.head_id, max(m.id) AS last FROM outbox_delivery m JOIN outbox_head h ON h.id = m.head_id
-        WHERE m.folded_into = $1 AND h.event_id IS NULL GROUP BY m.head_id) named
-    WHERE e.head_id = named.head_id AND e.id < named.last AND e.part = 'edit' AND e.state = 'waiting' AND e.attempts = 0
-        AND e.last_error IS NULL
-        AND NOT EXISTS (
-            SELECT 1 FROM outbox_delivery o WHERE o.head_id = e.head_id AND o.state = 'waiting'
-                AND o.part NOT IN ('edit', 'rest', 'rest-reply'))";
+    WHERE e.id = ANY($2) AND NOT EXISTS (
+        SELECT 1 FROM outbox_delivery o WHERE o.head_id = e.head_id AND o.state = 'waiting'
+            AND o.part NOT IN ('edit', 'rest', 'rest-reply'))";
 /// And a rest goes with the head, or the edit, that it is the rest of.
 const FOLD_RESTS: &str = "
     UPDATE outbox_delivery r SET state = 'folded', folded_into = $1
@@ -133,7 +136,13 @@ async fn write_digest(
         .await?;
     let name = sqlx::query(NAME_DIGEST).bind(&ids).bind(id);
     name.execute(&mut *connection).await?;
-    for along in [FOLD_EDITS, FOLD_RESTS, FOLD_TAKEN_UP] {
+    let edits: Vec<i64> = sqlx::query_scalar(LOCK_EDITS)
+        .bind(id)
+        .fetch_all(&mut *connection)
+        .await?;
+    let fold = sqlx::query(FOLD_EDITS).bind(id).bind(edits);
+    fold.execute(&mut *connection).await?;
+    for along in [FOLD_RESTS, FOLD_TAKEN_UP] {
         sqlx::query(along).bind(id).execute(&mut *connection).await?;
     }
     Ok(DeliveryId(id))

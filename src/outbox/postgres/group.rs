@@ -10,9 +10,9 @@ use sqlx::{PgConnection, PgPool};
 use crate::outbox::part::Part;
 use crate::outbox::plan::{Open, OpenRows, Plan, RowRef, Standing};
 use crate::outbox::store::PreparedAcceptance;
-use crate::outbox::{DeliveryId, HeadStanding, KnownGroup, OutboxError};
+use crate::outbox::{DeliveryId, HeadStanding, KnownGroup, Lost, OutboxError};
 
-/// In this order, so that where the head is in its room nothing else is looked at.
+/// In this order, so that where the head is in its room nothing is looked at but what was given up.
 const KNOWN: &str = "
     SELECT g.key, g.version, g.state, CASE
         WHEN h.id IS NULL THEN 'none'
@@ -20,7 +20,14 @@ const KNOWN: &str = "
         WHEN EXISTS (SELECT 1 FROM outbox_delivery d WHERE d.head_id = h.id AND d.state = 'waiting') THEN 'present'
         WHEN EXISTS (SELECT 1 FROM outbox_delivery d JOIN outbox_delivery digest ON digest.id = d.folded_into
             WHERE d.head_id = h.id AND digest.state = 'waiting') THEN 'present'
-        WHEN h.rang THEN 'rang' ELSE 'silent' END
+        WHEN h.rang THEN 'rang' ELSE 'silent' END,
+        (SELECT json_agg(json_build_array(
+                d.id, (d.part IN ('head', 'edit', 'rest', 'rest-reply'))::integer, d.finished_at))::text
+            FROM outbox_delivery d WHERE d.head_id = h.id AND h.event_id IS NOT NULL AND d.state = 'dead'
+                AND (d.id > h.shown OR d.part NOT IN ('head', 'edit', 'rest', 'rest-reply'))),
+        (SELECT json_agg(json_build_array(digest.id, 0, 0))::text
+            FROM outbox_delivery d JOIN outbox_delivery digest ON digest.id = d.folded_into AND digest.members > 0
+            WHERE d.head_id = h.id AND d.state = 'folded' AND digest.state = 'dead')
     FROM outbox_group g LEFT JOIN outbox_head h ON h.id = g.head_id WHERE g.key = ANY($1)";
 const STANDING: &str = "
     SELECT key, version, head_id FROM outbox_group WHERE key = ANY($1) ORDER BY key FOR NO KEY UPDATE";
@@ -47,12 +54,19 @@ const WRITE: &str = "
     ON CONFLICT (key) DO UPDATE SET version = excluded.version, state = excluded.state, head_id = excluded.head_id,
         changed_at = excluded.changed_at";
 
+type KnownRow = (String, i64, String, String, Option<String>, Option<String>);
+
 /// What is remembered of these groups, by stored key.
 pub(super) async fn known(pool: &PgPool, keys: &[String]) -> Result<HashMap<String, KnownGroup>, OutboxError> {
-    let rows: Vec<(String, i64, String, String)> = sqlx::query_as(KNOWN).bind(keys).fetch_all(pool).await?;
-    let known = rows.into_iter().map(|(key, version, state, head)| {
-        let head = HeadStanding::stored(&head);
-        (key, KnownGroup { version, state, head })
+    let rows: Vec<KnownRow> = sqlx::query_as(KNOWN).bind(keys).fetch_all(pool).await?;
+    let known = rows.into_iter().map(|(key, version, state, head, lost, digests)| {
+        let known = KnownGroup {
+            version,
+            state,
+            head: HeadStanding::stored(&head),
+            lost: Lost::stored([lost.as_deref(), digests.as_deref()]),
+        };
+        (key, known)
     });
     Ok(known.collect())
 }

@@ -6,6 +6,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Row as _};
 
 use crate::message::{RenderedMessage, RoomAddress, TxnId};
+use crate::outbox::merge;
 use crate::outbox::store::{Stored, timestamp, unreadable, wait_of};
 use crate::outbox::{Delivery, DeliveryId, DeliveryState, Filter, OutboxError, Part, RoomStats, RoomWait, Stats};
 
@@ -45,7 +46,9 @@ type RoomRow = (String, i64, i64, Option<String>, bool, i64, i64, Option<i64>);
 
 /// A row that is to be sent; an error where it cannot be read.
 pub(super) fn sendable(row: &PgRow) -> Result<Delivery, sqlx::Error> {
-    delivery(row, room(row)?, message(row)?)
+    let mut message = message(row)?;
+    merge::speak_for(&mut message, row.try_get("unheard")?);
+    delivery(row, room(row)?, message)
 }
 
 /// A row with all that can be read of it.

@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("002.sql"),
     include_str!("003.sql"),
     include_str!("004.sql"),
+    include_str!("005.sql"),
 ];
 
 /// How long a statement waits for another process, such as an operator's command.

@@ -8,9 +8,10 @@ use crate::message::RenderedMessage;
 use crate::outbox::part::Part;
 use crate::outbox::plan::{Open, OpenRows, Plan, RowRef, Standing, Written};
 use crate::outbox::store::PreparedAcceptance;
-use crate::outbox::{DeliveryId, HeadStanding, KnownGroup, OutboxError};
+use crate::outbox::{DeliveryId, HeadStanding, KnownGroup, Lost, OutboxError};
 
-/// In this order, so that where the head is in its room nothing else is looked at.
+/// In this order, so that where the head is in its room nothing is looked at but what was given up; the terms that say
+/// nothing new are those of its index.
 const KNOWN: &str = "
     SELECT g.version, g.state, CASE
         WHEN h.id IS NULL THEN 'none'
@@ -19,7 +20,15 @@ const KNOWN: &str = "
             THEN 'present'
         WHEN EXISTS (SELECT 1 FROM delivery d JOIN delivery digest ON digest.id = d.folded_into
             WHERE d.head_id = h.id AND d.head_id IS NOT NULL AND digest.state = 'waiting') THEN 'present'
-        WHEN h.rang THEN 'rang' ELSE 'silent' END
+        WHEN h.rang THEN 'rang' ELSE 'silent' END,
+        (SELECT json_group_array(json_array(d.id, d.part IN ('head', 'edit', 'rest', 'rest-reply'), d.finished_at))
+            FROM delivery d WHERE d.head_id = h.id AND h.event_id IS NOT NULL AND d.state = 'dead'
+                AND d.state IN ('dead', 'folded') AND d.head_id IS NOT NULL
+                AND (d.id > h.shown OR d.part NOT IN ('head', 'edit', 'rest', 'rest-reply'))),
+        (SELECT json_group_array(json_array(digest.id, 0, 0))
+            FROM delivery d JOIN delivery digest ON digest.id = d.folded_into AND digest.members > 0
+            WHERE d.head_id = h.id AND d.state = 'folded' AND d.state IN ('dead', 'folded') AND d.head_id IS NOT NULL
+                AND digest.state = 'dead')
     FROM alert_group g LEFT JOIN head h ON h.id = g.head_id WHERE g.key = ?1";
 const STANDING: &str = "SELECT version, head_id FROM alert_group WHERE key = ?1";
 /// Its index holds all of it, so texts are not read.
@@ -47,6 +56,7 @@ pub(super) fn known(connection: &Connection, keys: &[String]) -> Result<HashMap<
                 version: row.get(0)?,
                 state: row.get(1)?,
                 head: HeadStanding::stored(row.get_ref(2)?.as_str()?),
+                lost: Lost::stored([Some(row.get_ref(3)?.as_str()?), Some(row.get_ref(4)?.as_str()?)]),
             })
         });
         if let Some(group) = group.optional()? {

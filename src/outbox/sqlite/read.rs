@@ -5,6 +5,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use crate::message::{RenderedMessage, RoomAddress, TxnId};
+use crate::outbox::merge;
 use crate::outbox::store::{Stored, timestamp, unreadable, wait_of};
 use crate::outbox::{Delivery, DeliveryId, DeliveryState, Filter, OutboxError, Part, RoomStats, RoomWait, Stats};
 
@@ -35,6 +36,13 @@ const FINISHED: &str = "
 
 const ROOM_WAIT: &str = "SELECT due_at, waits_since, reason FROM room WHERE address = ?1";
 
+/// The head that an edit stands for, if nobody has heard of it: it was given up before it was in the room.
+const UNHEARD: &str = "
+    SELECT u.message FROM delivery d JOIN head h ON h.id = d.head_id JOIN delivery u ON u.head_id = d.head_id
+    WHERE d.id = ?1 AND d.part = 'edit' AND h.event_id IS NULL AND NOT h.rang AND u.part = 'head' AND u.state = 'dead'
+        AND u.state IN ('dead', 'folded') AND u.head_id IS NOT NULL
+    ORDER BY u.id DESC LIMIT 1";
+
 /// One row, for people.
 pub(super) fn show(connection: &Connection, id: DeliveryId) -> Result<Option<Delivery>, OutboxError> {
     Ok(connection.prepare_cached(SHOW)?.query_row([id.0], shown).optional()?)
@@ -44,7 +52,16 @@ pub(super) fn show(connection: &Connection, id: DeliveryId) -> Result<Option<Del
 pub(super) fn sendable(connection: &Connection, id: DeliveryId) -> Result<Result<Delivery, String>, OutboxError> {
     let read = |row: &Row<'_>| delivery(row, room(row, "address")?, message(row)?);
     match connection.prepare_cached(SHOW)?.query_row([id.0], read) {
-        Ok(delivery) => Ok(Ok(delivery)),
+        Ok(mut delivery) => {
+            if delivery.part == Part::Edit && delivery.relation.is_none() {
+                let unheard: Option<String> = connection
+                    .prepare_cached(UNHEARD)?
+                    .query_row([id.0], |row| row.get(0))
+                    .optional()?;
+                merge::speak_for(&mut delivery.message, unheard.as_deref());
+            }
+            Ok(Ok(delivery))
+        }
         Err(
             error @ (rusqlite::Error::FromSqlConversionFailure(..)
             | rusqlite::Error::IntegralValueOutOfRange(..)

@@ -17,18 +17,35 @@ impl Teller<'_> {
         self.voice.whole(&self.destination.template, notification, now).messages
     }
 
-    /// What has changed, as a line or a reply.
+    /// What has changed, as a line or a reply; what returns is told in a quiet one of its own.
     pub(super) fn lines(&self, notification: &Notification, change: &Change, part: &Part) -> Vec<NewDelivery> {
-        let mut messages = self.voice.change(notification, change, self.now).messages;
-        if let Some(first) = messages.first_mut() {
-            self.ping(first, &change.starting);
+        let mut deliveries = Vec::new();
+        let is_only_return = change.starting.is_empty() && change.ended.is_empty() && change.gone.is_empty();
+        if change.returned.is_empty() || !is_only_return {
+            let mut messages = self.voice.change(notification, change, self.now).messages;
+            if let Some(first) = messages.first_mut() {
+                self.ping(first, &change.starting);
+            }
+            let mut messages = messages.into_iter();
+            let first = messages.next();
+            let starts_at = earliest(&change.starting);
+            deliveries.extend(first.map(|message| self.delivery(message, part.clone(), starts_at)));
+            deliveries.extend(messages.map(|message| self.delivery(quiet(message), part.clone(), None)));
         }
-        let mut messages = messages.into_iter();
-        let first = messages
-            .next()
-            .map(|message| self.delivery(message, part.clone(), earliest(&change.starting)));
-        let rest = messages.map(|message| self.delivery(quiet(message), part.clone(), None));
-        first.into_iter().chain(rest).collect()
+        if !change.returned.is_empty() {
+            let returned = Change {
+                news: change.news,
+                starting: change.returned.clone(),
+                ..Change::default()
+            };
+            let messages = self.voice.change(notification, &returned, self.now).messages;
+            deliveries.extend(
+                messages
+                    .into_iter()
+                    .map(|m| self.delivery(quiet(m), part.clone(), None)),
+            );
+        }
+        deliveries
     }
 
     /// A head can only be one event; what does not fit into it follows in its thread.
@@ -64,8 +81,13 @@ impl Teller<'_> {
 
     /// Pings those whom the template names, and whom the operator wants to be pinged for what starts; nobody where nothing
     /// that fires is among it.
-    pub(super) fn ping(&self, message: &mut RenderedMessage, starting: &[Alert]) {
-        if starting.iter().any(|alert| alert.status == AlertStatus::Firing) {
+    pub(super) fn ping<'a>(
+        &self,
+        message: &mut RenderedMessage,
+        starting: impl IntoIterator<Item = &'a Alert> + Clone,
+    ) {
+        let mut alerts = starting.clone().into_iter();
+        if alerts.any(|alert| alert.status == AlertStatus::Firing) {
             message.ping(&self.destination.policy.mentions.of(starting));
         } else {
             message.mentions = Mentions::default();

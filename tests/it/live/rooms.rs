@@ -207,3 +207,99 @@ async fn an_empty_share_is_told_in_every_mode() {
         assert_eq!(live.loud(), 1);
     }
 }
+
+/// Places that differ in nothing but what is done there with an alert.
+const ALIKE: [&str; 4] = [
+    "rules = [{ mentions = [{ users = ['@ana:example.org'] }] }]",
+    "rules = [{ matchers = ['severity=\"critical\"'], rules = [{ mentions = [{ room = true }] }], continue = true },
+              { mode = 'thread' }, { mode = 'reply' }]",
+    "rules = [{ matchers = ['team=\"db\"'], mentions = [{ users = ['@ana:example.org'] }] },
+              { matchers = ['team=\"db\"'], mode = 'thread' }]",
+    "rules = [{ matchers = ['severity=\"critical\"'], mentions = [{ room = true }], continue = true },
+              { matchers = ['severity=\"critical\"'], mode = 'thread' }]",
+];
+
+#[tokio::test]
+async fn rules_with_the_same_matchers_or_none_have_a_story_each() {
+    for rules in ALIKE {
+        for route_too in [true, false] {
+            let own = if route_too { "{room}" } else { "{other}" };
+            let rules = rules.replace("rules = [{ ", "rules = [{ rooms = ['{room}'], ");
+            let rules = rules.replace("{ mode = '", "{ rooms = ['{room}'], mode = '");
+            let (mut live, _) = Live::routed(&format!("[routes.default]\nrooms = ['{own}']\n{rules}\n")).await;
+            severities(&mut live);
+            live.labels
+                .insert("D".to_owned(), json!({"team": "db", "severity": "critical"}));
+            for minute in [0, 2, 4, 6] {
+                live.post(minute, &["D 0"]).await;
+            }
+            live.sees(&["loud 🔥 FIRING · D · critical"]).await;
+            for minute in [8, 10, 12] {
+                live.post(minute, &["D 0-7"]).await;
+            }
+            let lines = live.lines().await;
+            assert_eq!(live.shown().len(), 1, "{rules}: {lines:?}");
+            assert!(
+                lines.iter().all(|line| !line.contains("NO LONGER")),
+                "{rules}: {lines:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_rule_whose_policy_is_taken_back_leaves_no_head_behind() {
+    let plain = TWO_IN_ONE.replace("mentions = [{ users = [\"@ana:example.org\"] }]", "");
+    let (mut live, other) = Live::routed(TWO_IN_ONE).await;
+    severities(&mut live);
+    live.post(0, &["A 0"]).await;
+    live.route(&plain, &other);
+    live.post(5, &["A 0"]).await;
+    live.sees(&["loud 🔥 FIRING · A · critical"]).await;
+    live.post(10, &["A 0-9"]).await;
+    live.post(20, &["A 0-9"]).await;
+    live.sees(&[
+        "✅ RESOLVED · A · after 9 min · was critical (edited)",
+        "| ✅ RESOLVED · A · after 9 min · was: needs you · A = 96.5",
+    ])
+    .await;
+    // Where the other rule has a story that goes on, that takes the alert over.
+    let (mut live, other) = Live::routed(TWO_IN_ONE).await;
+    severities(&mut live);
+    live.post(0, &["A 0", "B 0"]).await;
+    live.route(&plain, &other);
+    live.post(10, &["A 0", "B 0"]).await;
+    let lines = live.lines().await;
+    assert_eq!(
+        (lines[0].as_str(), lines[2].as_str()),
+        (GONE, "🔥 2 firing (1 critical) · A, B (edited)"),
+        "{lines:?}"
+    );
+    live.post(20, &["A 0-19", "B 0-19"]).await;
+    let heads = live.shown();
+    assert!(
+        heads.iter().all(|head| !head.body().contains("FIRING")),
+        "{:?}",
+        live.lines().await
+    );
+}
+
+#[tokio::test]
+async fn a_room_of_one_rule_keeps_its_story_when_it_gets_another_rule() {
+    let first = "{ matchers = ['team=\"db\"'], rooms = ['{room}'] }";
+    let second = "{ matchers = ['team=\"web\"'], rooms = ['{room}'], mode = 'thread' }";
+    let table = |rules: &str| format!("[routes.default]\nrooms = ['{{other}}']\nrules = [{rules}]\n");
+    let both = format!("{first}, {second}");
+    for (before, after) in [(first, both.as_str()), (&both, first), (&both, second)] {
+        let (mut live, other) = Live::routed(&table(before)).await;
+        let team = if after == second { "web" } else { "db" };
+        live.labels.insert("A".to_owned(), json!({"team": team}));
+        live.post(0, &["A 0"]).await;
+        live.route(&table(after), &other);
+        live.post(10, &["A 0"]).await;
+        live.post(20, &["A 0-19"]).await;
+        let lines = live.lines().await;
+        assert_eq!(live.shown().len(), 1, "{before} to {after}: {lines:?}");
+        assert!(lines.last().unwrap().starts_with("| ✅ RESOLVED · A"), "{lines:?}");
+    }
+}

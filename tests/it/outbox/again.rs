@@ -14,7 +14,7 @@ on_every_store!(
     a_dead_edit_is_out_of_date_once_a_newer_one_waits_or_is_in_the_room,
     edits_that_are_all_dead_are_sent_again_in_their_order,
     a_dead_head_is_out_of_date_where_an_edit_stands_for_it,
-    a_dead_head_is_a_quiet_line_where_a_line_stands_for_it,
+    a_dead_head_is_a_line_that_rings_where_a_line_stands_for_it,
     a_dead_head_is_out_of_date_once_its_group_has_another_one,
     a_dead_head_is_sent_again_however_long_its_group_has_been_silent,
     a_head_that_was_dropped_and_let_go_takes_up_no_edit,
@@ -132,7 +132,7 @@ async fn a_dead_head_is_out_of_date_where_an_edit_stands_for_it(place: Place) {
     assert_eq!(show(&outbox, "$line", 3).await.relation, Some(thread("$edit", "$edit")));
 }
 
-async fn a_dead_head_is_a_quiet_line_where_a_line_stands_for_it(place: Place) {
+async fn a_dead_head_is_a_line_that_rings_where_a_line_stands_for_it(place: Place) {
     let outbox = place.open().await;
     tell(&outbox, 0, &[(Part::Head, "A fires")]).await;
     let head = claim_one(&outbox, at(0)).await.id;
@@ -143,7 +143,7 @@ async fn a_dead_head_is_a_quiet_line_where_a_line_stands_for_it(place: Place) {
     tell(&outbox, 2, &[(Part::Line, "C fires")]).await;
     let late = show(&outbox, "$late", 501).await;
     assert_eq!((late.id, &late.relation), (head, &Some(thread("$line", "$line"))));
-    assert_eq!(late.outgoing().msgtype, MsgType::Notice);
+    assert_eq!(late.outgoing().msgtype, MsgType::Text);
     assert_eq!(
         show(&outbox, "$line2", 502).await.relation,
         Some(thread("$line", "$late"))

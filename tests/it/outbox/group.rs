@@ -9,6 +9,7 @@ use super::tale::{edit_of, of_group, show, tell, thread};
 
 on_every_store!(
     a_group_is_compared_and_swapped,
+    a_group_that_is_named_twice_at_once_is_refused,
     what_refers_to_a_head_is_claimed_with_its_event,
     a_head_that_waits_takes_up_what_follows,
     what_was_tried_is_left_as_it_is,
@@ -46,6 +47,14 @@ async fn a_group_is_compared_and_swapped(place: Place) {
     let outbox = place.reopen(outbox).await;
     assert_eq!(outbox.groups(&groups).await.unwrap()[0].as_ref().unwrap().version, 3);
     assert_eq!(drain(&outbox, at(100)).await, ["1", "race"]);
+}
+
+async fn a_group_that_is_named_twice_at_once_is_refused(place: Place) {
+    let outbox = place.open().await;
+    let mut twice = of_group(0, &[(Part::Head, "head")], at(0));
+    twice.groups.push(twice.groups[0].clone());
+    assert_eq!(outbox.enqueue(twice).await.unwrap(), Enqueued::Outdated);
+    assert!(drain(&outbox, at(1)).await.is_empty());
 }
 
 async fn what_refers_to_a_head_is_claimed_with_its_event(place: Place) {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use grafana_matrix_relay::message::Relation;
-use grafana_matrix_relay::outbox::{Acceptance, Delivery, Enqueued, FoldPolicy, Outbox, Outcome, Part};
+use grafana_matrix_relay::outbox::{Acceptance, Delivery, DeliveryState, Enqueued, FoldPolicy, Outbox, Outcome, Part};
 use tokio::task::JoinHandle;
 
-use super::place::{Place, at, drain, folding, record};
-use super::tale::{of, show, tell};
+use super::place::{Place, at, delivered, drain, folding, record};
+use super::tale::{of, show, tell, tell_of};
 use crate::support::postgres;
 
 async fn two_relays() -> (Place, Outbox, Outbox) {
@@ -188,6 +188,42 @@ async fn a_head_that_is_taken_over_while_it_is_claimed_or_folded_is_told_once() 
             );
         }
     }
+}
+
+#[tokio::test]
+async fn an_edit_that_an_acceptance_has_in_hand_is_not_folded() {
+    let place = Place::postgresql().await;
+    let outbox = place.open().await;
+    for group in ["e", "f", "g", "h"] {
+        tell_of(&outbox, group, 0, &[(Part::Head, group)]).await;
+    }
+    let first = outbox.claim_due(at(60), 1, &folding()).await.unwrap().remove(0);
+    record(&outbox, first.id, delivered(), at(60)).await;
+    let mut edits = Vec::new();
+    for group in ["e", "f", "g", "h"] {
+        let told = tell_of(&outbox, group, 1, &[(Part::Edit, group), (Part::Line, group)]).await;
+        edits.push(told.receipts()[0].id);
+    }
+    // An acceptance that has rewritten the edit, and adds a line which no snapshot from before it can show.
+    let mut acceptance = postgres::connect(place.database_url()).await;
+    sqlx::raw_sql("BEGIN").execute(&mut acceptance).await.unwrap();
+    let rewrite = sqlx::query("UPDATE outbox_delivery SET message = replace(message, 'g', 'newer') WHERE id = $1");
+    rewrite.bind(edits[2].0).execute(&mut acceptance).await.unwrap();
+    let line = sqlx::query(
+        "INSERT INTO outbox_delivery (room_id, txn_id, message, accepted_at, part, head_id)
+         SELECT room_id, 'new line', message, accepted_at, 'line', head_id FROM outbox_delivery WHERE id = $1",
+    );
+    line.bind(edits[2].0).execute(&mut acceptance).await.unwrap();
+    let digest = outbox.claim_due(at(120), 1, &folding()).await.unwrap().remove(0);
+    sqlx::raw_sql("COMMIT").execute(&mut acceptance).await.unwrap();
+    assert_eq!(digest.members, 4);
+    for (at, edit) in edits.iter().enumerate() {
+        let state = outbox.show(*edit).await.unwrap().unwrap().state;
+        let is_in_hand = at == 2;
+        assert_eq!(state == DeliveryState::Folded, !is_in_hand, "{at}: {state:?}");
+    }
+    record(&outbox, digest.id, delivered(), at(120)).await;
+    assert_eq!(show(&outbox, "$edit", 121).await.id, edits[2]);
 }
 
 #[tokio::test]
