@@ -5,6 +5,8 @@
 
 mod alert;
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use minijinja::Value;
@@ -63,21 +65,21 @@ impl<'a> Context<'a> {
         };
         fields.extend([
             ("source", Value::from(source)),
-            ("receiver", line(&n.receiver)),
+            ("receiver", self.line(&n.receiver)),
             ("status", n.status.as_str().into()),
             ("groupLabels", self.labels(&n.group_labels)),
             ("commonLabels", self.labels(&n.common_labels)),
             ("commonAnnotations", self.annotations(&n.common_annotations)),
-            ("externalURL", line(&n.external_url)),
-            ("groupKey", line(&n.group_key.0)),
+            ("externalURL", self.address(&n.external_url)),
+            ("groupKey", self.line(&n.group_key.0)),
             ("truncatedAlerts", n.truncated_alerts.into()),
             ("orgId", optional(n.org_id)),
-            ("version", line(&n.version)),
-            ("appVersion", line(&n.app_version)),
-            ("title", line(&n.title)),
-            ("state", line(&n.state)),
+            ("version", self.line(&n.version)),
+            ("appVersion", self.line(&n.app_version)),
+            ("title", self.line(&n.title)),
+            ("state", self.line(&n.state)),
             ("message", self.long(&n.message)),
-            ("notification_reason", line(&n.notification_reason)),
+            ("notification_reason", self.line(&n.notification_reason)),
             ("routeLabels", self.labels(&n.route_labels)),
         ]);
     }
@@ -222,8 +224,34 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Text that stays on one line.
+    fn line(&self, text: &str) -> Value {
+        match self.name(text) {
+            Cow::Borrowed(text) => Value::from(text),
+            Cow::Owned(text) => Value::from(text),
+        }
+    }
+
+    fn name<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let text = clean_line(text);
+        if self.limits.fold_labels && text.len() > FOLDED_ANNOTATION {
+            truncated(&text, FOLDED_ANNOTATION).into()
+        } else {
+            text
+        }
+    }
+
+    /// An address, which has no beginning that would lead anywhere: it is there, or where room is short and no browser would
+    /// open it, it is not.
+    fn address(&self, url: &str) -> Value {
+        if self.limits.fold_labels && url.len() > FOLDED_LINK {
+            return Value::from("");
+        }
+        Value::from(clean_line(url))
+    }
+
     fn labels(&self, labels: &Labels) -> Value {
-        Lookup::of(labels.iter().map(|(name, value)| (clean_line(name), self.label(value))))
+        Lookup::of(labels.iter().map(|(name, value)| (self.name(name), self.label(value))))
     }
 
     fn label(&self, value: &str) -> Value {
@@ -239,7 +267,7 @@ impl<'a> Context<'a> {
         Lookup::of(
             annotations
                 .iter()
-                .map(|(name, text)| (clean_line(name), self.long(text))),
+                .map(|(name, text)| (self.name(name), self.long(text))),
         )
     }
 
@@ -247,7 +275,7 @@ impl<'a> Context<'a> {
     fn label_list<'b>(&self, labels: impl Iterator<Item = (&'b String, &'b String)>) -> Value {
         let entry = |name: Value, value: Value| record([("name", name), ("value", value)]);
         let mut list: Vec<_> = labels
-            .map(|(name, value)| entry(line(name), self.label(value)))
+            .map(|(name, value)| entry(self.line(name), self.label(value)))
             .collect();
         if self.limits.fold_labels && list.len() > FOLDED_LABELS {
             let left_out = list.len() - FOLDED_LABELS;
@@ -280,11 +308,6 @@ impl<'a> Context<'a> {
             },
         )
     }
-}
-
-/// Text that stays on one line.
-fn line(text: &str) -> Value {
-    Value::from(clean_line(text))
 }
 
 fn optional(number: Option<i64>) -> Value {

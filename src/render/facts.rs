@@ -256,7 +256,7 @@ impl<'a> Facts<'a> {
 }
 
 /// A name as it fits into a line, whatever was sent as one.
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     truncated(&clean_line(text), LONGEST_NAME)
 }
 

@@ -7,8 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use minijinja::Value;
 
 use super::context::record;
-use super::facts::AlertFacts;
-use super::shield::clean_line;
+use super::facts::{AlertFacts, short};
 use crate::alert::AlertStatus;
 
 /// A list of names and values; empty where nothing is known.
@@ -34,7 +33,7 @@ fn list(values: Option<&BTreeMap<String, f64>>, status: AlertStatus) -> Value {
         .iter()
         // A query and its reduction to one number are the same number.
         .filter(|(_, value)| seen.insert(value.to_bits()))
-        .map(|(name, value)| record([("name", Value::from(clean_line(name))), ("value", Value::from(**value))]))
+        .map(|(name, value)| record([("name", Value::from(short(name))), ("value", Value::from(**value))]))
         .collect::<Vec<_>>()
         .into()
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use minijinja::Value;
 
-use super::{Context, line, optional};
+use super::{Context, optional};
 use crate::alert::Departure;
-use crate::render::facts::AlertFacts;
+use crate::render::facts::{AlertFacts, short};
 use crate::render::kind::Kind;
 use crate::render::shield::clean_line;
 use crate::render::values::{Fields, Lookup};
@@ -29,13 +29,13 @@ impl Context<'_> {
             ("annotations", self.annotations(&a.annotations)),
             ("startsAt", self.moment(a.starts_at)),
             ("endsAt", self.moment(a.ends_at)),
-            ("generatorURL", line(&a.generator_url)),
-            ("fingerprint", line(&a.fingerprint.0)),
-            ("silenceURL", line(&a.silence_url)),
-            ("dashboardURL", line(&a.dashboard_url)),
-            ("panelURL", line(&a.panel_url)),
-            ("imageURL", line(&a.image_url)),
-            ("ruleUID", line(&a.rule_uid)),
+            ("generatorURL", self.address(&a.generator_url)),
+            ("fingerprint", self.line(&a.fingerprint.0)),
+            ("silenceURL", self.address(&a.silence_url)),
+            ("dashboardURL", self.address(&a.dashboard_url)),
+            ("panelURL", self.address(&a.panel_url)),
+            ("imageURL", self.address(&a.image_url)),
+            ("ruleUID", self.line(&a.rule_uid)),
             ("values", lookup(a.values.as_ref())),
             ("valueString", self.long(&a.value_string)),
             ("orgId", optional(a.org_id)),
@@ -67,10 +67,10 @@ impl Context<'_> {
             ("error", self.long(annotation(&["Error"]))),
             (
                 "runbookURL",
-                line(annotation(&["runbook_url", "runbook", "runbookURL"])),
+                self.address(annotation(&["runbook_url", "runbook", "runbookURL"])),
             ),
-            ("reason", line(facts.reason())),
-            ("note", self.note(facts).into()),
+            ("reason", self.line(facts.reason())),
+            ("note", self.line(&self.note(facts))),
             ("since", self.moment(facts.alert.starts_at)),
             ("duration", optional(facts.seconds(self.facts.now))),
             ("differing", self.label_list(self.facts.differing(facts.alert))),
@@ -98,7 +98,7 @@ impl Context<'_> {
 
 fn lookup(values: Option<&BTreeMap<String, f64>>) -> Value {
     let values = values.into_iter().flatten();
-    Lookup::of(values.map(|(name, value)| (clean_line(name), *value)))
+    Lookup::of(values.map(|(name, value)| (Cow::Owned(short(name)), *value)))
 }
 
 /// Why the state is not simply what the query said, in words.

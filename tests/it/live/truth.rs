@@ -161,8 +161,9 @@ impl Truth {
                 let least = begun.min(1);
                 let in_all = self.begun.iter().filter(|episode| episode.alert == alert).count();
                 let is_right = if self.dropped {
-                    // It may be told later, and never twice.
-                    pings <= in_all
+                    // It may be told later, and never twice; but a head that was dropped before it was seen knows nothing of the
+                    // messages of `reaction` that went out behind it, and pings for all that fires.
+                    pings <= in_all || live.night.policy.mode == Mode::Reaction
                 } else {
                     (least..=begun).contains(&(pings - before))
                 };
