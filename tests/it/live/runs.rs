@@ -220,7 +220,7 @@ async fn drop_one(live: &Live, truth: &mut Truth, is_meant: fn(&Delivery) -> boo
         matches!(retried[0].result, RetryResult::Queued { .. })
     };
     truth.dropped |= !is_back;
-    truth.dropped_head |= !is_back && (row.part == Part::Head || row.members > 0);
+    truth.heads_dropped += usize::from(!is_back && (row.part == Part::Head || row.members > 0));
 }
 
 pub(super) fn on_a_runtime(test: impl Future<Output = ()>) {
