@@ -6,18 +6,22 @@
 
 mod door;
 mod flags;
+mod homeserver;
 pub mod routes;
+mod store;
 mod value;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 pub use self::door::DoorFlags;
 pub use self::flags::Flags;
+use self::homeserver::{hook, matrix};
 use self::routes::{Routes, RoutesSource};
+use self::store::{horizon, outbox};
 use self::value::Values;
 use crate::matrix::Access;
 use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
@@ -206,92 +210,6 @@ impl Settings {
     }
 }
 
-/// The webhook that stands in the place of homeserver, token and rooms, if one is set.
-fn hook(flags: &Flags, values: &mut Values) -> Option<Access> {
-    let url = values.secret(
-        ("--hook-url", "MATRIX_HOOK_URL"),
-        flags.hook_url.as_ref(),
-        flags.hook_url_file.as_deref(),
-    )?;
-    let token = flags.access_token.as_ref().map(ExposeSecret::expose_secret);
-    let others = [
-        (
-            "--home-server-url",
-            "MATRIX_HOME_SERVER_URL",
-            flags.home_server_url.as_deref(),
-        ),
-        ("--access-token", "MATRIX_ACCESS_TOKEN", token),
-        (
-            "--access-token-file",
-            "MATRIX_ACCESS_TOKEN_FILE",
-            flags.access_token_file.as_deref(),
-        ),
-        ("--default-room", "MATRIX_DEFAULT_ROOM", flags.default_room.as_deref()),
-        ("--routes-file", "RELAY_ROUTES_FILE", flags.routes_file.as_deref()),
-    ];
-    for (flag, variable, _) in others.iter().filter(|(_, _, value)| value::set(*value).is_some()) {
-        values.problems.push(format!(
-            "{flag} ({variable}) and --hook-url (MATRIX_HOOK_URL) are both set: a webhook leads to one room and needs no \
-             account; keep one of the two ways"
-        ));
-    }
-    let settings = matrix::HookSettings {
-        url,
-        request_timeout: matrix_timeout(flags, values),
-    };
-    if let Err(error) = settings.check() {
-        values
-            .problems
-            .push(format!("--hook-url (MATRIX_HOOK_URL) is not usable: {error}"));
-    }
-    Some(Access::Hook(settings))
-}
-
-fn matrix_timeout(flags: &Flags, values: &mut Values) -> Duration {
-    values.duration(
-        "--matrix-timeout",
-        "RELAY_MATRIX_TIMEOUT",
-        flags.matrix_timeout.as_deref(),
-        30,
-    )
-}
-
-fn matrix(flags: &Flags, values: &mut Values) -> Option<matrix::Settings> {
-    let home_server: Option<String> = values.required(
-        "--home-server-url",
-        "MATRIX_HOME_SERVER_URL",
-        flags.home_server_url.as_deref(),
-        "the homeserver's base URL (https://matrix.example.org) or its server name (example.org)",
-    );
-    let access_token = values.secret(
-        ("--access-token", "MATRIX_ACCESS_TOKEN"),
-        flags.access_token.as_ref(),
-        flags.access_token_file.as_deref(),
-    );
-    if access_token.is_none() {
-        values.missing(
-            "--access-token",
-            "MATRIX_ACCESS_TOKEN",
-            "the bot's access token; the README says how to get one that lasts",
-        );
-    }
-    let request_timeout = matrix_timeout(flags, values);
-    let settings = matrix::Settings {
-        home_server: home_server?,
-        access_token: access_token?,
-        request_timeout,
-    };
-    let problem = match settings.check() {
-        Ok(()) => return Some(settings),
-        Err(error @ matrix::SetupError::HomeServer(_)) => {
-            format!("--home-server-url (MATRIX_HOME_SERVER_URL) is not usable: {error}")
-        }
-        Err(error) => format!("--access-token (MATRIX_ACCESS_TOKEN) is not usable: {error}"),
-    };
-    values.problems.push(problem);
-    None
-}
-
 /// Everything but Matrix, with placeholders there.
 fn shared(flags: &Flags, values: &mut Values) -> Settings {
     let server = server(flags, values);
@@ -409,93 +327,5 @@ fn server(flags: &Flags, values: &mut Values) -> ServerSettings {
             flags.shutdown_grace.as_deref(),
             10,
         ),
-    }
-}
-
-fn horizon(flags: &Flags, values: &mut Values) -> Duration {
-    let given = flags.retry_horizon.as_deref();
-    values.duration("--retry-horizon", "RELAY_RETRY_HORIZON", given, 24 * 3600)
-}
-
-/// Not shorter than what is tried again, or comes again, may take: it is about its group all that time.
-fn keep_groups(flags: &Flags, repeat_window: Duration, values: &mut Values) -> Duration {
-    let least = horizon(flags, values).max(repeat_window);
-    let month = Duration::from_hours(30 * 24).max(least);
-    let given = flags.keep_groups.as_deref();
-    let keep = values.duration("--keep-groups", "RELAY_KEEP_GROUPS", given, month.as_secs());
-    if keep < least {
-        values.problems.push(
-            "--keep-groups (RELAY_KEEP_GROUPS) is not usable: it has to be as long as RELAY_RETRY_HORIZON and \
-             RELAY_REPEAT_WINDOW at least"
-                .to_owned(),
-        );
-    }
-    keep
-}
-
-fn outbox(flags: &Flags, values: &mut Values) -> outbox::Settings {
-    let repeat_window = values.duration(
-        "--repeat-window",
-        "RELAY_REPEAT_WINDOW",
-        flags.repeat_window.as_deref(),
-        90,
-    );
-    let week = 7 * 24 * 3600;
-    let database_url = values.secret(
-        ("--database-url", "RELAY_DATABASE_URL"),
-        flags.database_url.as_ref(),
-        flags.database_url_file.as_deref(),
-    );
-    let is_postgres = |url: &SecretString| {
-        let url = url::Url::parse(url.expose_secret());
-        url.is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql"))
-    };
-    if database_url.as_ref().is_some_and(|url| !is_postgres(url)) {
-        values.problems.push(
-            "--database-url (RELAY_DATABASE_URL) is not usable: it needs the form postgres://user:password@host/database; \
-             characters such as `/` and `@` in a password are written `%2F` and `%40`"
-                .to_owned(),
-        );
-    }
-    outbox::Settings {
-        data_dir: PathBuf::from(value::set(flags.data_dir.as_deref()).unwrap_or("data")),
-        database_url,
-        repeat_window,
-        keep_delivered: values.duration(
-            "--keep-delivered",
-            "RELAY_KEEP_DELIVERED",
-            flags.keep_delivered.as_deref(),
-            week,
-        ),
-        keep_groups: keep_groups(flags, repeat_window, values),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_group_is_remembered_as_long_as_its_messages_are_tried() {
-        let read = |keep: Option<&str>, horizon: &str| {
-            let flags = Flags {
-                keep_groups: keep.map(str::to_owned),
-                retry_horizon: Some(horizon.to_owned()),
-                ..Flags::default()
-            };
-            let mut values = Values::default();
-            (
-                outbox(&flags, &mut values).keep_groups.as_secs() / 3600,
-                values.problems,
-            )
-        };
-        assert_eq!(read(Some("24h"), "24h"), (24, vec![]));
-        assert_eq!(read(None, "24h"), (30 * 24, vec![]));
-        assert_eq!(read(None, "60d"), (60 * 24, vec![]));
-        let (_, problems) = read(Some("23h"), "24h");
-        assert!(
-            problems[0].starts_with("--keep-groups (RELAY_KEEP_GROUPS)"),
-            "{problems:?}"
-        );
     }
 }
