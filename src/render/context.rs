@@ -226,10 +226,7 @@ impl<'a> Context<'a> {
 
     /// Text that stays on one line.
     fn line(&self, text: &str) -> Value {
-        match self.name(text) {
-            Cow::Borrowed(text) => Value::from(text),
-            Cow::Owned(text) => Value::from(text),
-        }
+        Value::from(self.name(text))
     }
 
     fn name<'t>(&self, text: &'t str) -> Cow<'t, str> {
