@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::group;
 use crate::outbox::plan::{NewRow, Plan, receipts};
@@ -15,10 +15,10 @@ const REMEMBER: &str = "
     INSERT INTO repeat (key, accepted_at, receipts) VALUES (?1, ?2, ?3)
     ON CONFLICT (key) DO UPDATE SET accepted_at = excluded.accepted_at, receipts = excluded.receipts";
 
-const TAKE_POSITION: &str = "
-    INSERT INTO room (address, tail) VALUES (?1, 1)
-    ON CONFLICT (address) DO UPDATE SET tail = tail + 1
-    RETURNING id, tail";
+/// Two statements, because `RETURNING` makes a table of its own each time.
+const TAKE_POSITION: &str = "UPDATE room SET tail = tail + 1 WHERE address = ?1";
+const NEW_ROOM: &str = "INSERT INTO room (address, tail) VALUES (?1, 1)";
+const POSITION: &str = "SELECT id, tail FROM room WHERE address = ?1";
 
 const INSERT: &str = "
     INSERT INTO delivery (room_id, position, txn_id, message, accepted_at, starts_at, part, reaction, head_id, gives_way)
@@ -108,7 +108,9 @@ fn insert(connection: &Connection, new: &NewRow) -> Result<DeliveryId, OutboxErr
 
 /// The room, made if it is new, and the next position at its tail.
 pub(super) fn take_position(connection: &Connection, address: &str) -> Result<(i64, i64), OutboxError> {
-    Ok(connection
-        .prepare_cached(TAKE_POSITION)?
-        .query_row([address], |row| Ok((row.get(0)?, row.get(1)?)))?)
+    if connection.prepare_cached(TAKE_POSITION)?.execute([address])? == 0 {
+        connection.prepare_cached(NEW_ROOM)?.execute([address])?;
+    }
+    let position = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    Ok(connection.prepare_cached(POSITION)?.query_row([address], position)?)
 }

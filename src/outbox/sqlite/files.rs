@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("003.sql"),
     include_str!("004.sql"),
     include_str!("005.sql"),
+    include_str!("006.sql"),
 ];
 
 /// How long a statement waits for another process, such as an operator's command.
@@ -144,4 +145,56 @@ fn version(connection: &Connection) -> Result<i64, OutboxError> {
 
 fn known_version() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::HeadStanding;
+    use crate::outbox::sqlite::group;
+
+    #[test]
+    fn what_an_older_relay_knew_of_a_group_stays_known() {
+        let directory = tempfile::tempdir().unwrap();
+        let _lock = take_directory(directory.path()).unwrap();
+        let mut connection = open_writer(directory.path()).unwrap();
+        for step in &MIGRATIONS[..5] {
+            connection.execute_batch(step).unwrap();
+        }
+        let rows = "
+            INSERT INTO head (id, event_id) VALUES ('h', '$event');
+            INSERT INTO alert_group (key, version, state, head_id, changed_at) VALUES ('a', 3, '{}', 'h', 7), ('b', 1, '', NULL, 5);
+            PRAGMA user_version = 5;";
+        connection.execute_batch(rows).unwrap();
+        migrate(&mut connection).unwrap();
+        let known = group::known(&connection, &["a".to_owned(), "b".to_owned(), "c".to_owned()]).unwrap();
+        assert_eq!((known.len(), known["a"].version, &*known["a"].state), (2, 3, "{}"));
+        assert_eq!(known["a"].head, HeadStanding::Present);
+        let broken: i64 = connection
+            .query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(broken, 0);
+    }
+
+    /// They come from a file that a build may miss without failing.
+    #[test]
+    fn sqlite_is_compiled_as_this_project_asks() {
+        let connection = Connection::open_in_memory().unwrap();
+        let mut options = connection
+            .prepare("SELECT compile_options FROM pragma_compile_options")
+            .unwrap();
+        let options: Vec<String> = options
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        assert!(
+            options.iter().any(|option| option == "DEFAULT_MEMSTATUS=0"),
+            "{options:?}"
+        );
+        assert!(
+            options.iter().all(|option| option != "ENABLE_MEMORY_MANAGEMENT"),
+            "{options:?}"
+        );
+    }
 }
