@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use grafana_matrix_relay::alert::{Alert, AlertStatus, Notification};
 use grafana_matrix_relay::message::TemplateName;
-use grafana_matrix_relay::render::{Renderer, Settings};
+use grafana_matrix_relay::render::{Isolation, Renderer, Settings};
 use grafana_matrix_relay::{intake::parse, samples};
 use jiff::{Timestamp, tz::TimeZone};
 use minijinja::syntax::SyntaxConfig;
@@ -38,6 +38,7 @@ fn main() {
     let renderer = Renderer::open(&Settings {
         templates_dir: None,
         time_zone: TimeZone::UTC,
+        isolation: Isolation::None,
     });
     let now: Timestamp = samples::NOW.parse().unwrap();
     let bare = Bare::new(&renderer);

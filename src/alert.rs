@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Label or annotation names with their values, sorted by name.
 pub type Labels = BTreeMap<String, String>;
 
 /// Whether an alert, or a whole group, is firing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AlertStatus {
     /// The condition holds now.
@@ -40,7 +40,7 @@ impl fmt::Display for AlertStatus {
 }
 
 /// Identity of an alert: stable for one label set, the same over its episodes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Fingerprint(pub String);
 
@@ -51,7 +51,7 @@ impl fmt::Display for Fingerprint {
 }
 
 /// Identity of an alert group: the route that matched and its group labels, as the sender spells them.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct GroupKey(pub String);
 
@@ -93,7 +93,7 @@ impl AlertState {
 }
 
 /// Why an alert is not reported any more, though nobody said that it is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Departure {
     /// The sender does not list it any more.
     Unlisted,
@@ -102,7 +102,7 @@ pub enum Departure {
 }
 
 /// Which program's format the notification came in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// Grafana's unified alerting (body version "1").
@@ -114,7 +114,7 @@ pub enum Source {
 }
 
 /// One webhook request: an alert group in its present state.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Notification {
     /// The format it came in.
@@ -158,7 +158,7 @@ pub struct Notification {
 }
 
 /// One member of a notification.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Alert {
     /// Whether this alert fires.
@@ -191,10 +191,10 @@ pub struct Alert {
     /// Query results by refID; `None` where the sender did not know them.
     pub values: Option<BTreeMap<String, f64>>,
     /// What a resolved alert last fired with, as far as the relay has seen it; never sent.
-    #[serde(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_values: Option<BTreeMap<String, f64>>,
     /// Why it is not reported any more, where the relay says so and not the sender; never sent.
-    #[serde(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub departed: Option<Departure>,
     /// Grafana's text form of the values.
     pub value_string: String,

@@ -294,6 +294,7 @@ fn rendering(flags: &Flags, values: &mut Values) -> (render::Settings, TemplateN
     let settings = render::Settings {
         templates_dir: Some(PathBuf::from(folder)),
         time_zone: values.time_zone(flags.timezone.as_deref()),
+        isolation: render::Isolation::own_program(),
     };
     (settings, template.unwrap_or_default())
 }

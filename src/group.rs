@@ -43,6 +43,7 @@ mod tests;
 use std::collections::HashSet;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use self::judge::Verdict;
 use self::state::Known;
@@ -53,7 +54,7 @@ use crate::alert::{Alert, AlertStatus, Departure, Notification};
 pub const LATE: SignedDuration = SignedDuration::from_mins(1);
 
 /// What kind of news a notification is for its group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum News {
     /// The group begins: it was not known, or all of it was over.
     Begins,
@@ -65,7 +66,7 @@ pub enum News {
 }
 
 /// What a notification changes.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Change {
     /// Of which kind it is. The lists are those of [`News::Changed`]; a group that begins is all new.
     pub news: News,

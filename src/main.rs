@@ -4,9 +4,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use grafana_matrix_relay::cli::{self, Cli};
-use grafana_matrix_relay::telemetry;
+use grafana_matrix_relay::{render, telemetry};
 
 fn main() -> ExitCode {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|command| command == render::SANDBOX_COMMAND)
+    {
+        return render::serve_sandbox();
+    }
     // Before any thread exists, because it sets variables of the process.
     // Only that of the working directory: one further up belongs to something else, and may hold another bot's token.
     let dotenv = dotenvy::from_path(".env");

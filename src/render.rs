@@ -9,7 +9,6 @@
 //! template that does not work gives way to the last one that did, and a panic to a bare list; nothing from an alert is ever read as Markdown, HTML
 //! or a mention; every message fits into an event. It knows no rooms, no network and no clock.
 
-mod bench;
 mod budget;
 mod compose;
 mod context;
@@ -30,6 +29,7 @@ mod problem;
 mod readable;
 mod readings;
 pub mod reference;
+mod sandbox;
 mod severity;
 mod shield;
 mod trial;
@@ -51,12 +51,14 @@ pub use preview::{Desk, Diagnostic, Draft, Gravity, Preview};
 pub use problem::TemplateProblem;
 pub(crate) use problem::nearest;
 pub use readable::Markdown;
+pub use sandbox::{COMMAND as SANDBOX_COMMAND, Isolation, serve as serve_sandbox};
 
 use crate::alert::Notification;
 use crate::group::Change;
 use crate::message::{RenderedMessage, TemplateName};
 use facts::Facts;
 use library::Library;
+use sandbox::Sandboxes;
 
 /// What the operator decides.
 #[derive(Debug, Clone)]
@@ -65,6 +67,8 @@ pub struct Settings {
     pub templates_dir: Option<PathBuf>,
     /// The zone in which times are written.
     pub time_zone: TimeZone,
+    /// Where templates run that are not built in.
+    pub isolation: Isolation,
 }
 
 impl Settings {
@@ -112,6 +116,7 @@ struct Inner {
     library: ArcSwap<Library>,
     /// The built-in templates, which always work.
     fallback: Library,
+    sandboxes: Sandboxes,
     watch: Mutex<folder::Watch>,
     version: AtomicU64,
 }
@@ -121,11 +126,13 @@ impl Renderer {
     pub fn open(settings: &Settings) -> Self {
         let fallback = Library::embedded();
         let mut watch = folder::Watch::new(settings.templates_dir.clone());
-        let library = Library::load(&watch.read_now(), &fallback);
+        let sandboxes = Sandboxes::new(&settings.isolation);
+        let library = Library::load(&watch.read_now(), &fallback, &sandboxes);
         Self(Arc::new(Inner {
             settings: settings.clone(),
             library: ArcSwap::from_pointee(library),
             fallback,
+            sandboxes,
             watch: Mutex::new(watch),
             version: AtomicU64::new(0),
         }))
@@ -175,12 +182,13 @@ impl Renderer {
     /// Looks at the folder once, at `now`, and takes in what has changed and come to rest; to be called a few times a
     /// second.
     pub fn reload(&self, now: SystemTime) -> ReloadOutcome {
+        self.0.sandboxes.tidy();
         let mut watch = self.0.watch.lock().unwrap_or_else(PoisonError::into_inner);
         match watch.look(now) {
             folder::Look::Unchanged => ReloadOutcome::Unchanged,
             folder::Look::Settling => ReloadOutcome::Settling,
             folder::Look::Changed(files) => {
-                let library = Library::load(&files, &self.0.library.load());
+                let library = Library::load(&files, &self.0.library.load(), &self.0.sandboxes);
                 let problems = library.problems.clone();
                 self.0.library.store(Arc::new(library));
                 self.0.version.fetch_add(1, Ordering::Relaxed);
@@ -241,11 +249,6 @@ impl Renderer {
     /// Whether a template may be run that is not built in, which may take seconds.
     pub fn may_take_long(&self) -> bool {
         !self.0.library.load().is_built_in()
-    }
-
-    /// How many renderings nobody waits for any more although they have not ended; they compute until the relay ends.
-    pub fn left_behind() -> usize {
-        bench::left_behind()
     }
 
     /// Some files replaced by drafts of them.

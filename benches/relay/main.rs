@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use grafana_matrix_relay::intake::parse;
 use grafana_matrix_relay::message::TemplateName;
-use grafana_matrix_relay::render::{Renderer, Settings};
+use grafana_matrix_relay::render::{Isolation, Renderer, Settings};
 use grafana_matrix_relay::standin::{Homeserver, NewRoom};
 use jiff::Timestamp;
 use limit::Bare;
@@ -143,6 +143,7 @@ fn embedded() -> Settings {
     Settings {
         templates_dir: None,
         time_zone: jiff::tz::TimeZone::UTC,
+        isolation: Isolation::None,
     }
 }
 

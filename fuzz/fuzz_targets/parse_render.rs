@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use grafana_matrix_relay::intake::parse;
 use grafana_matrix_relay::message::{Mentions, TemplateName};
-use grafana_matrix_relay::render::{CONTENT_LIMIT, Renderer, Settings, content_size};
+use grafana_matrix_relay::render::{CONTENT_LIMIT, Isolation, Renderer, Settings, content_size};
 use grafana_matrix_relay::samples;
 use jiff::{Timestamp, tz::TimeZone};
 use libfuzzer_sys::{Corpus, fuzz_target};
@@ -17,6 +17,7 @@ static RENDERER: LazyLock<Renderer> = LazyLock::new(|| {
     Renderer::open(&Settings {
         templates_dir: None,
         time_zone: TimeZone::UTC,
+        isolation: Isolation::None,
     })
 });
 static TEMPLATES: LazyLock<Vec<TemplateName>> = LazyLock::new(|| RENDERER.names());

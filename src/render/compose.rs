@@ -29,7 +29,7 @@ pub(super) fn compose(
         ..Limits::NONE
     };
     loop {
-        let mut written = match engine.run(file, &Context::new(facts, zone, limits).build()) {
+        let mut written = match engine.run(file, &Context::new(facts, zone, limits)) {
             Ok(written) => written,
             Err(Failure::TooMuch(_)) if limits != limits.least() => {
                 limits = limits.least();

@@ -20,7 +20,7 @@ use super::values::{AlertList, Fields, Lookup, Moment, Which};
 use crate::alert::{Labels, Source};
 
 /// How much of a notification is shown: the rungs of the ladder that keeps a message below Matrix's limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Limits {
     /// Alerts, counted from the worst.
     pub(crate) alerts: usize,

@@ -1,31 +1,36 @@
-//! One compiled set of templates, and how one of them runs.
+//! One set of templates, and how one of them runs.
 //!
 //! Guarantees: a template has no way to files, network or clock, and what it may compute, allocate and write is counted.
-//! Values are printed shielded (see `shield`); `|safe` is the one visible way around. What the engine does not count is
-//! what lists take that are put into themselves dozens of times over: nobody waits for it for ever, because whatever is
-//! not built in runs at a `bench`, but a text of one (`list ~ ""`) takes memory meanwhile.
+//! Values are printed shielded (see `shield`); `|safe` is the one visible way around. What is built in is compiled and runs
+//! here; all else does so in a `sandbox`, which bounds what the engine does not count.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
-use minijinja::{AutoEscape, Environment, Output, OutputSpan, State, UndefinedBehavior, Value};
+use minijinja::{AutoEscape, Environment, Output, State, UndefinedBehavior, Value};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::bench::{Bench, Key, Refusal};
+use super::context::Context;
 use super::cost::{self, LONGEST_TEXT};
 use super::filters::{self, Directives, More};
 use super::library::{embedded, reached};
 use super::problem::{TemplateProblem, Trace, is_too_much};
 use super::reference;
+use super::sandbox::{Answer, Job, Key, Loaded, Refusal, Sandbox, Span, Told};
 use super::shield::shield_to;
 
 /// Instructions, and 64 bytes of data each: a quarter of a second of work and 32 MB at the very worst. The shipped templates
 /// take less than a twentieth of it for the largest notification.
 const FUEL: u64 = 500_000;
+
+/// More pieces of a text are not placed: a template that writes so many has other faults.
+const MOST_SPANS: usize = 100_000;
 
 /// Template texts by their path inside the folder.
 pub(crate) type Sources = BTreeMap<String, String>;
@@ -33,24 +38,35 @@ pub(crate) type Sources = BTreeMap<String, String>;
 /// See the module.
 #[derive(Clone)]
 pub(crate) struct Engine {
+    /// What runs here.
     env: Arc<Environment<'static>>,
     pub(crate) sources: Sources,
-    /// The names that each file uses and does not set.
-    free: BTreeMap<String, BTreeSet<String>>,
-    /// Files that are built in, as are all their parts: they need no bench.
+    /// The names that each file uses and does not set, for each file that compiles.
+    pub(crate) free: Free,
+    /// Files that are built in, as are all their parts: they need no sandbox.
     built_in: BTreeSet<String>,
-    /// Where all others run.
-    bench: &'static Bench,
+    /// Where all others run; nowhere else inside of one.
+    apart: Option<Apart>,
+}
+
+/// Names by file.
+type Free = BTreeMap<String, BTreeSet<String>>;
+
+#[derive(Clone)]
+struct Apart {
+    sandbox: Arc<Sandbox>,
+    /// Tells these sources from all others.
+    version: Key,
 }
 
 /// Why a template made nothing of a notification.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Failure {
     /// It wanted too much time or memory, or wrote too much; with less to show it may still work.
     TooMuch(Trace),
     /// It is wrong.
     Wrong(Trace),
-    /// It was not run to its end, and is not to be run again.
+    /// It was not run to its end, and is not to be run again soon.
     Refused(Trace),
 }
 
@@ -63,7 +79,7 @@ impl From<Failure> for Trace {
 }
 
 /// What a template made of a notification.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Written {
     /// With shielded values.
     pub(crate) markdown: String,
@@ -73,26 +89,25 @@ pub(crate) struct Written {
 }
 
 impl Engine {
-    /// Compiles everything at this bench; templates that do not compile, or take too long to, are reported and left out.
+    /// Compiles everything in this sandbox; templates that do not compile, or take too much to, are reported and left out.
     /// Those in `known` are known to compile.
     pub(crate) fn compile(
         mut sources: Sources,
         known: &Sources,
-        bench: &'static Bench,
+        sandbox: &Arc<Sandbox>,
     ) -> Result<(Self, Vec<TemplateProblem>), Refusal> {
         if built_in(&sources).len() == sources.len() {
-            return Ok(Self::compile_here(sources, bench));
+            return Ok(Self::compile_here(sources));
         }
         // One by one, because the engine computes what is constant, and what that takes is not bounded by the length.
         let mut refused = Vec::new();
         for (file, source) in sources.iter().filter(|(file, source)| known.get(*file) != Some(source)) {
-            let (name, text) = (file.clone(), source.clone());
-            let compiled = bench.run(
-                || digest([source.as_str()]),
-                move || drop(environment(Vec::new()).add_template_owned(name, text)),
-            );
-            match compiled {
-                Ok(()) => {}
+            let job = Job::Compile {
+                file: file.into(),
+                source: source.into(),
+            };
+            match sandbox.ask(digest([source.as_str()]), None, &job) {
+                Ok(_) => {}
                 Err(Refusal::Full) => return Err(Refusal::Full),
                 Err(refusal) => refused.push(refusal.problem(file)),
             }
@@ -100,63 +115,100 @@ impl Engine {
         for problem in &refused {
             sources.remove(&problem.file);
         }
-        let all = || digest(sources.values().map(String::as_str));
-        let compiling = sources.clone();
-        let (engine, mut problems) = bench.run(all, move || Self::compile_here(compiling, bench))?;
+        let version = digest(sources.iter().flat_map(|(file, source)| [file.as_str(), source]));
+        let job = Job::Load {
+            sources: Cow::Borrowed(&sources),
+        };
+        let Answer::Loaded { free, mut problems } = sandbox.ask(version, None, &job)? else {
+            return Err(Refusal::Broke);
+        };
+        let built_in = built_in(&sources);
+        let here = sources.iter().filter(|(file, _)| built_in.contains(*file));
+        let (env, _) = compiled(here, &sources);
         problems.append(&mut refused);
+        let engine = Self {
+            env: Arc::new(env),
+            free,
+            built_in,
+            sources,
+            apart: Some(Apart {
+                sandbox: Arc::clone(sandbox),
+                version,
+            }),
+        };
         Ok((engine, problems))
     }
 
-    /// The same without a bench, for what is built in.
-    pub(crate) fn compile_here(sources: Sources, bench: &'static Bench) -> (Self, Vec<TemplateProblem>) {
-        let mut env = environment(sources.values().cloned().collect());
-        let (mut problems, mut free) = (Vec::new(), BTreeMap::new());
-        for (file, source) in &sources {
-            if let Err(error) = env.add_template_owned(file.clone(), source.clone()) {
-                problems.push(TemplateProblem::from_error(file, &error));
-            } else if let Ok(template) = env.get_template(file) {
-                free.insert(file.clone(), template.undeclared_variables(false).into_iter().collect());
-            }
-        }
+    /// The same without a sandbox: for what is built in, and inside of one.
+    pub(crate) fn compile_here(sources: Sources) -> (Self, Vec<TemplateProblem>) {
+        let (env, problems) = compiled(&sources, &sources);
+        let names = |file: &String| -> Option<(String, BTreeSet<String>)> {
+            let template = env.get_template(file).ok()?;
+            Some((file.clone(), template.undeclared_variables(false).into_iter().collect()))
+        };
         let engine = Self {
+            free: sources.keys().filter_map(names).collect(),
             env: Arc::new(env),
             built_in: built_in(&sources),
             sources,
-            free,
-            bench,
+            apart: None,
         };
         (engine, problems)
     }
 
-    /// The same, to run at another bench.
-    pub(crate) fn at(&self, bench: &'static Bench) -> Self {
+    /// Compiles one file and keeps nothing of it.
+    pub(crate) fn compile_one(file: &str, source: &str) {
+        drop(environment(Vec::new()).add_template_owned(file.to_owned(), source.to_owned()));
+    }
+
+    /// The same, to run in another sandbox.
+    pub(crate) fn within(&self, sandbox: &Arc<Sandbox>) -> Self {
         let mut engine = self.clone();
-        engine.bench = bench;
+        if let Some(apart) = &mut engine.apart {
+            apart.sandbox = Arc::clone(sandbox);
+        }
         engine
     }
 
     /// Runs one template over a context.
-    pub(crate) fn run(&self, file: &str, context: &Value) -> Result<Written, Failure> {
-        let (env, name, context) = (Arc::clone(&self.env), file.to_owned(), context.clone());
-        let ran = self.at_bench(file, move || run(&env, &name, &context));
-        ran.unwrap_or_else(|refusal| Err(Failure::Refused(Trace::of(refusal.problem(file)))))
+    pub(crate) fn run(&self, file: &str, context: &Context<'_>) -> Result<Written, Failure> {
+        let Some(apart) = self.apart(file) else {
+            return run(&self.env, file, &context.build());
+        };
+        match self.ask(apart, file, &Job::Run(Told::new(file, context))) {
+            Ok(Answer::Ran(ran)) => ran,
+            Ok(_) => Err(Failure::Refused(Trace::of(Refusal::Broke.problem(file)))),
+            Err(refusal) => Err(Failure::Refused(Trace::of(refusal.problem(file)))),
+        }
     }
 
     /// Runs a template and keeps which part of the output came from where.
-    pub(crate) fn run_with_spans(&self, file: &str, context: &Value) -> Option<(String, Vec<OutputSpan>)> {
-        let (env, name, context) = (Arc::clone(&self.env), file.to_owned(), context.clone());
-        let ran = self.at_bench(file, move || {
-            let template = env.get_template(&name).ok()?;
-            template.render_with_spans(context).ok()
-        });
-        ran.ok().flatten()
+    pub(crate) fn run_with_spans(&self, file: &str, context: &Context<'_>) -> Option<(String, Vec<Span>)> {
+        if let Some(apart) = self.apart(file) {
+            return match self.ask(apart, file, &Job::Spans(Told::new(file, context))) {
+                Ok(Answer::Spans(spans)) => spans,
+                _ => None,
+            };
+        }
+        let template = self.env.get_template(file).ok()?;
+        let (text, spans) = template.render_with_spans(context.build()).ok()?;
+        if text.len() > LONGEST_TEXT || spans.len() > MOST_SPANS {
+            return None;
+        }
+        Some((text, spans.iter().map(Span::from).collect()))
     }
 
-    fn at_bench<T: Send + 'static>(&self, file: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
-        if self.is_built_in(file) {
-            return Ok(work());
-        }
-        self.bench.run(|| self.key(file), work)
+    fn ask(&self, apart: &Apart, file: &str, job: &Job<'_>) -> Result<Answer, Refusal> {
+        let loaded = Loaded {
+            version: &apart.version,
+            sources: &self.sources,
+        };
+        apart.sandbox.ask(self.key(file), Some(loaded), job)
+    }
+
+    /// Where a file runs, if it is not here.
+    fn apart(&self, file: &str) -> Option<&Apart> {
+        self.apart.as_ref().filter(|_| !self.is_built_in(file))
     }
 
     /// What a file and its parts are, as far as it names them.
@@ -166,7 +218,7 @@ impl Engine {
         digest([file].into_iter().chain(texts))
     }
 
-    /// Whether this file is built in together with all its parts, so that it needs no bench.
+    /// Whether this file is built in together with all its parts, so that it needs no sandbox.
     pub(crate) fn is_built_in(&self, file: &str) -> bool {
         self.built_in.contains(file)
     }
@@ -204,8 +256,23 @@ impl Engine {
 
     /// Whether there is a working template of that name.
     pub(crate) fn has(&self, file: &str) -> bool {
-        self.env.get_template(file).is_ok()
+        self.free.contains_key(file)
     }
+}
+
+/// These templates in an environment, and what does not compile. `all` are the texts in which people may be named.
+fn compiled<'s>(
+    sources: impl IntoIterator<Item = (&'s String, &'s String)>,
+    all: &Sources,
+) -> (Environment<'static>, Vec<TemplateProblem>) {
+    let mut env = environment(all.values().cloned().collect());
+    let mut problems = Vec::new();
+    for (file, source) in sources {
+        if let Err(error) = env.add_template_owned(file.clone(), source.clone()) {
+            problems.push(TemplateProblem::from_error(file, &error));
+        }
+    }
+    (env, problems)
 }
 
 fn digest<'t>(texts: impl IntoIterator<Item = &'t str>) -> Key {
@@ -229,7 +296,6 @@ fn built_in(sources: &Sources) -> BTreeSet<String> {
         .collect()
 }
 
-/// Everything that comes of it is dropped in here, but for texts.
 fn run(env: &Environment<'_>, file: &str, context: &Value) -> Result<Written, Failure> {
     let failure = |error: minijinja::Error| {
         let trace = Trace::from_error(file, &error);

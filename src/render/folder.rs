@@ -18,7 +18,7 @@ use self::scan::Scan;
 use super::engine::Sources;
 use super::problem::TemplateProblem;
 
-/// A larger file is not read. The deepest that fits into it also fits into the stack of a `bench`.
+/// A larger file is not read. The deepest that fits into it also fits into the stack of a `sandbox`.
 pub(super) const LARGEST_FILE: usize = 64 * 1024;
 
 /// A file that was changed this recently may be half written. Longer, and a saved one would not be in use within a second.

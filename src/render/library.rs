@@ -6,12 +6,13 @@ mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use self::settle::{Edit, Edits};
-use super::bench::{DRAFTS, IN_USE, TRIALS};
 use super::engine::{Engine, Sources};
 use super::folder::Files;
 use super::problem::TemplateProblem;
+use super::sandbox::{Sandbox, Sandboxes};
 use crate::message::TemplateName;
 
 const EMBEDDED: &[(&str, &str)] = &[
@@ -64,7 +65,7 @@ impl Library {
         let sources = embedded()
             .map(|(file, source)| (file.to_owned(), source.to_owned()))
             .collect();
-        let (engine, problems) = Engine::compile_here(sources, &IN_USE);
+        let (engine, problems) = Engine::compile_here(sources);
         Self {
             engine,
             problems,
@@ -75,7 +76,7 @@ impl Library {
     }
 
     /// What the folder holds; in place of what does not work, what `before` holds.
-    pub(super) fn load(files: &Files, before: &Self) -> Self {
+    pub(super) fn load(files: &Files, before: &Self, sandboxes: &Sandboxes) -> Self {
         let mut problems = files.problems.clone();
         let mut edits: Edits = before
             .engine
@@ -102,8 +103,9 @@ impl Library {
                 None => edits.entry(file.clone()).or_default().new = Some(source.clone()),
             }
         }
-        let (engine, problems) = settle::settle(edits, problems, &before.engine, &TRIALS);
-        let engine = engine.at(&IN_USE);
+        let (engine, problems) = settle::settle(edits, problems, &before.engine, &sandboxes.trials);
+        let engine = engine.within(&sandboxes.in_use);
+        sandboxes.in_use.take_over(&sandboxes.trials);
         let stand_ins = stand_ins(files, before, &engine, &problems);
         Self {
             engine,
@@ -120,7 +122,7 @@ impl Library {
     }
 
     /// What would be wrong with these files if they were saved as they are.
-    pub(super) fn refusals(&self, drafts: &Sources) -> Vec<TemplateProblem> {
+    pub(super) fn refusals(&self, drafts: &Sources, sandbox: &Arc<Sandbox>) -> Vec<TemplateProblem> {
         let mut problems = Vec::new();
         let sources = self.engine.sources.iter();
         let mut edits: Edits = sources
@@ -132,7 +134,7 @@ impl Library {
                 None => edits.entry(file.clone()).or_default().new = Some(source.clone()),
             }
         }
-        let (_, mut problems) = settle::settle(edits, problems, &self.engine, &DRAFTS);
+        let (_, mut problems) = settle::settle(edits, problems, &self.engine, sandbox);
         problems.retain(|problem| drafts.contains_key(&problem.file));
         problems
     }

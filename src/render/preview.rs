@@ -6,9 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use minijinja::{OutputSpan, OutputSpanKind};
 
-use super::bench::DRAFTS;
 use super::context::{Context, Limits};
 use super::engine::{Engine, Sources};
 use super::facts::Facts;
@@ -16,6 +14,7 @@ use super::folder::{self, LARGEST_FILE};
 use super::library::{Library, reached};
 use super::markdown;
 use super::problem::{self, TemplateProblem};
+use super::sandbox::Span;
 use super::{Rendered, Renderer, compose, reference};
 use crate::alert::Notification;
 use crate::group::Change;
@@ -97,7 +96,8 @@ impl Desk {
             let draft = drafts.iter().find(|draft| draft.file == file);
             draft.is_some_and(|draft| library.on_disk.get(file).is_none_or(|text| text != draft.source))
         };
-        let in_use = || library.engine.at(&DRAFTS);
+        let sandbox = &renderer.0.sandboxes.drafts;
+        let in_use = || library.engine.within(sandbox);
         let mut known: Vec<_> = library
             .problems
             .iter()
@@ -108,7 +108,7 @@ impl Desk {
         let (engine, broken) = if sources == library.engine.sources {
             (in_use(), Vec::new())
         } else {
-            Engine::compile(sources, &library.engine.sources, &DRAFTS).unwrap_or_else(|refusal| {
+            Engine::compile(sources, &library.engine.sources, sandbox).unwrap_or_else(|refusal| {
                 known.extend(drafts.iter().map(|draft| refusal.problem(draft.file)));
                 (in_use(), Vec::new())
             })
@@ -138,7 +138,7 @@ impl Desk {
         if self.changed.is_empty() {
             return;
         }
-        for problem in self.library.refusals(&self.changed) {
+        for problem in self.library.refusals(&self.changed, &self.renderer.0.sandboxes.drafts) {
             let is_said = |one: &Diagnostic| {
                 let said = &one.problem;
                 one.gravity == Gravity::Error && (&said.file, said.line) == (&problem.file, problem.line)
@@ -254,11 +254,13 @@ impl Remarks {
                 },
             );
         };
-        let context = Context::new(facts, zone, Limits::NONE).build();
+        let context = Context::new(facts, zone, Limits::NONE);
         let (text, spans) = engine.run_with_spans(file, &context).unwrap_or_default();
         let place = |at: usize| {
-            let span = spans.iter().find(|span| span.output_range().contains(&at));
-            span.map_or((file, None), |span| (span.name(), Some(line_of(span, &text, at))))
+            let span = spans.iter().find(|span| span.bytes.contains(&at));
+            span.map_or((file, None), |span| {
+                (span.file.as_str(), Some(line_of(span, &text, at)))
+            })
         };
         // The steps by which what is built in becomes shorter are as they are meant to be.
         let too_long = if engine.is_built_in(file) {
@@ -303,23 +305,19 @@ impl Remarks {
 }
 
 /// The line that wrote most of the output, with its file.
-fn longest(spans: &[OutputSpan]) -> Option<(&str, Option<usize>)> {
+fn longest(spans: &[Span]) -> Option<(&str, Option<usize>)> {
     let mut written: BTreeMap<(&str, usize), usize> = BTreeMap::new();
     for span in spans {
-        *written.entry((span.name(), span.line())).or_default() += span.output_range().len();
+        *written.entry((&span.file, span.line)).or_default() += span.bytes.len();
     }
     let (place, _) = written.into_iter().max_by_key(|(_, bytes)| *bytes)?;
     Some((place.0, Some(place.1)))
 }
 
 /// The line of the template that wrote this byte of the output.
-fn line_of(span: &OutputSpan, text: &str, at: usize) -> usize {
-    let before = &text[span.output_range().start..at];
+fn line_of(span: &Span, text: &str, at: usize) -> usize {
+    let before = &text[span.bytes.start..at];
     // The template's own text has the same line breaks as its output; a value's are its own.
-    let breaks = if span.kind() == OutputSpanKind::Raw {
-        before.matches('\n').count()
-    } else {
-        0
-    };
-    span.line() + breaks
+    let breaks = if span.is_own { before.matches('\n').count() } else { 0 };
+    span.line + breaks
 }

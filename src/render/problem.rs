@@ -12,7 +12,7 @@ use super::reference;
 const LONGEST_MESSAGE: usize = 400;
 
 /// Something that keeps a template, or one rendering of it, from working.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TemplateProblem {
     /// The file, as its path inside the templates folder.
     pub file: String,
@@ -57,7 +57,7 @@ impl TemplateProblem {
 }
 
 /// A problem, and the way to it: a part that is put to a wrong use fails in itself, and whoever includes it is to blame.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Trace {
     pub(crate) problem: TemplateProblem,
     /// The files with their lines: where it came to light first, the template that was rendered last.

@@ -247,13 +247,14 @@ mod tests {
     use super::*;
     use crate::alert::Alert;
     use crate::message::TemplateName;
-    use crate::render::{Renderer, Settings, trial};
+    use crate::render::{Isolation, Renderer, Settings, trial};
 
     /// How often names are compared to render a notification whose alerts `grow` to a size.
     fn compared(template: &str, size: usize, grow: impl Fn(&mut Vec<Alert>, usize)) -> usize {
         let renderer = Renderer::open(&Settings {
             templates_dir: None,
             time_zone: TimeZone::UTC,
+            isolation: Isolation::None,
         });
         let template: TemplateName = template.parse().unwrap();
         let mut notification = trial::notifications().remove(0);

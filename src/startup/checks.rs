@@ -124,13 +124,7 @@ impl Parts {
 
     fn templates(&self) -> Check {
         let problems = self.template_problems();
-        let mut lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        let left_behind = Renderer::left_behind();
-        if left_behind > 0 {
-            lines.push(format!(
-                "templates that took too much time and are still at it: {left_behind}; a restart ends them"
-            ));
-        }
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         let reason = (!lines.is_empty()).then(|| lines.join("; "));
         Check {
             name: "templates",

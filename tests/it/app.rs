@@ -7,6 +7,8 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::isolation;
+
 pub(crate) struct App {
     pub(crate) homeserver: RunningHomeserver,
     pub(crate) room: String,
@@ -42,9 +44,9 @@ impl App {
             ..Flags::default()
         };
         change(&mut flags);
-        let relay = startup::start(Settings::from_flags(&flags).unwrap(), None)
-            .await
-            .unwrap();
+        let mut settings = Settings::from_flags(&flags).unwrap();
+        settings.render.isolation = isolation();
+        let relay = startup::start(settings, None).await.unwrap();
         Self {
             homeserver: running,
             room,

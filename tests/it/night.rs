@@ -20,7 +20,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::postgres;
+use crate::support::{isolation, postgres};
 
 pub(crate) struct Night {
     pub(crate) homeserver: RunningHomeserver,
@@ -129,6 +129,7 @@ impl Night {
             renderer: Renderer::open(&render::Settings {
                 templates_dir: Some(templates),
                 time_zone: jiff::tz::TimeZone::UTC,
+                isolation: isolation(),
             }),
             worker,
             courier,

@@ -10,6 +10,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tempfile::TempDir;
 
+use crate::support::isolation;
+
 mod change;
 mod deep;
 mod escape;
@@ -17,6 +19,7 @@ mod limits;
 mod reach;
 mod reference;
 mod reload;
+mod sandbox;
 mod templates;
 
 /// A renderer with nothing but the built-in templates.
@@ -24,6 +27,7 @@ fn built_in() -> Renderer {
     Renderer::open(&Settings {
         templates_dir: None,
         time_zone: TimeZone::UTC,
+        isolation: isolation(),
     })
 }
 
@@ -51,6 +55,7 @@ fn settings(dir: &Path) -> Settings {
     Settings {
         templates_dir: Some(dir.to_owned()),
         time_zone: TimeZone::UTC,
+        isolation: isolation(),
     }
 }
 

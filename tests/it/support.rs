@@ -12,3 +12,8 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod relay;
 pub(crate) mod synapse;
+
+/// Templates run in processes of the relay's program, which a test's own is not.
+pub(crate) fn isolation() -> grafana_matrix_relay::render::Isolation {
+    grafana_matrix_relay::render::Isolation::Process(env!("CARGO_BIN_EXE_grafana-matrix-relay").into())
+}

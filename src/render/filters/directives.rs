@@ -15,12 +15,14 @@ use crate::render::shield::shield;
 use crate::render::values::{AlertList, Which};
 
 /// Collected while a template renders; see the module.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Directives {
     pub(crate) msgtype: Option<MsgType>,
     pub(crate) mentions: Mentions,
     /// Whether the template itself said how many alerts are left out.
     pub(crate) said_more: bool,
+    /// Of no use any more once the template has run.
+    #[serde(skip)]
     shown: Vec<(Which, usize)>,
 }
 

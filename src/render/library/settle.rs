@@ -5,16 +5,16 @@
 //! that includes it, the one is to blame that was edited.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use minijinja::Value;
 
 use super::{entry_name, reached};
-use crate::render::bench::{Bench, Refusal};
 use crate::render::context::{Context, Limits};
 use crate::render::engine::{Engine, Failure, Sources};
 use crate::render::facts::Facts;
 use crate::render::problem::{TemplateProblem, Trace};
+use crate::render::sandbox::{Refusal, Sandbox};
 use crate::render::trial;
 
 /// How many edits that were taken back are tried once more by themselves.
@@ -50,17 +50,17 @@ impl Edit {
 /// All files by their paths.
 pub(super) type Edits = BTreeMap<String, Edit>;
 
-/// The templates with as many of the edits as work, tried at this bench, and what is wrong with the others. `before` is
+/// The templates with as many of the edits as work, tried in this sandbox, and what is wrong with the others. `before` is
 /// what was in use.
 pub(super) fn settle(
     mut edits: Edits,
     mut problems: Vec<TemplateProblem>,
     before: &Engine,
-    bench: &'static Bench,
+    sandbox: &Arc<Sandbox>,
 ) -> (Engine, Vec<TemplateProblem>) {
     let mut taken_back: Vec<(String, Option<String>)> = Vec::new();
     let mut engine = loop {
-        let (engine, broken) = match tried(&edits, before, bench) {
+        let (engine, broken) = match tried(&edits, before, sandbox) {
             Ok(tried) => tried,
             Err(refusal) => {
                 let edited = edits.iter().filter(|(_, edit)| edit.is_edited());
@@ -90,7 +90,7 @@ pub(super) fn settle(
             &mut problems,
             &taken_back.into_iter().collect(),
             before,
-            bench,
+            sandbox,
         );
     }
     (engine, problems)
@@ -104,7 +104,7 @@ fn second_chances(
     problems: &mut Vec<TemplateProblem>,
     taken_back: &BTreeMap<String, Option<String>>,
     before: &Engine,
-    bench: &'static Bench,
+    sandbox: &Arc<Sandbox>,
 ) {
     let mut wanted = engine.sources.clone();
     wanted.extend(
@@ -131,7 +131,7 @@ fn second_chances(
                 edit.new.clone_from(&taken_back[*file]);
             }
         }
-        let Ok((works, broken)) = tried(&again, before, bench) else {
+        let Ok((works, broken)) = tried(&again, before, sandbox) else {
             break;
         };
         if broken.is_empty() {
@@ -168,17 +168,18 @@ fn blame(edits: &Edits, trace: &Trace) -> Vec<TemplateProblem> {
 }
 
 /// The templates with all edits, and the first failure of each file that is broken or fails in a trial.
-fn tried(edits: &Edits, before: &Engine, bench: &'static Bench) -> Result<(Engine, Vec<Trace>), Refusal> {
+fn tried(edits: &Edits, before: &Engine, sandbox: &Arc<Sandbox>) -> Result<(Engine, Vec<Trace>), Refusal> {
     let newest = edits
         .iter()
         .filter_map(|(file, edit)| Some((file.clone(), edit.new.clone()?)));
-    let (engine, broken) = Engine::compile(newest.collect::<Sources>(), &before.sources, bench)?;
+    let (engine, broken) = Engine::compile(newest.collect::<Sources>(), &before.sources, sandbox)?;
     let broken: Vec<_> = broken.into_iter().map(Trace::of).collect();
     let broken = if broken.is_empty() { try_out(&engine) } else { broken };
     Ok((engine, broken))
 }
 
-/// Runs every template that can be chosen over the trials; the first failure of each.
+/// Runs every template that can be chosen over the trials; the first failure of each. What is built in word for word, with
+/// all its parts, has survived them.
 fn try_out(engine: &Engine) -> Vec<Trace> {
     let notifications = trial::notifications();
     let wholes = notifications
@@ -188,14 +189,13 @@ fn try_out(engine: &Engine) -> Vec<Trace> {
     let of_changes = changes
         .iter()
         .map(|(notification, change)| Facts::of_change(notification, change, trial::now()));
-    let contexts: Vec<Value> = wholes
-        .chain(of_changes)
-        .map(|facts| Context::new(&facts, &TimeZone::UTC, Limits::NONE).build())
-        .collect();
+    let trials: Vec<Facts<'_>> = wholes.chain(of_changes).collect();
+    let zone = TimeZone::UTC;
     let first_failure = |file: &str| {
-        let mut contexts = contexts.iter().zip(trial::NAMES).enumerate();
-        contexts.find_map(|(before, (context, name))| {
-            let failure = engine.run(file, context).err()?;
+        let mut trials = trials.iter().zip(trial::NAMES).enumerate();
+        trials.find_map(|(before, (facts, name))| {
+            let context = Context::new(facts, &zone, Limits::NONE);
+            let failure = engine.run(file, &context).err()?;
             let is_last = matches!(failure, Failure::Refused(_));
             let mut trace = Trace::from(failure);
             if before > 0 {
@@ -206,10 +206,11 @@ fn try_out(engine: &Engine) -> Vec<Trace> {
         })
     };
     let mut failures = Vec::new();
-    for (trace, is_last) in entries(&engine.sources).filter_map(first_failure) {
+    let own = entries(&engine.sources).filter(|file| !engine.is_built_in(file));
+    for (trace, is_last) in own.filter_map(first_failure) {
         failures.push(trace);
         if is_last {
-            // Others may use the same part, and each would leave a thread behind.
+            // Others may use the same part, and each would take as long.
             break;
         }
     }

@@ -47,6 +47,47 @@ fn a_template_cannot_take_all_time_or_memory() {
     }
 }
 
+/// A list that is put into itself so often that no text of it ends.
+const ENDLESS: &str =
+    "{% set ns = namespace(x=['x' * 200]) %}{% for i in range(40) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}";
+
+#[test]
+fn a_text_without_end_takes_its_own_memory_and_no_more() {
+    let texts = [
+        "{% set text = ns.x ~ '' %}",
+        "{{ ns.x | string }}",
+        "{{ ns.x | upper }}",
+        "{{ '%s' | format(ns.x) }}",
+        "{{ [ns.x] | join }}",
+        "{% set text = ('a' ~ ns.x) | length %}",
+    ];
+    for text in texts {
+        let (_dir, renderer) = folder(&[("t.md.j2", &format!("{ENDLESS}{text}"))]);
+        let [problem] = &*renderer.problems() else {
+            panic!("{text} was taken")
+        };
+        // Time, where the machine is too busy to fill the memory before.
+        assert!(problem.message.starts_with("takes too much"), "{text}: {problem}");
+        let seen = super::render(&renderer, "t", &body_of("firing"));
+        assert!(seen.messages[0].body.contains("CheckoutSlow"));
+    }
+}
+
+#[test]
+fn what_is_too_much_only_for_a_certain_alert_is_told_by_what_is_built_in() {
+    let text = format!("{{% if alerts | length == 37 %}}{ENDLESS}{{{{ ns.x ~ '' }}}}{{% endif %}}{{{{ name }}}}");
+    let (_dir, renderer) = folder(&[("t.md.j2", &text)]);
+    assert_eq!(renderer.problems(), []);
+    for _ in 0..2 {
+        let seen = super::render(&renderer, "t", &samples::group_of(37));
+        let problem = seen.problem.unwrap();
+        assert!(problem.to_string().starts_with("t.md.j2: takes too much"), "{problem}");
+        assert!(seen.messages[0].body.contains("NodeNotReady") && seen.messages[0].body.contains("was ended"));
+        // It is not run again for a while, whatever it is to tell.
+        assert!(super::render(&renderer, "t", &samples::group_of(36)).problem.is_some());
+    }
+}
+
 #[test]
 fn too_many_alerts_are_folded_and_counted() {
     let (_dir, renderer) = folder(&[(

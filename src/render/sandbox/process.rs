@@ -1,0 +1,139 @@
+//! One process of a sandbox, seen from the relay.
+
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::job::{self, Answer, Job};
+use super::worker::End;
+use super::{COMMAND, DEADLINE, inside};
+
+/// How much longer than the deadline an answer is waited for; the process keeps the deadline itself, so this is for one
+/// that does nothing at all.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What a pipe takes at once, so that a message of this size is never waited for.
+const PIPE: usize = 64 << 10;
+
+/// A process that waits for a job. It ends, and is gone from the system, when it is dropped.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Child,
+    stdin: ChildStdin,
+    stdout: ChildStdout,
+}
+
+impl Process {
+    pub(super) fn start(program: &Path) -> Result<Self, End> {
+        let failed = |error: io::Error| End::NotStarted(error.to_string());
+        let mut child = Command::new(program)
+            .arg(COMMAND)
+            // Secrets are in there.
+            .env_clear()
+            // Another arena takes address space, which is what is limited.
+            .env("MALLOC_ARENA_MAX", "1")
+            // Ctrl-C is for the relay, which lets what is in flight finish.
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // What a panic says may quote an alert.
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(failed)?;
+        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(End::NotStarted("it has no pipes".to_owned()));
+        };
+        Ok(Self { child, stdin, stdout })
+    }
+
+    /// Has a job done. After an error it is of no use any more.
+    pub(super) fn ask(&mut self, job: &Job<'_>) -> Result<Answer, End> {
+        let until = Instant::now() + DEADLINE + GRACE;
+        let answer = job::framed(job).and_then(|frame| self.converse(&frame, until));
+        answer
+            .and_then(|answer| Ok(serde_json::from_slice(&answer)?))
+            .map_err(|_| self.end(until))
+    }
+
+    /// Writes a message and reads the answer. A long one is written beside the reading: a process that does not read
+    /// must not be waited for.
+    fn converse(&mut self, frame: &[u8], until: Instant) -> io::Result<Vec<u8>> {
+        let (child, stdin, stdout) = (&mut self.child, &mut self.stdin, &mut self.stdout);
+        if frame.len() <= PIPE {
+            stdin.write_all(frame)?;
+            return answer(stdout, until);
+        }
+        thread::scope(|scope| {
+            let writing = thread::Builder::new().spawn_scoped(scope, || stdin.write_all(frame))?;
+            let answer = answer(stdout, until);
+            if answer.is_err() {
+                // Otherwise it could go on writing for ever.
+                let _ = child.kill();
+            }
+            let _ = writing.join();
+            answer
+        })
+    }
+
+    /// How it ended, and if it has not, it does now.
+    fn end(&mut self, until: Instant) -> End {
+        if Instant::now() >= until {
+            let _ = self.child.kill();
+            return End::TooLong;
+        }
+        // Its pipes are closed, or it has written what is no answer.
+        let ended = |child: &mut Child| child.try_wait().ok().flatten();
+        while ended(&mut self.child).is_none() && Instant::now() < until {
+            if self.stdout.read(&mut [0; 1024]).is_ok_and(|read| read > 0) {
+                break;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        match ended(&mut self.child) {
+            Some(status) if status.code() == Some(inside::TOO_LONG) => End::TooLong,
+            Some(status) if status.signal().is_some_and(inside::is_too_much) => End::TooMuch,
+            _ => End::Gone,
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself; the second makes sure that nothing is left of it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads a message, for so long.
+fn answer(stdout: &mut ChildStdout, until: Instant) -> io::Result<Vec<u8>> {
+    let mut head = [0; 4];
+    fill(stdout, &mut head, until)?;
+    let mut answer = vec![0; job::length(head)?];
+    fill(stdout, &mut answer, until)?;
+    Ok(answer)
+}
+
+fn fill(stdout: &mut ChildStdout, mut room: &mut [u8], until: Instant) -> io::Result<()> {
+    while !room.is_empty() {
+        let left = until.saturating_duration_since(Instant::now());
+        let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
+        let ready = match poll(&mut [PollFd::new(stdout, PollFlags::IN)], Some(&timeout)) {
+            Err(rustix::io::Errno::INTR) => continue,
+            ready => ready?,
+        };
+        if ready == 0 {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        match stdout.read(room)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => room = &mut room[read..],
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! Whoever does the jobs of a sandbox, one after the other, with the templates of the last one at hand.
+
+use std::borrow::Cow;
+
+use super::inside::Bench;
+use super::job::{Answer, Job};
+use super::process::Process;
+use super::{DEADLINE, Isolation, Key, Loaded};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Worker {
+    way: Way,
+    /// The templates that it has.
+    version: Option<Key>,
+}
+
+#[derive(Debug)]
+enum Way {
+    Apart(Process),
+    Here(Bench),
+}
+
+/// How a process ended instead of answering.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It was never there.
+    NotStarted(String),
+    /// Its job took too long.
+    TooLong,
+    /// Its job took more memory or stack than there is.
+    TooMuch,
+    /// Somebody else ended it.
+    Gone,
+}
+
+impl Worker {
+    pub(super) fn start(isolation: &Isolation) -> Result<Self, End> {
+        let way = match isolation {
+            Isolation::Process(program) => Way::Apart(Process::start(program)?),
+            Isolation::None => Way::Here(Bench::start().map_err(|error| End::NotStarted(error.to_string()))?),
+        };
+        Ok(Self { way, version: None })
+    }
+
+    /// Has a job done, after it was given the templates that it needs. After an error it is of no use any more.
+    pub(super) fn exchange(&mut self, loaded: Option<Loaded<'_>>, job: &Job<'_>) -> Result<Answer, End> {
+        if let Some(Loaded { version, sources }) = loaded
+            && self.version.as_ref() != Some(version)
+        {
+            let sources = Cow::Borrowed(sources);
+            self.ask(&Job::Load { sources })?;
+            self.version = Some(*version);
+        }
+        self.ask(job)
+    }
+
+    fn ask(&mut self, job: &Job<'_>) -> Result<Answer, End> {
+        match &mut self.way {
+            Way::Apart(process) => process.ask(job),
+            Way::Here(bench) => {
+                let job = serde_json::to_vec(job).map_err(|_| End::Gone)?;
+                bench.do_within(job, DEADLINE).map_err(|_| End::TooLong)
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Templates that somebody wrote run in processes of their own, and nobody notices.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
+
+use grafana_matrix_relay::render::{Isolation, Renderer, Settings, embedded};
+use grafana_matrix_relay::samples;
+
+use super::{body_of, built_in, folder, render, settings};
+
+/// The processes that this one has started and that still are something to the system, by their ids.
+fn children() -> Vec<u32> {
+    let own = std::process::id().to_string();
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let is_child = |id: &u32| {
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+        status
+            .lines()
+            .any(|line| line.strip_prefix("PPid:").is_some_and(|parent| parent.trim() == own))
+    };
+    ids.filter(is_child).collect()
+}
+
+/// The default template under another name, so that it is not built in.
+fn copy() -> String {
+    embedded()
+        .find(|(file, _)| *file == "alert.md.j2")
+        .unwrap()
+        .1
+        .to_owned()
+}
+
+#[test]
+fn what_is_copied_reads_as_what_is_built_in() {
+    let (_dir, renderer) = folder(&[("copy.md.j2", &copy())]);
+    assert_eq!(renderer.problems(), []);
+    for sample in samples::all() {
+        let seen = render(&renderer, "copy", &sample.body);
+        assert_eq!(seen, render(&built_in(), "alert", &sample.body), "{}", sample.name);
+    }
+    assert_eq!(children().len(), 1);
+}
+
+#[test]
+fn a_process_that_somebody_ends_costs_nothing() {
+    let (_dir, renderer) = folder(&[("t.md.j2", "Mine: {{ name }}")]);
+    for _ in 0..3 {
+        for child in children() {
+            let ended = Command::new("kill").args(["-9", &child.to_string()]).status();
+            assert!(ended.unwrap().success());
+        }
+        let seen = render(&renderer, "t", &body_of("firing"));
+        assert_eq!((seen.problem, &*seen.messages[0].body), (None, "Mine: CheckoutSlow"));
+        assert_eq!(children().len(), 1);
+    }
+}
+
+#[test]
+fn nothing_is_left_of_a_process_nor_does_it_know_anything() {
+    let (_dir, renderer) = folder(&[("t.md.j2", "{{ name }}")]);
+    let child = children()[0];
+    let variables = fs::read_to_string(format!("/proc/{child}/environ")).unwrap();
+    assert_eq!(variables, "MALLOC_ARENA_MAX=1\0");
+    drop(renderer);
+    assert_eq!(children(), Vec::<u32>::new());
+}
+
+#[test]
+fn without_processes_what_is_built_in_renders_and_says_why() {
+    let (dir, _) = folder(&[("alert.md.j2", "Mine: {{ name }}")]);
+    let renderer = Renderer::open(&Settings {
+        isolation: Isolation::Process(PathBuf::from("/nowhere")),
+        ..settings(dir.path())
+    });
+    let seen = render(&renderer, "alert", &body_of("firing"));
+    assert!(seen.messages[0].body.starts_with("🔥 FIRING · CheckoutSlow"));
+    let problem = seen.problem.unwrap().to_string();
+    assert!(
+        problem.contains("the system starts no process for it (No such file"),
+        "{problem}"
+    );
+}
+
+/// A process that is told how long its first job is, and never gets it.
+fn announced(bytes: u32) -> ExitStatus {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_grafana-matrix-relay"))
+        .arg("template-sandbox")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    process.stdin.take().unwrap().write_all(&bytes.to_le_bytes()).unwrap();
+    process.wait().unwrap()
+}
+
+#[test]
+fn a_process_has_so_much_memory_and_no_more() {
+    assert_eq!(
+        announced(100 << 20).code(),
+        Some(1),
+        "it has room for that, and finds its input at an end"
+    );
+    assert_eq!(announced(150 << 20).signal(), Some(6), "it breaks off");
+}
