@@ -57,7 +57,7 @@ impl Process {
         let answer = job::framed(job).and_then(|frame| self.converse(&frame, until));
         answer
             .and_then(|answer| Ok(serde_json::from_slice(&answer)?))
-            .map_err(|_| self.end(until))
+            .map_err(|error| self.end(&error, until))
     }
 
     /// Writes a message and reads the answer. A long one is written beside the reading: a process that does not read
@@ -80,23 +80,18 @@ impl Process {
         })
     }
 
-    /// How it ended, and if it has not, it does now.
-    fn end(&mut self, until: Instant) -> End {
-        if Instant::now() >= until {
-            let _ = self.child.kill();
-            return End::TooLong;
-        }
-        // Its pipes are closed, or it has written what is no answer.
-        let ended = |child: &mut Child| child.try_wait().ok().flatten();
-        while ended(&mut self.child).is_none() && Instant::now() < until {
-            if self.stdout.read(&mut [0; 1024]).is_ok_and(|read| read > 0) {
-                break;
-            }
+    /// How it ended, given what became of a conversation; and if it has not, it does now.
+    fn end(&mut self, error: &io::Error, until: Instant) -> End {
+        let is_closed = matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe);
+        // Its pipes are closed a moment before it is gone.
+        while is_closed && Instant::now() < until && matches!(self.child.try_wait(), Ok(None)) {
             thread::sleep(Duration::from_millis(1));
         }
-        match ended(&mut self.child) {
+        let ended = self.child.try_wait().ok().flatten();
+        match ended {
             Some(status) if status.code() == Some(inside::TOO_LONG) => End::TooLong,
             Some(status) if status.signal().is_some_and(inside::is_too_much) => End::TooMuch,
+            None if error.kind() == io::ErrorKind::TimedOut => End::TooLong,
             _ => End::Gone,
         }
     }

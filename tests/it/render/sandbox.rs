@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
@@ -83,6 +84,21 @@ fn without_processes_what_is_built_in_renders_and_says_why() {
         problem.contains("the system starts no process for it (No such file"),
         "{problem}"
     );
+}
+
+#[test]
+fn a_program_that_answers_nonsense_is_not_waited_for() {
+    let (dir, _) = folder(&[("alert.md.j2", "Mine: {{ name }}")]);
+    let program = dir.path().join("program");
+    fs::write(&program, "#!/bin/sh\nexec cat\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+    let renderer = Renderer::open(&Settings {
+        isolation: Isolation::Process(program),
+        ..settings(dir.path())
+    });
+    let seen = render(&renderer, "alert", &body_of("firing"));
+    assert!(seen.messages[0].body.starts_with("🔥 FIRING · CheckoutSlow"));
+    assert_eq!(children(), Vec::<u32>::new());
 }
 
 /// A process that is told how long its first job is, and never gets it.
