@@ -7,6 +7,7 @@
 
 mod end;
 mod homeserver;
+mod known;
 mod run;
 
 use proptest::prelude::*;

@@ -9,8 +9,8 @@ use super::ROOMS;
 use super::run::Run;
 
 impl Run {
-    /// The faults are over: everything goes out, and what came of it is looked at.
-    pub(super) async fn end(mut self) {
+    /// The faults are over: everything goes out, and what came of it is looked at. Returns what each room was told.
+    pub(super) async fn end(mut self) -> [Vec<i64>; 2] {
         self.in_flight.clear();
         self.outbox = self.place.reopen(self.outbox).await;
         self.now += 10_000;
@@ -31,12 +31,13 @@ impl Run {
                 break;
             }
             for delivery in claimed.into_values() {
-                let event_id = self.show(&delivery).await;
+                let event_id = self.show(&delivery);
                 let outcome = Outcome::Delivered { event_id };
                 place::record(&self.outbox, delivery.id, outcome, at(self.now)).await;
             }
         }
         self.check(&outdated).await;
+        self.told
     }
 
     async fn check(&self, outdated: &HashSet<DeliveryId>) {

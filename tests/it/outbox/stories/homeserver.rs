@@ -1,7 +1,7 @@
 //! The homeserver of a run: what it does with an attempt that reaches it.
 
 use grafana_matrix_relay::message::Relation;
-use grafana_matrix_relay::outbox::{Delivery, Filter, Part};
+use grafana_matrix_relay::outbox::{Delivery, Part};
 
 use super::run::{Run, room_of};
 
@@ -14,7 +14,7 @@ pub(super) struct Event {
 
 impl Run {
     /// What a homeserver does with it; the event's name.
-    pub(super) async fn show(&mut self, delivery: &Delivery) -> String {
+    pub(super) fn show(&mut self, delivery: &Delivery) -> String {
         let text = delivery.message.body.as_str();
         if let Some(Relation::Edit { of }) = &delivery.relation {
             let (event, number) = (self.events.get_mut(of).unwrap(), text.parse().unwrap());
@@ -40,29 +40,11 @@ impl Run {
         };
         self.events.insert(event_id.clone(), event);
         if !matches!(delivery.part, Part::Edit | Part::Rest { .. } | Part::Reaction { .. }) {
+            let rows = numbers.iter().map(|number| self.rows_of[number]);
+            let in_time = rows.filter(|row| !self.ever_dead.contains(row) && !self.ever_dead.contains(&delivery.id));
+            self.order[n].extend(in_time.map(|row| row.0));
             self.told[n].extend(numbers);
         }
-        let named = self.named(delivery).await;
-        self.order[n].extend(named);
         event_id
-    }
-
-    /// The rows of news that this delivery tells.
-    async fn named(&self, delivery: &Delivery) -> Vec<i64> {
-        let named = Filter {
-            folded_into: Some(delivery.id),
-            limit: 1_000,
-            ..Filter::default()
-        };
-        let mut rows = vec![delivery.clone()];
-        if delivery.members > 0 {
-            rows = self.outbox.list(named).await.unwrap();
-            rows.reverse();
-        }
-        let is_news = |row: &&Delivery| {
-            let gives_way = matches!(row.part, Part::Edit | Part::Rest { .. } | Part::Reaction { .. });
-            !gives_way && !self.ever_dead.contains(&row.id) && !self.ever_dead.contains(&delivery.id)
-        };
-        rows.iter().filter(is_news).map(|row| row.id.0).collect()
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct Run {
     pub(super) now: i64,
     pub(super) count: i64,
     pub(super) versions: [i64; 3],
+    /// The row that each text was accepted into, but for the rests.
+    pub(super) rows_of: HashMap<i64, DeliveryId>,
     /// What is news, and each group's last state.
     pub(super) news: Vec<Told>,
     pub(super) states: [Option<(i64, DeliveryId)>; 3],
@@ -33,7 +35,7 @@ pub(super) struct Run {
     pub(super) events: HashMap<String, Event>,
     /// What has been told by an event that is no edit, in order and by room.
     pub(super) told: [Vec<i64>; 2],
-    /// Rows of news in the order in which they, or the digests that name them, came into their rooms.
+    /// The rows of what has been told, in the same order, but for what was ever given up.
     pub(super) order: [Vec<i64>; 2],
     pub(super) ever_dead: HashSet<DeliveryId>,
     /// Rows that another one, no digest, says.
@@ -48,6 +50,7 @@ impl Run {
             now: 0,
             count: 0,
             versions: [0; 3],
+            rows_of: HashMap::new(),
             news: Vec::new(),
             states: [None; 3],
             in_flight: BTreeMap::new(),
@@ -64,7 +67,7 @@ impl Run {
             Step::Tell(group, tell) => self.tell(group, tell).await,
             Step::Message(room) => self.message(room).await,
             Step::Claim { fold } => self.claim(fold).await,
-            Step::Finish(which, how) => self.finish(which, how).await,
+            Step::Finish(which, how) => self.finish_any(which, how).await,
             Step::Crash => {
                 self.in_flight.clear();
                 self.outbox = self.place.reopen(self.outbox).await;
@@ -73,7 +76,7 @@ impl Run {
             Step::Retry(n) => {
                 self.outbox.retry_room(&room(ROOMS[n]), at(self.now)).await.unwrap();
             }
-            Step::Drop(n, which) => self.drop_one(n, which).await,
+            Step::Drop(n, which) => self.drop_any(n, which).await,
             Step::Prune => {
                 self.now += 4_000;
                 self.outbox.prune(at(self.now)).await.unwrap();
@@ -91,6 +94,7 @@ impl Run {
         let (number, text) = self.next();
         let row = place::accept(&self.outbox, ROOMS[n], &text, at(self.now)).await;
         let taken_up = false;
+        self.rows_of.insert(number, row);
         self.news.push(Told { number, row, taken_up });
     }
 
@@ -145,16 +149,16 @@ impl Run {
         // A line that has no row of its own was told to the head.
         let taken_up = receipts.len() < numbered.len();
         for (part, number, _) in &numbered {
+            let row = match part {
+                Part::Rest { .. } => continue,
+                Part::Line | Part::Reply if !taken_up => receipts.last(),
+                _ => receipts.first(),
+            };
+            let (number, row) = (*number, row.unwrap().id);
+            self.rows_of.insert(number, row);
             match part {
-                Part::Head | Part::Edit => self.states[group] = Some((*number, receipts[0].id)),
-                Part::Line | Part::Reply => {
-                    let row = receipts.last().unwrap().id;
-                    self.news.push(Told {
-                        number: *number,
-                        row,
-                        taken_up,
-                    });
-                }
+                Part::Head | Part::Edit => self.states[group] = Some((number, row)),
+                Part::Line | Part::Reply => self.news.push(Told { number, row, taken_up }),
                 Part::Message | Part::Rest { .. } | Part::Reaction { .. } => {}
             }
         }
@@ -177,18 +181,23 @@ impl Run {
         }
     }
 
-    async fn finish(&mut self, which: Index, how: Finish) {
+    async fn finish_any(&mut self, which: Index, how: Finish) {
         if self.in_flight.is_empty() {
             return;
         }
         let n = *which.get(&self.in_flight.keys().copied().collect::<Vec<_>>());
+        self.finish(n, how).await;
+    }
+
+    /// Ends the attempt in this room.
+    pub(super) async fn finish(&mut self, n: usize, how: Finish) {
         let delivery = self.in_flight.remove(&n).unwrap();
         let outcome = match how {
             Finish::Delivered => Outcome::Delivered {
-                event_id: self.show(&delivery).await,
+                event_id: self.show(&delivery),
             },
             Finish::AnswerLost => {
-                self.show(&delivery).await;
+                self.show(&delivery);
                 wait(at(self.now + 5))
             }
             Finish::HeadDeleted if delivery.relation.is_some() => {
@@ -208,7 +217,7 @@ impl Run {
         place::record(&self.outbox, delivery.id, outcome, at(self.now)).await;
     }
 
-    async fn drop_one(&mut self, n: usize, which: Index) {
+    async fn drop_any(&mut self, n: usize, which: Index) {
         let waiting = Filter {
             state: Some(DeliveryState::Pending),
             room: Some(room(ROOMS[n])),
@@ -219,7 +228,11 @@ impl Run {
         if rows.is_empty() {
             return;
         }
-        let row = which.get(&rows).id;
+        self.drop(which.get(&rows).id).await;
+    }
+
+    /// Gives up what waits.
+    pub(super) async fn drop(&mut self, row: DeliveryId) {
         self.ever_dead.insert(row);
         assert_eq!(self.outbox.drop(row, at(self.now)).await.unwrap(), Dropped::GivenUp);
     }
