@@ -36,10 +36,11 @@ mod trial;
 mod values;
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -117,17 +118,41 @@ struct Inner {
     /// The built-in templates, which always work.
     fallback: Library,
     sandboxes: Sandboxes,
-    watch: Mutex<folder::Watch>,
+    watch: Mutex<Watched>,
     version: AtomicU64,
+}
+
+/// The folder, and when what it holds is tried again although it is the same.
+struct Watched {
+    folder: folder::Watch,
+    again: Option<SystemTime>,
+    pause: Duration,
+}
+
+/// How long what was refused for reasons that may pass is left alone at first, and at most: a template without end takes
+/// some seconds each time.
+const PAUSES: RangeInclusive<Duration> = Duration::from_secs(90)..=Duration::from_hours(1);
+
+impl Watched {
+    /// Notes whether the library that was loaded at `now` is to be tried again.
+    fn loaded(&mut self, library: &Library, now: SystemTime) {
+        self.again = library.is_unsettled.then(|| now + self.pause);
+        self.pause = (self.pause * 2).min(*PAUSES.end());
+    }
 }
 
 impl Renderer {
     /// Loads the templates. Whatever is broken or missing is replaced by what is built in.
     pub fn open(settings: &Settings) -> Self {
         let fallback = Library::embedded();
-        let mut watch = folder::Watch::new(settings.templates_dir.clone());
+        let mut watch = Watched {
+            folder: folder::Watch::new(settings.templates_dir.clone()),
+            again: None,
+            pause: *PAUSES.start(),
+        };
         let sandboxes = Sandboxes::new(&settings.isolation);
-        let library = Library::load(&watch.read_now(), &fallback, &sandboxes);
+        let library = Library::load(&watch.folder.read_now(), &fallback, &sandboxes);
+        watch.loaded(&library, SystemTime::now());
         Self(Arc::new(Inner {
             settings: settings.clone(),
             library: ArcSwap::from_pointee(library),
@@ -184,17 +209,26 @@ impl Renderer {
     pub fn reload(&self, now: SystemTime) -> ReloadOutcome {
         self.0.sandboxes.tidy();
         let mut watch = self.0.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        match watch.look(now) {
-            folder::Look::Unchanged => ReloadOutcome::Unchanged,
-            folder::Look::Settling => ReloadOutcome::Settling,
+        let files = match watch.folder.look(now) {
+            folder::Look::Unchanged if watch.again.is_some_and(|again| again <= now) => watch.folder.read_now(),
+            folder::Look::Unchanged => return ReloadOutcome::Unchanged,
+            folder::Look::Settling => return ReloadOutcome::Settling,
             folder::Look::Changed(files) => {
-                let library = Library::load(&files, &self.0.library.load(), &self.0.sandboxes);
-                let problems = library.problems.clone();
-                self.0.library.store(Arc::new(library));
-                self.0.version.fetch_add(1, Ordering::Relaxed);
-                ReloadOutcome::Reloaded { problems }
+                watch.pause = *PAUSES.start();
+                files
             }
+        };
+        let before = self.0.library.load();
+        let library = Library::load(&files, &before, &self.0.sandboxes);
+        let was_due = watch.again.take().is_some();
+        watch.loaded(&library, now);
+        let problems = library.problems.clone();
+        if was_due && library.on_disk == before.on_disk && problems == before.problems {
+            return ReloadOutcome::Unchanged;
         }
+        self.0.library.store(Arc::new(library));
+        self.0.version.fetch_add(1, Ordering::Relaxed);
+        ReloadOutcome::Reloaded { problems }
     }
 
     /// How often the templates have changed since the start.

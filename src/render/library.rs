@@ -52,6 +52,8 @@ pub(super) struct Library {
     /// What the folder held when it was last read, whether it works or not.
     pub(super) on_disk: Sources,
     stand_ins: Problems,
+    /// Whether some of it may only be out of use because the machine was busy, or had no process for a trial.
+    pub(super) is_unsettled: bool,
     /// Whether the folder has ever been looked at.
     looked: bool,
 }
@@ -71,6 +73,7 @@ impl Library {
             problems,
             on_disk: Sources::new(),
             stand_ins: Problems::new(),
+            is_unsettled: false,
             looked: false,
         }
     }
@@ -103,7 +106,9 @@ impl Library {
                 None => edits.entry(file.clone()).or_default().new = Some(source.clone()),
             }
         }
+        sandboxes.trials.was_disturbed();
         let (engine, problems) = settle::settle(edits, problems, &before.engine, &sandboxes.trials);
+        let is_unsettled = sandboxes.trials.was_disturbed();
         let engine = engine.within(&sandboxes.in_use);
         sandboxes.in_use.take_over(&sandboxes.trials);
         let stand_ins = stand_ins(files, before, &engine, &problems);
@@ -112,6 +117,7 @@ impl Library {
             problems,
             on_disk,
             stand_ins,
+            is_unsettled,
             looked: true,
         }
     }

@@ -5,9 +5,9 @@
 //! made of a template from outside is made in a child of this program, which has nothing of the relay's but the
 //! notification, a stack that the deepest template fits into, a limit to its memory, and a deadline for each job.
 //!
-//! Guarantees: a template costs nobody but itself; it takes no more memory than [`MEMORY`], keeps nobody waiting for more than
-//! twice [`DEADLINE`] and computes no longer than that. What was too much is not run again for [`MEMORABLE`]. A process that
-//! somebody else ends costs nothing: its job is done by the next one.
+//! Guarantees: a template costs nobody but itself; it takes no more memory than [`MEMORY`] and its stack, and computes no
+//! longer than [`DEADLINE`]; nobody waits longer than that for a place. What was too much is not run again for
+//! [`MEMORABLE`]. A process that somebody else ends costs nothing: its job is done by the next one.
 
 mod inside;
 mod job;
@@ -16,6 +16,7 @@ mod worker;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -32,8 +33,8 @@ pub const COMMAND: &str = "template-sandbox";
 /// How long anybody waits for a place, and then for a result: twenty times what the fuel of the engine lasts, for machines that are slow or busy.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// How many bytes of data such a process may have beside its stack: twice what the largest notification takes.
-const MEMORY: u64 = 128 << 20;
+/// How many bytes of data such a process may have beside its stack: twice what the largest change in a group takes.
+const MEMORY: u64 = 256 << 20;
 
 /// Reserved, not taken: only what is really used costs memory. The deepest template takes about a third of it in a debug
 /// build, whose frames are the larger ones, and a test tries them.
@@ -89,6 +90,7 @@ impl Sandboxes {
         let sandbox = |at_once| {
             Arc::new(Sandbox {
                 isolation: isolation.clone(),
+                is_disturbed: AtomicBool::new(false),
                 at_once,
                 state: Mutex::default(),
                 ended: Condvar::new(),
@@ -113,6 +115,8 @@ impl Sandboxes {
 #[derive(Debug)]
 pub(super) struct Sandbox {
     isolation: Isolation,
+    /// Whether a job came to nothing since somebody asked that, for reasons that may pass.
+    is_disturbed: AtomicBool,
     /// How many processes work at the same time; what comes then waits.
     at_once: usize,
     state: Mutex<State>,
@@ -144,6 +148,8 @@ pub(crate) enum Refusal {
     Full,
     /// The system starts no process for it, for this reason.
     NoProcess(String),
+    /// Something else ended it, twice.
+    Killed,
     /// It broke off for no good reason.
     Broke,
 }
@@ -155,6 +161,7 @@ impl Refusal {
             Self::TooMuch => "takes too much memory, and was ended".to_owned(),
             Self::Full => "was not run: others take all the time there is".to_owned(),
             Self::NoProcess(why) => format!("cannot be run: the system starts no process for it ({why})"),
+            Self::Killed => "was ended by the system, perhaps for want of memory".to_owned(),
             Self::Broke => "broke off inside the relay; please report it".to_owned(),
         };
         TemplateProblem::new(file, message)
@@ -164,6 +171,19 @@ impl Refusal {
 impl Sandbox {
     /// Has a job done, with these templates where it needs some. `key` says what it is about.
     pub(super) fn ask(&self, key: Key, loaded: Option<Loaded<'_>>, job: &Job<'_>) -> Result<Answer, Refusal> {
+        let done = self.ask_once(key, loaded, job);
+        if done.as_ref().is_err_and(|refusal| *refusal != Refusal::TooMuch) {
+            self.is_disturbed.store(true, Ordering::Relaxed);
+        }
+        done
+    }
+
+    /// Whether a job came to nothing since the last call, for reasons that may pass: no process, a busy machine.
+    pub(super) fn was_disturbed(&self) -> bool {
+        self.is_disturbed.swap(false, Ordering::Relaxed)
+    }
+
+    fn ask_once(&self, key: Key, loaded: Option<Loaded<'_>>, job: &Job<'_>) -> Result<Answer, Refusal> {
         if let Some(refusal) = self.remembered(&key) {
             return Err(refusal);
         }
@@ -174,7 +194,7 @@ impl Sandbox {
         }
         // Once more, if somebody else has ended the process.
         let done = match self.attempt(loaded, job) {
-            Err(End::Gone) => self.attempt(loaded, job),
+            Err(End::Gone | End::Killed) => self.attempt(loaded, job),
             done => done,
         };
         match done {
@@ -183,6 +203,7 @@ impl Sandbox {
             Err(End::NotStarted(why)) => Err(Refusal::NoProcess(why)),
             Err(End::TooLong) => Err(self.remember(key, Refusal::TooLong)),
             Err(End::TooMuch) => Err(self.remember(key, Refusal::TooMuch)),
+            Err(End::Killed) => Err(self.remember(key, Refusal::Killed)),
         }
     }
 
@@ -193,7 +214,9 @@ impl Sandbox {
             None => Worker::start(&self.isolation)?,
         };
         let answer = worker.exchange(loaded, job)?;
-        self.state().idle.push((worker, Instant::now()));
+        if !worker.is_worn() {
+            self.state().idle.push((worker, Instant::now()));
+        }
         Ok(answer)
     }
 

@@ -17,8 +17,9 @@ use crate::render::engine::{Engine, Failure, Sources, Written};
 use crate::render::facts::Facts;
 use crate::render::problem::TemplateProblem;
 
-/// No job and no answer is longer: a body of the largest size has a tenth of it.
-const LONGEST: usize = 256 << 20;
+/// No answer is longer, in bytes: a text has 1 MiB at most, and a place for every few of them. A job is as long as it is;
+/// whoever reads it has a limit to its memory.
+pub(super) const LONGEST_ANSWER: usize = 64 << 20;
 
 /// What is to be done. It needs the templates that were loaded before, unless it brings its own.
 #[derive(Debug, Serialize, Deserialize)]
@@ -119,11 +120,7 @@ pub(super) fn framed(message: &impl Serialize) -> io::Result<Vec<u8>> {
 
 /// How many bytes follow.
 pub(super) fn length(head: [u8; 4]) -> io::Result<usize> {
-    let length = usize::try_from(u32::from_le_bytes(head)).map_err(io::Error::other)?;
-    if length > LONGEST {
-        return Err(io::Error::other("too long"));
-    }
-    Ok(length)
+    usize::try_from(u32::from_le_bytes(head)).map_err(io::Error::other)
 }
 
 /// The next message without its length; nothing at the end.

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::Signal;
 
 use super::job::{self, Answer, Job};
 use super::worker::End;
@@ -20,12 +21,17 @@ const GRACE: Duration = Duration::from_secs(2);
 /// What a pipe takes at once, so that a message of this size is never waited for.
 const PIPE: usize = 64 << 10;
 
+/// A job of more bytes than this is a large one: some hundred alerts.
+const LARGE: usize = 1 << 20;
+
 /// A process that waits for a job. It ends, and is gone from the system, when it is dropped.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
     stdin: ChildStdin,
     stdout: ChildStdout,
+    /// Whether one of its jobs was a large one.
+    pub(super) is_worn: bool,
 }
 
 impl Process {
@@ -48,7 +54,12 @@ impl Process {
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(End::NotStarted("it has no pipes".to_owned()));
         };
-        Ok(Self { child, stdin, stdout })
+        Ok(Self {
+            child,
+            stdin,
+            stdout,
+            is_worn: false,
+        })
     }
 
     /// Has a job done. After an error it is of no use any more.
@@ -63,6 +74,7 @@ impl Process {
     /// Writes a message and reads the answer. A long one is written beside the reading: a process that does not read
     /// must not be waited for.
     fn converse(&mut self, frame: &[u8], until: Instant) -> io::Result<Vec<u8>> {
+        self.is_worn |= frame.len() > LARGE;
         let (child, stdin, stdout) = (&mut self.child, &mut self.stdin, &mut self.stdout);
         if frame.len() <= PIPE {
             stdin.write_all(frame)?;
@@ -89,9 +101,10 @@ impl Process {
         }
         let ended = self.child.try_wait().ok().flatten();
         match ended {
+            _ if error.kind() == io::ErrorKind::TimedOut => End::TooLong,
             Some(status) if status.code() == Some(inside::TOO_LONG) => End::TooLong,
             Some(status) if status.signal().is_some_and(inside::is_too_much) => End::TooMuch,
-            None if error.kind() == io::ErrorKind::TimedOut => End::TooLong,
+            Some(status) if status.signal() == Some(Signal::KILL.as_raw()) => End::Killed,
             _ => End::Gone,
         }
     }
@@ -109,7 +122,11 @@ impl Drop for Process {
 fn answer(stdout: &mut ChildStdout, until: Instant) -> io::Result<Vec<u8>> {
     let mut head = [0; 4];
     fill(stdout, &mut head, until)?;
-    let mut answer = vec![0; job::length(head)?];
+    let length = job::length(head)?;
+    if length > job::LONGEST_ANSWER {
+        return Err(io::Error::other("too long an answer"));
+    }
+    let mut answer = vec![0; length];
     fill(stdout, &mut answer, until)?;
     Ok(answer)
 }

@@ -30,7 +30,9 @@ pub(super) enum End {
     TooLong,
     /// Its job took more memory or stack than there is.
     TooMuch,
-    /// Somebody else ended it.
+    /// It was killed, by the system or somebody else.
+    Killed,
+    /// It ended by itself, or said nothing of use.
     Gone,
 }
 
@@ -53,6 +55,11 @@ impl Worker {
             self.version = Some(*version);
         }
         self.ask(job)
+    }
+
+    /// Whether it should do no further job: the memory that a large one took comes back in pieces.
+    pub(super) fn is_worn(&self) -> bool {
+        matches!(&self.way, Way::Apart(process) if process.is_worn)
     }
 
     fn ask(&mut self, job: &Job<'_>) -> Result<Answer, End> {

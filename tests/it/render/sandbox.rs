@@ -6,9 +6,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, SystemTime};
 
-use grafana_matrix_relay::render::{Isolation, Renderer, Settings, embedded};
+use grafana_matrix_relay::render::{Isolation, ReloadOutcome, Renderer, Settings, embedded};
 use grafana_matrix_relay::samples;
+use tempfile::TempDir;
 
 use super::{body_of, built_in, folder, render, settings};
 
@@ -101,6 +103,54 @@ fn a_program_that_answers_nonsense_is_not_waited_for() {
     assert_eq!(children(), Vec::<u32>::new());
 }
 
+/// A program that does `otherwise` until a file is there, and then what the relay does; with a renderer that uses it on a
+/// template of its own.
+fn absent_at_first(otherwise: &str) -> (TempDir, Renderer, PathBuf) {
+    let (dir, _) = folder(&[("alert.md.j2", "Mine: {{ name }}")]);
+    let (program, there) = (dir.path().join("program"), dir.path().join("there"));
+    let own = env!("CARGO_BIN_EXE_grafana-matrix-relay");
+    let script = format!(
+        "#!/bin/sh\n[ -e {} ] && exec {own} \"$@\"\n{otherwise}\n",
+        there.display()
+    );
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+    let renderer = Renderer::open(&Settings {
+        isolation: Isolation::Process(program),
+        ..settings(dir.path())
+    });
+    (dir, renderer, there)
+}
+
+#[test]
+fn what_was_refused_for_want_of_a_process_is_tried_again_later() {
+    let (_dir, renderer, there) = absent_at_first("exit 1");
+    let is_mine = || render(&renderer, "alert", &body_of("firing")).messages[0].body == "Mine: CheckoutSlow";
+    assert!(!renderer.problems().is_empty() && !is_mine());
+    let after = |seconds| renderer.reload(SystemTime::now() + Duration::from_secs(seconds));
+    assert_eq!(after(60), ReloadOutcome::Unchanged);
+    // Still absent, so there is nothing to tell.
+    assert_eq!(after(100), ReloadOutcome::Unchanged);
+    fs::write(there, "").unwrap();
+    assert_eq!(
+        after(200),
+        ReloadOutcome::Unchanged,
+        "each time it waits for twice as long"
+    );
+    assert_eq!(after(300), ReloadOutcome::Reloaded { problems: vec![] });
+    assert!(is_mine());
+    assert_eq!(after(10_000), ReloadOutcome::Unchanged);
+}
+
+#[test]
+fn a_process_that_is_always_killed_is_said_to_be() {
+    let (_dir, renderer, _) = absent_at_first("kill -9 $$");
+    let said = "alert.md.j2: was ended by the system, perhaps for want of memory";
+    assert_eq!(renderer.problems()[0].to_string(), said);
+    let seen = render(&renderer, "alert", &body_of("firing"));
+    assert!(seen.messages[0].body.starts_with("🔥 FIRING · CheckoutSlow"));
+}
+
 /// A process that is told how long its first job is, and never gets it.
 fn announced(bytes: u32) -> ExitStatus {
     let mut process = Command::new(env!("CARGO_BIN_EXE_grafana-matrix-relay"))
@@ -117,9 +167,9 @@ fn announced(bytes: u32) -> ExitStatus {
 #[test]
 fn a_process_has_so_much_memory_and_no_more() {
     assert_eq!(
-        announced(100 << 20).code(),
+        announced(200 << 20).code(),
         Some(1),
         "it has room for that, and finds its input at an end"
     );
-    assert_eq!(announced(150 << 20).signal(), Some(6), "it breaks off");
+    assert_eq!(announced(300 << 20).signal(), Some(6), "it breaks off");
 }
