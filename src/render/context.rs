@@ -6,6 +6,7 @@
 mod alert;
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -189,29 +190,15 @@ impl<'a> Context<'a> {
 
     /// What is new in the group; empty lists where a notification is told as a whole.
     fn change(&self) -> Value {
-        let change = self.facts.change.as_ref();
-        let of = |alerts: Option<&Vec<AlertFacts<'_>>>| -> (Value, Value) {
-            let shown = alerts.into_iter().flatten().take(self.limits.alerts);
-            let shown: Vec<_> = shown.map(|facts| self.alert(facts)).collect();
-            (shown.into(), alerts.map_or(0, Vec::len).into())
-        };
-        let (starting, starting_count) = of(change.map(|change| &change.starting));
-        let (ended, ended_count) = of(change.map(|change| &change.ended));
-        let (gone, gone_count) = of(change.map(|change| &change.gone));
-        let count = [
-            ("starting", starting_count),
-            ("ended", ended_count),
-            ("gone", gone_count),
-        ];
-        record([
-            ("kind", change.map_or("", ChangeFacts::kind).into()),
-            ("starting", starting),
-            ("ended", ended),
-            ("gone", gone),
-            ("count", record(count)),
-            ("over", change.is_some_and(|change| change.change.over).into()),
-            ("recovered", change.is_some_and(|change| change.change.recovered).into()),
-        ])
+        // Most are told as a whole, and for all of those it is the same.
+        static NOTHING: LazyLock<Value> = LazyLock::new(|| change(None, &|_| Vec::new()));
+        match &self.facts.change {
+            None => NOTHING.clone(),
+            some => change(some.as_ref(), &|alerts| {
+                let shown = alerts.iter().take(self.limits.alerts);
+                shown.map(|facts| self.alert(facts)).collect()
+            }),
+        }
     }
 
     /// Text of several lines, such as an annotation.
@@ -305,6 +292,30 @@ impl<'a> Context<'a> {
             },
         )
     }
+}
+
+fn change(change: Option<&ChangeFacts<'_>>, shown: &dyn Fn(&[AlertFacts<'_>]) -> Vec<Value>) -> Value {
+    let of = |alerts: Option<&Vec<AlertFacts<'_>>>| -> (Value, Value) {
+        let alerts = alerts.map_or(&[][..], Vec::as_slice);
+        (shown(alerts).into(), alerts.len().into())
+    };
+    let (starting, starting_count) = of(change.map(|change| &change.starting));
+    let (ended, ended_count) = of(change.map(|change| &change.ended));
+    let (gone, gone_count) = of(change.map(|change| &change.gone));
+    let count = [
+        ("starting", starting_count),
+        ("ended", ended_count),
+        ("gone", gone_count),
+    ];
+    record([
+        ("kind", change.map_or("", ChangeFacts::kind).into()),
+        ("starting", starting),
+        ("ended", ended),
+        ("gone", gone),
+        ("count", record(count)),
+        ("over", change.is_some_and(|change| change.change.over).into()),
+        ("recovered", change.is_some_and(|change| change.change.recovered).into()),
+    ])
 }
 
 fn optional(number: Option<i64>) -> Value {

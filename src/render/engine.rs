@@ -29,6 +29,9 @@ use super::shield::shield_to;
 /// take less than a twentieth of it for the largest notification.
 const FUEL: u64 = 500_000;
 
+/// Room for what a notification of a few alerts is written in.
+const USUAL_TEXT: usize = 4096;
+
 /// More pieces of a text are not placed: a template that writes so many has other faults.
 const MOST_SPANS: usize = 100_000;
 
@@ -306,7 +309,7 @@ fn run(env: &Environment<'_>, file: &str, context: &Value) -> Result<Written, Fa
         }
     };
     let template = env.get_template(file).map_err(failure)?;
-    let mut written = Limited(Vec::new());
+    let mut written = Limited(Vec::with_capacity(USUAL_TEXT));
     let captured = template
         .render_captured_to(context.clone(), &mut written)
         .map_err(failure)?;

@@ -45,6 +45,7 @@ pub(crate) fn options() -> Options {
 /// The document for a Markdown text whose values are shielded.
 pub(crate) fn parse(markdown: &str) -> Document<'_> {
     let mut reader = Reader::default();
+    reader.document.events.reserve(64);
     for (event, range) in Parser::new_ext(markdown, options()).into_offset_iter() {
         reader.at = range.start;
         reader

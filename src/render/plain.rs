@@ -13,7 +13,10 @@ const LONGEST_ADDRESS: usize = 160;
 
 /// Text for `body`.
 pub(crate) fn write(events: &[Event<'_>]) -> String {
-    let mut writer = Writer::default();
+    let mut writer = Writer {
+        out: String::with_capacity(1024),
+        ..Writer::default()
+    };
     for event in events {
         writer.event(event);
     }

@@ -8,8 +8,8 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -125,7 +125,11 @@ pub(crate) struct Lookup(Vec<(Name, Value)>);
 
 impl Lookup {
     pub(crate) fn of<'a, V: Into<Value>>(entries: impl Iterator<Item = (Cow<'a, str>, V)>) -> Value {
+        static EMPTY: LazyLock<Value> = LazyLock::new(|| Value::from_object(Lookup(Vec::new())));
         let mut entries: Vec<_> = entries.map(|(name, value)| (name.into(), value.into())).collect();
+        if entries.is_empty() {
+            return EMPTY.clone();
+        }
         if !entries.is_sorted_by(|(a, _), (b, _)| a < b) {
             // Cleaning the names may have changed their order, or made one of two.
             entries = entries.into_iter().collect::<BTreeMap<_, _>>().into_iter().collect();
