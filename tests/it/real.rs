@@ -4,6 +4,7 @@
 //! homeserver can fail are tried against the stand-in, which can do what Synapse cannot be told to.
 
 mod faults;
+mod templates;
 
 use std::process::Command;
 use std::time::Duration;
