@@ -4,30 +4,25 @@
 //! Values are printed shielded (see `shield`); `|safe` is the one visible way around. What is built in is compiled and runs
 //! here; all else does so in a `sandbox`, which bounds what the engine does not count.
 
+mod environment;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
-use minijinja::syntax::SyntaxConfig;
-use minijinja::value::ValueKind;
-use minijinja::{AutoEscape, Environment, Output, State, UndefinedBehavior, Value};
-
+use minijinja::{Environment, Value};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use self::environment::environment;
 use super::context::Context;
-use super::cost::{self, LONGEST_TEXT};
-use super::filters::{self, Directives, More};
+use super::cost::LONGEST_TEXT;
+use super::filters::{Directives, More};
 use super::library::{embedded, reached};
 use super::problem::{TemplateProblem, Trace, is_too_much};
 use super::reference;
 use super::sandbox::{Answer, Job, Key, Loaded, Refusal, Sandbox, Span, Told};
-use super::shield::shield_to;
-
-/// Instructions, and 64 bytes of data each: a quarter of a second of work and 32 MB at the very worst. The shipped templates
-/// take less than a twentieth of it for the largest notification.
-const FUEL: u64 = 500_000;
 
 /// Room for what a notification of a few alerts is written in.
 const USUAL_TEXT: usize = 4096;
@@ -341,56 +336,6 @@ fn add_hidden_line(markdown: &mut String, context: &Value, directives: &Directiv
         markdown.push_str(&more.line(&hidden));
     }
     hidden.total()
-}
-
-fn environment(sources: Vec<String>) -> Environment<'static> {
-    let mut env = Environment::new();
-    env.set_undefined_behavior(UndefinedBehavior::Strict);
-    env.set_auto_escape_callback(|_| AutoEscape::Custom("markdown".into()));
-    env.set_formatter(print);
-    env.set_fuel(Some(FUEL));
-    env.set_recursion_limit(100);
-    env.set_debug(true);
-    // A line that holds only a tag leaves no line behind.
-    if let Ok(syntax) = SyntaxConfig::builder()
-        .trim_blocks(true)
-        .lstrip_blocks(true)
-        .keep_trailing_newline(true)
-        .build()
-    {
-        env.set_syntax(syntax);
-    }
-    filters::add_to(&mut env, sources);
-    env
-}
-
-/// How a value is printed.
-fn print(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {
-    let escape = !value.is_safe() && *state.auto_escape() != AutoEscape::None;
-    let write = |out: &mut Output<'_>, text: &str| {
-        cost::check(text)?;
-        let written = if escape {
-            shield_to(out, text)
-        } else {
-            out.write_str(text)
-        };
-        written.map_err(minijinja::Error::from)
-    };
-    match value.kind() {
-        ValueKind::Undefined | ValueKind::None => Ok(()),
-        ValueKind::String => write(out, value.as_str().unwrap_or_default()),
-        ValueKind::Bool => write(out, if value.is_true() { "true" } else { "false" }),
-        ValueKind::Number if !value.is_integer() => write(
-            out,
-            &f64::try_from(value.clone())
-                .map(filters::number_text)
-                .unwrap_or_default(),
-        ),
-        _ => {
-            let text = cost::text(value)?;
-            write(out, &text)
-        }
-    }
 }
 
 struct Limited(Vec<u8>);
