@@ -115,6 +115,7 @@ impl Engine {
         }
         let version = digest(sources.iter().flat_map(|(file, source)| [file.as_str(), source]));
         let job = Job::Load {
+            version,
             sources: Cow::Borrowed(&sources),
         };
         let Answer::Loaded { free, mut problems } = sandbox.ask(version, None, &job)? else {
@@ -173,11 +174,12 @@ impl Engine {
         let Some(apart) = self.apart(file) else {
             return run(&self.env, file, &context.build());
         };
-        match self.ask(apart, file, &Job::Run(Told::new(file, context))) {
-            Ok(Answer::Ran(ran)) => ran,
-            Ok(_) => Err(Failure::Refused(Trace::of(Refusal::Broke.problem(file)))),
-            Err(refusal) => Err(Failure::Refused(Trace::of(refusal.problem(file)))),
-        }
+        let refusal = match self.ask(apart, file, &Job::Run(Told::new(file, context))) {
+            Ok(Answer::Ran(ran)) => return ran,
+            Ok(_) => Refusal::Broke,
+            Err(refusal) => refusal,
+        };
+        Err(Failure::Refused(Trace::of(refusal.problem(file))))
     }
 
     /// Runs a template and keeps which part of the output came from where.

@@ -15,7 +15,7 @@ const REMEMBER: &str = "
     INSERT INTO repeat (key, accepted_at, receipts) VALUES (?1, ?2, ?3)
     ON CONFLICT (key) DO UPDATE SET accepted_at = excluded.accepted_at, receipts = excluded.receipts";
 
-/// Two statements, because `RETURNING` makes a table of its own each time.
+/// Statements of their own, because `RETURNING` makes a temporary table each time.
 const TAKE_POSITION: &str = "UPDATE room SET tail = tail + 1 WHERE address = ?1";
 const NEW_ROOM: &str = "INSERT INTO room (address, tail) VALUES (?1, 1)";
 const POSITION: &str = "SELECT id, tail FROM room WHERE address = ?1";

@@ -102,7 +102,7 @@ fn answer(engine: &mut Option<Engine>, job: &[u8]) -> Answer {
             Engine::compile_one(&file, &source);
             Answer::Compiled
         }
-        (Job::Load { sources }, engine) => {
+        (Job::Load { sources, .. }, engine) => {
             let (loaded, problems) = Engine::compile_here(sources.into_owned());
             let free = loaded.free.clone();
             *engine = Some(loaded);

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use minijinja::{OutputSpan, OutputSpanKind};
 use serde::{Deserialize, Serialize};
 
+use super::Key;
 use crate::alert::Notification;
 use crate::group::Change;
 use crate::render::context::{Context, Limits};
@@ -26,8 +27,8 @@ pub(super) const LONGEST_ANSWER: usize = 64 << 20;
 pub(crate) enum Job<'a> {
     /// Find out what compiling one file takes.
     Compile { file: Cow<'a, str>, source: Cow<'a, str> },
-    /// Compile all of these, for the jobs that follow.
-    Load { sources: Cow<'a, Sources> },
+    /// Compile all of these, for the jobs that follow. The key tells them from all others.
+    Load { version: Key, sources: Cow<'a, Sources> },
     /// Run a template.
     Run(Told<'a>),
     /// Run a template and say where each piece of its text comes from.

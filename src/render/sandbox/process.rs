@@ -41,7 +41,7 @@ impl Process {
             .arg(COMMAND)
             // Secrets are in there.
             .env_clear()
-            // Another arena takes address space, which is what is limited.
+            // What the thread that reads has given back, the one that works can use.
             .env("MALLOC_ARENA_MAX", "1")
             // Ctrl-C is for the relay, which lets what is in flight finish.
             .process_group(0)
@@ -92,7 +92,7 @@ impl Process {
         })
     }
 
-    /// How it ended, given what became of a conversation; and if it has not, it does now.
+    /// How it ended, given what became of a conversation; if it has not, whoever drops it ends it.
     fn end(&mut self, error: &io::Error, until: Instant) -> End {
         let is_closed = matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe);
         // Its pipes are closed a moment before it is gone.

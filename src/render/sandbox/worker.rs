@@ -48,11 +48,15 @@ impl Worker {
     /// Has a job done, after it was given the templates that it needs. After an error it is of no use any more.
     pub(super) fn exchange(&mut self, loaded: Option<Loaded<'_>>, job: &Job<'_>) -> Result<Answer, End> {
         if let Some(Loaded { version, sources }) = loaded
-            && self.version.as_ref() != Some(version)
+            && self.version != Some(*version)
         {
-            let sources = Cow::Borrowed(sources);
-            self.ask(&Job::Load { sources })?;
-            self.version = Some(*version);
+            let load = Job::Load {
+                version: *version,
+                sources: Cow::Borrowed(sources),
+            };
+            if !matches!(self.ask(&load)?, Answer::Loaded { .. }) {
+                return Ok(Answer::Broke);
+            }
         }
         self.ask(job)
     }
@@ -63,12 +67,16 @@ impl Worker {
     }
 
     fn ask(&mut self, job: &Job<'_>) -> Result<Answer, End> {
-        match &mut self.way {
-            Way::Apart(process) => process.ask(job),
+        let answer = match &mut self.way {
+            Way::Apart(process) => process.ask(job)?,
             Way::Here(bench) => {
                 let job = serde_json::to_vec(job).map_err(|_| End::Gone)?;
-                bench.do_within(job, DEADLINE).map_err(|_| End::TooLong)
+                bench.do_within(job, DEADLINE).map_err(|_| End::TooLong)?
             }
+        };
+        if let (Job::Load { version, .. }, Answer::Loaded { .. }) = (job, &answer) {
+            self.version = Some(*version);
         }
+        Ok(answer)
     }
 }

@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, SystemTime};
 
-use grafana_matrix_relay::render::{Isolation, ReloadOutcome, Renderer, Settings, embedded};
-use grafana_matrix_relay::samples;
+use grafana_matrix_relay::render::{Desk, Draft, Isolation, ReloadOutcome, Renderer, Settings, embedded};
+use grafana_matrix_relay::{intake, samples};
 use tempfile::TempDir;
 
-use super::{body_of, built_in, folder, render, settings};
+use super::{body_of, built_in, folder, now, render, settings};
 
 /// The processes that this one has started and that still are something to the system, by their ids.
 fn children() -> Vec<u32> {
@@ -60,6 +60,24 @@ fn a_process_that_somebody_ends_costs_nothing() {
         assert_eq!((seen.problem, &*seen.messages[0].body), (None, "Mine: CheckoutSlow"));
         assert_eq!(children().len(), 1);
     }
+}
+
+#[test]
+fn a_draft_that_was_only_compiled_is_not_taken_for_what_is_in_use() {
+    let (_dir, renderer) = folder(&[("t.md.j2", "Mine: {{ name }}")]);
+    let notification = intake::parse::notification(body_of("firing").as_bytes()).unwrap();
+    let shown = |desk: &Desk| {
+        let preview = desk.preview(&"t".parse().unwrap(), &notification, now());
+        preview.rendered.messages[0].body.clone()
+    };
+    assert_eq!(shown(&renderer.with_drafts(&[])), "Mine: CheckoutSlow");
+    let draft = Draft {
+        file: "t.md.j2",
+        source: "Draft: {{ name }}",
+    };
+    let desk = renderer.with_drafts(&[draft]);
+    assert_eq!(shown(&renderer.with_drafts(&[])), "Mine: CheckoutSlow");
+    assert_eq!(shown(&desk), "Draft: CheckoutSlow");
 }
 
 #[test]
