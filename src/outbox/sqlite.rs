@@ -40,8 +40,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The store.
 pub(super) struct Sqlite {
-    writer: Writer,
+    /// For what each acceptance asks: two of them, so that one need not wait for the other, nor for a long read.
+    lookups: [Mutex<Connection>; 2],
     reader: Arc<Mutex<Connection>>,
+    /// Closed last: whoever writes and is alone moves the log into the file then.
+    writer: Writer,
     repeat_window: Duration,
     keep_delivered: Duration,
     keep_groups: Duration,
@@ -70,6 +73,10 @@ impl Sqlite {
 
     fn start(connection: Connection, guard: impl Send + 'static, settings: &Settings) -> Result<Self, OutboxError> {
         Ok(Self {
+            lookups: [
+                Mutex::new(files::open_lookup(&settings.data_dir)?),
+                Mutex::new(files::open_lookup(&settings.data_dir)?),
+            ],
             reader: Arc::new(Mutex::new(files::open_reader(&settings.data_dir)?)),
             writer: Writer::start(connection, guard)?,
             repeat_window: settings.repeat_window,
@@ -93,11 +100,10 @@ impl Sqlite {
 impl Store for Sqlite {
     async fn groups(&self, keys: Vec<String>) -> Result<HashMap<String, KnownGroup>, OutboxError> {
         // A few rows by their keys cost less than a walk to another thread and back, which every acceptance would pay.
-        // Behind a long read it is better to wait there than to hold up this thread; so it is where this is the only thread
-        // for requests, because a disk that hangs would hold up all of them.
+        // Not so where this is the only thread for requests, because a disk that hangs would hold up all of them.
         let is_alone = tokio::runtime::Handle::current().metrics().num_workers() < 2;
-        if !is_alone && let Ok(reader) = self.reader.try_lock() {
-            return group::known(&reader, &keys);
+        if !is_alone && let Some(lookup) = self.lookups.iter().find_map(|lookup| lookup.try_lock().ok()) {
+            return group::known(&lookup, &keys);
         }
         self.read(move |c| group::known(c, &keys)).await
     }

@@ -23,8 +23,7 @@ const POSITION: &str = "SELECT id, tail FROM room WHERE address = ?1";
 const INSERT: &str = "
     INSERT INTO delivery (room_id, position, txn_id, message, accepted_at, starts_at, part, reaction, head_id, gives_way)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
-        ?7 IN ('edit', 'rest', 'rest-reply', 'reaction')
-            AND EXISTS (SELECT 1 FROM head WHERE id = ?9 AND event_id IS NOT NULL))";
+        ?10 AND EXISTS (SELECT 1 FROM head WHERE id = ?9 AND event_id IS NOT NULL))";
 
 /// Adds all deliveries of one acceptance, unless it is a repeat or out of date.
 pub(super) fn enqueue(
@@ -101,6 +100,7 @@ fn insert(connection: &Connection, new: &NewRow) -> Result<DeliveryId, OutboxErr
         new.part.as_str(),
         new.part.key(),
         new.head,
+        new.part.gives_way(),
     ];
     connection.prepare_cached(INSERT)?.execute(values)?;
     Ok(DeliveryId(connection.last_insert_rowid()))

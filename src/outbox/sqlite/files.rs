@@ -35,6 +35,9 @@ const LOG_LIMIT: i64 = 32 * 1024 * 1024;
 /// How much of the file the writer keeps in memory, in KiB: what is looked up by a hash lies anywhere in it.
 const CACHE_KIB: i64 = 8_192;
 
+/// Pages of a table and an index, from the root to the leaf, for some groups.
+const LOOKUP_PAGES: i64 = 64;
+
 /// Free pages of the file (16 MB) that stay for what comes next.
 const FREE_PAGES: i64 = 4_096;
 
@@ -105,6 +108,13 @@ pub(super) fn open_reader(directory: &Path) -> Result<Connection, OutboxError> {
     let connection = Connection::open_with_flags(directory.join(FILE), flags(OpenFlags::SQLITE_OPEN_READ_ONLY))?;
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(16);
+    Ok(connection)
+}
+
+/// The same for a few rows by their keys. What it has read is out of date with the next commit, so it keeps little.
+pub(super) fn open_lookup(directory: &Path) -> Result<Connection, OutboxError> {
+    let connection = open_reader(directory)?;
+    connection.pragma_update(None, "cache_size", LOOKUP_PAGES)?;
     Ok(connection)
 }
 
