@@ -40,6 +40,10 @@ const MEMORY: u64 = 256 << 20;
 /// build, whose frames are the larger ones, and a test tries them.
 const STACK: usize = 256 << 20;
 
+/// A variable that such a process is started with: its allocator asks for memory as it is needed. Otherwise it takes a
+/// gigabyte at its start, before there is a limit, which would then bound nothing.
+const ALLOCATOR: (&str, &str) = ("MIMALLOC_ARENA_EAGER_COMMIT", "0");
+
 /// For how long a template that was too much is not run again: alerts come in storms, and each would wait for the deadline.
 const MEMORABLE: Duration = Duration::from_mins(1);
 

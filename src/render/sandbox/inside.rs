@@ -13,11 +13,14 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::job::{self, Answer, Job};
-use super::{DEADLINE, MEMORY, STACK};
+use super::{ALLOCATOR, DEADLINE, MEMORY, STACK};
 use crate::render::engine::Engine;
 
 /// The exit code of a process whose job took too long.
 pub(super) const TOO_LONG: i32 = 75;
+
+/// The exit code of a process that cannot bound itself.
+const UNBOUNDED: u8 = 78;
 
 /// Whether this signal says that memory or stack were not enough: Rust aborts without memory, and a stack ends at a page
 /// that nobody may touch.
@@ -30,13 +33,22 @@ pub(super) fn is_too_much(signal: i32) -> bool {
 
 /// Serves until the input ends.
 pub fn serve() -> ExitCode {
-    match bound().and_then(|()| work()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+    match bound().map(|()| work()) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(_)) => ExitCode::FAILURE,
+        Err(_) => ExitCode::from(UNBOUNDED),
     }
 }
 
 fn bound() -> io::Result<()> {
+    if std::env::var(ALLOCATOR.0).is_ok_and(|value| value == ALLOCATOR.1) {
+        limit()
+    } else {
+        Err(io::Error::other("its memory cannot be limited any more"))
+    }
+}
+
+fn limit() -> io::Result<()> {
     let limit = |bytes| Rlimit {
         current: Some(bytes),
         maximum: Some(bytes),

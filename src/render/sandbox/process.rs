@@ -12,7 +12,7 @@ use rustix::process::Signal;
 
 use super::job::{self, Answer, Job};
 use super::worker::End;
-use super::{COMMAND, DEADLINE, inside};
+use super::{ALLOCATOR, COMMAND, DEADLINE, inside};
 
 /// How much longer than the deadline an answer is waited for; the process keeps the deadline itself, so this is for one
 /// that does nothing at all.
@@ -41,8 +41,7 @@ impl Process {
             .arg(COMMAND)
             // Secrets are in there.
             .env_clear()
-            // What the thread that reads has given back, the one that works can use.
-            .env("MALLOC_ARENA_MAX", "1")
+            .env(ALLOCATOR.0, ALLOCATOR.1)
             // Ctrl-C is for the relay, which lets what is in flight finish.
             .process_group(0)
             .stdin(Stdio::piped())
