@@ -22,6 +22,10 @@ use grafana_matrix_relay::outbox::{Acceptance, FoldPolicy, NewDelivery, Outbox, 
 use jiff::Timestamp;
 use limit::{Bare, round};
 
+/// As the program does.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How long one figure is measured: in rounds that take turns with its limit, for a disk that others use is fast one
 /// second and slow the next.
 const ROUND: Duration = Duration::from_millis(500);

@@ -29,6 +29,10 @@ use minijinja::{Environment, Error, State, Value};
 use pulldown_cmark::{Options, Parser, html::push_html};
 use serde_json::{Map, json};
 
+/// As the program does.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How often each figure is measured, taking turns with its limit, for another's load comes and goes; the median counts.
 const ROUNDS: usize = 21;
 /// How long one measurement lasts.

@@ -32,6 +32,10 @@ use poem::listener::{Acceptor as _, Listener as _, TcpListener};
 use poem::{EndpointExt as _, IntoResponse as _, Route, Server, handler, post, web::Data};
 use process::Process;
 
+/// As the program does.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const BACKLOG: u64 = 100_000;
 const DELIVERED: u64 = 2_000;
 /// How long the limit is measured, before and after what is beside it.
