@@ -40,7 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The store.
 pub(super) struct Sqlite {
-    /// For what each acceptance asks: two of them, so that one need not wait for the other, nor for a long read.
+    /// For what each acceptance asks: it waits for no long read, nor for another one where there are threads for both.
     lookups: [Mutex<Connection>; 2],
     reader: Arc<Mutex<Connection>>,
     /// Closed last: whoever writes and is alone moves the log into the file then.
@@ -99,10 +99,11 @@ impl Sqlite {
 #[async_trait]
 impl Store for Sqlite {
     async fn groups(&self, keys: Vec<String>) -> Result<HashMap<String, KnownGroup>, OutboxError> {
-        // A few rows by their keys cost less than a walk to another thread and back, which every acceptance would pay.
-        // Not so where this is the only thread for requests, because a disk that hangs would hold up all of them.
-        let is_alone = tokio::runtime::Handle::current().metrics().num_workers() < 2;
-        if !is_alone && let Some(lookup) = self.lookups.iter().find_map(|lookup| lookup.try_lock().ok()) {
+        // A few rows by their keys cost less than a walk to another thread and back, which every acceptance would pay. One
+        // thread for requests stays out of it, because a disk that hangs holds up whoever reads.
+        let others = tokio::runtime::Handle::current().metrics().num_workers() - 1;
+        let mut lookups = self.lookups.iter().take(others);
+        if let Some(lookup) = lookups.find_map(|lookup| lookup.try_lock().ok()) {
             return group::known(&lookup, &keys);
         }
         self.read(move |c| group::known(c, &keys)).await
