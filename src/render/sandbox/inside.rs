@@ -41,14 +41,9 @@ pub fn serve() -> ExitCode {
 }
 
 fn bound() -> io::Result<()> {
-    if std::env::var(ALLOCATOR.0).is_ok_and(|value| value == ALLOCATOR.1) {
-        limit()
-    } else {
-        Err(io::Error::other("its memory cannot be limited any more"))
+    if std::env::var(ALLOCATOR.0).as_deref() != Ok(ALLOCATOR.1) {
+        return Err(io::Error::other("its memory cannot be limited any more"));
     }
-}
-
-fn limit() -> io::Result<()> {
     let limit = |bytes| Rlimit {
         current: Some(bytes),
         maximum: Some(bytes),
