@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
@@ -14,18 +14,32 @@ use tempfile::TempDir;
 
 use super::{body_of, built_in, folder, now, render, settings};
 
-/// The processes that this one has started and that still are something to the system, by their ids.
-fn children() -> Vec<u32> {
+/// The processes of this name that this one has started and that still are something to the system, by their ids.
+fn children(name: &str) -> Vec<u32> {
     let own = std::process::id().to_string();
     let processes = fs::read_dir("/proc").unwrap().flatten();
     let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let is_child = |id: &u32| {
         let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-        status
-            .lines()
-            .any(|line| line.strip_prefix("PPid:").is_some_and(|parent| parent.trim() == own))
+        let has = |field: &str, value: &str| {
+            let mut lines = status.lines();
+            lines.any(|line| line.strip_prefix(field).is_some_and(|found| found.trim() == value))
+        };
+        has("PPid:", &own) && has("Name:", name)
     };
     ids.filter(is_child).collect()
+}
+
+/// A renderer on these templates whose processes have a name of their own: tests may share a process, as with `cargo test`.
+fn named(name: &str, files: &[(&str, &str)]) -> (TempDir, Renderer) {
+    let (dir, _) = folder(files);
+    let program = dir.path().join(name);
+    symlink(env!("CARGO_BIN_EXE_grafana-matrix-relay"), &program).unwrap();
+    let renderer = Renderer::open(&Settings {
+        isolation: Isolation::Process(program),
+        ..settings(dir.path())
+    });
+    (dir, renderer)
 }
 
 /// The default template under another name, so that it is not built in.
@@ -39,26 +53,26 @@ fn copy() -> String {
 
 #[test]
 fn what_is_copied_reads_as_what_is_built_in() {
-    let (_dir, renderer) = folder(&[("copy.md.j2", &copy())]);
+    let (_dir, renderer) = named("of-copy", &[("copy.md.j2", &copy())]);
     assert_eq!(renderer.problems(), []);
     for sample in samples::all() {
         let seen = render(&renderer, "copy", &sample.body);
         assert_eq!(seen, render(&built_in(), "alert", &sample.body), "{}", sample.name);
     }
-    assert_eq!(children().len(), 1);
+    assert_eq!(children("of-copy").len(), 1);
 }
 
 #[test]
 fn a_process_that_somebody_ends_costs_nothing() {
-    let (_dir, renderer) = folder(&[("t.md.j2", "Mine: {{ name }}")]);
+    let (_dir, renderer) = named("of-ended", &[("t.md.j2", "Mine: {{ name }}")]);
     for _ in 0..3 {
-        for child in children() {
+        for child in children("of-ended") {
             let ended = Command::new("kill").args(["-9", &child.to_string()]).status();
             assert!(ended.unwrap().success());
         }
         let seen = render(&renderer, "t", &body_of("firing"));
         assert_eq!((seen.problem, &*seen.messages[0].body), (None, "Mine: CheckoutSlow"));
-        assert_eq!(children().len(), 1);
+        assert_eq!(children("of-ended").len(), 1);
     }
 }
 
@@ -82,12 +96,12 @@ fn a_draft_that_was_only_compiled_is_not_taken_for_what_is_in_use() {
 
 #[test]
 fn nothing_is_left_of_a_process_nor_does_it_know_anything() {
-    let (_dir, renderer) = folder(&[("t.md.j2", "{{ name }}")]);
-    let child = children()[0];
+    let (_dir, renderer) = named("of-nothing", &[("t.md.j2", "{{ name }}")]);
+    let child = children("of-nothing")[0];
     let variables = fs::read_to_string(format!("/proc/{child}/environ")).unwrap();
     assert_eq!(variables, "MIMALLOC_ARENA_EAGER_COMMIT=0\0");
     drop(renderer);
-    assert_eq!(children(), Vec::<u32>::new());
+    assert_eq!(children("of-nothing"), Vec::<u32>::new());
 }
 
 #[test]
@@ -118,7 +132,7 @@ fn a_program_that_answers_nonsense_is_not_waited_for() {
     });
     let seen = render(&renderer, "alert", &body_of("firing"));
     assert!(seen.messages[0].body.starts_with("🔥 FIRING · CheckoutSlow"));
-    assert_eq!(children(), Vec::<u32>::new());
+    assert_eq!(children("cat"), Vec::<u32>::new());
 }
 
 /// A program that does `otherwise` until a file is there, and then what the relay does; with a renderer that uses it on a
