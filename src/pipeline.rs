@@ -138,7 +138,7 @@ impl Pipeline {
         let outcome = if recognised { "recognised" } else { "accepted" };
         metrics::counter!("relay_notifications_total", "outcome" => outcome).increment(1);
         tracing::info!(
-            alert.route = %route, alert.group_key = %group_key, alert.count = alerts, delivery.id = ids,
+            alert.route = %route, alert.group_key = %group_key, alert.count = alerts, delivery.id = %ids,
             "notification {outcome}"
         );
         Ok(Accepted { receipts, recognised })

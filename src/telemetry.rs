@@ -4,8 +4,10 @@
 //! line or pretend to be one; log lines go to standard error, so that commands may print to standard output.
 
 mod ecs;
+mod fields;
 mod human;
 pub mod metrics;
+mod spans;
 
 use std::io;
 
@@ -18,7 +20,9 @@ const QUIET: &str = "sqlx=warn,poem=warn,hyper=warn,reqwest=warn";
 
 /// Starts logging; the level comes from `RUST_LOG`, `info` if it is unset. Later calls change nothing.
 pub fn init(ecs: bool) {
-    let registry = tracing_subscriber::registry().with(filter(std::env::var(EnvFilter::DEFAULT_ENV).ok().as_deref()));
+    let registry = tracing_subscriber::registry()
+        .with(filter(std::env::var(EnvFilter::DEFAULT_ENV).ok().as_deref()))
+        .with(spans::KeepFields);
     let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     // A second subscriber in one process can only be a test's.
     let _ = if ecs {
@@ -28,7 +32,7 @@ pub fn init(ecs: bool) {
         registry
             .with(
                 layer
-                    .with_target(false)
+                    .event_format(human::Human)
                     .fmt_fields(human::Human)
                     .with_ansi(io::stderr().is_terminal()),
             )

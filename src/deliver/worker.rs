@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use tokio::task::{Id, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::attempt::Courier;
 use super::digest;
@@ -88,12 +89,14 @@ impl Worker {
         let mut attempts = JoinSet::new();
         for delivery in claimed {
             let (outbox, courier) = (self.outbox.clone(), Arc::clone(&self.courier));
-            attempts.spawn(async move {
+            let span = span(&delivery);
+            let attempt = async move {
                 let outcome = courier.attempt(&delivery, now).await;
                 let recorded = outbox.record(delivery.id, outcome.clone(), now.wall).await?;
                 tally(&delivery, &outcome, recorded);
                 Ok(())
-            });
+            };
+            attempts.spawn(attempt.instrument(span));
         }
         while let Some(recorded) = attempts.join_next().await {
             recorded.unwrap_or_else(|error| {
@@ -159,10 +162,12 @@ impl Worker {
                 began: now.tick,
                 hangs: self.courier.hangs(&delivery.room),
             };
-            let task = flight.attempts.spawn(async move {
+            let span = span(&delivery);
+            let attempt = async move {
                 let outcome = courier.attempt(&delivery, clock()).await;
                 record(&outbox, &delivery, outcome, &clock).await;
-            });
+            };
+            let task = flight.attempts.spawn(attempt.instrument(span));
             flight.claims.insert(task.id(), claim);
         }
     }
@@ -224,6 +229,11 @@ impl Worker {
             tracing::warn!(error.message = %error, "what was in flight could not be given back");
         }
     }
+}
+
+/// What all log lines of an attempt have in common. It has the level of an error so that no filter hides it from one.
+fn span(delivery: &Delivery) -> tracing::Span {
+    tracing::error_span!("delivery", delivery.id = %delivery.id, delivery.attempt = delivery.attempts)
 }
 
 fn composer(zone: TimeZone, courier: &Arc<Courier>) -> Composer {

@@ -37,6 +37,7 @@ pub(super) fn document<A: OpenApi>(service: &Service<A>, examples: &[Example]) -
     // The service has just written this JSON itself.
     let mut document: Value = serde_json::from_str(&service.spec()).unwrap_or_default();
     say_what_may_be_null(&mut document);
+    offer_put(&mut document);
     let named: Map<String, Value> = examples
         .iter()
         .map(|example| {
@@ -55,6 +56,24 @@ pub(super) fn document<A: OpenApi>(service: &Service<A>, examples: &[Example]) -
         }
     }
     document
+}
+
+/// Whatever takes a notification by POST takes it by PUT as well; see [`put_as_post`](super::server).
+fn offer_put(document: &mut Value) {
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    for (_, path) in paths
+        .into_iter()
+        .flatten()
+        .filter(|(path, _)| path.starts_with("/alert"))
+    {
+        let mut put = path["post"].clone();
+        let text = |name: &str| put[name].as_str().unwrap_or_default().to_owned();
+        let (summary, id) = (text("summary"), text("operationId"));
+        put["summary"] = format!("{summary} (PUT)").into();
+        put["description"] = "The same as POST, for senders that use PUT.".into();
+        put["operationId"] = id.replacen("post", "put", 1).into();
+        path["put"] = put;
+    }
 }
 
 /// poem-openapi leaves out that a property which may be missing may be `null` as well, which is how answers are written

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use poem::endpoint::{BoxEndpoint, make, make_sync};
-use poem::http::StatusCode;
 use poem::http::header::{self, HeaderName};
+use poem::http::{Method, StatusCode};
 use poem::middleware::CatchPanic;
 use poem::web::Html;
 use poem::{Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Request, Response, Route, get};
 use poem_openapi::OpenApi;
 use serde_json::Value;
+use tracing::Instrument as _;
 
 use super::authenticate::door;
 use super::compat;
@@ -110,7 +111,7 @@ pub fn endpoint(parts: Parts, others: impl OpenApi + 'static) -> BoxEndpoint<'st
     let (service, workshop) = (Arc::new(service.into_endpoint()), parts.workshop.around(with_login));
     let workshop = Arc::new(workshop.map_to_response());
     for path in SENDING {
-        routes = routes.nest_no_strip(path, Arc::clone(&service));
+        routes = routes.nest_no_strip(path, Arc::clone(&service).before(put_as_post));
     }
     for path in compat::FORWARDER
         .into_iter()
@@ -147,8 +148,26 @@ pub fn endpoint(parts: Parts, others: impl OpenApi + 'static) -> BoxEndpoint<'st
         .with(CatchPanic::new().with_handler(our_fault))
         .catch_all_error(problem)
         .around(with_headers)
+        .around(in_span)
         .map_to_response()
         .boxed()
+}
+
+/// Senders that use PUT mean the same.
+async fn put_as_post(mut request: Request) -> poem::Result<Request> {
+    if request.method() == Method::PUT {
+        request.set_method(Method::POST);
+    }
+    Ok(request)
+}
+
+/// Gives a request an ID that all its log lines have in common. The span has the level of an error so that no filter hides it
+/// from one.
+async fn in_span<E: Endpoint>(endpoint: Arc<E>, request: Request) -> poem::Result<Response> {
+    let id = format!("{:016x}", rand::random::<u64>());
+    let span = tracing::error_span!("request", http.request.id = id);
+    let answered = endpoint.call(request).instrument(span).await;
+    answered.map(IntoResponse::into_response)
 }
 
 /// The document without a running relay.

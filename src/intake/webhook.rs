@@ -8,7 +8,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use poem::error::{MethodNotAllowedError, NotFoundError};
 use poem::http::{Method, StatusCode};
-use poem::web::Data;
 use poem::{IntoResponse, Request, RequestBody, Response};
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
@@ -48,6 +47,8 @@ struct Body {
     at: Timestamp,
     /// The same as it came, with its place among the bodies in flight.
     raw: Raw,
+    pipeline: Arc<Pipeline>,
+    recorder: Arc<Recorder>,
 }
 
 impl Body {
@@ -55,6 +56,9 @@ impl Body {
     /// signature the body has to be there first, and where it is not a refusal need not wait for it.
     async fn read(request: &Request, body: &mut RequestBody, route: Option<String>) -> Result<Self, Problem> {
         let door = door(request)?;
+        // They are part of every request's data.
+        let parts = request.data::<Arc<Pipeline>>().zip(request.data::<Arc<Recorder>>());
+        let (pipeline, recorder) = parts.ok_or_else(nothing_here)?;
         let asked = route.as_deref().map_or(Asked::DefaultRoute, Asked::Route);
         let entry = door.enter(asked, request, Timestamp::now())?;
         if !entry.needs_body() {
@@ -79,8 +83,14 @@ impl Body {
             signed,
             at,
             raw,
+            pipeline: Arc::clone(pipeline),
+            recorder: Arc::clone(recorder),
         })
     }
+}
+
+fn nothing_here() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "nothing is here; notifications go to /alert")
 }
 
 /// The route that the path names; `None` for the default one. Whatever is not exactly the default path names a route, so
@@ -90,24 +100,20 @@ fn named(request: &Request) -> Result<Option<String>, Problem> {
         return Ok(None);
     }
     // poem-openapi calls the parameters of a path by their number.
-    let unnamed = || Problem::new(StatusCode::NOT_FOUND, "nothing is here; notifications go to /alert");
-    let name = request.raw_path_param("param0").ok_or_else(unnamed)?;
+    let name = request.raw_path_param("param0").ok_or_else(nothing_here)?;
     Ok(Some(door(request)?.route(name)))
 }
 
 /// A notification at the address of another relay, if that is enabled; see `compat`.
 pub(super) async fn foreign(request: Request) -> poem::Result<Response> {
     let (request, mut body) = request.split();
-    let parts = request.data::<Arc<Pipeline>>().zip(request.data::<Arc<Recorder>>());
     let route = door(&request).map_err(Problem::into_error)?.foreign_route(&request);
-    let (Some((pipeline, recorder)), Some(route)) = (parts, route) else {
-        return Err(NotFoundError.into());
-    };
+    let route = route.ok_or(NotFoundError)?;
     if request.method() != Method::POST {
         return Err(MethodNotAllowedError.into());
     }
     let body = Body::read(&request, &mut body, Some(route)).await;
-    let answer = accept(pipeline, recorder, body.map_err(Problem::into_error)?, None).await;
+    let answer = accept(body.map_err(Problem::into_error)?, None).await;
     Ok(answer.map_or_else(IntoResponse::into_response, IntoResponse::into_response))
 }
 
@@ -195,35 +201,12 @@ impl Webhook {
     )]
     async fn post_alert(
         &self,
-        pipeline: Data<&Arc<Pipeline>>,
-        recorder: Data<&Arc<Recorder>>,
         body: Body,
         /// A template by its name, in place of the one that the relay would choose. One that does not exist refuses nothing:
         /// the built-in one is used then, with a line that says so.
         template: Query<Option<String>>,
     ) -> Result<Answer, Refused> {
-        accept(&pipeline, &recorder, body, template.0).await
-    }
-
-    /// Accept a notification (PUT)
-    ///
-    /// The same as POST, for senders that use PUT.
-    #[oai(
-        path = "/alert",
-        method = "put",
-        tag = "Tag::Notifications",
-        operation_id = "put_alert"
-    )]
-    async fn put_alert(
-        &self,
-        pipeline: Data<&Arc<Pipeline>>,
-        recorder: Data<&Arc<Recorder>>,
-        body: Body,
-        /// A template by its name, in place of the one that the relay would choose. One that does not exist refuses nothing:
-        /// the built-in one is used then, with a line that says so.
-        template: Query<Option<String>>,
-    ) -> Result<Answer, Refused> {
-        accept(&pipeline, &recorder, body, template.0).await
+        accept(body, template.0).await
     }
 
     /// Accept a notification for a route
@@ -238,8 +221,6 @@ impl Webhook {
     )]
     async fn post_alert_to_route(
         &self,
-        pipeline: Data<&Arc<Pipeline>>,
-        recorder: Data<&Arc<Recorder>>,
         body: Body,
         /// The name of the route.
         #[oai(name = "route")]
@@ -248,67 +229,32 @@ impl Webhook {
         /// the built-in one is used then, with a line that says so.
         template: Query<Option<String>>,
     ) -> Result<Answer, Refused> {
-        accept(&pipeline, &recorder, body, template.0).await
-    }
-
-    /// Accept a notification for a route (PUT)
-    ///
-    /// The same as POST, for senders that use PUT.
-    #[oai(
-        path = "/alert/:route",
-        method = "put",
-        tag = "Tag::Notifications",
-        operation_id = "put_alert_to_route"
-    )]
-    async fn put_alert_to_route(
-        &self,
-        pipeline: Data<&Arc<Pipeline>>,
-        recorder: Data<&Arc<Recorder>>,
-        body: Body,
-        /// The name of the route.
-        #[oai(name = "route")]
-        _route: Path<String>,
-        /// A template by its name, in place of the one that the relay would choose. One that does not exist refuses nothing:
-        /// the built-in one is used then, with a line that says so.
-        template: Query<Option<String>>,
-    ) -> Result<Answer, Refused> {
-        accept(&pipeline, &recorder, body, template.0).await
+        accept(body, template.0).await
     }
 }
 
 /// What has come in full is worked on to its end, even if its sender hangs up: so it keeps its place for as long as it takes
 /// memory, and nothing that was begun is lost.
-async fn accept(
-    pipeline: &Arc<Pipeline>,
-    recorder: &Arc<Recorder>,
-    body: Body,
-    template: Option<String>,
-) -> Result<Answer, Refused> {
-    let route = known_route(pipeline, &body.route).map_err(|problem| Refused::NoSuchRoute(ProblemJson(problem)))?;
+async fn accept(body: Body, template: Option<String>) -> Result<Answer, Refused> {
+    let route =
+        known_route(&body.pipeline, &body.route).map_err(|problem| Refused::NoSuchRoute(ProblemJson(problem)))?;
     let template = template.map(|name| template_name(&name)).transpose();
     let template = template.map_err(|problem| Refused::NotANotification(ProblemJson(problem)))?;
-    let (pipeline, recorder) = (Arc::clone(pipeline), Arc::clone(recorder));
-    let work = async move { store(&pipeline, &recorder, route, body, template).await };
-    match tokio::spawn(work.in_current_span()).await {
+    let work = store(route, body, template).in_current_span();
+    match tokio::spawn(work).await {
         Ok(answer) => answer,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 
-async fn store(
-    pipeline: &Pipeline,
-    recorder: &Recorder,
-    route: RouteName,
-    body: Body,
-    template: Option<TemplateName>,
-) -> Result<Answer, Refused> {
-    let (now, raw) = (body.at, body.raw);
+async fn store(route: RouteName, body: Body, template: Option<TemplateName>) -> Result<Answer, Refused> {
+    let (now, raw, recorder) = (body.at, body.raw, body.recorder);
     let wishes = Wishes {
         template,
         signed: body.signed.map(|signed| signed.as_str().to_owned()),
         body_bytes: raw.bytes.len(),
     };
-    let accepted = pipeline.accept_with(&route, body.notification, wishes, now).await;
+    let accepted = body.pipeline.accept_with(&route, body.notification, wishes, now).await;
     drop(raw.place);
     match accepted {
         Ok(accepted) => {

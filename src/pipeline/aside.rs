@@ -3,12 +3,13 @@
 /// Bodies of more bytes than this are parsed, routed and rendered aside; one below it is done sooner than handed over.
 pub const INLINE_BYTES: usize = 64 * 1024;
 
-/// Does `what` here, or aside if `is_large`. A panic in it goes on in the caller.
+/// Does `what` here, or aside if `is_large`, and in the caller's span either way. A panic in it goes on in the caller.
 pub async fn aside<T: Send + 'static>(is_large: bool, what: impl FnOnce() -> T + Send + 'static) -> T {
     if !is_large {
         return what();
     }
-    match tokio::task::spawn_blocking(what).await {
+    let span = tracing::Span::current();
+    match tokio::task::spawn_blocking(move || span.in_scope(what)).await {
         Ok(done) => done,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }

@@ -7,13 +7,13 @@
 use std::fmt;
 
 use serde_json::{Map, Value, json};
-use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::human::{LONGEST_FIELD, LONGEST_MESSAGE, cut};
+use super::fields::Fields;
+use super::spans;
 
 /// The version whose field set is used.
 const ECS_VERSION: &str = "8.11.0";
@@ -29,12 +29,13 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        writeln!(writer, "{}", line(event, jiff::Timestamp::now()))
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let around = spans::around(context, event);
+        writeln!(writer, "{}", line(event, around, jiff::Timestamp::now()))
     }
 }
 
-fn line(event: &Event<'_>, now: jiff::Timestamp) -> Value {
+fn line(event: &Event<'_>, around: Vec<(&'static str, Value)>, now: jiff::Timestamp) -> Value {
     let mut fields = Fields::default();
     event.record(&mut fields);
     let metadata = event.metadata();
@@ -49,7 +50,7 @@ fn line(event: &Event<'_>, now: jiff::Timestamp) -> Value {
         json!({"name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION")}),
     );
     line.insert("process".to_owned(), json!({"pid": std::process::id()}));
-    for (name, value) in fields.others {
+    for (name, value) in fields.others.into_iter().chain(around) {
         put(&mut line, name, value);
     }
     let dataset = json!(env!("CARGO_PKG_NAME"));
@@ -76,6 +77,7 @@ fn put(line: &mut Map<String, Value>, name: &str, value: Value) {
     let mut parts = name.split('.');
     let top = parts.next().unwrap_or_default();
     let rest: Vec<&str> = parts.collect();
+    let value = if name == "delivery.id" { ids(value) } else { value };
     if OBJECTS.contains(&top) && !rest.is_empty() {
         let mut object = line.entry(top).or_insert_with(|| json!({}));
         for part in &rest[..rest.len() - 1] {
@@ -88,49 +90,11 @@ fn put(line: &mut Map<String, Value>, name: &str, value: Value) {
     }
 }
 
-#[derive(Default)]
-struct Fields {
-    message: String,
-    others: Vec<(&'static str, Value)>,
-}
-
-impl Fields {
-    fn add(&mut self, field: &Field, value: Value) {
-        self.others.push((field.name(), value));
-    }
-
-    fn add_text(&mut self, field: &Field, text: String) {
-        if field.name() == "message" {
-            self.message = cut(text, LONGEST_MESSAGE);
-        } else {
-            self.others.push((field.name(), cut(text, LONGEST_FIELD).into()));
-        }
-    }
-}
-
-impl Visit for Fields {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.add_text(field, format!("{value:?}"));
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.add_text(field, value.to_owned());
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.add(field, value.into());
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.add(field, value.into());
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.add(field, value.into());
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.add(field, value.into());
+/// The deliveries of an acceptance are named one by one, so that a search for one of them finds the line.
+fn ids(value: Value) -> Value {
+    match value.as_str() {
+        Some(text) if text.contains(',') => text.split(',').collect(),
+        _ => value,
     }
 }
 
@@ -150,7 +114,7 @@ mod tests {
             self.0
                 .lock()
                 .unwrap()
-                .push(line(event, "2026-11-20T09:14:10.1234Z".parse().unwrap()));
+                .push(line(event, Vec::new(), "2026-11-20T09:14:10.1234Z".parse().unwrap()));
         }
     }
 

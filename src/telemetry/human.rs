@@ -1,4 +1,4 @@
-//! Fields and messages of log lines as people read them: one event, one line.
+//! Log lines as people read them: one event, one line, first what happened, last the request or delivery that it belongs to.
 //!
 //! Guarantees: whatever a field or a message holds, it neither ends its line nor moves the cursor, changes colours or turns
 //! the direction of the text, because what alerts say is in some of them; none is longer than its limit.
@@ -6,25 +6,64 @@
 use std::fmt::{self, Write};
 
 use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::field::RecordFields;
-use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use super::spans;
 
 /// Characters of a field; what is longer says no more to a reader.
 pub(super) const LONGEST_FIELD: usize = 1_000;
 /// Characters of a message.
 pub(super) const LONGEST_MESSAGE: usize = 8_000;
 
-/// Writes fields: the message first, then ` name=value`.
+/// Writes time, level, message, ` name=value` for each field, and the same for those of the spans round it.
 pub(super) struct Human;
+
+impl<S, N> FormatEvent<S, N> for Human
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let level = *event.metadata().level();
+        if writer.has_ansi_escapes() {
+            writer.write_str("\x1b[2m")?;
+            SystemTime.format_time(&mut writer)?;
+            write!(writer, "\x1b[0m \x1b[{}m{level:>5}\x1b[0m ", colour(level))?;
+        } else {
+            SystemTime.format_time(&mut writer)?;
+            write!(writer, " {level:>5} ")?;
+        }
+        let around = spans::around(context, event);
+        let mut line = Line::new(writer.by_ref());
+        event.record(&mut line);
+        line.result?;
+        for (name, value) in around {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            line.put(name, &format_args!("{text}"))?;
+        }
+        writeln!(writer)
+    }
+}
+
+/// As `tracing_subscriber` colours levels.
+fn colour(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 31,
+        Level::WARN => 33,
+        Level::INFO => 32,
+        Level::DEBUG => 34,
+        Level::TRACE => 35,
+    }
+}
 
 impl<'w> FormatFields<'w> for Human {
     fn format_fields<R: RecordFields>(&self, writer: Writer<'w>, fields: R) -> fmt::Result {
-        let mut line = Line {
-            writer,
-            begun: false,
-            result: Ok(()),
-        };
+        let mut line = Line::new(writer);
         fields.record(&mut line);
         line.result
     }
@@ -36,9 +75,16 @@ struct Line<'w> {
     result: fmt::Result,
 }
 
-impl Line<'_> {
-    fn put(&mut self, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
-        let name = field.name();
+impl<'w> Line<'w> {
+    fn new(writer: Writer<'w>) -> Self {
+        Self {
+            writer,
+            begun: false,
+            result: Ok(()),
+        }
+    }
+
+    fn put(&mut self, name: &str, value: &dyn fmt::Debug) -> fmt::Result {
         // What the facade of the crate `log` adds is said by the line's own head.
         if name.starts_with("log.") {
             return Ok(());
@@ -61,7 +107,7 @@ impl Line<'_> {
 impl Visit for Line<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if self.result.is_ok() {
-            self.result = self.put(field, value);
+            self.result = self.put(field.name(), value);
         }
     }
 }
@@ -147,7 +193,7 @@ mod tests {
         let writer = kept.clone();
         let layer = tracing_subscriber::fmt::layer()
             .with_ansi(ansi)
-            .with_target(false)
+            .event_format(Human)
             .fmt_fields(Human)
             .with_writer(move || writer.clone());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), say);
