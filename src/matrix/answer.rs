@@ -6,7 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
-use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, DATE, HeaderName, LOCATION, RETRY_AFTER};
 use ruma::api::error::{ErrorBody, ErrorKind, LimitExceededErrorData, RetryAfter};
 use serde_json::Value;
 
@@ -33,8 +33,10 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Reads an answer. `now` is compared with a `Retry-After` that is a date.
+    /// Reads an answer. A `Retry-After` that is a date is compared with the answer's own `Date`, because it was computed by
+    /// the same clock, and with `now` only where there is none.
     pub fn read(status: u16, headers: &HeaderMap, body: &ErrorBody, now: SystemTime) -> Self {
+        let now = date(headers, DATE).unwrap_or(now);
         let mut answer = match body {
             ErrorBody::Standard(error) => Self {
                 errcode: Some(error.kind.errcode().as_str().to_owned()),
@@ -84,6 +86,14 @@ fn from_now(wait: RetryAfter, now: SystemTime) -> Duration {
     match wait {
         RetryAfter::Delay(delay) => delay,
         RetryAfter::DateTime(time) => time.duration_since(now).unwrap_or_default(),
+    }
+}
+
+/// A header that is a date.
+fn date(headers: &HeaderMap, name: HeaderName) -> Option<SystemTime> {
+    match RetryAfter::try_from(headers.get(name)?) {
+        Ok(RetryAfter::DateTime(date)) => Some(date),
+        Ok(RetryAfter::Delay(_)) | Err(_) => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the stand-in answers: JSON, and Matrix's standard error response.
 
+use jiff::{Timestamp, ToSpan as _};
 use poem::http::StatusCode;
 use poem::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 pub(super) struct Refusal {
     status: u16,
     body: Value,
-    retry_after: Option<u64>,
+    headers: Vec<(&'static str, String)>,
 }
 
 impl Refusal {
@@ -18,7 +19,7 @@ impl Refusal {
         Self {
             status,
             body: json!({"errcode": errcode, "error": error.into()}),
-            retry_after: None,
+            headers: Vec::new(),
         }
     }
 
@@ -27,7 +28,7 @@ impl Refusal {
         Self {
             status,
             body: json!({"ok": false, "error": error}),
-            retry_after: None,
+            headers: Vec::new(),
         }
     }
 
@@ -44,7 +45,18 @@ impl Refusal {
     /// 429, which tells how long to wait in the body and, rounded up to seconds, in the header.
     pub(super) fn limited(ms: u64) -> Self {
         let mut refusal = Self::new(429, "M_LIMIT_EXCEEDED", "Too Many Requests").with("retry_after_ms", json!(ms));
-        refusal.retry_after = Some(ms.div_ceil(1000));
+        refusal.headers = vec![("retry-after", ms.div_ceil(1000).to_string())];
+        refusal
+    }
+
+    /// 429, which tells in the header alone until when to wait, by a clock that may be ahead.
+    pub(super) fn limited_until(wait: u32, ahead: u32) -> Self {
+        let date = |seconds: u32| {
+            let time = Timestamp::now() + i64::from(seconds).seconds();
+            time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+        };
+        let mut refusal = Self::new(429, "M_LIMIT_EXCEEDED", "Too Many Requests");
+        refusal.headers = vec![("date", date(ahead)), ("retry-after", date(ahead + wait))];
         refusal
     }
 
@@ -62,9 +74,9 @@ impl Refusal {
         self
     }
 
-    /// Without the header.
+    /// Without headers of its own.
     pub(super) fn without_header(mut self) -> Self {
-        self.retry_after = None;
+        self.headers.clear();
         self
     }
 }
@@ -73,8 +85,10 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let mut response = json_response(&self.body);
         response.set_status(StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
-        if let Some(seconds) = self.retry_after {
-            response.headers_mut().insert("retry-after", seconds.into());
+        for (name, value) in self.headers {
+            if let Ok(value) = value.parse() {
+                response.headers_mut().insert(name, value);
+            }
         }
         response
     }

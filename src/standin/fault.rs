@@ -20,6 +20,13 @@ pub enum Fault {
     RateLimitedInBody(u64),
     /// 429 with `Retry-After` only, in seconds.
     RateLimitedInHeader(u64),
+    /// 429 with `Retry-After` as a date so many seconds later, by a clock that is so many seconds ahead, as is `Date`.
+    RateLimitedUntil {
+        /// How long to wait.
+        wait: u32,
+        /// How far the clock of whoever answers is ahead.
+        ahead: u32,
+    },
     /// 500 `M_UNKNOWN`.
     InternalError,
     /// 502 with a page of HTML.
@@ -193,6 +200,7 @@ impl Fault {
             Self::RateLimited(ms) => Refusal::limited(*ms),
             Self::RateLimitedInBody(ms) => Refusal::limited(*ms).without_header(),
             Self::RateLimitedInHeader(seconds) => Refusal::limited(seconds * 1000).without("retry_after_ms"),
+            Self::RateLimitedUntil { wait, ahead } => Refusal::limited_until(*wait, *ahead),
             Self::InternalError => Refusal::new(500, "M_UNKNOWN", "Internal server error"),
             Self::Refused(status, errcode) => Refusal::new(*status, errcode, "refused on purpose"),
             Self::TooLarge => Refusal::new(413, "M_TOO_LARGE", "event too large"),

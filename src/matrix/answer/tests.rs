@@ -42,6 +42,22 @@ fn wait_is_read_from_the_header_before_the_body() {
 }
 
 #[test]
+fn wait_until_a_date_is_measured_by_the_clock_that_wrote_it() {
+    let until = |date: &'static str| wait(&[("retry-after", "Sun, 22 Nov 2026 14:00:30 GMT"), ("date", date)], "");
+    let half_a_minute = Some(Duration::from_secs(30));
+    // Two hours ahead, a year behind, and in step with this machine.
+    assert_eq!(until("Sun, 22 Nov 2026 14:00:00 GMT"), half_a_minute);
+    let behind = [
+        ("retry-after", "Sat, 22 Nov 2025 12:00:30 GMT"),
+        ("date", "Sat, 22 Nov 2025 12:00:00 GMT"),
+    ];
+    assert_eq!(wait(&behind, ""), half_a_minute);
+    for none in ["today", "12", ""] {
+        assert_eq!(until(none), Some(Duration::from_secs(2 * 3600 + 30)), "{none}");
+    }
+}
+
+#[test]
 fn wait_is_never_negative_nor_absurd() {
     let body = |ms: &str| format!(r#"{{"errcode":"M_LIMIT_EXCEEDED","error":"slow","retry_after_ms":{ms}}}"#);
     assert_eq!(wait(&[], &body("-5")), Some(Duration::ZERO));
