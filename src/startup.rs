@@ -6,6 +6,7 @@
 
 mod checks;
 mod remembered;
+mod rooms;
 mod routes;
 
 use std::net::SocketAddr;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
-use futures_util::future::select_all;
+use futures_util::future::{join_all, select_all};
 use jiff::Timestamp;
 use poem::endpoint::BoxEndpoint;
 use poem::{EndpointExt as _, Response};
@@ -22,13 +23,14 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::rooms::Rooms;
 use self::routes::InUse;
 use crate::config::Settings;
 use crate::config::routes::Watch;
 use crate::deliver::{Courier, Moment, Worker};
 use crate::intake::{Door, Example, Parts, Recorder};
-use crate::matrix::{Carrier, Severity};
-use crate::message::{RoomAddress, TemplateName};
+use crate::matrix::Carrier;
+use crate::message::TemplateName;
 use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
 use crate::render::{self, ReloadOutcome, Renderer, TemplateProblem};
@@ -81,13 +83,14 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     routes::warn_of_open(&door.open_routes());
     routes::warn_of_guessable(&settings.routes.credentials);
     let watch = Watch::new(settings.routes_source, &settings.routes);
+    let looked_after = Rooms::new(&carrier, &outbox);
     let routes = routes::Keeper {
         door: Arc::clone(&door),
         hangup: routes::hangups(&watch),
         watch,
         in_use: Arc::new(InUse::new(settings.routes)),
         router: router.clone(),
-        carrier: carrier.clone(),
+        rooms: looked_after.clone(),
         renderer: renderer.clone(),
     };
     let pipeline = Arc::new(Pipeline::new(router, renderer.clone(), outbox.clone()));
@@ -141,7 +144,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         tokio::spawn(keep_pruned(outbox.clone())),
         tokio::spawn(recorder.run(outbox.clone())),
         tokio::spawn(routes.run()),
-        tokio::spawn(report_matrix(carrier, rooms, pinged)),
+        tokio::spawn(looked_after.keep(rooms, pinged)),
     ];
     keepers.extend(summing.map(|handle| tokio::spawn(telemetry::metrics::keep_summed(handle))));
     tracing::info!(url.domain = %address.ip(), url.port = address.port(), "listening on http://{address}");
@@ -186,9 +189,11 @@ impl Relay {
         // The server has its own deadline; the second one guards against a connection that ignores it.
         let served = tokio::time::timeout(self.grace + Duration::from_secs(1), self.server).await;
         let worked = tokio::time::timeout_at(end, &mut self.worker).await;
-        for keeper in self.keepers {
+        for keeper in &self.keepers {
             keeper.abort();
         }
+        // They hold the outbox, which the next start takes.
+        let _ended = tokio::time::timeout_at(end, join_all(self.keepers)).await;
         if let Ok(worked) = worked {
             worked.context("the worker failed")?;
             tracing::info!("stopped; what still waits is delivered by the next start");
@@ -278,17 +283,6 @@ async fn keep_pruned(outbox: Outbox) {
             Err(error) => tracing::warn!(error.message = %error, "the outbox could not be pruned"),
         }
         tokio::time::sleep(PRUNE).await;
-    }
-}
-
-/// Says at the start what an operator has to do about homeserver, token and rooms.
-async fn report_matrix(carrier: Carrier, rooms: Vec<RoomAddress>, pinged: Vec<RoomAddress>) {
-    for finding in carrier.check(&rooms, &pinged).await {
-        match finding.severity {
-            Severity::Error => tracing::error!("{}", finding.line),
-            Severity::Warn => tracing::warn!("{}", finding.line),
-            Severity::Info => tracing::info!("{}", finding.line),
-        }
     }
 }
 

@@ -24,15 +24,6 @@ pub struct Settings {
     pub horizon: Duration,
 }
 
-/// What keeps messages from their rooms at present; empty strings where nothing does.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Troubles {
-    /// What keeps all messages of the account back.
-    pub account: Option<String>,
-    /// What keeps single rooms back.
-    pub rooms: Vec<(RoomAddress, String)>,
-}
-
 /// Carries deliveries to the homeserver and remembers what the account and the rooms have to wait for.
 pub struct Courier {
     carrier: Carrier,
@@ -49,13 +40,16 @@ pub(super) struct State {
 
 pub(super) struct Parked {
     pub(super) verdict: Verdict,
-    pub(super) line: String,
+    /// When the answer came.
+    pub(super) at: Instant,
+    /// How often in a row the room has had a verdict of this kind.
+    pub(super) in_a_row: u32,
     /// Whether the answer that is the reason, or that none came, took long.
     pub(super) hung: bool,
-    /// Which delivery it was that failed last, and how often in a row for this reason.
+    /// Which delivery it was that failed last, and how often in a row with exactly this answer.
     pub(super) delivery: DeliveryId,
     pub(super) errcode: Option<String>,
-    pub(super) in_a_row: u32,
+    pub(super) same_answers: u32,
 }
 
 impl Courier {
@@ -83,21 +77,10 @@ impl Courier {
         self.state().rooms.get(room).is_some_and(|parked| parked.hung)
     }
 
-    /// What keeps messages back at present, given the rooms for which any still wait: what kept the others back is
-    /// forgotten, because an operator, another relay or the end of the horizon has taken it away.
-    pub fn troubles(&self, now: Instant, waits: impl Fn(&RoomAddress) -> bool) -> Troubles {
-        let mut state = self.state();
-        state.rooms.retain(|room, _| waits(room));
-        let mut rooms: Vec<_> = state
-            .rooms
-            .iter()
-            .map(|(room, parked)| (room.clone(), parked.line.clone()))
-            .collect();
-        rooms.sort();
-        Troubles {
-            account: state.account.clone().filter(|_| !state.gate.is_history(now)),
-            rooms,
-        }
+    /// What keeps all messages of the account back at present. What keeps single rooms back stands in the outbox.
+    pub fn trouble(&self, now: Instant) -> Option<String> {
+        let state = self.state();
+        state.account.clone().filter(|_| !state.gate.is_history(now))
     }
 
     /// Sends `delivery` once, and says what to record.

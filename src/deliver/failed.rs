@@ -1,7 +1,8 @@
 //! What an attempt that failed leads to: the outcome for the outbox, what has to wait, and what the operator is told.
 //!
-//! Guarantees: says once that something is wrong, not at each try; the decision itself is the [`policy`]'s.
+//! Guarantees: what keeps a room back is recorded with its wait, so that who asks for it after a restart learns it too; says once that something is wrong, not at each try; the decision itself is the [`policy`]'s.
 
+use std::mem::discriminant;
 use std::time::{Duration, Instant};
 
 use super::attempt::{Courier, Parked, count, retried_for};
@@ -12,14 +13,25 @@ use super::policy::{self, Decision, Tried};
 use crate::matrix::{Failure, TokenTrouble, Verdict};
 use crate::outbox::{Delivery, Outcome};
 
+/// A failure so long ago says nothing about the next one; waits are far shorter.
+const REMEMBERED: Duration = Duration::from_mins(15);
+
+/// How often in a row something has failed.
+#[derive(Clone, Copy)]
+struct Runs {
+    in_a_row: u32,
+    same_answers: u32,
+}
+
 impl Courier {
     pub(super) fn failed(&self, delivery: &Delivery, failure: &Failure, began: Moment, took: Duration) -> Outcome {
         // Whatever is waited for is waited from the answer on, which may have taken as long as the wait.
         let now = began.after(took);
         count(failure.verdict.label());
+        let runs = self.runs(delivery, failure, now.tick);
         let tried = Tried {
-            attempts: delivery.attempts,
-            in_a_row: self.in_a_row(delivery, failure),
+            in_a_row: runs.in_a_row,
+            same_answers: runs.same_answers,
             since_first: retried_for(delivery),
             plain: fallback::is_last(&delivery.message, failure),
         };
@@ -28,10 +40,19 @@ impl Courier {
         let counts = matches!(failure.verdict, Verdict::Transient | Verdict::Bridge);
         match policy::decide(failure, tried, self.settings.horizon, rand::random()) {
             Decision::HoldRoom(wait) => {
-                self.hold_room(delivery, failure, wait, (took >= HANGS_AFTER, tried.in_a_row));
+                let parked = Parked {
+                    verdict: failure.verdict.clone(),
+                    at: now.tick,
+                    in_a_row: runs.in_a_row,
+                    hung: took >= HANGS_AFTER,
+                    delivery: delivery.id,
+                    errcode: failure.errcode.clone(),
+                    same_answers: runs.same_answers,
+                };
+                self.hold_room(delivery, failure, wait, parked);
                 Outcome::Wait {
                     until: now.wall + wait,
-                    reason: failure.verdict.label().to_owned(),
+                    reason: error.clone(),
                     error,
                     counts,
                 }
@@ -41,7 +62,7 @@ impl Courier {
                 // The gate is what waits, so that a restart or another replica may try at once.
                 Outcome::Wait {
                     until: now.wall,
-                    reason: failure.verdict.label().to_owned(),
+                    reason: error.clone(),
                     error,
                     counts,
                 }
@@ -70,25 +91,26 @@ impl Courier {
         }
     }
 
-    /// How often a delivery has failed in a row as it has now, as far as this process knows.
-    fn in_a_row(&self, delivery: &Delivery, failure: &Failure) -> u32 {
+    /// How often in a row it has failed as it has now, as far as this process knows.
+    fn runs(&self, delivery: &Delivery, failure: &Failure, now: Instant) -> Runs {
         let state = self.state();
-        let before = state.rooms.get(&delivery.room).filter(|before| {
+        let recent = |before: &&Parked| now.saturating_duration_since(before.at) < REMEMBERED;
+        let before = state.rooms.get(&delivery.room).filter(recent);
+        let of_kind = before.filter(|before| discriminant(&before.verdict) == discriminant(&failure.verdict));
+        let same_answer = of_kind.filter(|before| {
             let as_now = (&before.verdict, &before.errcode) == (&failure.verdict, &failure.errcode);
             as_now && before.delivery == delivery.id
         });
-        before.map_or(0, |before| before.in_a_row).saturating_add(1)
+        Runs {
+            in_a_row: match &failure.verdict {
+                Verdict::Token(_) => state.gate.in_a_row(Hold::Token, now),
+                _ => of_kind.map_or(0, |before| before.in_a_row).saturating_add(1),
+            },
+            same_answers: same_answer.map_or(0, |before| before.same_answers).saturating_add(1),
+        }
     }
 
-    fn hold_room(&self, delivery: &Delivery, failure: &Failure, wait: Duration, (hung, in_a_row): (bool, u32)) {
-        let parked = Parked {
-            verdict: failure.verdict.clone(),
-            line: failure.to_string(),
-            hung,
-            delivery: delivery.id,
-            errcode: failure.errcode.clone(),
-            in_a_row,
-        };
+    fn hold_room(&self, delivery: &Delivery, failure: &Failure, wait: Duration, parked: Parked) {
         let before = self.state().rooms.insert(delivery.room.clone(), parked);
         let news = before.is_none_or(|before| before.verdict != failure.verdict);
         let (room, id, attempt) = (&delivery.room, delivery.id, delivery.attempts);
@@ -222,6 +244,39 @@ mod tests {
             assert_eq!(patience(&bridge, before), 8, "{before:?}");
             assert_eq!(patience(&by_proxy, before), 4, "{before:?}");
         }
+    }
+
+    #[test]
+    fn a_wait_grows_with_the_refusals_in_a_row_and_not_with_what_failed_before() {
+        let courier = courier();
+        let of = |verdict| Failure {
+            verdict,
+            status: None,
+            errcode: None,
+            detail: String::new(),
+        };
+        let (down, closed) = (of(Verdict::Transient), of(Verdict::Room(RoomTrouble::NoPower)));
+        let (mut now, mut attempts) = (Moment::now(), 0);
+        let mut waits = |failure: &Failure| {
+            attempts += 1;
+            now = now.after(Duration::from_secs(1));
+            let outcome = courier.failed(&delivery(1, attempts), failure, now, Duration::ZERO);
+            let Outcome::Wait { until, reason, .. } = outcome else {
+                panic!("{outcome:?}")
+            };
+            assert_eq!(reason, failure.to_string());
+            until.duration_since(now.wall).as_secs()
+        };
+        for _ in 0..20 {
+            waits(&down);
+        }
+        assert!(waits(&down) >= 30);
+        assert!(
+            (7..=15).contains(&waits(&closed)),
+            "the first refusal, however often the network failed"
+        );
+        assert!((15..=30).contains(&waits(&closed)));
+        assert!(waits(&down) <= 1);
     }
 
     #[test]

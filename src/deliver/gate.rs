@@ -42,6 +42,7 @@ struct Closed {
     at: Instant,
     until: Instant,
     hold: Hold,
+    in_a_row: u32,
 }
 
 #[derive(Debug, Default)]
@@ -53,6 +54,16 @@ pub(super) struct Gate {
 }
 
 impl Gate {
+    /// How often in a row the account was refused for this reason, with the refusal at `now`. What was under way together and is
+    /// refused while the gate is closed for it already counts once.
+    pub(super) fn in_a_row(&self, hold: Hold, now: Instant) -> u32 {
+        match self.closed.filter(|before| before.hold == hold) {
+            None => 1,
+            Some(before) if now < before.until => before.in_a_row,
+            Some(before) => before.in_a_row.saturating_add(1),
+        }
+    }
+
     /// Closes it for `wait`, never opening it earlier than an earlier hold would. Says whether this is news.
     pub(super) fn close(&mut self, hold: Hold, wait: Duration, now: Instant) -> bool {
         let news = match hold {
@@ -60,7 +71,13 @@ impl Gate {
             Hold::Token => self.closed.is_none_or(|before| before.hold != hold),
         };
         let until = self.closed.map_or(now + wait, |before| before.until.max(now + wait));
-        let closed = Closed { at: now, until, hold };
+        let in_a_row = self.in_a_row(hold, now);
+        let closed = Closed {
+            at: now,
+            until,
+            hold,
+            in_a_row,
+        };
         self.closed = Some(closed);
         if hold == Hold::RateLimit {
             self.limited = Some(closed);
@@ -154,6 +171,19 @@ mod tests {
         assert_eq!(places(&gate, 0, HANGING, start), 0);
         assert_eq!(places(&gate, CAREFUL, 0, after), 0);
         assert_eq!(places(&gate, 0, HANGING, after), CAREFUL);
+    }
+
+    #[test]
+    fn refusals_in_a_row_are_counted_by_rounds_and_by_reason() {
+        let (mut gate, start) = (Gate::default(), Instant::now());
+        let second = |second| start + Duration::from_secs(second);
+        for (at, expected) in [(0, 1), (0, 1), (4, 1), (10, 2), (20, 3)] {
+            assert_eq!(gate.in_a_row(Hold::Token, second(at)), expected, "at {at} s");
+            gate.close(Hold::Token, Duration::from_secs(5), second(at));
+        }
+        assert_eq!(gate.in_a_row(Hold::RateLimit, second(30)), 1);
+        gate.passed(second(31));
+        assert_eq!(gate.in_a_row(Hold::Token, second(32)), 1);
     }
 
     #[test]

@@ -34,10 +34,11 @@ const RATE_LIMIT_MOST: Duration = Duration::from_hours(1);
 /// What was tried so far.
 #[derive(Debug, Clone, Copy)]
 pub struct Tried {
-    /// Attempts of this delivery, the failed one included.
-    pub attempts: u32,
-    /// Those that failed in a row as the last one did, it included.
+    /// How many attempts in a row this verdict has had, the last one included: for the room, or for the account where it is
+    /// the account that is refused. Waits grow with it. What failed before for another reason is another story.
     pub in_a_row: u32,
+    /// How many attempts in a row of this very message had exactly this answer, the last one included.
+    pub same_answers: u32,
     /// How long transient failures alone have gone on.
     pub since_first: Duration,
     /// Whether the message is already the plain fallback.
@@ -71,16 +72,16 @@ pub fn decide(failure: &Failure, tried: Tried, horizon: Duration, jitter: f64) -
         Verdict::Transient | Verdict::Bridge if tried.since_first >= horizon => Decision::GiveUp,
         // A bridge that is down fails with every message, and one that the homeserver refuses fails alone: the room must
         // not wait behind that for a day.
-        Verdict::Bridge if !tried.plain && tried.in_a_row >= BRIDGE_PATIENCE => Decision::Simplify,
+        Verdict::Bridge if !tried.plain && tried.same_answers >= BRIDGE_PATIENCE => Decision::Simplify,
         Verdict::Transient | Verdict::Bridge => {
-            Decision::HoldRoom(backoff(TRANSIENT_FIRST, TRANSIENT_MOST, tried.attempts, jitter))
+            Decision::HoldRoom(backoff(TRANSIENT_FIRST, TRANSIENT_MOST, tried.in_a_row, jitter))
         }
         // A 403 without an errcode is a proxy's: it may dislike this one text, and the room must not wait behind it.
-        Verdict::Room(_) if refused_by_proxy(failure) && !tried.plain && tried.in_a_row >= PROXY_PATIENCE => {
+        Verdict::Room(_) if refused_by_proxy(failure) && !tried.plain && tried.same_answers >= PROXY_PATIENCE => {
             Decision::Simplify
         }
-        Verdict::Room(_) => Decision::HoldRoom(backoff(ROOM_FIRST, ROOM_MOST, tried.attempts, jitter)),
-        Verdict::Token(_) => Decision::HoldAccount(backoff(TOKEN_FIRST, TOKEN_MOST, tried.attempts, jitter)),
+        Verdict::Room(_) => Decision::HoldRoom(backoff(ROOM_FIRST, ROOM_MOST, tried.in_a_row, jitter)),
+        Verdict::Token(_) => Decision::HoldAccount(backoff(TOKEN_FIRST, TOKEN_MOST, tried.in_a_row, jitter)),
         Verdict::Message(_) if tried.plain => Decision::GiveUp,
         Verdict::Message(_) => Decision::Simplify,
         Verdict::Relation => Decision::Unrelate,
@@ -92,8 +93,8 @@ fn refused_by_proxy(failure: &Failure) -> bool {
 }
 
 /// Exponential backoff with jitter: between half and all of the doubled wait, never over `most`.
-fn backoff(first: Duration, most: Duration, attempts: u32, jitter: f64) -> Duration {
-    let doublings = attempts.saturating_sub(1).min(16);
+fn backoff(first: Duration, most: Duration, in_a_row: u32, jitter: f64) -> Duration {
+    let doublings = in_a_row.saturating_sub(1).min(16);
     let wait = first.saturating_mul(1 << doublings).min(most);
     wait.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
 }
@@ -105,7 +106,7 @@ mod tests {
 
     const HORIZON: Duration = Duration::from_hours(24);
 
-    fn after(verdict: Verdict, attempts: u32, since_first: Duration, plain: bool) -> Decision {
+    fn after(verdict: Verdict, in_a_row: u32, since_first: Duration, plain: bool) -> Decision {
         let failure = Failure {
             verdict,
             status: None,
@@ -115,8 +116,8 @@ mod tests {
         decide(
             &failure,
             Tried {
-                attempts,
-                in_a_row: attempts,
+                in_a_row,
+                same_answers: in_a_row,
                 since_first,
                 plain,
             },
@@ -182,8 +183,8 @@ mod tests {
                 detail: String::new(),
             };
             let tried = Tried {
-                attempts,
                 in_a_row: attempts,
+                same_answers: attempts,
                 since_first: Duration::ZERO,
                 plain,
             };

@@ -191,7 +191,7 @@ impl Worker {
                 let outcome = if *panics < PANICS {
                     Outcome::Wait {
                         until: (self.clock)().wall + AFTER_PANIC,
-                        reason: "internal".to_owned(),
+                        reason: error.clone(),
                         error,
                         counts: true,
                     }

@@ -37,6 +37,8 @@ pub struct Finding {
     pub severity: Severity,
     /// What was found and what to do.
     pub line: String,
+    /// The room that takes messages, where it is that what was found.
+    pub ready: Option<RoomAddress>,
 }
 
 impl Finding {
@@ -44,6 +46,7 @@ impl Finding {
         Self {
             severity,
             line: line.into(),
+            ready: None,
         }
     }
 }
@@ -103,10 +106,10 @@ impl Client {
         if pings && !power.user_can_trigger_room_notification(me) {
             findings.push(no_power_to_ping(room, me, power.notifications.room.into()));
         }
-        findings.push(Finding::new(
-            Severity::Info,
-            format!("{room} is ready: {me} can send there"),
-        ));
+        findings.push(Finding {
+            ready: Some(room.clone()),
+            ..Finding::new(Severity::Info, format!("{room} is ready: {me} can send there"))
+        });
         Ok(())
     }
 

@@ -219,7 +219,7 @@ pub enum Outcome {
     Wait {
         /// Until then.
         until: Timestamp,
-        /// The verdict in a word or two, for operators and metrics.
+        /// What keeps the room back, for operators.
         reason: String,
         /// What was answered.
         error: String,

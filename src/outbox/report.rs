@@ -42,6 +42,8 @@ pub struct RoomStats {
     pub oldest: Option<Timestamp>,
     /// What the room waits for; `None` if it does not.
     pub wait: Option<RoomWait>,
+    /// Why the last attempt for the room failed; it stays until one succeeds or the message is given up.
+    pub trouble: Option<String>,
 }
 
 /// Why a room is not tried now.
@@ -49,7 +51,7 @@ pub struct RoomStats {
 pub struct RoomWait {
     /// Tried again then.
     pub until: Timestamp,
-    /// The verdict, as it was recorded.
+    /// What kept it back, as it was recorded.
     pub reason: String,
 }
 

@@ -16,8 +16,7 @@ use super::routes::InUse;
 use crate::deliver::Courier;
 use crate::intake::{Check, Checks, State};
 use crate::matrix::Carrier;
-use crate::message::RoomAddress;
-use crate::outbox::{Outbox, Stats};
+use crate::outbox::{Outbox, RoomStats, Stats};
 use crate::pipeline::Pipeline;
 use crate::render::{Renderer, TemplateProblem};
 
@@ -146,7 +145,6 @@ impl Parts {
 
     async fn deliveries(&self) -> Check {
         let mut reasons = Vec::new();
-        let mut waiting = None;
         match self.stats().await {
             Ok(stats) => {
                 let age = stats
@@ -161,22 +159,11 @@ impl Parts {
                 if stats.dead > 0 {
                     reasons.push(format!("{} were given up, see `outbox list --state dead`", stats.dead));
                 }
-                waiting = Some(stats.rooms);
+                reasons.extend(stats.rooms.iter().filter_map(trouble));
             }
             Err(error) => reasons.push(error),
         }
-        let waits = |room: &RoomAddress| {
-            let waiting = waiting.as_ref();
-            waiting.is_none_or(|rooms| rooms.iter().any(|one| one.room == *room && one.waiting > 0))
-        };
-        let troubles = self.courier.troubles(Instant::now(), waits);
-        reasons.extend(troubles.account);
-        reasons.extend(
-            troubles
-                .rooms
-                .into_iter()
-                .map(|(room, reason)| format!("{room}: {reason}")),
-        );
+        reasons.extend(self.courier.trouble(Instant::now()));
         let reason = (!reasons.is_empty()).then(|| reasons.join("; "));
         Check {
             name: "deliveries",
@@ -231,6 +218,16 @@ impl Checks for Parts {
         let _ = writeln!(text, "relay_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
         text
     }
+}
+
+/// Why a room does not get what waits for it, as the outbox keeps it: a restart changes nothing about it.
+fn trouble(room: &RoomStats) -> Option<String> {
+    let trouble = room.trouble.as_ref().filter(|_| room.waiting > 0)?;
+    let next = room.wait.as_ref().map_or_else(String::new, |wait| {
+        let seconds = wait.until.duration_since(Timestamp::now()).as_secs().max(1);
+        format!("; the next try is in {seconds} s")
+    });
+    Some(format!("{}: {trouble}{next}", room.room))
 }
 
 fn degraded(reason: Option<&String>) -> State {

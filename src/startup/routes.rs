@@ -10,10 +10,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::report_matrix;
+use super::rooms::Rooms;
 use crate::config::routes::{RouteProblem, Routes, Watch, Watched};
 use crate::intake::{CredentialSettings, Door};
-use crate::matrix::Carrier;
 use crate::message::{RouteName, TemplateName};
 use crate::render::Renderer;
 use crate::route::Router;
@@ -54,7 +53,7 @@ pub(super) struct Keeper {
     pub(super) in_use: Arc<InUse>,
     pub(super) door: Arc<Door>,
     pub(super) router: Router,
-    pub(super) carrier: Carrier,
+    pub(super) rooms: Rooms,
     /// Knows which templates there are.
     pub(super) renderer: Renderer,
     pub(super) hangup: Option<Signal>,
@@ -178,7 +177,8 @@ impl Keeper {
             .chain(newly_pinged.iter().filter(|room| known.contains(room)).cloned())
             .collect();
         if !asked.is_empty() {
-            tokio::spawn(report_matrix(self.carrier.clone(), asked, newly_pinged));
+            let rooms = self.rooms.clone();
+            tokio::spawn(async move { rooms.report(asked, newly_pinged).await });
         }
     }
 

@@ -14,6 +14,7 @@ pub(crate) struct App {
     pub(crate) room: String,
     pub(crate) relay: Relay,
     pub(crate) data: TempDir,
+    flags: Flags,
     http: Client,
 }
 
@@ -21,6 +22,12 @@ pub(crate) struct App {
 pub(crate) fn firing(name: &str) -> Value {
     json!({"version": "1", "groupKey": format!("{{}}:{name}"), "alerts": [{"status": "firing",
         "labels": {"alertname": name, "severity": "critical"}, "startsAt": "2026-11-20T09:14:10Z"}]})
+}
+
+async fn start(flags: &Flags) -> Relay {
+    let mut settings = Settings::from_flags(flags).unwrap();
+    settings.render.isolation = isolation();
+    startup::start(settings, None).await.unwrap()
 }
 
 impl App {
@@ -44,15 +51,23 @@ impl App {
             ..Flags::default()
         };
         change(&mut flags);
-        let mut settings = Settings::from_flags(&flags).unwrap();
-        settings.render.isolation = isolation();
-        let relay = startup::start(settings, None).await.unwrap();
         Self {
+            relay: start(&flags).await,
             homeserver: running,
             room,
-            relay,
             data,
+            flags,
             http: Client::builder().no_proxy().build().unwrap(),
+        }
+    }
+
+    /// Ends it in good order and starts it again on what it left, after what is done in between.
+    pub(crate) async fn restart(self, between: impl AsyncFnOnce(&Homeserver)) -> Self {
+        self.relay.stop().await.unwrap();
+        between(&self.homeserver.homeserver).await;
+        Self {
+            relay: start(&self.flags).await,
+            ..self
         }
     }
 

@@ -51,6 +51,8 @@ mod operator;
 #[cfg(test)]
 mod outbox;
 #[cfg(test)]
+mod parked;
+#[cfg(test)]
 mod reach;
 #[cfg(test)]
 mod ready;

@@ -235,8 +235,18 @@ impl Night {
         stats.pending + stats.in_flight
     }
 
-    pub(crate) fn troubles(&self) -> deliver::Troubles {
-        self.courier.troubles(self.now.tick, |_| true)
+    /// What keeps all messages of the account back.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.courier.trouble(self.now.tick)
+    }
+
+    /// What keeps single rooms back.
+    pub(crate) async fn room_troubles(&self) -> Vec<(RoomAddress, String)> {
+        let rooms = self.stats().await.rooms.into_iter();
+        let waiting = rooms.filter(|room| room.waiting > 0);
+        waiting
+            .filter_map(|room| room.trouble.map(|trouble| (room.room, trouble)))
+            .collect()
     }
 
     pub(crate) fn bodies(&self, room: &RoomAddress) -> Vec<String> {

@@ -135,7 +135,8 @@ pub(super) async fn stats(pool: &PgPool, now: Timestamp) -> Result<Stats, Outbox
             waiting,
             dead,
             oldest: oldest.map(timestamp),
-            wait: wait_of(due_at, waits_since, reason, now),
+            wait: wait_of(due_at, waits_since, reason.clone(), now),
+            trouble: reason,
         });
     }
     let (delivered, folded): (i64, i64) = sqlx::query_as(FINISHED).fetch_one(pool).await?;

@@ -106,6 +106,7 @@ pub(super) fn stats(connection: &Connection, now: Timestamp) -> Result<Stats, Ou
             dead,
             oldest: row.get::<_, Option<i64>>(7)?.map(timestamp),
             wait: wait_of(row.get(1)?, row.get(2)?, row.get(3)?, now),
+            trouble: row.get(3)?,
         });
     }
     (stats.delivered, stats.folded) = connection

@@ -1,0 +1,169 @@
+//! Looks after the rooms: says at the start what an operator has to do about homeserver, token and rooms, and lets a room that
+//! is well again have its messages at once.
+//!
+//! Guarantees: a room whose wait was recorded, by this process or one before it, is tried as soon as a check finds that it takes
+//! messages. It never sends, and it decides no retry: an attempt that fails again waits as the policy says.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rand::seq::SliceRandom as _;
+
+use crate::matrix::{Carrier, Finding, Severity};
+use crate::message::RoomAddress;
+use crate::outbox::{Outbox, OutboxError};
+
+/// How often rooms that wait are looked at.
+const LOOK: Duration = Duration::from_mins(1);
+/// A room that is tried again sooner need not be looked at.
+const SOON: Duration = Duration::from_secs(5);
+/// How many rooms are looked at together: some requests each, to a homeserver that may not be well.
+const AT_ONCE: usize = 8;
+/// How long that may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is needed to look at rooms; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Rooms {
+    carrier: Carrier,
+    outbox: Outbox,
+}
+
+impl Rooms {
+    pub(super) fn new(carrier: &Carrier, outbox: &Outbox) -> Self {
+        Self {
+            carrier: carrier.clone(),
+            outbox: outbox.clone(),
+        }
+    }
+
+    /// Says what an operator has to do about homeserver, token and these rooms. In those of `pinged` the account needs the power
+    /// to ping everybody, too.
+    pub(super) async fn report(&self, rooms: Vec<RoomAddress>, pinged: Vec<RoomAddress>) {
+        let findings = self.carrier.check(&rooms, &pinged).await;
+        for finding in &findings {
+            match finding.severity {
+                Severity::Error => tracing::error!("{}", finding.line),
+                Severity::Warn => tracing::warn!("{}", finding.line),
+                Severity::Info => tracing::info!("{}", finding.line),
+            }
+        }
+        self.wake(&findings).await;
+    }
+
+    /// Reports on the rooms of the start, then looks at those that wait, again and again.
+    pub(super) async fn keep(self, rooms: Vec<RoomAddress>, pinged: Vec<RoomAddress>) {
+        self.report(rooms, pinged).await;
+        loop {
+            tokio::time::sleep(LOOK).await;
+            self.look(Timestamp::now()).await;
+        }
+    }
+
+    /// Looks at some of the rooms that wait for longer than a few seconds. Whose turn it is chance decides, so that rooms that
+    /// cannot be looked at keep no other from it.
+    async fn look(&self, now: Timestamp) {
+        let Ok(stats) = self.outbox.stats(now).await else {
+            return;
+        };
+        let waits = stats.rooms.into_iter().filter(|room| {
+            let until = room.wait.as_ref().map(|wait| wait.until);
+            room.waiting > 0 && until.is_some_and(|until| until > now + SOON)
+        });
+        let mut rooms: Vec<RoomAddress> = waits.map(|room| room.room).collect();
+        rooms.shuffle(&mut rand::rng());
+        rooms.truncate(AT_ONCE);
+        if rooms.is_empty() {
+            return;
+        }
+        // What has not been answered by then is looked at another time.
+        if let Ok(findings) = tokio::time::timeout(PATIENCE, self.carrier.check(&rooms, &[])).await {
+            self.wake(&findings).await;
+        }
+    }
+
+    /// Ends the waits of the rooms that were found well.
+    async fn wake(&self, findings: &[Finding]) {
+        for room in findings.iter().filter_map(|finding| finding.ready.as_ref()) {
+            match self.wake_one(room, Timestamp::now()).await {
+                Ok(false) => {}
+                Ok(true) => tracing::info!(
+                    matrix.room_id = %room,
+                    "{room} takes messages again: what waits for it is sent now"
+                ),
+                // It is tried when its time comes.
+                Err(error) => {
+                    tracing::debug!(matrix.room_id = %room, error.message = %error, "a room could not be woken");
+                }
+            }
+        }
+    }
+
+    async fn wake_one(&self, room: &RoomAddress, now: Timestamp) -> Result<bool, OutboxError> {
+        let waits = self.outbox.room_due(room, now).await?.is_some();
+        if waits {
+            self.outbox.set_room_due(room, None, now).await?;
+        }
+        Ok(waits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::{self, Client};
+    use crate::message::{Mentions, MsgType, RenderedMessage};
+    use crate::outbox::{self, Acceptance, NewDelivery, RoomWait};
+    use crate::standin::{Homeserver, NewRoom};
+
+    #[tokio::test]
+    async fn a_room_that_is_found_well_waits_no_longer_and_no_other_is_woken() {
+        let homeserver = Homeserver::new("example.org");
+        let token = homeserver.login("bot", "RELAY");
+        let room = |new: &NewRoom| homeserver.create_room(new).parse::<RoomAddress>().unwrap();
+        let well = room(&NewRoom::named("well").member("bot"));
+        let closed = room(&NewRoom::named("closed").member("bot").read_only());
+        let running = homeserver.start().await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let settings = outbox::Settings {
+            data_dir: folder.path().to_owned(),
+            database_url: None,
+            repeat_window: Duration::from_secs(90),
+            keep_delivered: Duration::from_secs(1),
+            keep_groups: Duration::from_secs(1),
+        };
+        let outbox = Outbox::open(&settings).await.unwrap();
+        let client = Client::new(&matrix::Settings {
+            home_server: running.base_url.clone(),
+            access_token: token.into(),
+            request_timeout: Duration::from_secs(30),
+        });
+        let rooms = Rooms::new(&client.unwrap().into(), &outbox);
+        let now = Timestamp::now();
+        for room in [&well, &closed] {
+            let message = RenderedMessage {
+                body: "x".to_owned(),
+                formatted_body: String::new(),
+                msgtype: MsgType::Text,
+                mentions: Mentions::default(),
+                headline: "x".to_owned(),
+            };
+            let acceptance = Acceptance {
+                deliveries: vec![NewDelivery::message(room.clone(), message)],
+                groups: Vec::new(),
+                repeat_key: None,
+                request_key: None,
+                at: now,
+            };
+            outbox.enqueue(acceptance).await.unwrap();
+            let wait = RoomWait {
+                until: now + Duration::from_hours(1),
+                reason: "forbidden".to_owned(),
+            };
+            outbox.set_room_due(room, Some(wait), now).await.unwrap();
+        }
+        rooms.look(now).await;
+        assert_eq!(outbox.room_due(&well, now).await.unwrap(), None);
+        assert!(outbox.room_due(&closed, now).await.unwrap().is_some());
+    }
+}
