@@ -4,7 +4,9 @@
 # modules since glibc 2.34, and health is the binary's own command. A distroless base would add a passwd file and a
 # second registry to trust. What it would give, a fresher CA bundle, comes here from the build image at each build.
 
-FROM rust:1.95-slim-bookworm AS build
+# By its digest, because a tag can be moved; it is that of the index, so amd64 and arm64 both find their image. Another one:
+# docker buildx imagetools inspect rust:1.95.0-slim-bookworm
+FROM rust:1.95.0-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae71606650bdef00db7aeb69f4b3d170c3e4082 AS build
 WORKDIR /src
 
 COPY . .

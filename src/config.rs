@@ -186,6 +186,13 @@ impl Settings {
         }
     }
 
+    /// What is to be said of addresses to which secrets go in plain text; the rest of the settings need not be complete.
+    pub fn plain_http(flags: &Flags) -> Vec<String> {
+        let homeserver = value::set(flags.home_server_url.as_deref()).and_then(matrix::plain_homeserver);
+        let hook = hook(flags, &mut Values::default()).and_then(|hook| hook.plain_http());
+        homeserver.into_iter().chain(hook).collect()
+    }
+
     /// What a relay with these flags asks for before it says why it is not well, for the health command.
     pub fn health_credentials(flags: &Flags) -> intake::CredentialSettings {
         let mut values = Values::default();

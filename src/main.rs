@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use grafana_matrix_relay::cli::{self, Cli};
-use grafana_matrix_relay::{render, telemetry};
+use grafana_matrix_relay::{render, startup, telemetry};
 
 /// An acceptance makes some thousand small values and drops them, in threads that take turns: a fifth of its time with the
 /// system's allocator.
@@ -18,6 +18,8 @@ fn main() -> ExitCode {
     {
         return render::serve_sandbox();
     }
+    // Before any secret is read.
+    let hidden = startup::hide_memory();
     // Before any thread exists, because it sets variables of the process.
     // Only that of the working directory: one further up belongs to something else, and may hold another bot's token.
     let dotenv = dotenvy::from_path(".env");
@@ -30,6 +32,9 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
         _ => {}
+    }
+    if let Err(error) = hidden {
+        tracing::warn!("other programs of this user can read the memory of the relay: {error}");
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -14,6 +14,7 @@ mod content;
 mod discovery;
 mod failure;
 mod hook;
+mod plain_http;
 mod search;
 mod send;
 mod transport;
@@ -31,6 +32,7 @@ pub use self::client::Client;
 pub use self::content::{event, related_event};
 pub use self::failure::Failure;
 pub use self::hook::{Hook, HookSettings, NO_EVENT_ID, hook_room};
+pub use self::plain_http::plain_homeserver;
 pub use self::verdict::{Asked, MessageTrouble, RoomTrouble, TokenTrouble, Verdict, judge};
 
 /// What a client needs to know. `Debug` does not show the token.

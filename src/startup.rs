@@ -5,6 +5,7 @@
 //! does not answer delays the end by a few seconds only: what was accepted is on disk.
 
 mod checks;
+mod memory;
 mod remembered;
 mod rooms;
 mod routes;
@@ -23,6 +24,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub use self::memory::hide_memory;
 use self::rooms::Rooms;
 use self::routes::InUse;
 use crate::config::Settings;
@@ -63,6 +65,9 @@ pub struct Relay {
 pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Response>>) -> anyhow::Result<Relay> {
     let metrics = telemetry::metrics::install();
     let summing = metrics.clone();
+    if let Some(remark) = settings.matrix.plain_http() {
+        tracing::warn!("{remark}");
+    }
     let carrier = Carrier::new(&settings.matrix)?;
     let outbox = Outbox::open(&settings.outbox)
         .await

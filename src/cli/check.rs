@@ -80,6 +80,9 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
         errors,
         warnings: found.len() - errors,
     };
+    for remark in Settings::plain_http(flags) {
+        count.warning(&format!("settings: warning: {remark}"))?;
+    }
     check_routes(flags, &names, &mut count)?;
     if options.rooms {
         check_rooms(flags, &renderer, &mut count).await?;

@@ -1,7 +1,8 @@
 //! Where the homeserver is: a base URL as given, or a server name looked up by `.well-known`.
 //!
 //! Guarantees: a base URL is taken as it is and costs no request; a server name is looked up without the token and
-//! as the specification orders (client-server API, "Well-known URI"). It keeps nothing: the client caches.
+//! as the specification orders (client-server API, "Well-known URI"), but over HTTPS from its first step to its last: nothing
+//! that it leads to is plain HTTP, where anybody on the way could take the token. It keeps nothing: the client caches.
 
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ use super::SetupError;
 use super::failure::Failure;
 use super::transport::Transport;
 use super::verdict::{Asked, TokenTrouble, Verdict};
+
+/// How many redirects of a `.well-known` are followed.
+const REDIRECTS: usize = 5;
 
 /// What the operator gave as the homeserver.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,8 +74,32 @@ fn base(text: &str) -> Result<String, SetupError> {
 pub(super) async fn look_up(host: &str, timeout: Duration) -> Result<String, Failure> {
     // The specification lets clients follow redirects here, and no token is sent with it.
     let transport =
-        Transport::new(timeout, Policy::limited(5), false).map_err(|error| Failure::transport(&error, timeout))?;
+        Transport::new(timeout, over_https(), false).map_err(|error| Failure::transport(&error, timeout))?;
     look_up_at(&transport, &format!("https://{host}")).await
+}
+
+/// Follows redirects, but none to plain HTTP: that one is left as the answer.
+fn over_https() -> Policy {
+    Policy::custom(|attempt| {
+        if attempt.previous().len() > REDIRECTS {
+            attempt.error("more than five redirects")
+        } else if attempt.url().scheme() == "https" {
+            attempt.follow()
+        } else {
+            attempt.stop()
+        }
+    })
+}
+
+/// A base URL that a `.well-known` at this origin may name: what was asked over HTTPS leads to HTTPS.
+fn named_base(origin: &str, text: &str) -> Result<String, String> {
+    let base = base(text).map_err(|error| error.to_string())?;
+    if origin.starts_with("https:") && !base.starts_with("https:") {
+        return Err(format!(
+            "{base} is plain HTTP, and the access token does not go there; if that is meant, set MATRIX_HOME_SERVER_URL={base}"
+        ));
+    }
+    Ok(base)
 }
 
 /// The same with the origin spelled out, so that a test needs no TLS.
@@ -80,11 +108,17 @@ async fn look_up_at(transport: &Transport, origin: &str) -> Result<String, Failu
         .call(origin, None, Asked::Account, discover_homeserver::Request::new())
         .await;
     let found = match found {
-        Ok(response) => base(&response.homeserver.base_url).map_err(|error| {
+        Ok(response) => named_base(origin, &response.homeserver.base_url).map_err(|error| {
             wrong(format!(
                 "the .well-known of {origin} names a base URL that cannot be used: {error}"
             ))
         })?,
+        Err(failure) if failure.status.is_some_and(|status| (300..400).contains(&status)) => {
+            return Err(wrong(format!(
+                "{origin}/.well-known/matrix/client redirects to plain HTTP, which is not followed: let it answer over HTTPS, \
+                 or set MATRIX_HOME_SERVER_URL to the homeserver's base URL"
+            )));
+        }
         // "IGNORE" in the specification: then the name itself is the homeserver.
         Err(failure) if failure.status == Some(404) => origin.to_owned(),
         Err(mut failure) => {

@@ -141,6 +141,22 @@ fn check_passes_what_is_shipped_without_any_setting() {
 }
 
 #[test]
+fn check_warns_of_a_token_that_would_cross_a_network_in_plain_text() {
+    let place = Place::new();
+    for (name, value, is_plain) in [
+        ("--home-server-url", "http://matrix.example.org", true),
+        ("--home-server-url", "http://synapse:8008", false),
+        ("--home-server-url", "https://matrix.example.org", false),
+        ("--hook-url", "http://hooks.example.org/webhook/s3cret", true),
+    ] {
+        let said = place.run(&["check", "--strict", name, value]);
+        assert_eq!(said.out.contains("plain HTTP"), is_plain, "{value}: {}", said.out);
+        assert_eq!(said.code, Some(i32::from(is_plain)), "{value}");
+        assert!(!said.out.contains("s3cret"), "{}", said.out);
+    }
+}
+
+#[test]
 fn check_names_file_and_line_of_an_error_and_fails() {
     let place = Place::new();
     place.write("templates/mine.md.j2", "one\n\n{{ sumary }}\n");

@@ -210,3 +210,28 @@ fn the_committed_editor_is_built_from_the_committed_sources() {
         "run `make editor`: {first}, and the sources are {sources}"
     );
 }
+
+/// The words behind `key` in the lines of a file that begin with it, `- ` aside.
+fn values_of(file: &str, key: &str) -> Vec<String> {
+    let text = fs::read_to_string(root().join(file)).unwrap();
+    let lines = text.lines().map(|line| line.trim().trim_start_matches("- "));
+    let values = lines.filter_map(|line| line.strip_prefix(key));
+    values.map(|value| value.trim().to_owned()).collect()
+}
+
+#[test]
+fn what_is_built_from_is_named_by_its_content() {
+    let is_hex = |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let actions = values_of(".github/workflows/ci.yml", "uses:");
+    assert!(actions.len() > 5, "{actions:?}");
+    for action in &actions {
+        let (commit, tag) = action.split_once('@').unwrap().1.split_once(" # v").unwrap();
+        assert!(is_hex(commit, 40) && !tag.is_empty(), "{action}");
+    }
+    let images = values_of("Dockerfile", "FROM ");
+    assert_eq!(images.len(), 2, "{images:?}");
+    for image in images.iter().filter(|image| *image != "scratch") {
+        let digest = image.split_once("@sha256:").unwrap().1;
+        assert!(is_hex(digest.split_once(' ').unwrap().0, 64), "{image}");
+    }
+}

@@ -252,3 +252,48 @@ fn debug_of_the_settings_shows_no_secret() {
         assert!(!shown.contains(MARK), "{shown}");
     }
 }
+
+/// A program with the rights of its user alone, which root's are not.
+#[cfg(target_os = "linux")]
+fn without_rights(program: &str) -> std::process::Command {
+    use std::os::unix::fs::MetadataExt as _;
+
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return std::process::Command::new(program);
+    }
+    let mut command = std::process::Command::new("setpriv");
+    command.args(["--bounding-set=-all", "--inh-caps=-all", "--", program]);
+    command
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn another_program_of_the_same_user_does_not_read_the_environment_of_the_relay() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::Stdio;
+
+    let folder = tempfile::tempdir().unwrap();
+    let reads = |id: u32| {
+        let file = format!("/proc/{id}/environ");
+        let read = without_rights("cat").arg(file).stderr(Stdio::null()).output().unwrap();
+        String::from_utf8_lossy(&read.stdout).contains("zq-relay-token")
+    };
+    let start = |program: &str, arguments: &[&str]| {
+        let mut command = without_rights(program);
+        command.args(arguments).env("RELAY_TOKEN", "zq-relay-token");
+        command
+            .current_dir(folder.path())
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let mut other = start("sh", &["-c", "echo started >&2; read -r line"]);
+    let mut relay = start(env!("CARGO_BIN_EXE_grafana-matrix-relay"), &["demo", "--port", "0"]);
+    for (process, is_read) in [(&mut other, true), (&mut relay, false)] {
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let started = lines.next().unwrap().unwrap();
+        assert_eq!(reads(process.id()), is_read, "{started}");
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+}

@@ -53,15 +53,12 @@ fn is_of(origin: &HeaderValue, host: &str) -> bool {
     bare(at) == bare(host)
 }
 
-/// A web page may let its own name lead to this machine (DNS rebinding), and then nothing but the name tells its
-/// requests from those of the relay's own pages. Where the relay listens for this machine alone and asks for nothing,
-/// a name that others can own is not taken. Senders are no browsers and send no `Origin`, and what reads metrics sends no
-/// `Accept-Language`, which every browser adds and no page can take away: so none of them is kept out.
+/// A web page may let its own name lead to any address that its visitor reaches (DNS rebinding), and then nothing but the name
+/// tells its requests from those of the relay's own pages. Where the relay asks for nothing, a name that others can own is not
+/// taken, whatever address it listens on: in a container that is all of them, and whom the port is published to is known
+/// only outside. Senders are no browsers and send no `Origin`, and what reads metrics sends no `Accept-Language`, which
+/// every browser adds and no page can take away: so none of them is kept out, under whatever name it calls.
 pub(super) fn refuse_rebound(asked: Asked<'_>, has_proxy: bool, request: &Request) -> Result<(), Problem> {
-    let local = request
-        .local_addr()
-        .as_socket_addr()
-        .is_some_and(|local| local.ip().is_loopback());
     let headers = request.headers();
     let name = match asked {
         Asked::Pages | Asked::PageFiles => headers.get(header::HOST),
@@ -70,9 +67,10 @@ pub(super) fn refuse_rebound(asked: Asked<'_>, has_proxy: bool, request: &Reques
             .get(header::HOST)
             .filter(|_| headers.contains_key(header::ACCEPT_LANGUAGE)),
     };
-    let name = name.filter(|_| local && !has_proxy);
+    let name = name.filter(|_| !has_proxy);
     if name.is_some_and(|name| !is_own_name(name)) {
-        let detail = "a browser called the relay by a name that is not this machine's; set RELAY_TOKEN, or \
+        let detail = "a browser called a relay that asks for nothing by a name with a dot, which any web page could own; call \
+                      it by its IP address, or set RELAY_TOKEN (RELAY_METRICS_TOKEN for /metrics), or \
                       RELAY_TRUSTED_PROXIES if a proxy is in front";
         return Err(Problem::new(StatusCode::FORBIDDEN, detail));
     }

@@ -11,7 +11,7 @@ async fn origin(answers: Vec<(u16, String)>) -> String {
     let origin = format!("http://{}", listener.local_addr().unwrap());
     let here = origin.clone();
     tokio::spawn(async move {
-        for (status, body) in answers {
+        for (status, text) in answers {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = [0; 4096];
             let length = stream.read(&mut request).await.unwrap();
@@ -20,9 +20,13 @@ async fn origin(answers: Vec<(u16, String)>) -> String {
                     .to_lowercase()
                     .contains("authorization")
             );
-            let body = body.replace("HERE", &here);
+            let text = text.replace("HERE", &here);
+            let (location, body) = match status {
+                302 => (format!("Location: {text}\r\n"), String::new()),
+                _ => (String::new(), text),
+            };
             let head = format!(
-                "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                "HTTP/1.1 {status} X\r\n{location}Content-Length: {}\r\nConnection: close\r\n\r\n",
                 body.len()
             );
             stream.write_all((head + &body).as_bytes()).await.unwrap();
@@ -37,7 +41,7 @@ async fn found(answers: Vec<(u16, &str)>) -> (String, Result<String, Failure>) {
         .map(|(status, body)| (status, body.to_owned()))
         .collect();
     let origin = origin(answers).await;
-    let transport = Transport::new(Duration::from_secs(30), Policy::limited(5), true).unwrap();
+    let transport = Transport::new(Duration::from_secs(30), over_https(), true).unwrap();
     let found = look_up_at(&transport, &origin).await;
     (origin, found)
 }
@@ -129,4 +133,22 @@ async fn base_url_that_is_no_homeserver_is_a_failure() {
         .await
         .1;
     assert_eq!(wrong.unwrap_err().verdict, Verdict::Token(TokenTrouble::WrongAddress));
+}
+
+#[tokio::test]
+async fn well_known_does_not_lead_to_plain_http() {
+    let redirected = found(vec![(302, "HERE/elsewhere"), VERSIONS, VERSIONS])
+        .await
+        .1
+        .unwrap_err();
+    assert_eq!(redirected.verdict, Verdict::Token(TokenTrouble::WrongAddress));
+    assert!(redirected.detail.contains("plain HTTP"), "{redirected:?}");
+    let named = |base: &str| named_base("https://example.org", base);
+    assert_eq!(
+        named("https://matrix.example.org/"),
+        Ok("https://matrix.example.org".to_owned())
+    );
+    for plain in ["http://matrix.example.org", "HTTP://127.0.0.1:8008", "http://localhost"] {
+        assert!(named(plain).unwrap_err().contains("plain HTTP"), "{plain}");
+    }
 }
