@@ -9,6 +9,7 @@
 mod answer;
 mod carrier;
 mod check;
+mod clean;
 mod client;
 mod content;
 mod discovery;

@@ -1,7 +1,7 @@
 //! An answer that is not a success, reduced to what a verdict needs.
 //!
-//! Guarantees: reading it never fails, whatever the bytes are; its text is bounded, on one line, and comes only from
-//! the `error` field of a Matrix error, never from any other body. It does not decide anything.
+//! Guarantees: reading it never fails, whatever the bytes are; its errcode and text are cleaned here, and only here; the
+//! text comes only from the `error` field of a Matrix error, never from any other body. It does not decide anything.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,12 +10,12 @@ use http::header::{CONTENT_TYPE, DATE, HeaderName, LOCATION, RETRY_AFTER};
 use ruma::api::error::{ErrorBody, ErrorKind, LimitExceededErrorData, RetryAfter};
 use serde_json::Value;
 
+use super::clean;
+pub(super) use super::clean::one_line;
+
 /// Longer waits are taken as this: a day is what a delivery may take by default, and an absurd number must not
 /// overflow a clock.
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
-
-/// How many characters of a homeserver's explanation are kept.
-const TEXT_LIMIT: usize = 240;
 
 /// Status, errcode and hints of an unsuccessful answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Answer {
         let now = date(headers, DATE).unwrap_or(now);
         let mut answer = match body {
             ErrorBody::Standard(error) => Self {
-                errcode: Some(error.kind.errcode().as_str().to_owned()),
+                errcode: clean::errcode(error.kind.errcode().as_str()),
                 text: one_line(&error.message),
                 retry_after: match &error.kind {
                     ErrorKind::LimitExceeded(LimitExceededErrorData {
@@ -70,7 +70,7 @@ impl Answer {
     fn loosely(json: &Value) -> Self {
         let text = |name: &str| json.get(name).and_then(Value::as_str);
         Self {
-            errcode: text("errcode").map(|code| code.chars().take(80).collect()),
+            errcode: text("errcode").and_then(clean::errcode),
             text: one_line(text("error").unwrap_or_default()),
             retry_after: json
                 .get("retry_after_ms")
@@ -118,19 +118,6 @@ fn foreign(headers: &HeaderMap) -> String {
         Some(kind) => one_line(&format!("the answer is {kind}, not a Matrix error")),
         None => "the answer is not a Matrix error".to_owned(),
     }
-}
-
-/// One bounded line without control characters, fit for a log.
-pub(super) fn one_line(text: &str) -> String {
-    let mut line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(TEXT_LIMIT)
-        .collect();
-    if text.chars().count() > TEXT_LIMIT {
-        line.push('…');
-    }
-    line
 }
 
 #[cfg(test)]

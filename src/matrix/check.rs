@@ -15,6 +15,7 @@ use ruma::events::{MessageLikeEventType, StateEventType};
 use ruma::{OwnedRoomId, OwnedUserId, RoomId, RoomVersionId};
 use serde::Deserialize;
 
+use super::clean;
 use super::verdict::{Asked, RoomTrouble, TokenTrouble, Verdict};
 use super::{Client, Failure, WhoAmI};
 use crate::message::RoomAddress;
@@ -42,10 +43,11 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn new(severity: Severity, line: impl Into<String>) -> Self {
+    /// Names in it are the homeserver's, such as that of the device.
+    pub(super) fn new(severity: Severity, line: impl AsRef<str>) -> Self {
         Self {
             severity,
-            line: line.into(),
+            line: clean::long_line(line.as_ref()),
             ready: None,
         }
     }

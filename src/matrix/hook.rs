@@ -29,6 +29,9 @@ use crate::message::{RenderedMessage, RoomAddress};
 /// What stands for the event ID, which a webhook does not tell.
 pub const NO_EVENT_ID: &str = "(sent through Hookshot)";
 
+/// What is longer than this in the URL is taken out of answers that repeat it.
+const SHORTEST_SECRET: usize = 8;
+
 /// Where a webhook is. `Debug` does not show it.
 #[derive(Debug, Clone)]
 pub struct HookSettings {
@@ -133,7 +136,12 @@ impl Hook {
             .header("content-type", "application/json")
             .body(body)
             .map_err(|_| Failure::without_answer(Verdict::Token(TokenTrouble::WrongHook), "no valid request"))?;
-        self.transport.exchange(request).await
+        let mut secrets: Vec<&str> = self.url.path_segments().into_iter().flatten().collect();
+        secrets.extend([self.url.as_str(), self.url.path()].into_iter().chain(self.url.query()));
+        // Short ones are words of the path, such as `webhook`, and a text may have them.
+        secrets.retain(|secret| secret.len() > SHORTEST_SECRET);
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        self.transport.exchange(request, &secrets).await
     }
 
     /// The URL without its secret.

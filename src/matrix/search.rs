@@ -10,6 +10,7 @@ use ruma::api::client::message::get_message_events;
 use ruma::{OwnedEventId, RoomId, UInt, UserId};
 use serde::Deserialize;
 
+use super::clean;
 use super::send::transaction;
 use super::verdict::Asked;
 use super::{Client, Failure};
@@ -50,7 +51,7 @@ impl Client {
             };
             let found = page.events.iter().find(|event| event.is_of(&txn));
             if let Some(event) = found {
-                return Ok(Some(event.event_id.to_string()));
+                return Ok(Some(clean::event_id(event.event_id.as_str())));
             }
             seen += page.events.len();
             let is_older = page.events.last().is_some_and(|event| event.origin_server_ts < oldest);

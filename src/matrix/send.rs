@@ -12,6 +12,7 @@ use ruma::{EventId, OwnedEventId, OwnedTransactionId, OwnedUserId, RoomId};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::clean;
 use super::content::{self, BadRelation};
 use super::verdict::{Asked, MessageTrouble, RoomTrouble, Verdict};
 use super::{Client, Failure};
@@ -88,7 +89,7 @@ impl Client {
     ) -> Result<String, Failure> {
         let request = send_message_event::v3::Request::new(room.to_owned(), OwnedTransactionId::from(txn), content)
             .map_err(|_| Failure::without_answer(Verdict::Message(MessageTrouble::Rejected), "it is not JSON"))?;
-        Ok(self.call(asked, request).await?.event_id.to_string())
+        Ok(clean::event_id(self.call(asked, request).await?.event_id.as_str()))
     }
 
     /// Whether people will see something that refers to this event.

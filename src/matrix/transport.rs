@@ -1,7 +1,8 @@
 //! Requests of ruma's types over HTTP by reqwest, and their answers back.
 //!
 //! Guarantees: a call ends within the timeout; an answer of any size, status and content becomes a value or a
-//! [`Failure`]; the token goes to no other address, because redirects are not followed. It does not retry.
+//! [`Failure`]; the token goes to no other address, because redirects are not followed, and is taken out of an answer that
+//! repeats it before anything reads that. It does not retry.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
@@ -15,6 +16,7 @@ use ruma::api::{IncomingResponse, MatrixVersion, OutgoingRequest, SupportedVersi
 use secrecy::{ExposeSecret, SecretString};
 
 use super::answer::Answer;
+use super::clean;
 use super::failure::Failure;
 use super::verdict::{Asked, TokenTrouble, Verdict};
 
@@ -73,7 +75,8 @@ impl Transport {
         if let Some(value) = request.headers_mut().get_mut(AUTHORIZATION) {
             value.set_sensitive(true);
         }
-        let response = self.exchange(request).await?;
+        let secret = token.map_or("", |token| token.expose_secret());
+        let response = self.exchange(request, &[secret]).await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         // ruma takes every status below 400 for a success, but a redirect is none: it is not followed.
         if !(200..300).contains(&status) && status < 400 {
@@ -83,27 +86,33 @@ impl Transport {
         R::IncomingResponse::try_from_http_response(response).map_err(|error| match error {
             FromHttpResponseError::Server(error) => {
                 let answer = Answer::read(status, &headers, &error.body, SystemTime::now());
-                Failure::answered(asked, redacted(answer, token))
+                Failure::answered(asked, answer)
             }
             FromHttpResponseError::Deserialization(_) => Failure::unreadable(status, "not what the endpoint answers"),
             _ => Failure::unreadable(status, "unknown"),
         })
     }
 
-    /// Carries out a request of any kind; its own URL is in no failure.
-    pub(super) async fn exchange(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, Failure> {
+    /// Carries out a request of any kind; its own URL is in no failure, and none of the secrets in the answer.
+    pub(super) async fn exchange(
+        &self,
+        request: http::Request<Vec<u8>>,
+        secrets: &[&str],
+    ) -> Result<http::Response<Vec<u8>>, Failure> {
         let transport = |error: &reqwest::Error| Failure::transport(error, self.timeout);
         let request = reqwest::Request::try_from(request).map_err(|error| transport(&error))?;
         let mut answer = self.http.execute(request).await.map_err(|error| transport(&error))?;
-        let mut response = http::Response::new(Vec::new());
-        *response.status_mut() = answer.status();
-        *response.headers_mut() = answer.headers().clone();
+        let (status, mut headers, mut body) = (answer.status(), answer.headers().clone(), Vec::new());
         while let Some(chunk) = answer.chunk().await.map_err(|error| transport(&error))? {
-            if response.body().len() + chunk.len() > ANSWER_LIMIT {
-                return Err(Failure::unreadable(response.status().as_u16(), "larger than 1 MiB"));
+            if body.len() + chunk.len() > ANSWER_LIMIT {
+                return Err(Failure::unreadable(status.as_u16(), "larger than 1 MiB"));
             }
-            response.body_mut().extend_from_slice(&chunk);
+            body.extend_from_slice(&chunk);
         }
+        clean::take_out(secrets, &mut headers, &mut body);
+        let mut response = http::Response::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
         Ok(response)
     }
 }
@@ -126,14 +135,6 @@ impl KnownPath for VersionHistory {
 
 impl KnownPath for SinglePath {
     fn input() -> Self::Input<'static> {}
-}
-
-/// A homeserver has no reason to repeat the token in its explanation; if it does, the log does not.
-fn redacted(mut answer: Answer, token: Option<&SecretString>) -> Answer {
-    if let Some(token) = token {
-        answer.text = answer.text.replace(token.expose_secret(), "[token]");
-    }
-    answer
 }
 
 fn not_json() -> ruma::api::error::ErrorBody {

@@ -101,6 +101,14 @@ pub(super) fn json_response(body: &Value) -> Response {
         .body(body.to_string())
 }
 
+/// Any text as JSON.
+pub(super) fn said(status: u16, text: &str) -> Response {
+    Response::builder()
+        .status(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY))
+        .content_type("application/json")
+        .body(text.to_owned())
+}
+
 /// A page as reverse proxies write it, which no Matrix client can read.
 pub(super) fn html_response(status: u16) -> Response {
     Response::builder()

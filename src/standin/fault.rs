@@ -35,6 +35,8 @@ pub enum Fault {
     Page(u16),
     /// Any status with any errcode.
     Refused(u16, &'static str),
+    /// Any status with any JSON; `{token}` in it is the access token of the request, as somebody else's proxy might say it.
+    Says(u16, String),
     /// 413 `M_TOO_LARGE`, whatever the size.
     TooLarge,
     /// 403 `M_FORBIDDEN`.

@@ -6,7 +6,7 @@ use poem::{IntoResponse, Request, Response};
 use serde_json::Value;
 
 use super::Homeserver;
-use super::answer::{Refusal, html_response, json_response};
+use super::answer::{Refusal, html_response, json_response, said};
 use super::fault::{Act, Fault};
 use super::world::{Session, World};
 
@@ -93,6 +93,10 @@ where
         Some(Fault::DropRequest) => return hang_up(homeserver, request).await,
         Some(Fault::BadGateway) => return html_response(502),
         Some(Fault::Page(status)) => return html_response(status),
+        Some(Fault::Says(status, text)) => {
+            let token = request.header("authorization").unwrap_or_default();
+            return said(status, &text.replace("{token}", token.trim_start_matches("Bearer ")));
+        }
         Some(Fault::DropReply) => {
             let _ = homeserver.change(effect);
             return hang_up(homeserver, request).await;

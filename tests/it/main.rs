@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod admission;
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod app;
 #[cfg(test)]
 mod commands;
