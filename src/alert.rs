@@ -13,6 +13,13 @@ use serde::{Deserialize, Serialize};
 /// Label or annotation names with their values, sorted by name.
 pub type Labels = BTreeMap<String, String>;
 
+/// The longest address that is kept, in bytes. Browsers and servers refuse much longer ones, and a message may repeat one for
+/// each of its alerts.
+pub const LONGEST_ADDRESS: usize = 4096;
+
+/// The annotation that says how many links of an alert were left out because they are longer; never sent.
+pub const LINKS_LEFT_OUT: &str = "(links left out)";
+
 /// Whether an alert, or a whole group, is firing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

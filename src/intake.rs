@@ -4,6 +4,7 @@
 //! field; no request makes it panic, and 503 for a store that cannot take it is the only server error. It renders
 //! nothing and never touches Matrix.
 
+mod address;
 mod attempts;
 mod authenticate;
 mod body;

@@ -46,7 +46,8 @@ pub(super) struct AlertGroup {
     /// Annotations that all alerts share. Always sent, may be `{}`.
     #[serde(deserialize_with = "lenient::optional_labels")]
     pub(super) common_annotations: Option<BTreeMap<String, String>>,
-    /// Root URL of the Grafana or Alertmanager that sent it. Always sent.
+    /// Root URL of the Grafana or Alertmanager that sent it. Always sent. An address of more than 4,096 bytes is left out, here
+    /// and below.
     #[serde(rename = "externalURL", deserialize_with = "lenient::text")]
     #[oai(rename = "externalURL")]
     pub(super) external_url: Option<String>,

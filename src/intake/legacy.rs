@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 
+use super::address::{self, TooLong};
 use super::body::{EvalMatch, LegacyAlert};
 use super::most;
-use super::parse::{ParseError, fingerprint};
+use super::parse::{ParseError, bounded, fingerprint};
 use crate::alert::{Alert, AlertStatus, Fingerprint, GroupKey, Labels, Notification, Source};
 
 /// The rule as a group of its series, of which there are `sent` in the body and not always all are kept.
-pub(super) fn notification(body: LegacyAlert, sent: usize) -> Result<Notification, ParseError> {
+pub(super) fn notification(mut body: LegacyAlert, sent: usize) -> Result<Notification, ParseError> {
     let state = body.state.clone().filter(|state| !state.is_empty());
     let state = state.ok_or_else(|| ParseError::field("state", "missing"))?;
     let rule_name = body
@@ -41,6 +42,12 @@ pub(super) fn notification(body: LegacyAlert, sent: usize) -> Result<Notificatio
         annotations.insert("grafana_state_reason".to_owned(), "Paused".to_owned());
     }
 
+    let mut too_long = TooLong::default();
+    for url in [&mut body.rule_url, &mut body.image_url] {
+        *url = Some(too_long.address(url.take()));
+    }
+    address::log(too_long.note(&mut annotations));
+
     // Each alert holds a copy of what the body says once.
     let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     let shared: usize = labels
@@ -67,7 +74,7 @@ pub(super) fn notification(body: LegacyAlert, sent: usize) -> Result<Notificatio
         common_labels: labels,
         common_annotations: annotations,
         external_url: String::new(),
-        group_key: GroupKey(format!("legacy/{}/{rule}", body.org_id.unwrap_or(0))),
+        group_key: GroupKey(bounded(format!("legacy/{}/{rule}", body.org_id.unwrap_or(0)))),
         truncated_alerts: most::left_out(sent, series.len()),
         org_id: body.org_id,
         version: String::new(),

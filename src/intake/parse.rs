@@ -8,9 +8,14 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use sha2::{Digest, Sha256};
 
+use super::address::{self, TooLong};
 use super::body::{AlertGroup, GroupAlert};
 use super::{legacy, lenient, most};
 use crate::alert::{Alert, AlertStatus, Fingerprint, GroupKey, Labels, Notification, Source};
+
+/// Bytes of a group key that is kept as it is. Alertmanager writes all matchers of a route and all labels of a group into it,
+/// which takes some hundred bytes.
+const LONGEST_GROUP_KEY: usize = 4096;
 
 /// Why a body is no notification.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -134,12 +139,18 @@ fn group(body: AlertGroup, sent: usize) -> Result<Notification, ParseError> {
     } else {
         Source::Grafana
     };
+    let mut of_group = TooLong::default();
+    let external_url = of_group.address(body.external_url);
+    let common_annotations = of_group.annotations(body.common_annotations);
+    let mut left_out = 0;
     let alerts = body
         .alerts
         .into_iter()
         .enumerate()
-        .map(|(at, one)| alert(at, one))
+        // What the group loses is said by its first alert: it has no place of its own for that.
+        .map(|(at, one)| alert(at, one, std::mem::take(&mut of_group), &mut left_out))
         .collect::<Result<Vec<_>, _>>()?;
+    address::log(left_out);
     let status = match body.status.as_deref().filter(|text| !text.is_empty()) {
         Some(text) => status(text).ok_or_else(|| ParseError::field("status", "neither `firing` nor `resolved`"))?,
         None if alerts.iter().any(|one| one.status == AlertStatus::Firing) => AlertStatus::Firing,
@@ -159,9 +170,9 @@ fn group(body: AlertGroup, sent: usize) -> Result<Notification, ParseError> {
         alerts,
         group_labels,
         common_labels: body.common_labels.unwrap_or_default(),
-        common_annotations: body.common_annotations.unwrap_or_default(),
-        external_url: body.external_url.unwrap_or_default(),
-        group_key: GroupKey(group_key),
+        common_annotations,
+        external_url,
+        group_key: GroupKey(bounded(group_key)),
         truncated_alerts,
         org_id: body.org_id,
         version: body.version.unwrap_or_default(),
@@ -174,7 +185,8 @@ fn group(body: AlertGroup, sent: usize) -> Result<Notification, ParseError> {
     })
 }
 
-fn alert(at: usize, body: GroupAlert) -> Result<Alert, ParseError> {
+/// `left_out` counts the addresses that are too long.
+fn alert(at: usize, body: GroupAlert, mut too_long: TooLong, left_out: &mut usize) -> Result<Alert, ParseError> {
     let status = status(&body.status)
         .ok_or_else(|| ParseError::field(format!("alerts[{at}].status"), "neither `firing` nor `resolved`"))?;
     let fingerprint = body
@@ -183,24 +195,34 @@ fn alert(at: usize, body: GroupAlert) -> Result<Alert, ParseError> {
         .unwrap_or_else(|| fingerprint(&body.labels));
     let starts_at = lenient::time(body.starts_at.as_deref());
     let ends_at = lenient::time(body.ends_at.as_deref());
+    let [generator_url, silence_url, dashboard_url, panel_url, image_url] = [
+        body.generator_url,
+        body.silence_url,
+        body.dashboard_url,
+        body.panel_url,
+        body.image_url,
+    ]
+    .map(|sent| too_long.address(sent));
+    let mut annotations = too_long.annotations(body.annotations);
+    *left_out += too_long.note(&mut annotations);
     Ok(Alert {
         status,
         labels: body.labels,
-        annotations: body.annotations.unwrap_or_default(),
+        annotations,
         starts_at,
         // Alertmanager may put the expected end of a firing alert there.
         ends_at: ends_at.filter(|_| status == AlertStatus::Resolved),
-        generator_url: body.generator_url.unwrap_or_default(),
+        generator_url,
         fingerprint: Fingerprint(fingerprint),
-        silence_url: body.silence_url.unwrap_or_default(),
-        dashboard_url: body.dashboard_url.unwrap_or_default(),
-        panel_url: body.panel_url.unwrap_or_default(),
+        silence_url,
+        dashboard_url,
+        panel_url,
         rule_uid: body.rule_uid.unwrap_or_default(),
         values: body.values,
         last_values: None,
         departed: None,
         value_string: body.value_string.unwrap_or_default(),
-        image_url: body.image_url.unwrap_or_default(),
+        image_url,
         org_id: body.org_id,
     })
 }
@@ -211,6 +233,15 @@ fn status(text: &str) -> Option<AlertStatus> {
         "resolved" => Some(AlertStatus::Resolved),
         _ => None,
     }
+}
+
+/// A group key that can be logged and compared for each room: of a longer one the beginning, and a hash of all of it.
+pub(super) fn bounded(group_key: String) -> String {
+    if group_key.len() <= LONGEST_GROUP_KEY {
+        return group_key;
+    }
+    let start: String = group_key.chars().take(100).collect();
+    format!("{start}… {}", hex::encode(Sha256::digest(&group_key)))
 }
 
 /// An identity for an alert that came without one: the first 16 hexadecimal digits of a hash over its labels.

@@ -55,7 +55,8 @@ impl Targets {
     ) -> Self {
         let split = router.split(route, whole, template);
         let has_group = has_group(whole);
-        let id = |destination: &Destination, branch: &str| group_id(route, whole, &destination.template, branch);
+        let group = GroupId::of(route, whole);
+        let id = |destination: &Destination, branch: &str| group.at(&destination.template, branch);
         let target = |routed: Routed| Target {
             group: has_group.then(|| id(&routed.destination, &routed.branch)),
             destination: routed.destination,
@@ -122,12 +123,25 @@ pub(super) fn has_group(notification: &Notification) -> bool {
 
 /// A group for one route, receiver and template: two contact points that post the same group tell two stories. So do the
 /// branches of a route that lead to one room, each with another policy.
-fn group_id(route: &RouteName, notification: &Notification, template: &TemplateName, branch: &str) -> String {
-    let mut hash = Sha256::new();
-    let (group_key, receiver) = (&notification.group_key.0, &notification.receiver);
-    for part in [route.as_str(), group_key, receiver, template.as_str(), branch] {
-        hash.update(part.len().to_le_bytes());
-        hash.update(part);
+#[derive(Clone)]
+struct GroupId(Sha256);
+
+impl GroupId {
+    /// What is the same for all places, hashed once: a receiver's name may be as long as a body, and places are many.
+    fn of(route: &RouteName, notification: &Notification) -> Self {
+        let (group_key, receiver) = (&notification.group_key.0, &notification.receiver);
+        let parts = [route.as_str(), group_key, receiver];
+        parts.into_iter().fold(Self(Sha256::new()), Self::with)
     }
-    hex::encode(hash.finalize())
+
+    fn with(mut self, part: &str) -> Self {
+        self.0.update(part.len().to_le_bytes());
+        self.0.update(part);
+        self
+    }
+
+    fn at(&self, template: &TemplateName, branch: &str) -> String {
+        let id = self.clone().with(template.as_str()).with(branch);
+        hex::encode(id.0.finalize())
+    }
 }

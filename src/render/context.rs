@@ -330,7 +330,7 @@ pub(super) fn record<const N: usize>(fields: [(&'static str, Value); N]) -> Valu
 
 /// The text, or its beginning and an ellipsis; at most `length` characters.
 pub(super) fn truncated(text: &str, length: usize) -> String {
-    if text.chars().count() <= length {
+    if text.len() <= length || text.chars().nth(length).is_none() {
         return text.to_owned();
     }
     let kept: String = text.chars().take(length.saturating_sub(1)).collect();

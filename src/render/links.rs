@@ -1,6 +1,8 @@
 //! The places that a message can lead to.
 //!
-//! Guarantees: never an empty address. Whether an address may stand in a message is decided later, for all links alike.
+//! Guarantees: never an empty address, and none that is longer than [`LONGEST_ADDRESS`]. Addresses are built for alerts that
+//! are shown, and compared by what they are built of: their number may be large, and so may be what all of them repeat.
+//! Whether an address may stand in a message is decided later, for all links alike.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -8,7 +10,7 @@ use std::fmt::Write;
 use super::facts::{AlertFacts, Facts};
 use super::kind::Kind;
 use super::shield::clean_line;
-use crate::alert::{AlertStatus, Labels, Notification, Source};
+use crate::alert::{AlertStatus, LONGEST_ADDRESS, Labels, Notification, Source};
 
 /// A word to press, and where it leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +20,23 @@ pub(crate) struct Link<'a> {
     pub(crate) url: Cow<'a, str>,
 }
 
+/// What the address of a link is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin<'a> {
+    /// It was sent; empty where it was not.
+    Sent(&'a str),
+    /// The silence of Alertmanager for exactly these labels.
+    Silence(&'a Labels),
+}
+
 /// The links of one alert, in the order in which somebody on call needs them.
 pub(crate) fn of_alert<'a>(notification: &Notification, facts: &AlertFacts<'a>) -> Vec<Link<'a>> {
+    let origins = origins(notification, facts).into_iter();
+    origins.filter_map(|origin| link(notification, origin)).collect()
+}
+
+/// The words of an alert's links, each with what it leads to.
+fn origins<'a>(notification: &Notification, facts: &AlertFacts<'a>) -> [(&'static str, Origin<'a>); 5] {
     let alert = facts.alert;
     let annotation = |name| alert.annotations.get(name).map(String::as_str);
     let runbook = ["runbook_url", "runbook", "runbookURL"]
@@ -37,25 +54,31 @@ pub(crate) fn of_alert<'a>(notification: &Notification, facts: &AlertFacts<'a>) 
         "Rule"
     };
     let silence = if alert.status == AlertStatus::Resolved || facts.kind == Kind::Test {
-        Cow::Borrowed("")
+        Origin::Sent("")
     } else if alert.silence_url.is_empty() && notification.source == Source::Alertmanager {
-        let url = alertmanager_silence(&notification.external_url, &alert.labels);
-        Cow::Owned(clean_line(&url).into_owned())
+        Origin::Silence(&alert.labels)
     } else {
-        clean_line(&alert.silence_url)
+        Origin::Sent(&alert.silence_url)
     };
-    let candidates = [
-        (rule, clean_line(&alert.generator_url)),
-        ("Panel", clean_line(&alert.panel_url)),
-        ("Dashboard", clean_line(&alert.dashboard_url)),
-        ("Runbook", clean_line(runbook)),
+    [
+        (rule, Origin::Sent(&alert.generator_url)),
+        ("Panel", Origin::Sent(&alert.panel_url)),
+        ("Dashboard", Origin::Sent(&alert.dashboard_url)),
+        ("Runbook", Origin::Sent(runbook)),
         ("Silence", silence),
-    ];
-    candidates
-        .into_iter()
-        .map(|(text, url)| Link { text, url })
-        .filter(|link| !link.url.is_empty())
-        .collect()
+    ]
+}
+
+fn link<'a>(notification: &Notification, (text, origin): (&'static str, Origin<'a>)) -> Option<Link<'a>> {
+    let url = match origin {
+        Origin::Sent(url) if url.len() > LONGEST_ADDRESS => return None,
+        Origin::Sent(url) => clean_line(url),
+        Origin::Silence(labels) => {
+            let url = alertmanager_silence(&notification.external_url, labels);
+            Cow::Owned(clean_line(&url).into_owned())
+        }
+    };
+    (!url.is_empty()).then_some(Link { text, url })
 }
 
 /// The links that all alerts have in common. Several alerts also get one link that silences them together.
@@ -63,14 +86,16 @@ pub(crate) fn of_group<'a>(facts: &Facts<'a>) -> Vec<Link<'a>> {
     let notification = facts.notification;
     let mut alerts = facts.firing.iter().chain(&facts.resolved);
     let Some(first) = alerts.next() else { return Vec::new() };
-    let mut common = of_alert(notification, first);
+    let mut common = origins(notification, first).to_vec();
     for alert in alerts {
         if common.is_empty() {
             break;
         }
-        let own = of_alert(notification, alert);
-        common.retain(|link| own.contains(link));
+        let own = origins(notification, alert);
+        common.retain(|origin| own.contains(origin));
     }
+    let links = common.into_iter().filter_map(|origin| link(notification, origin));
+    let mut common: Vec<Link<'_>> = links.collect();
     let has_silence = common.iter().any(|link| link.text == "Silence");
     if facts.total() > 1 && facts.kind != Kind::Test && !facts.firing.is_empty() && !has_silence {
         let url = group_silence(notification, &facts.shared);
@@ -103,13 +128,14 @@ fn group_silence(notification: &Notification, shared: &Labels) -> String {
         Source::Legacy => String::new(),
         Source::Alertmanager => alertmanager_silence(root, shared),
         Source::Grafana => {
-            let matchers = shared
-                .iter()
-                .map(|(name, value)| format!("&matcher={}", encoded(&format!("{name}={value}"))));
-            format!(
-                "{root}/alerting/silence/new?alertmanager=grafana{}",
-                matchers.collect::<String>()
-            )
+            let mut url = format!("{root}/alerting/silence/new?alertmanager=grafana");
+            for (name, value) in shared {
+                url.push_str("&matcher=");
+                if !push_encoded(&mut url, &[name, "=", value]) {
+                    return String::new();
+                }
+            }
+            url
         }
     }
 }
@@ -119,22 +145,31 @@ fn alertmanager_silence(root: &str, labels: &Labels) -> String {
     if root.is_empty() {
         return String::new();
     }
-    let matchers: Vec<_> = labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
-    format!(
-        "{root}/#/silences/new?filter={}",
-        encoded(&format!("{{{}}}", matchers.join(", ")))
-    )
+    let mut url = format!("{root}/#/silences/new?filter=");
+    let mut before = "{";
+    for (name, value) in labels {
+        let fits =
+            value.len() <= LONGEST_ADDRESS && push_encoded(&mut url, &[before, name, "=", &format!("{value:?}")]);
+        if !fits {
+            return String::new();
+        }
+        before = ", ";
+    }
+    url.push_str(if labels.is_empty() { "%7B%7D" } else { "%7D" });
+    url
 }
 
-/// Percent-encoded for a query.
-fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() * 2);
-    for byte in text.bytes() {
+/// Adds texts percent-encoded for a query, unless the address becomes longer than any that is opened.
+fn push_encoded(url: &mut String, texts: &[&str]) -> bool {
+    for byte in texts.iter().flat_map(|text| text.bytes()) {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
+            url.push(char::from(byte));
         } else {
-            let _ = write!(out, "%{byte:02X}");
+            let _ = write!(url, "%{byte:02X}");
+        }
+        if url.len() > LONGEST_ADDRESS {
+            return false;
         }
     }
-    out
+    true
 }

@@ -3,6 +3,7 @@
 
 mod bodies;
 mod limits;
+mod many;
 mod memory;
 mod paths;
 mod requests;

@@ -6,12 +6,15 @@ use std::collections::BTreeMap;
 use minijinja::Value;
 
 use super::{Context, optional};
-use crate::alert::Departure;
+use crate::alert::{Departure, LINKS_LEFT_OUT};
 use crate::render::facts::{AlertFacts, short};
 use crate::render::kind::Kind;
 use crate::render::shield::clean_line;
 use crate::render::values::{Fields, Lookup};
 use crate::render::{links, readings};
+
+/// Grafana gives one reason, or two.
+const MOST_REASONS: usize = 10;
 
 impl Context<'_> {
     pub(super) fn alert(&self, facts: &AlertFacts<'_>) -> Value {
@@ -91,7 +94,11 @@ impl Context<'_> {
             )
             .into(),
             Some(Departure::Elsewhere) => "it goes to another room now, or by another rule".into(),
-            None => note_of_sender(facts),
+            None => match (note_of_sender(facts), facts.alert.annotations.get(LINKS_LEFT_OUT)) {
+                (note, None) => note,
+                (note, Some(left_out)) if note.is_empty() => left_out.clone().into(),
+                (note, Some(left_out)) => format!("{note}; {left_out}").into(),
+            },
         }
     }
 }
@@ -120,6 +127,7 @@ fn note_of_sender(facts: &AlertFacts<'_>) -> Cow<'static, str> {
         .split(',')
         .map(str::trim)
         .filter(|reason| !reason.is_empty())
+        .take(MOST_REASONS)
         .map(|reason| match reason {
             "MissingSeries" => Cow::Borrowed("the series disappeared"),
             "Paused" => "the rule was paused".into(),

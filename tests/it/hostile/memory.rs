@@ -103,6 +103,25 @@ fn shapes() -> Vec<(&'static str, String)> {
             ),
         ),
         (
+            "a long address beside tiny alerts",
+            filled(
+                &format!("{{\"version\":\"4\",\"externalURL\":\"http://e.org/{long}\",\"alerts\":["),
+                same(r#"{"status":"firing","labels":{}}"#),
+                "]}",
+            ),
+        ),
+        (
+            "alerts with long addresses",
+            filled(
+                "{\"version\":\"4\",\"alerts\":[",
+                |number| {
+                    let url = format!("http://e.org/{}", "a".repeat(4_000));
+                    format!(r#"{{"status":"firing","labels":{{"a":"{number}"}},"generatorURL":"{url}"}}"#)
+                },
+                "]}",
+            ),
+        ),
+        (
             "a long label",
             format!("{label}\"{}\"}}}}]}}", &"m".repeat(LARGEST - 100)),
         ),
