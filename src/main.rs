@@ -25,6 +25,7 @@ fn main() -> ExitCode {
     let dotenv = dotenvy::from_path(".env");
     let cli = Cli::read();
     telemetry::init(cli.flags.ecs());
+    allow_many_files();
     match dotenv {
         Err(error) if !error.not_found() => {
             // The error of the parser quotes the line, which may hold a secret.
@@ -47,4 +48,22 @@ fn main() -> ExitCode {
     // What still works on a file or a template is left alone: nobody waits for it, and it may never end.
     runtime.shutdown_timeout(Duration::from_secs(1));
     code
+}
+
+/// A connection is a file: those that hang and those that come together must not use up what many systems allow at first, where
+/// more is to be had for the asking.
+fn allow_many_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    const WANTED: u64 = 4_096;
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = maximum.map_or(WANTED, |most| most.min(WANTED));
+    if current.is_some_and(|current| current < wanted) {
+        let limit = Rlimit {
+            current: Some(wanted),
+            maximum,
+        };
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            tracing::debug!(error.message = %error, "the limit to open files could not be raised");
+        }
+    }
 }

@@ -96,6 +96,12 @@ impl Courier {
         }
     }
 
+    /// What becomes of an attempt that was begun then and is cut off now.
+    pub(super) fn cut_off(&self, delivery: &Delivery, began: Moment, now: Moment) -> Outcome {
+        let took = now.tick.saturating_duration_since(began.tick);
+        self.failed(delivery, &Failure::unanswered(took), began, took)
+    }
+
     async fn send(&self, delivery: &Delivery, now: Timestamp) -> Result<String, Failure> {
         if again::may_be_forgotten(delivery, now)
             && let Some(event_id) = self.sent_before(delivery).await?

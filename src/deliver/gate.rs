@@ -1,7 +1,7 @@
 //! What one account's messages share: a rate limit, or a token that is refused.
 //!
 //! Guarantees: while the gate is closed nothing is claimed, so nothing is attempted in vain. Rooms whose requests hang take
-//! no place from those that answer, up to a number that no account is likely to have. It measures with the monotonic clock,
+//! no place from those that answer, however many they are. It measures with the monotonic clock,
 //! so that a clock that is set back holds nothing.
 
 use std::time::{Duration, Instant};
@@ -15,10 +15,12 @@ pub(super) enum Hold {
     Token,
 }
 
-/// How many deliveries may be in flight when nothing is wrong, beside those that hang.
+/// How many deliveries may begin together when nothing is wrong: a homeserver is not flooded.
 const OPEN: usize = 32;
-/// How many may hang beside those; memory and connections have to be bounded.
-const HANGING: usize = 64;
+/// What has not been answered for so long takes no place from what comes next.
+pub(super) const TOGETHER: Duration = Duration::from_millis(100);
+/// How many may be in flight at all; memory and connections have to be bounded. Past it those that hang longest are cut off.
+const MOST: usize = 512;
 /// What has not been answered for so long hangs.
 pub(super) const HANGS_AFTER: Duration = Duration::from_secs(3);
 /// How long after its end a hold is still worth a word; waits are at most a minute apart.
@@ -31,10 +33,19 @@ const CAREFUL_FOR: Duration = Duration::from_secs(30);
 /// What is in flight.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Crowd {
-    /// Attempts of which an answer is expected any moment.
+    /// Attempts that have only just begun, to rooms that did not let the last one hang.
+    pub(super) fresh: usize,
+    /// Those, and others of which an answer is expected any moment.
     pub(super) brisk: usize,
-    /// Attempts that hang, or whose room let the last one hang.
-    pub(super) hanging: usize,
+    /// All of them.
+    pub(super) all: usize,
+}
+
+impl Crowd {
+    /// How many of them have to be cut off, that others may begin.
+    pub(super) fn too_many(self) -> usize {
+        (self.all + OPEN).saturating_sub(MOST)
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -101,12 +112,14 @@ impl Gate {
 
     /// How many more deliveries may be attempted now.
     pub(super) fn places(&self, crowd: Crowd, now: Instant) -> usize {
-        let all = OPEN + HANGING;
-        let free = self.width(now).saturating_sub(crowd.brisk);
-        free.min(all.saturating_sub(crowd.brisk + crowd.hanging))
+        let free = match self.width(now) {
+            OPEN => OPEN.saturating_sub(crowd.fresh),
+            narrow => narrow.saturating_sub(crowd.brisk),
+        };
+        free.min(MOST.saturating_sub(crowd.all))
     }
 
-    /// How many of them may be in flight that do not hang.
+    /// How many may begin together, or where the account was refused lately, how many may be in flight that do not hang.
     fn width(&self, now: Instant) -> usize {
         match self.closed {
             Some(closed) if now < closed.until => 0,
@@ -159,18 +172,24 @@ mod tests {
     }
 
     #[test]
-    fn what_hangs_takes_no_place_from_what_answers_as_long_as_it_is_bounded() {
+    fn what_hangs_takes_no_place_from_what_answers() {
         let (mut gate, start) = (Gate::default(), Instant::now());
-        let places = |gate: &Gate, brisk, hanging, now| gate.places(Crowd { brisk, hanging }, now);
-        assert_eq!(places(&gate, 2, 0, start), OPEN - 2);
-        assert_eq!(places(&gate, 2, HANGING, start), OPEN - 2);
-        assert_eq!(places(&gate, 2, HANGING + 10, start), OPEN - 12);
-        assert_eq!(places(&gate, 0, HANGING + OPEN, start), 0);
+        let crowd = |fresh, brisk, hanging| Crowd {
+            fresh,
+            brisk,
+            all: brisk + hanging,
+        };
+        assert_eq!(gate.places(crowd(2, 2, 0), start), OPEN - 2);
+        assert_eq!(gate.places(crowd(2, 200, 200), start), OPEN - 2);
+        assert_eq!(gate.places(crowd(0, 0, MOST - 10), start), 10);
+        assert_eq!(gate.places(crowd(0, 0, MOST), start), 0);
+        assert_eq!(crowd(0, 0, MOST - OPEN).too_many(), 0);
+        assert_eq!(crowd(0, 0, MOST - 10).too_many(), OPEN - 10);
         gate.close(Hold::RateLimit, Duration::from_secs(1), start);
         let after = start + Duration::from_secs(1);
-        assert_eq!(places(&gate, 0, HANGING, start), 0);
-        assert_eq!(places(&gate, CAREFUL, 0, after), 0);
-        assert_eq!(places(&gate, 0, HANGING, after), CAREFUL);
+        assert_eq!(gate.places(crowd(0, 0, 100), start), 0);
+        assert_eq!(gate.places(crowd(0, CAREFUL, 0), after), 0);
+        assert_eq!(gate.places(crowd(0, 0, 100), after), CAREFUL);
     }
 
     #[test]

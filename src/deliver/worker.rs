@@ -1,6 +1,6 @@
 //! The loop: claim what is due, send it, record what came of it, until told to stop.
 //!
-//! Guarantees: one attempt at a time for a room, rooms independent; what was sent is recorded before the room goes on;
+//! Guarantees: one attempt at a time for a room, rooms independent, also of however many whose requests hang; what was sent is recorded before the room goes on;
 //! a store that fails only delays. It holds no state that a restart would miss: the rows are in the outbox.
 
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use tracing::Instrument as _;
 
 use super::attempt::Courier;
 use super::digest;
-use super::gate::{Crowd, HANGS_AFTER};
+use super::gate::{Crowd, HANGS_AFTER, TOGETHER};
 use super::moment::{Clock, Moment};
 use crate::outbox::{Composer, Delivery, DeliveryId, FoldPolicy, Outbox, OutboxError, Outcome, Recorded};
 
@@ -118,7 +118,7 @@ impl Worker {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = self.work(flight.claimed_at) => {}
-                () = tokio::time::sleep(POLL) => {}
+                () = tokio::time::sleep(flight.pause) => {}
                 Some(ended) = flight.attempts.join_next_with_id() => self.landed(&mut flight, ended).await,
                 _ = renewal.tick() => self.renew(&flight).await,
             }
@@ -143,17 +143,31 @@ impl Worker {
         }
     }
 
+    /// Claims and begins what may begin now. Where all that could be claimed was for rooms that let the last attempt hang, there
+    /// are as many places for others.
     async fn launch(&self, flight: &mut Flight) {
-        let now = (self.clock)();
-        flight.claimed_at = Some(now.tick);
-        let free = self.courier.places(flight.crowd(now.tick), now.tick);
-        let claimed = match self.claim(now, free).await {
-            Ok(claimed) => claimed,
-            Err(error) => return flight.store_fails(&error),
-        };
-        if free > 0 {
-            flight.store_works();
+        loop {
+            let now = (self.clock)();
+            flight.claimed_at = Some(now.tick);
+            flight.cut_off(now.tick);
+            let free = self.courier.places(flight.crowd(now.tick), now.tick);
+            flight.pause = if free == 0 { TOGETHER } else { POLL };
+            let claimed = match self.claim(now, free).await {
+                Ok(claimed) => claimed,
+                Err(error) => return flight.store_fails(&error),
+            };
+            if free > 0 {
+                flight.store_works();
+            }
+            let is_all = claimed.len() < free || free == 0;
+            self.begin(flight, claimed, now);
+            if is_all {
+                return;
+            }
         }
+    }
+
+    fn begin(&self, flight: &mut Flight, claimed: Vec<Delivery>, now: Moment) {
         for delivery in claimed {
             let (outbox, courier, clock) = (self.outbox.clone(), Arc::clone(&self.courier), Arc::clone(&self.clock));
             let delivery = Arc::new(delivery);
@@ -161,10 +175,16 @@ impl Worker {
                 delivery: Arc::clone(&delivery),
                 began: now.tick,
                 hangs: self.courier.hangs(&delivery.room),
+                cut: CancellationToken::new(),
             };
+            let cut = claim.cut.clone();
             let span = span(&delivery);
             let attempt = async move {
-                let outcome = courier.attempt(&delivery, clock()).await;
+                let began = clock();
+                let outcome = tokio::select! {
+                    outcome = courier.attempt(&delivery, began) => outcome,
+                    () = cut.cancelled() => courier.cut_off(&delivery, began, clock()),
+                };
                 record(&outbox, &delivery, outcome, &clock).await;
             };
             let task = flight.attempts.spawn(attempt.instrument(span));
@@ -242,9 +262,10 @@ fn composer(zone: TimeZone, courier: &Arc<Courier>) -> Composer {
 }
 
 /// What the loop remembers from one round to the next.
-#[derive(Default)]
 struct Flight {
     claimed_at: Option<Instant>,
+    /// How long until it looks again by itself.
+    pause: Duration,
     attempts: JoinSet<()>,
     claims: HashMap<Id, Claim>,
     /// How often an attempt of a delivery has panicked, one after the other.
@@ -259,15 +280,44 @@ struct Claim {
     began: Instant,
     /// Whether the attempt before this one hung.
     hangs: bool,
+    /// Ends it, when others need its place.
+    cut: CancellationToken,
+}
+
+impl Default for Flight {
+    fn default() -> Self {
+        Self {
+            claimed_at: None,
+            pause: POLL,
+            attempts: JoinSet::default(),
+            claims: HashMap::default(),
+            panics: HashMap::default(),
+            stalled: false,
+        }
+    }
 }
 
 impl Flight {
     fn crowd(&self, now: Instant) -> Crowd {
-        let hangs = |claim: &&Claim| claim.hangs || now.saturating_duration_since(claim.began) >= HANGS_AFTER;
-        let hanging = self.claims.values().filter(hangs).count();
+        let since = |age: Duration| {
+            let young = |claim: &&Claim| !claim.hangs && now.saturating_duration_since(claim.began) < age;
+            self.claims.values().filter(young).count()
+        };
         Crowd {
-            brisk: self.claims.len() - hanging,
-            hanging,
+            fresh: since(TOGETHER),
+            brisk: since(HANGS_AFTER),
+            all: self.claims.len(),
+        }
+    }
+
+    /// Cuts off what hangs longest, where others could not begin otherwise. Its rooms are tried again as after any answer that
+    /// did not come, under the same transaction.
+    fn cut_off(&self, now: Instant) {
+        let hangs = |claim: &&Claim| now.saturating_duration_since(claim.began) >= HANGS_AFTER;
+        let mut hanging: Vec<&Claim> = self.claims.values().filter(hangs).collect();
+        hanging.sort_by_key(|claim| claim.began);
+        for claim in hanging.into_iter().take(self.crowd(now).too_many()) {
+            claim.cut.cancel();
         }
     }
 

@@ -36,19 +36,22 @@ impl Failure {
     /// From a request that got no answer.
     pub(super) fn transport(error: &reqwest::Error, timeout: Duration) -> Self {
         let cause = one_line(&root_cause(error));
+        if error.is_timeout() {
+            return Self::unanswered(timeout);
+        }
         let (verdict, detail) = if error.is_builder() {
             (Verdict::Token(TokenTrouble::WrongAddress), cause)
-        } else if error.is_timeout() {
-            (
-                Verdict::Transient,
-                format!("no answer within {} s", timeout.as_secs_f32()),
-            )
         } else if error.is_connect() {
             (Verdict::Transient, format!("cannot connect: {cause}"))
         } else {
             (Verdict::Transient, format!("the connection broke: {cause}"))
         };
         Self::without_answer(verdict, detail)
+    }
+
+    /// From a request that was given up after so long.
+    pub fn unanswered(time: Duration) -> Self {
+        Self::without_answer(Verdict::Transient, format!("no answer within {} s", time.as_secs_f32()))
     }
 
     /// A success that cannot be read: it may have been carried out, so the same transaction is sent again.

@@ -23,8 +23,11 @@ use super::verdict::{Asked, TokenTrouble, Verdict};
 /// An event is at most 64 KiB, so no answer that is asked for here comes near this.
 const ANSWER_LIMIT: usize = 1 << 20;
 
-/// A dead HTTP/2 connection would otherwise be reused by every request until the kernel gives it up.
+/// How long a connection may be silent, and what was sent unconfirmed, until it counts as dead and is not used again.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// How many connections stay open for the next request.
+const IDLE: usize = 32;
 
 /// The HTTP side of the client.
 pub(super) struct Transport {
@@ -41,8 +44,16 @@ impl Transport {
             .referer(false)
             .timeout(timeout)
             .connect_timeout(timeout.min(Duration::from_secs(10)))
-            .http2_keep_alive_interval(KEEP_ALIVE)
-            .http2_keep_alive_timeout(KEEP_ALIVE);
+            // Requests of HTTP/2 share a connection that takes about a hundred at a time: those that hang would keep the others
+            // waiting behind them.
+            .http1_only()
+            .pool_max_idle_per_host(IDLE)
+            .tcp_keepalive(KEEP_ALIVE)
+            .tcp_keepalive_interval(KEEP_ALIVE);
+        #[cfg(target_os = "linux")]
+        {
+            builder = builder.tcp_user_timeout(2 * KEEP_ALIVE);
+        }
         if direct {
             builder = builder.no_proxy();
         }

@@ -28,6 +28,8 @@ mod full_disk;
 #[cfg(test)]
 mod gallery;
 #[cfg(test)]
+mod hanging;
+#[cfg(test)]
 mod hookshot;
 #[cfg(test)]
 mod hostile;

@@ -125,6 +125,7 @@ async fn an_attempt_that_always_panics_is_given_up_after_a_few() {
             delivery: Arc::new(claimed),
             began: now.tick,
             hangs: false,
+            cut: CancellationToken::new(),
         };
         flight.claims.insert(task.id(), claim);
         let ended = flight.attempts.join_next_with_id().await.unwrap();
