@@ -22,6 +22,7 @@ mod delivery;
 mod error;
 mod fold;
 mod merge;
+mod opening;
 mod part;
 mod plan;
 mod postgres;
@@ -46,6 +47,7 @@ pub use self::delivery::{
 };
 pub use self::error::OutboxError;
 pub use self::fold::{Composer, Digest, FOLD_AT_MOST, FoldPolicy, Waiting};
+use self::opening::Slot;
 pub use self::part::{GroupChange, HeadStanding, KnownGroup, Lost, Part};
 use self::postgres::PostgreSql;
 pub use self::recording::{NewRecording, Recording, RecordingId};
@@ -72,7 +74,7 @@ pub struct Settings {
 /// A handle on the outbox; cheap to clone. The last one to go waits for what is being written.
 #[derive(Clone)]
 pub struct Outbox {
-    store: Arc<dyn Store>,
+    slot: Arc<Slot>,
     work: Arc<Notify>,
 }
 
@@ -85,29 +87,37 @@ impl fmt::Debug for Outbox {
 impl Outbox {
     /// Opens it for a relay, and migrates it. A second relay on the same directory is refused.
     pub async fn open(settings: &Settings) -> Result<Self, OutboxError> {
-        if let Some(url) = &settings.database_url {
-            return Ok(Self::on(Box::pin(PostgreSql::open(url, settings)).await?));
-        }
-        let settings = settings.clone();
-        let sqlite = tokio::task::spawn_blocking(move || Sqlite::open(&settings)).await;
-        Ok(Self::on(sqlite.map_err(OutboxError::bug)??))
+        Ok(Self::on(open_store(settings).await?))
+    }
+
+    /// The same for a relay that starts while its disk is full or its database is down: then it goes on trying, and until it has
+    /// succeeded whatever is asked is [`OutboxError::Unavailable`]. What only a person can mend is an error all the same.
+    pub async fn open_or_wait(settings: &Settings) -> Result<Self, OutboxError> {
+        let work = Arc::<Notify>::default();
+        let slot = opening::open_or_wait(settings, Arc::clone(&work)).await?;
+        Ok(Self { slot, work })
     }
 
     /// Opens it for a command, beside a relay that may be running: takes no lock, makes and migrates nothing.
     pub async fn open_for_operator(settings: &Settings) -> Result<Self, OutboxError> {
         if let Some(url) = &settings.database_url {
-            return Ok(Self::on(Box::pin(PostgreSql::open_for_operator(url, settings)).await?));
+            let store = Box::pin(PostgreSql::open_for_operator(url, settings)).await?;
+            return Ok(Self::on(Box::new(store)));
         }
         let settings = settings.clone();
         let sqlite = tokio::task::spawn_blocking(move || Sqlite::open_for_operator(&settings)).await;
-        Ok(Self::on(sqlite.map_err(OutboxError::bug)??))
+        Ok(Self::on(Box::new(sqlite.map_err(OutboxError::bug)??)))
     }
 
-    fn on(store: impl Store + 'static) -> Self {
+    fn on(store: Box<dyn Store>) -> Self {
         Self {
-            store: Arc::new(store),
+            slot: Arc::new(Slot::open(store)),
             work: Arc::default(),
         }
+    }
+
+    fn store(&self) -> Result<&dyn Store, OutboxError> {
+        self.slot.get()
     }
 
     /// Waits until this process has accepted, retried or woken something since the last call: a worker's reason to
@@ -122,21 +132,21 @@ impl Outbox {
             return Ok(Vec::new());
         }
         let keys: Vec<String> = groups.iter().map(|(room, key)| group_key(room, key)).collect();
-        let known = self.store.groups(keys.clone()).await?;
+        let known = self.store()?.groups(keys.clone()).await?;
         Ok(keys.iter().map(|key| known.get(key).cloned()).collect())
     }
 
     /// Waits for the end of whatever writes. It has none while all is well: after it nothing can be accepted, and only a
     /// new process helps.
     pub async fn stopped(&self) {
-        self.store.stopped().await;
+        self.slot.stopped().await;
     }
 
     /// Accepts deliveries. When it returns they are on disk; concurrent calls share one fsync. If the caller goes away
     /// meanwhile, or the store takes so long that this fails, they may be on disk all the same: that is what repeat keys are
     /// for, which recognise the caller's next try.
     pub async fn enqueue(&self, acceptance: Acceptance) -> Result<Enqueued, OutboxError> {
-        let enqueued = self.store.enqueue(acceptance).await?;
+        let enqueued = self.store()?.enqueue(acceptance).await?;
         self.work.notify_one();
         Ok(enqueued)
     }
@@ -149,29 +159,29 @@ impl Outbox {
         limit: usize,
         fold: &FoldPolicy,
     ) -> Result<Vec<Delivery>, OutboxError> {
-        self.store.claim_due(now, limit, fold).await
+        self.store()?.claim_due(now, limit, fold).await
     }
 
     /// Says that these are still in flight. Due every few seconds; a claim that is not renewed passes to somebody else.
     pub async fn renew(&self, ids: &[DeliveryId], now: Timestamp) -> Result<(), OutboxError> {
-        self.store.renew(ids, now).await
+        self.store()?.renew(ids, now).await
     }
 
     /// Gives claims back without an outcome, such as at a shutdown whose deadline has passed. The attempt stays counted.
     pub async fn release(&self, ids: &[DeliveryId]) -> Result<(), OutboxError> {
-        self.store.release(ids).await
+        self.store()?.release(ids).await
     }
 
     /// Writes down how an attempt ended, and ends the claim. A late word from somebody who lost the claim is ignored,
     /// except that the message is in the room. The same word again, with the same `now`, has the same answer: that of
     /// the first may have been lost.
     pub async fn record(&self, id: DeliveryId, outcome: Outcome, now: Timestamp) -> Result<Recorded, OutboxError> {
-        self.store.record(id, outcome, now).await
+        self.store()?.record(id, outcome, now).await
     }
 
     /// What the room waits for; `None` if it may be tried.
     pub async fn room_due(&self, room: &RoomAddress, now: Timestamp) -> Result<Option<RoomWait>, OutboxError> {
-        self.store.room_due(room, now).await
+        self.store()?.room_due(room, now).await
     }
 
     /// Lets a room wait, or with `None` try again now.
@@ -181,7 +191,7 @@ impl Outbox {
         wait: Option<RoomWait>,
         now: Timestamp,
     ) -> Result<(), OutboxError> {
-        self.store
+        self.store()?
             .set_room_due(room, wait, now)
             .await
             .inspect(|()| self.work.notify_one())
@@ -189,39 +199,39 @@ impl Outbox {
 
     /// How full it is. Counts index entries, so ask it every few seconds and not on every request.
     pub async fn stats(&self, now: Timestamp) -> Result<Stats, OutboxError> {
-        self.store.stats(now).await
+        self.store()?.stats(now).await
     }
 
     /// Whether it can be written: it writes.
     pub async fn probe(&self) -> Result<(), OutboxError> {
-        self.store.probe().await
+        self.store()?.probe().await
     }
 
     /// Removes what was delivered, or folded into what was, too long ago, and repeat keys past the window; says
     /// how many rows. What is dead stays, and its group, unless its head is in the room. A group that is
     /// forgotten begins anew with its next notification.
     pub async fn prune(&self, now: Timestamp) -> Result<u64, OutboxError> {
-        self.store.prune(now).await
+        self.store()?.prune(now).await
     }
 
     /// Deliveries, newest first.
     pub async fn list(&self, filter: Filter) -> Result<Vec<Delivery>, OutboxError> {
-        self.store.list(filter).await
+        self.store()?.list(filter).await
     }
 
     /// One delivery.
     pub async fn show(&self, id: DeliveryId) -> Result<Option<Delivery>, OutboxError> {
-        self.store.show(id).await
+        self.store()?.show(id).await
     }
 
     /// Puts dead deliveries at the tail of their rooms, under their old transaction IDs, and lets the rooms try now.
     pub async fn retry(&self, ids: &[DeliveryId], now: Timestamp) -> Result<Vec<Retried>, OutboxError> {
-        self.store.retry(ids, now).await.inspect(|_| self.work.notify_one())
+        self.store()?.retry(ids, now).await.inspect(|_| self.work.notify_one())
     }
 
     /// The same for everything dead in a room, in its order.
     pub async fn retry_room(&self, room: &RoomAddress, now: Timestamp) -> Result<Vec<Retried>, OutboxError> {
-        self.store
+        self.store()?
             .retry_room(room, now)
             .await
             .inspect(|_| self.work.notify_one())
@@ -229,21 +239,31 @@ impl Outbox {
 
     /// Drops a delivery: one that waits becomes dead, one that is dead is removed.
     pub async fn drop(&self, id: DeliveryId, now: Timestamp) -> Result<Dropped, OutboxError> {
-        self.store.discard(id, now).await
+        self.store()?.discard(id, now).await
     }
 
     /// Keeps notifications for people to look at, and of all of them only the last `keep`.
     pub async fn keep_recordings(&self, new: Vec<NewRecording>, keep: usize) -> Result<(), OutboxError> {
-        self.store.keep_recordings(new, keep).await
+        self.store()?.keep_recordings(new, keep).await
     }
 
     /// What was kept, newest first.
     pub async fn recordings(&self) -> Result<Vec<Recording>, OutboxError> {
-        self.store.recordings().await
+        self.store()?.recordings().await
     }
 
     /// One of them, with its body.
     pub async fn recording(&self, id: RecordingId) -> Result<Option<(Recording, String)>, OutboxError> {
-        self.store.recording(id).await
+        self.store()?.recording(id).await
     }
+}
+
+/// Opens the store of a relay.
+async fn open_store(settings: &Settings) -> Result<Box<dyn Store>, OutboxError> {
+    if let Some(url) = &settings.database_url {
+        return Ok(Box::new(Box::pin(PostgreSql::open(url, settings)).await?));
+    }
+    let settings = settings.clone();
+    let sqlite = tokio::task::spawn_blocking(move || Sqlite::open(&settings)).await;
+    Ok(Box::new(sqlite.map_err(OutboxError::bug)??))
 }

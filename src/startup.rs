@@ -69,7 +69,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         tracing::warn!("{remark}");
     }
     let carrier = Carrier::new(&settings.matrix)?;
-    let outbox = Outbox::open(&settings.outbox)
+    let outbox = Outbox::open_or_wait(&settings.outbox)
         .await
         .with_context(|| match settings.outbox.database_url {
             Some(_) => "the outbox cannot be opened (RELAY_DATABASE_URL)",

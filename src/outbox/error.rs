@@ -34,6 +34,14 @@ pub enum OutboxError {
         /// What this program was built with.
         known: i64,
     },
+    /// Make it one that this user may write, or name another.
+    #[error("the data directory `{}` cannot be used: {reason} (RELAY_DATA_DIR)", .directory.display())]
+    Directory {
+        /// Which one.
+        directory: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
     /// Check the data directory: a command does not create an outbox.
     #[error("there is no outbox at `{}`", .0.display())]
     Missing(PathBuf),

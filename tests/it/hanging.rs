@@ -16,7 +16,7 @@ async fn hundreds_of_rooms_that_hang_do_not_keep_messages_from_another() {
     let app = App::with(|flags| flags.matrix_timeout = Some("1h".to_owned())).await;
     let server = &app.homeserver.homeserver;
     let rooms: Vec<String> = (0..ROOMS)
-        .map(|number| server.create_room(&NewRoom::named(&format!("hanging{number}")).member("bot")))
+        .map(|number| server.create_room(&NewRoom::named(format!("hanging{number}")).member("bot")))
         .collect();
     for room in &rooms {
         server.plan(Scope::Room(room.clone()), When::Always, Fault::Hang);

@@ -2,6 +2,8 @@
 // `cfg(test)` tells clippy that helper functions are tests too, and may unwrap.
 
 #[cfg(test)]
+mod absent_store;
+#[cfg(test)]
 mod admission;
 #[cfg(test)]
 mod answers;

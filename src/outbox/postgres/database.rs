@@ -52,7 +52,7 @@ pub(super) async fn connect(url: &SecretString) -> Result<PgPool, OutboxError> {
         .application_name("grafana-matrix-relay")
         .disable_statement_logging();
     // A pool would try until its patience ends, and then not say why.
-    options.connect().await?.close().await?;
+    options.connect().await.map_err(not_let_in)?.close().await?;
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(PATIENCE)
@@ -62,6 +62,24 @@ pub(super) async fn connect(url: &SecretString) -> Result<PgPool, OutboxError> {
         .connect_with(options)
         .await?;
     Ok(pool)
+}
+
+/// A server that is away, or says that it is starting or full, is waited for. One that answers and does not let this relay in goes
+/// by the settings: a user, a password, a database, or whether TLS is spoken.
+fn not_let_in(error: sqlx::Error) -> OutboxError {
+    let by_settings = match &error {
+        sqlx::Error::Database(database) => database.code().is_some_and(|code| {
+            let class = |class: &str| code.starts_with(class);
+            class("28") || class("3D") || class("42")
+        }),
+        sqlx::Error::Tls(_) => true,
+        _ => false,
+    };
+    if by_settings {
+        OutboxError::Setting(error.to_string())
+    } else {
+        error.into()
+    }
 }
 
 /// A transaction whose statements each see what was committed before them: the waits for locks rely on that.

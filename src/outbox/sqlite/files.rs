@@ -58,7 +58,7 @@ pub(super) fn take_directory(directory: &Path) -> Result<File, OutboxError> {
         builder.mode(0o700);
         options.mode(0o600);
     }
-    let failed = |error: io::Error| OutboxError::unavailable(&format!("`{}`: {error}", directory.display()));
+    let failed = |error: io::Error| refused(directory, &error);
     builder.create(directory).map_err(failed)?;
     // SQLite gives its other files the mode of the first.
     options.open(directory.join(FILE)).map_err(failed)?;
@@ -67,6 +67,26 @@ pub(super) fn take_directory(directory: &Path) -> Result<File, OutboxError> {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(OutboxError::InUse(directory.to_owned())),
         Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// A disk that is full, or too many open files, pass; a directory that is none, or may not be written, does not.
+fn refused(directory: &Path, error: &io::Error) -> OutboxError {
+    use io::ErrorKind;
+    match error.kind() {
+        ErrorKind::PermissionDenied
+        | ErrorKind::ReadOnlyFilesystem
+        | ErrorKind::NotFound
+        | ErrorKind::NotADirectory
+        | ErrorKind::IsADirectory
+        | ErrorKind::AlreadyExists
+        | ErrorKind::InvalidFilename
+        | ErrorKind::InvalidInput
+        | ErrorKind::Unsupported => OutboxError::Directory {
+            directory: directory.to_owned(),
+            reason: error.to_string(),
+        },
+        _ => OutboxError::unavailable(&format!("`{}`: {error}", directory.display())),
     }
 }
 
@@ -129,6 +149,10 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), OutboxError> {
     let found = version(connection)?;
     if found > known {
         return Err(OutboxError::NewerSchema { found, known });
+    }
+    // A disk without room for a page more is no reason not to start.
+    if found == known {
+        return Ok(());
     }
     let transaction = connection.transaction()?;
     for step in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or_default()) {

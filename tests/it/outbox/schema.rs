@@ -56,13 +56,13 @@ async fn files_are_private_to_their_owner() {
 }
 
 #[tokio::test]
-async fn directory_that_cannot_be_made_is_unavailable_and_named() {
+async fn directory_that_cannot_be_made_is_refused_and_named() {
     let place = Place::sqlite();
     std::fs::write(place.directory().join("file"), "").unwrap();
     let mut settings = place.settings();
     settings.data_dir = place.directory().join("file/data");
     let refused = Outbox::open(&settings).await.unwrap_err();
-    assert!(matches!(refused, OutboxError::Unavailable { .. }));
+    assert!(matches!(refused, OutboxError::Directory { .. }));
     assert!(refused.to_string().contains("file/data"), "{refused}");
 }
 
