@@ -5,7 +5,6 @@
 //! nothing and never touches Matrix.
 
 mod address;
-mod attempts;
 mod authenticate;
 mod body;
 mod client;
@@ -24,6 +23,7 @@ mod mask;
 mod most;
 pub mod parse;
 mod recorder;
+mod refusals;
 mod request;
 mod scalar;
 mod server;

@@ -115,7 +115,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         pipeline,
         checks: Arc::new(checks),
         recorder: Arc::clone(&recorder),
-        door,
+        door: Arc::clone(&door),
         pages: settings.server.pages,
         examples: examples(),
         workshop: match page {
@@ -139,6 +139,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         listener,
         endpoint.map_to_response().boxed(),
         connections,
+        door,
         stop_accepting.clone(),
         grace,
     );

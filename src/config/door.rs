@@ -77,17 +77,6 @@ pub struct DoorFlags {
     )]
     pub hmac_tolerance: Option<String>,
 
-    /// Wrong attempts of one address in a minute until it gets 429 for more of them; 0 is no limit [default: 20]. Off for
-    /// what has a forwarding header while no trusted proxies are set.
-    #[arg(
-        long,
-        global = true,
-        value_name = "COUNT",
-        env = "RELAY_MAX_FAILED_ATTEMPTS",
-        hide_env_values = true
-    )]
-    pub max_failed_attempts: Option<String>,
-
     /// Networks of the proxies that may say who the client is, or `none` if nothing is in front of the relay.
     #[arg(
         long,
@@ -286,11 +275,6 @@ pub(super) fn door(flags: &DoorFlags, max_body_bytes: usize, values: &mut Values
         ),
         ..CredentialSettings::default()
     };
-    let attempts = values.optional(
-        "--max-failed-attempts",
-        "RELAY_MAX_FAILED_ATTEMPTS",
-        flags.max_failed_attempts.as_deref(),
-    );
     let proxies = values.optional::<TrustedProxies>(
         "--trusted-proxies",
         "RELAY_TRUSTED_PROXIES",
@@ -299,7 +283,6 @@ pub(super) fn door(flags: &DoorFlags, max_body_bytes: usize, values: &mut Values
     DoorSettings {
         pages,
         metrics,
-        max_failed_attempts: attempts.unwrap_or(20),
         trusted_proxies: proxies.unwrap_or_default(),
         flight: flight(flags, max_body_bytes, values),
     }

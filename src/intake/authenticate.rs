@@ -14,6 +14,7 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions, Security
 
 use super::door::{Asked, Door};
 use super::error::Problem;
+use super::request::prove;
 
 /// One of the relay's tokens, or of the route's. Several may be valid while one replaces the other.
 #[derive(SecurityScheme)]
@@ -81,9 +82,19 @@ impl<'a> ApiExtractor<'a> for Caller {
         _body: &mut RequestBody,
         _options: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
-        let entered = door(request).and_then(|door| door.enter(Asked::Pages, request, Timestamp::now()));
-        entered.map(|_| Self(())).map_err(Problem::into_error)
+        let entered = enter(Asked::Pages, request).await;
+        entered.map(|()| Self(())).map_err(Problem::into_error)
     }
+}
+
+/// Lets a request in that shows all there is to show by its headers.
+pub(super) async fn enter(asked: Asked<'_>, request: &Request) -> Result<(), Problem> {
+    let door = door(request)?;
+    let entry = door.enter(asked, request, Timestamp::now())?;
+    if entry.is_proven() {
+        prove(&door.flight, request).await?;
+    }
+    Ok(())
 }
 
 /// The door that this request came to.

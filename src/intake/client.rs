@@ -2,7 +2,7 @@
 //!
 //! Guarantees: a header is believed only as far as it was written by a proxy that the operator trusts, read from right to
 //! left; whatever a client writes itself stands further left and is never reached. Where none is trusted no header is
-//! believed at all; behind a proxy that nobody named all clients then have its address, and none of them is told to wait.
+//! believed at all; behind a proxy that nobody named all clients then have its address.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
@@ -122,7 +122,7 @@ fn address(text: &str) -> Option<IpAddr> {
 }
 
 /// One customer has a whole /64 of IPv6, and would be somebody else with each request.
-fn party(address: IpAddr) -> IpAddr {
+pub(super) fn party(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(six) => IpAddr::V6(Ipv6Addr::from_bits(six.to_bits() & (u128::MAX << 64))),

@@ -62,11 +62,6 @@ impl Denied {
             Self::Signature(unsigned) => unsigned.reason(),
         }
     }
-
-    /// Whether it may have been a guess.
-    pub(super) fn may_be_a_guess(self) -> bool {
-        !matches!(self, Self::Missing | Self::Signature(Unsigned::Missing))
-    }
 }
 
 impl Credentials {

@@ -2,8 +2,8 @@
 //!
 //! Guarantees: the decisions come in the order of the room (size, then credential, then everything else); a named route
 //! that does not exist answers exactly as one whose credential was not shown, so that nobody learns names by asking; who
-//! shows the right credential is let in, whatever others did; failures are counted and logged, and no log line, answer or
-//! metric holds what was shown. The credentials of named routes can be replaced while requests are served.
+//! shows the right credential is let in, whatever others did; failures are counted, and logged as often as `refusals` allows,
+//! and no log line, answer or metric holds what was shown. The credentials of named routes can be replaced while requests are served.
 //!
 //! It does not decide where a caller's notification goes.
 
@@ -11,7 +11,7 @@ mod browser;
 mod routes;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -22,13 +22,13 @@ use poem::http::StatusCode;
 use poem::http::header::{self, HeaderMap};
 
 use self::routes::{Routes, Wanted};
-use super::attempts::Attempts;
 use super::client::TrustedProxies;
 use super::compat::Compat;
 use super::credential::{CredentialError, CredentialSettings};
 use super::credentials::{Credentials, Denied};
 use super::error::{Challenge, Problem};
 use super::flight::{Flight, FlightSettings};
+use super::refusals::Refusals;
 use super::signature::{Signed, Unsigned};
 use crate::message::RouteName;
 
@@ -39,8 +39,6 @@ pub struct DoorSettings {
     pub pages: CredentialSettings,
     /// What Prometheus shows.
     pub metrics: CredentialSettings,
-    /// How many failed attempts of one address are let pass in a minute; 0 is no limit.
-    pub max_failed_attempts: u32,
     /// Which peers may say who the client is.
     pub trusted_proxies: TrustedProxies,
     /// Bodies and requests in flight.
@@ -85,32 +83,28 @@ pub struct Door {
     proxies: TrustedProxies,
     /// Whether it was said that there seems to be one.
     proxy_seen: AtomicBool,
-    attempts: Attempts,
+    pub(super) refusals: Refusals,
     pub(super) flight: Flight,
 }
 
 /// A request whose size is right, and that has shown what a header can show.
 pub(super) struct Entry {
     credentials: Arc<Credentials>,
-    caller: Caller,
+    client: Option<IpAddr>,
     words: String,
     named: bool,
     denied: Option<Denied>,
-}
-
-/// Who a request comes from.
-#[derive(Clone, Copy)]
-struct Caller {
-    address: Option<IpAddr>,
-    /// It may come through a proxy that the operator has not named, and then the address is that of many: their failures
-    /// are counted together, so that the log stays bounded, but nobody is told to wait for the sake of another.
-    is_many: bool,
 }
 
 impl Entry {
     /// Whether the body has to be read before it is decided who may come in.
     pub(super) fn needs_body(&self) -> bool {
         self.denied.is_some() || self.credentials.signs()
+    }
+
+    /// Whether a credential is asked for and was shown by the headers alone.
+    pub(super) fn is_proven(&self) -> bool {
+        !self.credentials.open() && !self.needs_body()
     }
 }
 
@@ -131,7 +125,7 @@ impl Door {
             routes: ArcSwap::default(),
             proxies: settings.trusted_proxies,
             proxy_seen: AtomicBool::new(false),
-            attempts: Attempts::new(settings.max_failed_attempts),
+            refusals: Refusals::default(),
             flight: Flight::new(settings.flight),
         };
         door.replace_routes(routes, compat)?;
@@ -183,7 +177,7 @@ impl Door {
     pub(super) fn enter(&self, asked: Asked<'_>, request: &Request, now: Timestamp) -> Result<Entry, Problem> {
         self.check_declared_size(request.headers())?;
         browser::refuse_foreign(asked, &self.proxies, request)?;
-        let caller = self.caller(request);
+        let client = self.client_of_attempt(request);
         let (credentials, known, body_first) = self.asked_for(asked)?;
         if credentials.open() {
             browser::refuse_rebound(asked, self.proxies.are_named(), request)?;
@@ -191,7 +185,7 @@ impl Door {
         let denied = credentials.check_header(request.headers()).err();
         let entry = Entry {
             credentials,
-            caller,
+            client,
             words: asked.words(known),
             named: matches!(asked, Asked::Route(_)),
             denied,
@@ -228,7 +222,7 @@ impl Door {
         if let Some(denied) = denied {
             let entry = Entry {
                 credentials: Arc::default(),
-                caller: self.caller(request),
+                client: self.client_of_attempt(request),
                 words: "the reasons in /health/ready".to_owned(),
                 named: false,
                 denied: Some(denied),
@@ -276,32 +270,32 @@ impl Door {
         }
     }
 
-    fn caller(&self, request: &Request) -> Caller {
-        let peer = request.remote_addr().as_socket_addr().map(std::net::SocketAddr::ip);
-        let is_many = self.proxies.is_unsaid(request.headers());
-        if is_many && !self.proxy_seen.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                "a request came with a forwarding header, so a proxy seems to be in front of the relay: until its network is \
-                 in RELAY_TRUSTED_PROXIES the limit on failed attempts is off for such requests; `none` says that there is \
-                 no proxy"
-            );
-        }
-        let address = self.proxies.client(peer, request.headers());
-        Caller { address, is_many }
+    /// Who a request comes from; `None` where a trusted proxy does not say.
+    pub(super) fn client(&self, request: &Request) -> Option<IpAddr> {
+        let peer = request.remote_addr().as_socket_addr().map(SocketAddr::ip);
+        self.proxies.client(peer, request.headers())
     }
 
-    fn refuse(&self, entry: &Entry, denied: Denied, now: Timestamp) -> Problem {
-        let Caller { address, is_many } = entry.caller;
-        let blocked = self.attempts.blocked(address, now);
-        if let Some(seconds) = blocked.filter(|_| !is_many) {
-            count_failure("blocked");
-            let detail = format!("too many failed attempts from this address; try again in {seconds} seconds");
-            return Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(seconds);
+    fn client_of_attempt(&self, request: &Request) -> Option<IpAddr> {
+        if self.proxies.is_unsaid(request.headers()) && !self.proxy_seen.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "a request came with a forwarding header, so a proxy seems to be in front of the relay: until its network is \
+                 in RELAY_TRUSTED_PROXIES all its clients count as one address; `none` says that there is no proxy"
+            );
         }
-        let reason = denied.reason();
-        count_failure(reason);
-        if blocked.is_none() {
-            self.note(entry, denied, now);
+        self.client(request)
+    }
+
+    /// At named routes all failures are told in the same way, so that nothing tells whether there is such a route.
+    fn refuse(&self, entry: &Entry, denied: Denied, now: Timestamp) -> Problem {
+        let (reason, at, client) = (denied.reason(), &entry.words, entry.client);
+        metrics::counter!("relay_failed_credentials_total", "reason" => reason).increment(1);
+        if self.refusals.may_be_told(client, reason, now) {
+            let client = client.map_or_else(|| "unknown".to_owned(), |client| client.to_string());
+            tracing::warn!(
+                client.ip = client,
+                "a request to {at} was refused: its credential is {reason}"
+            );
         }
         let (bearer, basic) = if entry.named {
             (true, true)
@@ -315,30 +309,6 @@ impl Door {
         };
         Problem::new(StatusCode::UNAUTHORIZED, detail).challenge(Challenge { bearer, basic })
     }
-
-    /// Remembers a failure, and says what it was.
-    fn note(&self, entry: &Entry, denied: Denied, now: Timestamp) {
-        let (reason, at, address) = (denied.reason(), &entry.words, entry.caller.address);
-        let client = address.map_or_else(|| "unknown".to_owned(), |client| client.to_string());
-        // At named routes everything counts, so that not even the count tells whether there is such a route.
-        if entry.named || denied.may_be_a_guess() {
-            tracing::warn!(
-                client.ip = client,
-                "a request to {at} was refused: its credential is {reason}"
-            );
-            if self.attempts.failed(address, now) {
-                tracing::warn!(
-                    client.ip = client,
-                    "too many failed attempts: no more is said of those from {client} for up to a minute"
-                );
-            }
-        } else {
-            tracing::info!(
-                client.ip = client,
-                "a request to {at} was refused: it shows no credential"
-            );
-        }
-    }
 }
 
 /// The size that a request declares for its body.
@@ -347,10 +317,6 @@ pub(super) fn declared_size(headers: &HeaderMap) -> Option<usize> {
     text.parse::<u64>()
         .ok()
         .map(|size| usize::try_from(size).unwrap_or(usize::MAX))
-}
-
-fn count_failure(reason: &'static str) {
-    metrics::counter!("relay_failed_credentials_total", "reason" => reason).increment(1);
 }
 
 fn explain(denied: Denied, bearer: bool, basic: bool) -> String {

@@ -205,9 +205,6 @@ pub(super) enum Refused {
     /// A web page of another site sent it through a browser.
     #[oai(status = 403)]
     Foreign(ProblemJson),
-    /// Too many failed attempts from this address; `Retry-After` says for how long further ones are answered so.
-    #[oai(status = 429)]
-    TooManyAttempts(ProblemJson),
     /// The body is compressed, or is not declared as JSON.
     #[oai(status = 415)]
     NotDeclaredJson(ProblemJson),

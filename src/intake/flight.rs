@@ -5,6 +5,9 @@
 //! were announced, so whoever announces much and sends nothing keeps nobody out. What finds no place waits, for as long as
 //! a body may take, and is then refused as something to send again. The probes of the orchestrator never wait.
 //!
+//! A request takes its place when its body is here and its credential is shown: until then it holds a connection and bytes, of
+//! which each address has its share (see `connections::table`).
+//!
 //! What is made of a body can be forty times its size. So it has a turn, from before it is parsed until it is stored: large
 //! ones take turns two by two, small ones by their bytes and never behind a large one. A [`Place`] goes along with the work:
 //! whoever hangs up makes no room for the next body while theirs is still worked on.
@@ -84,6 +87,7 @@ pub(super) enum Work {
 pub struct Place {
     permits: Option<OwnedSemaphorePermit>,
     last: Option<OwnedSemaphorePermit>,
+    request: Option<OwnedSemaphorePermit>,
     turn: Option<OwnedSemaphorePermit>,
 }
 
@@ -109,6 +113,12 @@ impl Flight {
             // The semaphores are never closed, so this is the time that has passed.
             _ => Err(full()),
         }
+    }
+
+    /// The same for one whose body has come in full; it lasts as long as the place of that.
+    pub(super) async fn admit(&self, place: &mut Place) -> Result<(), Problem> {
+        place.request = Some(self.request().await?);
+        Ok(())
     }
 
     /// Makes a place large enough for so many bytes; it may be given up while it waits.

@@ -3,6 +3,7 @@
 //! Guarantees: the order of refusals is that of the room (size, then content type, then JSON, then schema), for every
 //! operation that takes a body.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -15,6 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::authenticate::door;
+use super::connections::Connection;
 use super::door::declared_size;
 use super::error::Problem;
 use super::flight::{self, Flight, Place, Work};
@@ -22,6 +24,9 @@ use super::parse;
 
 /// How far a body's place is ahead of its bytes: a connection's buffer holds about as much.
 const STEP: usize = 64 * 1024;
+/// How long a body waits for its place before somebody who has proven nothing is asked for one. A body that comes at the
+/// pace of a network is here by then.
+const ASK: Duration = Duration::from_secs(1);
 /// The largest body of what people ask for; it is kept as it came, beside what is made of it.
 const PAGE_LIMIT: usize = 1024 * 1024;
 
@@ -74,10 +79,11 @@ pub(super) async fn bytes(
     let mut stream = body.into_bytes_stream();
     let (mut bytes, mut place) = (Vec::new(), Place::default());
     let body_time = flight.settings.body_time;
+    let connection = request.data::<Arc<Connection>>();
     let (mut arrival, mut patience) = (Budget(body_time), Budget(body_time));
     loop {
         let next = (bytes.len() + STEP).min(declared);
-        let grown = patience.within(flight.grow(&mut place, next)).await;
+        let grown = patience.within(grow(flight, &mut place, next, connection)).await;
         grown.ok_or_else(flight::full)?;
         match arrival.within(stream.next()).await {
             Some(Some(Ok(chunk))) if bytes.len() + chunk.len() > limit => return Err(flight.too_large(limit)),
@@ -90,6 +96,32 @@ pub(super) async fn bytes(
             }
         }
     }
+}
+
+/// Makes a place large enough, if need be by taking from who holds most and has proven nothing.
+async fn grow(flight: &Flight, place: &mut Place, bytes: usize, connection: Option<&Arc<Connection>>) {
+    {
+        let grown = flight.grow(place, bytes);
+        tokio::pin!(grown);
+        while tokio::time::timeout(ASK, &mut grown).await.is_err() {
+            if let Some(connection) = connection {
+                connection.wants_bytes(Instant::now());
+            }
+        }
+    }
+    if let Some(connection) = connection {
+        connection.holds(bytes);
+    }
+}
+
+/// Says that a request has shown what it has to, and its body is here where that is part of it: nobody else's takes its
+/// place.
+pub(super) async fn prove(flight: &Flight, request: &Request) -> Result<(), Problem> {
+    let Some(connection) = request.data::<Arc<Connection>>() else {
+        return Ok(());
+    };
+    let is_in = connection.prove(flight.settings.body_time).await;
+    is_in.then_some(()).ok_or_else(flight::full)
 }
 
 /// Time that is used up bit by bit.
@@ -151,6 +183,8 @@ impl<'a, T: DeserializeOwned + Type + Send> ApiExtractor<'a> for JsonBody<T> {
             declaration(request)?;
             let limit = door.flight.settings.max_body_bytes.min(PAGE_LIMIT);
             let mut raw = bytes(&door.flight, limit, request, body).await?;
+            prove(&door.flight, request).await?;
+            door.flight.admit(&mut raw.place).await?;
             door.flight.turn(&mut raw.place, Work::Page).await?;
             Ok::<_, Problem>(Self(parse::typed(&raw.bytes)?, raw.place))
         };

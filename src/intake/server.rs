@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use poem::endpoint::{BoxEndpoint, make, make_sync};
 use poem::http::header::{self, HeaderName};
 use poem::http::{Method, StatusCode};
@@ -14,8 +13,9 @@ use poem_openapi::OpenApi;
 use serde_json::Value;
 use tracing::Instrument as _;
 
-use super::authenticate::door;
+use super::authenticate::{door, enter};
 use super::compat;
+use super::connections::Connection;
 use super::document::{self, Example};
 use super::door::{Asked, Door};
 use super::error::{Problem, ProblemJson};
@@ -196,39 +196,39 @@ fn our_fault(_: Box<dyn Any + Send>) -> Response {
     ProblemJson(problem).into_response()
 }
 
-/// Bounds the requests that are worked on at once.
+/// Bounds the requests that are worked on at once. One that brings a body is counted when that is here: see `request`.
 async fn in_flight<E: Endpoint>(endpoint: Arc<E>, request: Request) -> poem::Result<Response> {
-    let place = match request.uri().path() {
-        path if path.starts_with("/health/") => None,
-        _ => Some(
-            door(&request)
-                .map_err(Problem::into_error)?
-                .flight
-                .request()
-                .await
-                .map_err(Problem::into_error)?,
-        ),
+    let door = door(&request).map_err(Problem::into_error)?;
+    if let Some((connection, client)) = request.data::<Arc<Connection>>().zip(door.client(&request)) {
+        connection.is_of(client);
+    }
+    let is_counted = matches!(*request.method(), Method::GET | Method::HEAD) && !is_probe(&request);
+    let place = if is_counted {
+        Some(door.flight.request().await.map_err(Problem::into_error)?)
+    } else {
+        None
     };
     let answered = endpoint.call(request).await.map(IntoResponse::into_response);
     drop(place);
     answered
 }
 
+/// Those of the orchestrator never wait.
+fn is_probe(request: &Request) -> bool {
+    request.uri().path().starts_with("/health/")
+}
+
 /// Pages are public unless browsers are to log in, or called a relay that asks for nothing by a name that is not its own;
 /// what they ask the relay for is checked by itself.
 async fn with_login<E: Endpoint>(endpoint: Arc<E>, request: Request) -> poem::Result<Response> {
-    let door = door(&request).map_err(Problem::into_error)?;
-    if door.guards_page_files() {
-        let entered = door.enter(Asked::PageFiles, &request, Timestamp::now());
-        entered.map_err(Problem::into_error)?;
+    if door(&request).map_err(Problem::into_error)?.guards_page_files() {
+        enter(Asked::PageFiles, &request).await.map_err(Problem::into_error)?;
     }
     endpoint.call(request).await.map(IntoResponse::into_response)
 }
 
 async fn with_metrics_token<E: Endpoint>(endpoint: Arc<E>, request: Request) -> poem::Result<Response> {
-    let door = door(&request).map_err(Problem::into_error)?;
-    let entered = door.enter(Asked::Metrics, &request, Timestamp::now());
-    entered.map_err(Problem::into_error)?;
+    enter(Asked::Metrics, &request).await.map_err(Problem::into_error)?;
     endpoint.call(request).await.map(IntoResponse::into_response)
 }
 

@@ -64,10 +64,15 @@ impl Body {
         if !entry.needs_body() {
             request::declaration(request)?;
         }
+        if entry.is_proven() {
+            request::prove(&door.flight, request).await?;
+        }
         let limit = door.flight.settings.max_body_bytes;
         let mut raw = request::bytes(&door.flight, limit, request, body).await?;
         let at = Timestamp::now();
         let signed = door.check_body(&entry, request.headers(), &raw.bytes, at)?;
+        request::prove(&door.flight, request).await?;
+        door.flight.admit(&mut raw.place).await?;
         request::declaration(request)?;
         let size = raw.bytes.len();
         let is_large = size > pipeline::INLINE_BYTES;

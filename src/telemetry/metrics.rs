@@ -55,6 +55,15 @@ fn describe() {
         "Notifications by outcome: accepted, or recognised as a repetition."
     );
     describe_counter!("relay_refused_total", "Requests that were refused, by HTTP status.");
+    describe_counter!(
+        "relay_failed_credentials_total",
+        "Requests that did not show the credential that was asked for, by reason."
+    );
+    describe_counter!(
+        "relay_connections_closed_total",
+        "Connections that were closed to make place for others; they had shown no credential."
+    );
+    metrics::counter!("relay_connections_closed_total").absolute(0);
     describe_counter!("relay_attempts_total", "Attempts to send a message, by verdict.");
     describe_counter!(
         "relay_deliveries_delivered_total",

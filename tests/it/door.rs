@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::app::{App, firing};
-use crate::support::relay::Setup;
 
 pub(crate) const SIGNATURE: &str = "X-Grafana-Alerting-Signature";
 pub(crate) const TIME: &str = "X-Grafana-Alerting-Timestamp";
@@ -199,7 +198,7 @@ async fn a_route_asks_for_its_own_credential_and_one_that_does_not_exist_looks_t
     let body_first =
         format!("{TWO_ROUTES}\n[routes.c]\nrooms = \"ROOM\"\ncredentials.signature.secrets = \"s3cr3t\"\n");
     for file in [TWO_ROUTES, &body_first] {
-        let app = routed(file, |flags| flags.door.max_failed_attempts = Some("0".to_owned())).await;
+        let app = routed(file, |_| {}).await;
         let post = |route: &str| app.post(&format!("/alert/{route}")).json(&firing("Routed"));
         assert_eq!(status(post("a").bearer_auth("token-a")).await, 202);
         assert_eq!(status(post("b").bearer_auth("token-b")).await, 202);
@@ -221,10 +220,7 @@ async fn a_route_asks_for_its_own_credential_and_one_that_does_not_exist_looks_t
 
 #[tokio::test]
 async fn credentials_of_a_route_are_replaced_while_it_runs() {
-    let app = routed(TWO_ROUTES, |flags| {
-        flags.door.max_failed_attempts = Some("0".to_owned());
-    })
-    .await;
+    let app = routed(TWO_ROUTES, |_| {}).await;
     let post = |token: &str| app.post("/alert/a").bearer_auth(token).json(&firing("Rotated"));
     assert_eq!(status(post("token-a")).await, 202);
     let file = app.data.path().join("routes.toml");
@@ -237,81 +233,13 @@ async fn credentials_of_a_route_are_replaced_while_it_runs() {
 }
 
 #[tokio::test]
-async fn an_address_that_failed_too_often_is_told_to_wait_unless_it_shows_the_right_credential() {
-    let app = App::with(|flags| {
-        flags.relay_token = Some("t0k3n".into());
-        flags.door.max_failed_attempts = Some("3".to_owned());
-        flags.door.trusted_proxies = Some("127.0.0.0/8, 10.0.0.0/8".to_owned());
-    })
-    .await;
-    let post = |client: &str, token: &str| {
-        let request = app.post("/alert").header("x-forwarded-for", client);
-        request.bearer_auth(token).json(&firing("Limited"))
-    };
-    // Showing nothing is no guess.
-    for _ in 0..10 {
-        assert_eq!(status(app.post("/alert").json(&firing("Nothing shown"))).await, 401);
+async fn who_shows_the_right_credential_is_let_in_whatever_others_showed() {
+    let app = App::with(|flags| flags.relay_token = Some("t0k3n".into())).await;
+    let post = |token: &str| app.post("/alert").bearer_auth(token).json(&firing("Guessed"));
+    for _ in 0..100 {
+        assert_eq!(status(post("guess")).await, 401);
     }
-    for forged in ["192.0.2.1", "1.1.1.1, 192.0.2.1", "1.2.3.4, 192.0.2.1, 10.1.1.1"] {
-        assert_eq!(status(post(forged, "guess")).await, 401);
-    }
-    let blocked = post("8.8.8.8, 192.0.2.1", "guess").send().await.unwrap();
-    assert_eq!(blocked.status(), 429);
-    let seconds: u64 = blocked.headers()["retry-after"].to_str().unwrap().parse().unwrap();
-    assert!((1..=60).contains(&seconds));
-    assert_eq!(blocked.headers()["content-type"], "application/problem+json");
-    // One bad neighbour behind the same address keeps nobody's alerts out.
-    assert_eq!(status(post("192.0.2.1", "t0k3n")).await, 202);
-    assert_eq!(status(post("192.0.2.1", "guess")).await, 429);
-    assert_eq!(status(post("192.0.2.2", "guess")).await, 401);
-    let metrics = app.get("/metrics").await.text().await.unwrap();
-    for reason in ["wrong", "missing", "blocked"] {
-        let counter = format!("relay_failed_credentials_total{{reason=\"{reason}\"}}");
-        assert!(metrics.contains(&counter), "{metrics}");
-    }
-}
-
-#[tokio::test]
-async fn behind_a_proxy_that_nobody_named_no_caller_waits_for_another() {
-    for (trusted, later) in [(None, 401), (Some("none"), 429)] {
-        let app = App::with(|flags| {
-            flags.relay_token = Some("t0k3n".into());
-            flags.door.max_failed_attempts = Some("2".to_owned());
-            flags.door.trusted_proxies = trusted.map(str::to_owned);
-        })
-        .await;
-        let post = |token, client: usize| {
-            let request = app
-                .post("/alert")
-                .header("x-forwarded-for", format!("192.0.2.{client}"));
-            request.bearer_auth(token).json(&firing("Proxied"))
-        };
-        for client in 0..40 {
-            let expected = if client < 2 { 401 } else { later };
-            assert_eq!(status(post("guess", client)).await, expected, "{trusted:?}");
-        }
-        assert_eq!(status(post("t0k3n", 0)).await, 202, "{trusted:?}");
-        // All of them are counted together: who comes without a proxy has the same address here.
-        let direct = app.post("/alert").bearer_auth("guess").json(&firing("Direct"));
-        assert_eq!(status(direct).await, 429, "{trusted:?}");
-    }
-}
-
-#[tokio::test]
-async fn failures_behind_a_proxy_that_nobody_named_are_logged_no_more_than_others() {
-    let setup = Setup::bare().arg("demo").env("RELAY_TOKEN", "a-token-of-the-senders");
-    let mut relay = setup.env("RELAY_MAX_FAILED_ATTEMPTS", "3").start().await;
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    for number in 0..20 {
-        let post = client.post(format!("{}/alert", relay.base_url)).bearer_auth("guess");
-        let post = post.header("forwarded", format!("for=192.0.2.{number}"));
-        assert_eq!(status(post.json(&firing("Guessed"))).await, 401);
-    }
-    relay
-        .says("the limit on failed attempts is off for such requests")
-        .await;
-    relay.says("too many failed attempts").await;
-    assert_eq!(relay.log().matches("its credential is wrong").count(), 3);
+    assert_eq!(status(post("t0k3n")).await, 202);
 }
 
 #[tokio::test]
@@ -423,7 +351,7 @@ ops = "default"
 
 #[tokio::test]
 async fn the_addresses_of_other_relays_lead_to_routes_under_their_credentials() {
-    let app = routed(COMPAT, |flags| flags.door.max_failed_attempts = Some("0".to_owned())).await;
+    let app = routed(COMPAT, |_| {}).await;
     let (default, storage) = ("Bearer default-token", "Basic YWxlcnRtYW5hZ2VyOnN0b3JhZ2UtcGFzc3dvcmQ=");
     assert_eq!(
         storage,

@@ -7,6 +7,7 @@ mod many;
 mod memory;
 mod paths;
 mod requests;
+mod shares;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;

@@ -84,24 +84,27 @@ fn is_unanswered(stream: &TcpStream) -> bool {
 }
 
 #[tokio::test]
-async fn more_connections_than_allowed_wait_for_their_turn() {
-    let app = App::with(|flags| flags.door.max_connections = Some("2".to_owned())).await;
-    let idle = TcpStream::connect(app.relay.address).await.unwrap();
-    let mut busy = TcpStream::connect(app.relay.address).await.unwrap();
-    let probe = "GET /health/live HTTP/1.1\r\nHost: relay\r\n\r\n";
-    let mut waiting = None;
-    for round in 0..50 {
-        busy.write_all(probe.as_bytes()).await.unwrap();
-        let mut read = [0; 1024];
-        let length = busy.read(&mut read).await.unwrap();
-        assert!(read[..length].starts_with(b"HTTP/1.1 200"), "{round}");
-        if waiting.is_none() {
-            waiting = Some(sent(&app, &request("POST /alert", JSON, &alert("{}"))).await);
-        }
+async fn more_requests_than_connections_are_allowed_wait_for_their_turn() {
+    let app = App::with(|flags| {
+        flags.relay_token = Some("t0k3n".into());
+        flags.door.max_connections = Some("1".to_owned());
+    })
+    .await;
+    let shown = format!("{JSON}Authorization: Bearer t0k3n\r\n");
+    let mut slow = sent(
+        &app,
+        format!("POST /alert HTTP/1.1\r\nHost: relay\r\n{shown}Content-Length: 2\r\n\r\n").as_bytes(),
+    )
+    .await;
+    for _ in 0..20 {
+        lives(&app).await;
     }
-    let waiting = waiting.unwrap();
+    let waiting = sent(&app, &request("POST /alert", &shown, &alert("{}"))).await;
+    for _ in 0..50 {
+        lives(&app).await;
+    }
     assert!(is_unanswered(&waiting));
-    drop(idle);
+    slow.write_all(b"{}").await.unwrap();
     assert_eq!(statuses(&answer(waiting).await), [202]);
 }
 
@@ -202,13 +205,19 @@ async fn what_finds_no_place_in_time_may_come_again() {
 #[tokio::test]
 async fn requests_at_once_are_bounded_and_probes_never_wait() {
     let app = App::with(|flags| flags.door.max_requests = Some("1".to_owned())).await;
-    let mut slow = begun(&app, 2).await;
+    let database = rusqlite::Connection::open(app.data.path().join("data/outbox.db")).unwrap();
+    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    // It cannot be stored now.
+    let stored = sent(&app, &request("POST /alert", JSON, &alert("{}"))).await;
+    for _ in 0..50 {
+        lives(&app).await;
+    }
     let waiting = sent(&app, &request("GET /openapi.json", "", b"")).await;
     for _ in 0..50 {
         lives(&app).await;
     }
-    assert!(is_unanswered(&waiting));
-    slow.write_all(b"{}").await.unwrap();
-    assert_eq!(statuses(&answer(slow).await), [422]);
+    assert!(is_unanswered(&stored) && is_unanswered(&waiting));
+    database.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(statuses(&answer(stored).await), [202]);
     assert_eq!(statuses(&answer(waiting).await), [200]);
 }

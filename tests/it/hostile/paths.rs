@@ -66,7 +66,6 @@ async fn no_spelling_of_a_path_leads_past_its_credential() {
         flags.relay_token = Some("t0k3n".into());
         flags.door.page_auth = Some("me:password".into());
         flags.door.metrics_token = Some("m3trics".into());
-        flags.door.max_failed_attempts = Some("0".to_owned());
     })
     .await;
     let guarded = [
