@@ -18,8 +18,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::{ConfigError, Flags, Settings};
-use crate::startup;
+use crate::config::environment::Remark;
+use crate::config::{ConfigError, Flags, Settings, environment};
+use crate::{startup, telemetry};
 
 /// Relays Grafana and Alertmanager notifications to Matrix rooms.
 ///
@@ -95,24 +96,43 @@ pub async fn run(cli: Cli) -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            let Some(unusable) = error.downcast_ref::<ConfigError>() else {
-                tracing::error!("{error:#}");
-                return ExitCode::FAILURE;
-            };
-            // A line of the log for each, since none has several.
-            for line in unusable.to_string().lines() {
-                tracing::error!("{line}");
+            if let Some(unusable) = error.downcast_ref::<ConfigError>() {
+                return refuse(unusable);
             }
-            ExitCode::from(2)
+            tracing::error!(target: telemetry::FATAL, "{error:#}");
+            ExitCode::FAILURE
         }
     }
 }
 
+/// Says why nothing can be done with these settings.
+pub fn refuse(unusable: &ConfigError) -> ExitCode {
+    // A line of the log for each, since none has several.
+    for line in unusable.to_string().lines() {
+        tracing::error!(target: telemetry::FATAL, "{line}");
+    }
+    ExitCode::from(2)
+}
+
 async fn serve(flags: &Flags) -> anyhow::Result<ExitCode> {
-    let settings = Settings::from_flags(flags)?;
+    let settings = Settings::from_flags(flags);
+    let used = settings.as_ref().map_or(&[][..], |settings| &settings.routes.variables);
+    report(flags, used);
+    let settings = settings?;
     let stop = stopped()?;
     startup::start(settings, None).await?.run_until(stop).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what is odd about the environment; `used` are the variables that the routes file reads.
+fn report(flags: &Flags, used: &[String]) {
+    for Remark { is_warning, line } in flags.remarks.iter().chain(&environment::unknown(used)) {
+        if *is_warning {
+            tracing::warn!("{line}");
+        } else {
+            tracing::info!("{line}");
+        }
+    }
 }
 
 /// Resolves when the process is asked to end.

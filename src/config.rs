@@ -1,10 +1,12 @@
-//! Flags, environment and `.env` → typed settings for each room; the only reader of the environment.
+//! Flags, environment and `.env` → typed settings for each module; the only reader of the environment.
 //!
 //! Guarantees: flags beat the environment, the environment beats `.env`, `.env` beats the routes file, that beats
 //! defaults; an empty variable counts as unset; every problem is reported at once, with the names of flag and variable
 //! and where to get the value. No secret is ever printed: `Debug` redacts them.
 
 mod door;
+pub mod dotenv;
+pub mod environment;
 mod flags;
 mod homeserver;
 pub mod routes;
@@ -78,7 +80,7 @@ pub struct ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the configuration is not complete:")?;
+        f.write_str("the settings cannot be used:")?;
         self.problems
             .iter()
             .try_for_each(|problem| write!(f, "\n  - {problem}"))?;
@@ -222,10 +224,11 @@ fn shared(flags: &Flags, values: &mut Values) -> Settings {
     let server = server(flags, values);
     let (render, template) = rendering(flags, values);
     let horizon = horizon(flags, values);
-    let threshold = values.optional(
+    let threshold = values.number(
         "--fold-threshold",
         "RELAY_FOLD_THRESHOLD",
         flags.fold_threshold.as_deref(),
+        0,
     );
     let min_age = values.duration("--fold-after", "RELAY_FOLD_AFTER", flags.fold_after.as_deref(), 3);
     let placeholder = SecretString::default();
@@ -260,7 +263,7 @@ fn routes_source(flags: &Flags, values: &mut Values) -> RoutesSource {
             flags.default_template.as_deref(),
         ),
         mode: values.optional("--message-mode", "RELAY_MESSAGE_MODE", flags.message_mode.as_deref()),
-        reminders: values.optional("--reminders", "RELAY_REMINDERS", flags.reminders.as_deref()),
+        reminders: values.switch("--reminders", "RELAY_REMINDERS", flags.reminders.as_deref()),
         credentials: credentials(flags, values),
         repeat_window: repeat_window(flags),
     }
@@ -307,21 +310,21 @@ fn rendering(flags: &Flags, values: &mut Values) -> (render::Settings, TemplateN
 }
 
 fn server(flags: &Flags, values: &mut Values) -> ServerSettings {
-    let port = values.optional("--port", "RELAY_PORT", flags.port.as_deref());
-    let limit = values.optional(
+    let port = values.number("--port", "RELAY_PORT", flags.port.as_deref(), 0);
+    let limit = values.number(
         "--max-body-bytes",
         "RELAY_MAX_BODY_BYTES",
         flags.max_body_bytes.as_deref(),
+        0,
     );
-    let recorded = values.optional(
+    let recorded = values.number(
         "--record-notifications",
         "RELAY_RECORD_NOTIFICATIONS",
         flags.record_notifications.as_deref(),
+        0,
     );
     let max_body_bytes = limit.unwrap_or(intake::FlightSettings::default().max_body_bytes);
-    if let Some(text) = flags.ecs_logging.as_deref() {
-        values.switch("--ecs-logging", "ECS_LOGGING", Some(text), false);
-    }
+    values.switch("--ecs-logging", "ECS_LOGGING", flags.ecs_logging.as_deref());
     ServerSettings {
         host: value::set(flags.host.as_deref()).unwrap_or("127.0.0.1").to_owned(),
         port: port.unwrap_or(9042),

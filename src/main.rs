@@ -1,9 +1,11 @@
 //! The process edge: `.env`, logging, the command, the exit code.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use grafana_matrix_relay::cli::{self, Cli};
+use grafana_matrix_relay::config::{ConfigError, dotenv, environment};
 use grafana_matrix_relay::{render, startup, telemetry};
 
 /// An acceptance makes some thousand small values and drops them, in threads that take turns: a fifth of its time with the
@@ -21,18 +23,20 @@ fn main() -> ExitCode {
     // Before any secret is read.
     let hidden = startup::hide_memory();
     // Before any thread exists, because it sets variables of the process.
+    let remarks = environment::put_right();
     // Only that of the working directory: one further up belongs to something else, and may hold another bot's token.
-    let dotenv = dotenvy::from_path(".env");
-    let cli = Cli::read();
-    telemetry::init(cli.flags.ecs());
+    let dotenv = dotenv::load(Path::new(".env"));
+    let mut cli = Cli::read();
+    cli.flags.remarks = remarks;
+    let logging = telemetry::init(cli.flags.ecs());
     allow_many_files();
-    match dotenv {
-        Err(error) if !error.not_found() => {
-            // The error of the parser quotes the line, which may hold a secret.
-            tracing::error!("the file .env cannot be read: it has a line that is not NAME=value, or is not readable");
-            return ExitCode::from(2);
-        }
-        _ => {}
+    if let Err(error) = dotenv {
+        return cli::refuse(&error);
+    }
+    if let Err(error) = logging {
+        return cli::refuse(&ConfigError {
+            problems: vec![error.to_string()],
+        });
     }
     if let Err(error) = hidden {
         tracing::warn!("other programs of this user can read the memory of the relay: {error}");
@@ -40,7 +44,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            tracing::error!("no threads can be started: {error}");
+            tracing::error!(target: telemetry::FATAL, "no threads can be started: {error}");
             return ExitCode::FAILURE;
         }
     };

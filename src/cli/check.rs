@@ -17,7 +17,7 @@ use super::print::line;
 use super::{material, routes};
 use crate::alert::Notification;
 use crate::config::routes::RouteProblem;
-use crate::config::{Flags, Settings};
+use crate::config::{Flags, Settings, environment};
 use crate::intake::parse;
 use crate::matrix::{Carrier, Severity};
 use crate::message::TemplateName;
@@ -130,12 +130,9 @@ impl Count {
     }
 }
 
-/// The routing table, and what is wrong with its file; nothing where there is none.
+/// The routing table, and what is wrong with its file or with the environment.
 fn check_routes(flags: &Flags, templates: &[TemplateName], count: &mut Count) -> anyhow::Result<()> {
     let source = Settings::routes_only(flags)?;
-    if source.file.is_none() {
-        return Ok(());
-    }
     let say = |gravity: &str, problem: &RouteProblem| RouteProblem {
         message: format!("{gravity}: {}", problem.message),
         ..problem.clone()
@@ -149,8 +146,15 @@ fn check_routes(flags: &Flags, templates: &[TemplateName], count: &mut Count) ->
             return Ok(());
         }
     };
-    for text in routes::table(&routes) {
-        line(&text)?;
+    for text in routes::table(&routes).iter().filter(|_| source.file.is_some()) {
+        line(text)?;
+    }
+    for remark in flags.remarks.iter().chain(&environment::unknown(&routes.variables)) {
+        if remark.is_warning {
+            count.warning(&format!("environment: warning: {}", remark.line))?;
+        } else {
+            line(&format!("environment: {}", remark.line))?;
+        }
     }
     for problem in routes.unknown_templates(templates) {
         count.error(&say("error", &problem))?;

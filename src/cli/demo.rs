@@ -43,6 +43,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     let folder = tempfile::Builder::new()
         .prefix("grafana-matrix-relay-demo-")
         .tempdir()?;
+    super::report(flags, &[]);
     let settings = settings(flags, &running.base_url, &furnished, folder.path())?;
     let token = !settings.routes_source.credentials.open();
 

@@ -38,6 +38,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
         flags.default_room = Some(room.to_string());
     }
     let settings = Settings::from_flags(&flags)?;
+    super::report(&flags, &settings.routes.variables);
     let renderer = Renderer::open(&settings.render);
     let (notification, now) = material::sample(&options.sample)?;
     let router = match options.room {

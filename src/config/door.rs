@@ -343,17 +343,17 @@ fn signature(flags: &DoorFlags, repeat_window: Duration, values: &mut Values) ->
 
 fn flight(flags: &DoorFlags, max_body_bytes: usize, values: &mut Values) -> FlightSettings {
     let default = FlightSettings::default();
-    let total = values.at_least(
+    let total = values.number(
         "--max-bodies-bytes",
         "RELAY_MAX_BODIES_BYTES",
         flags.max_bodies_bytes.as_deref(),
-        max_body_bytes,
+        max_body_bytes as u64,
     );
     FlightSettings {
         max_body_bytes,
         max_bodies_bytes: total.unwrap_or(default.max_bodies_bytes.max(max_body_bytes)),
         max_requests: values
-            .at_least("--max-requests", "RELAY_MAX_REQUESTS", flags.max_requests.as_deref(), 1)
+            .number("--max-requests", "RELAY_MAX_REQUESTS", flags.max_requests.as_deref(), 1)
             .unwrap_or(default.max_requests),
         body_time: values.duration(
             "--body-timeout",
@@ -368,7 +368,7 @@ fn flight(flags: &DoorFlags, max_body_bytes: usize, values: &mut Values) -> Flig
 pub(super) fn connections(flags: &DoorFlags, values: &mut Values) -> ConnectionSettings {
     let default = ConnectionSettings::default();
     let mut count = |flag, variable, value: Option<&str>, least, otherwise| {
-        values.at_least(flag, variable, value, least).unwrap_or(otherwise)
+        values.number(flag, variable, value, least).unwrap_or(otherwise)
     };
     let max_connections = count(
         "--max-connections",
@@ -406,9 +406,10 @@ pub(super) fn connections(flags: &DoorFlags, values: &mut Values) -> ConnectionS
 
 /// What is served beside notifications.
 pub(super) fn pages(flags: &DoorFlags, values: &mut Values) -> PageSettings {
+    let mut shown = |flag, variable, value| values.switch(flag, variable, value).unwrap_or(true);
     PageSettings {
-        workshop: values.switch("--workshop", "RELAY_WORKSHOP", flags.workshop.as_deref(), true),
-        docs: values.switch("--docs", "RELAY_DOCS", flags.docs.as_deref(), true),
-        metrics: values.switch("--metrics", "RELAY_METRICS", flags.metrics.as_deref(), true),
+        workshop: shown("--workshop", "RELAY_WORKSHOP", flags.workshop.as_deref()),
+        docs: shown("--docs", "RELAY_DOCS", flags.docs.as_deref()),
+        metrics: shown("--metrics", "RELAY_METRICS", flags.metrics.as_deref()),
     }
 }

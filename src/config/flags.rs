@@ -7,6 +7,7 @@ use clap::{ArgMatches, Args};
 use secrecy::SecretString;
 
 use super::door::DoorFlags;
+use super::environment::Remark;
 use super::value::on_or_off;
 
 #[expect(clippy::unnecessary_wraps, reason = "clap's parsers return a Result")]
@@ -187,8 +188,8 @@ pub struct Flags {
     )]
     pub message_mode: Option<String>,
 
-    /// Whether a notification that brings nothing new is a quiet line in the thread [default: false].
-    #[arg(long, global = true, value_name = "BOOL", env = "RELAY_REMINDERS", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_env_values = true, help_heading = "Messages")]
+    /// Whether a notification that brings nothing new is a quiet line in the thread [default: off].
+    #[arg(long, global = true, value_name = "on|off", env = "RELAY_REMINDERS", num_args = 0..=1, require_equals = true, default_missing_value = "on", hide_env_values = true, help_heading = "Messages")]
     pub reminders: Option<String>,
 
     /// Time zone of the times in messages, such as Europe/Berlin [default: UTC].
@@ -306,9 +307,14 @@ pub struct Flags {
     )]
     pub keep_groups: Option<String>,
 
-    /// Log lines in the Elastic Common Schema (JSON) instead of text. The level is set by `RUST_LOG` [default: info].
-    #[arg(long, global = true, value_name = "BOOL", env = "ECS_LOGGING", alias = "ecs_logging", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_env_values = true, help_heading = "Logging")]
+    /// Whether log lines are JSON in the Elastic Common Schema instead of text [default: off]. The level is set by
+    /// `RUST_LOG` [default: info].
+    #[arg(long, global = true, value_name = "on|off", env = "ECS_LOGGING", alias = "ecs_logging", num_args = 0..=1, require_equals = true, default_missing_value = "on", hide_env_values = true, help_heading = "Logging")]
     pub ecs_logging: Option<String>,
+
+    /// What was put right in the environment before it was read.
+    #[arg(skip)]
+    pub remarks: Vec<Remark>,
 }
 
 impl Flags {

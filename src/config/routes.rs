@@ -25,6 +25,7 @@ pub use self::problem::RouteProblem;
 use self::source::{Section, Source};
 use self::watch::Seen;
 pub use self::watch::{Watch, Watched};
+use super::environment::unquoted;
 use crate::intake::{Compat, CredentialError, CredentialSettings};
 use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
 use crate::route::{Destination, MessagePolicy, Rule, Table};
@@ -66,6 +67,8 @@ pub struct Routes {
     seen: Vec<Seen>,
     /// Every template that is named, and where.
     templates: Vec<(TemplateName, RouteProblem)>,
+    /// The variables of the environment that the file reads.
+    pub variables: Vec<String>,
 }
 
 impl Default for RoutesSource {
@@ -91,7 +94,9 @@ impl RoutesSource {
     /// The same with what was read, whether or not it can be used.
     fn load_seen(&self, variable: Variable<'_>) -> (Vec<Seen>, Result<Routes, Vec<RouteProblem>>) {
         let Some(path) = &self.file else {
-            return (Vec::new(), Ok(self.without_file()));
+            let mut routes = self.without_file();
+            self.name_template(&mut routes);
+            return (Vec::new(), Ok(routes));
         };
         let seen = Seen::now(path);
         match read(path) {
@@ -120,6 +125,8 @@ impl RoutesSource {
         if let Some(document) = source.document() {
             self.fill(&mut routes, &Section::new(&source, document.get_ref(), document.span()));
         }
+        self.name_template(&mut routes);
+        routes.variables = source.used();
         let (errors, warnings) = source.into_problems();
         routes.warnings = warnings;
         let seen = routes.seen.clone();
@@ -247,6 +254,18 @@ impl RoutesSource {
         }
     }
 
+    /// The template of flags and variables is one that has to be there, too.
+    fn name_template(&self, routes: &mut Routes) {
+        if let Some(template) = &self.template {
+            let place = RouteProblem {
+                file: "--default-template (RELAY_TEMPLATE)".to_owned(),
+                line: None,
+                message: String::new(),
+            };
+            routes.templates.push((template.clone(), place));
+        }
+    }
+
     fn policy(&self) -> MessagePolicy {
         MessagePolicy {
             mode: self.mode.unwrap_or_default(),
@@ -283,8 +302,10 @@ impl Routes {
 /// The environment, or what takes its place in a test.
 pub type Variable<'v> = &'v dyn Fn(&str) -> Option<String>;
 
+/// As for the settings, quotes that stayed round a value are no part of it.
 fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+    let value = std::env::var(name).ok()?;
+    Some(unquoted(&value).map_or_else(|| value.clone(), str::to_owned))
 }
 
 fn read(path: &Path) -> Result<String, RouteProblem> {

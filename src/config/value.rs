@@ -79,7 +79,8 @@ impl Values {
             Some(Ok(duration)) => duration,
             Some(Err(error)) => {
                 self.problems.push(format!(
-                    "{flag} ({variable}) is no duration such as `90s`, `24h` or `7d`: {error}"
+                    "{flag} ({variable}) is not usable: {} is no duration (expected one such as `90s`, `24h` or `7d`): {error}",
+                    shown(set(value).unwrap_or_default())
                 ));
                 Duration::from_secs(default)
             }
@@ -97,26 +98,38 @@ impl Values {
         })
     }
 
-    /// A number that may be left out and has a least value.
-    pub(super) fn at_least(&mut self, flag: &str, variable: &str, value: Option<&str>, least: usize) -> Option<usize> {
-        let number = self.optional(flag, variable, value)?;
-        if number < least {
+    /// A whole number that may be left out and has a least value; the most is what its type holds.
+    pub(super) fn number<T: TryFrom<u64>>(
+        &mut self,
+        flag: &str,
+        variable: &str,
+        value: Option<&str>,
+        least: u64,
+    ) -> Option<T> {
+        let text = set(value)?;
+        let number = text.parse::<u64>().ok().filter(|number| *number >= least);
+        let number = number.and_then(|number| T::try_from(number).ok());
+        if number.is_none() {
+            let most = u64::MAX >> (u64::BITS - u64::BITS.min(8 * u32::try_from(size_of::<T>()).unwrap_or(8)));
             self.problems.push(format!(
-                "{flag} ({variable}) is not usable: it has to be {least} at least"
+                "{flag} ({variable}) is not usable: {} is no such number (expected a whole number from {least} to {most})",
+                shown(text)
             ));
         }
-        Some(number)
+        number
     }
 
     /// `on` or `off`, or another word for one of them.
-    pub(super) fn switch(&mut self, flag: &str, variable: &str, value: Option<&str>, default: bool) -> bool {
-        let Some(text) = set(value) else { return default };
-        on_or_off(text).unwrap_or_else(|| {
+    pub(super) fn switch(&mut self, flag: &str, variable: &str, value: Option<&str>) -> Option<bool> {
+        let text = set(value)?;
+        let switch = on_or_off(text);
+        if switch.is_none() {
             self.problems.push(format!(
-                "{flag} ({variable}) is not usable: it is neither `on` nor `off`"
+                "{flag} ({variable}) is not usable: {} is neither (expected {ON_OR_OFF})",
+                shown(text)
             ));
-            default
-        })
+        }
+        switch
     }
 
     /// A secret, given directly or as the path of a file that holds it (a mounted secret).
@@ -180,6 +193,18 @@ impl Values {
         let lines = lines.map(str::trim).filter(|line| !line.is_empty());
         lines.map(SecretString::from).collect()
     }
+}
+
+/// The words for a switch, for people.
+pub(super) const ON_OR_OFF: &str = "on or off; true and false, yes and no, 1 and 0 are the same";
+
+/// A value as an error shows it: that of a secret never.
+fn shown(value: &str) -> String {
+    const LONGEST: usize = 60;
+    let mut characters = value.chars();
+    let text: String = characters.by_ref().take(LONGEST).flat_map(char::escape_debug).collect();
+    let more = if characters.next().is_some() { "…" } else { "" };
+    format!("`{text}{more}`")
 }
 
 /// What a word says about a switch; `None` if it says nothing.

@@ -24,7 +24,7 @@ const REDIRECTS: usize = 5;
 pub(super) enum Address {
     /// `https://matrix.example.org`, without a slash at its end.
     Base(String),
-    /// `example.org`: only the host, because `.well-known` is asked at the default port.
+    /// `example.org`, without a port: `.well-known` is asked at the default one.
     Name(String),
 }
 
@@ -35,8 +35,15 @@ impl Address {
         if text.contains("://") {
             return base(text).map(Self::Base);
         }
-        let name = ServerName::parse(text)
-            .map_err(|_| SetupError::HomeServer("it is neither a URL nor a server name".to_owned()))?;
+        let refuse = |why: String| SetupError::HomeServer(why);
+        let name = ServerName::parse(text).map_err(|_| refuse("it is neither a URL nor a server name".to_owned()))?;
+        if name.port().is_some() {
+            let host = name.host();
+            return Err(refuse(format!(
+                "`{name}` has a port and no scheme (expected http://{name} or https://{name} for that very address, or {host} \
+                 for a server that is looked up through .well-known, which has no port)"
+            )));
+        }
         Ok(Self::Name(name.host().to_owned()))
     }
 

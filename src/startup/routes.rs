@@ -98,11 +98,11 @@ pub(super) fn hangups(watch: &Watch) -> Option<Signal> {
 impl Keeper {
     /// Runs until it is aborted; ends at once where there is no file.
     pub(super) async fn run(mut self) {
-        if !self.watch.has_file() {
-            return;
-        }
         for remark in self.remarks(&self.in_use.routes.load()) {
             tracing::warn!("{remark}");
+        }
+        if !self.watch.has_file() {
+            return;
         }
         loop {
             let asked = tokio::select! {

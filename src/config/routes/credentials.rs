@@ -118,7 +118,7 @@ fn lines<'t>(
         None
     };
     let text = match value.get_ref() {
-        DeValue::String(text) => match expanded(text, section.source.variable) {
+        DeValue::String(text) => match expanded(text, &|name| section.source.variable(name)) {
             Ok(text) => text,
             Err(problem) => return error(value.span(), problem),
         },

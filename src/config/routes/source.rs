@@ -14,6 +14,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::Variable;
 use super::problem::RouteProblem;
+use crate::config::value::{ON_OR_OFF, on_or_off};
 use crate::render::nearest;
 
 /// A value and where it stands.
@@ -23,7 +24,9 @@ pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 pub(super) struct Source<'t> {
     pub(super) path: &'t Path,
     text: &'t str,
-    pub(super) variable: Variable<'t>,
+    variable: Variable<'t>,
+    /// The variables that were read.
+    used: RefCell<Vec<String>>,
     errors: RefCell<Vec<RouteProblem>>,
     warnings: RefCell<Vec<RouteProblem>>,
 }
@@ -34,6 +37,7 @@ impl<'t> Source<'t> {
             path,
             text,
             variable,
+            used: RefCell::default(),
             errors: RefCell::default(),
             warnings: RefCell::default(),
         }
@@ -59,6 +63,17 @@ impl<'t> Source<'t> {
 
     pub(super) fn error(&self, span: Range<usize>, message: impl Into<String>) {
         self.errors.borrow_mut().push(self.at(span, message));
+    }
+
+    /// The value of a variable of the environment.
+    pub(super) fn variable(&self, name: &str) -> Option<String> {
+        self.used.borrow_mut().push(name.to_owned());
+        (self.variable)(name)
+    }
+
+    /// The variables that were read so far.
+    pub(super) fn used(&self) -> Vec<String> {
+        self.used.borrow().clone()
     }
 
     /// Errors and warnings, each in the order of the file.
@@ -153,12 +168,20 @@ impl<'t> Section<'t> {
         }
     }
 
+    /// A switch, in the words of the flags.
     pub(super) fn flag(&self, key: &str) -> Option<bool> {
         let value = self.get(key)?;
-        match value.get_ref() {
+        let flag = match value.get_ref() {
             DeValue::Boolean(flag) => Some(*flag),
-            other => self.wrong(key, value.span(), "true or false", other),
+            DeValue::String(text) => on_or_off(text),
+            DeValue::Integer(number) => on_or_off(number.as_str()),
+            other => return self.wrong(key, value.span(), "true or false", other),
+        };
+        if flag.is_none() {
+            let message = format!("`{key}` is neither on nor off (expected true or false; as a text {ON_OR_OFF})");
+            self.source.error(value.span(), message);
         }
+        flag
     }
 
     pub(super) fn text(&self, key: &str) -> Option<(&'t str, Range<usize>)> {

@@ -129,7 +129,7 @@ bearer = "${UNSET_TOKEN}"
 matcher = 'a=b'
 [[routes.default.rules]]
 matchers = ['a=b', 'severity=critical"']
-reminders = "yes"
+reminders = "maybe"
 [routes."with space"]
 rooms = ["!r:x.org"]
 [routes.mute]
@@ -145,7 +145,7 @@ mentions = { room = true, users = ["alice"], severity_label = "x" }
         (6, "the variable UNSET_TOKEN is not set"),
         (8, "did you mean `matchers`?"),
         (10, "column 18: the closing `\"` is missing"),
-        (11, "`reminders` has to be true or false"),
+        (11, "`reminders` is neither on nor off"),
         (12, "`with space` is not a route name"),
         (14, "a route needs rooms"),
         (15, "`alice` is no user ID"),
