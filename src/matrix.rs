@@ -18,6 +18,7 @@ mod hook;
 mod plain_http;
 mod search;
 mod send;
+mod tls;
 mod transport;
 mod verdict;
 
@@ -78,8 +79,11 @@ pub enum SetupError {
     /// The URL of the webhook cannot be used.
     #[error("the URL of the webhook is none: it begins with https:// or http:// and has a host")]
     HookUrl,
-    /// The HTTP client cannot be built, for instance without any CA certificates.
-    #[error("the HTTP client cannot be built")]
+    /// The HTTP client cannot be built: without any CA certificates.
+    #[error(
+        "no CA certificates were found to check the homeserver's with: install those of the system (ca-certificates), or name \
+         a file of them by SSL_CERT_FILE"
+    )]
     Http(#[source] reqwest::Error),
 }
 

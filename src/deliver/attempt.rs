@@ -49,6 +49,7 @@ pub(super) struct Parked {
     /// Which delivery it was that failed last, and how often in a row with exactly this answer.
     pub(super) delivery: DeliveryId,
     pub(super) errcode: Option<String>,
+    pub(super) status: Option<u16>,
     pub(super) same_answers: u32,
 }
 

@@ -47,6 +47,7 @@ impl Courier {
                     hung: took >= HANGS_AFTER,
                     delivery: delivery.id,
                     errcode: failure.errcode.clone(),
+                    status: failure.status,
                     same_answers: runs.same_answers,
                 };
                 self.hold_room(delivery, failure, wait, parked);
@@ -99,7 +100,7 @@ impl Courier {
         let of_kind = before.filter(|before| discriminant(&before.verdict) == discriminant(&failure.verdict));
         let same_answer = of_kind.filter(|before| {
             let as_now = (&before.verdict, &before.errcode) == (&failure.verdict, &failure.errcode);
-            as_now && before.delivery == delivery.id
+            as_now && before.status == failure.status && before.delivery == delivery.id
         });
         Runs {
             in_a_row: match &failure.verdict {
@@ -238,7 +239,7 @@ mod tests {
         };
         let refused = of(Verdict::Transient, None, None);
         let bridge = of(Verdict::Bridge, Some(500), None);
-        let by_proxy = of(Verdict::Room(RoomTrouble::Forbidden), Some(403), None);
+        let by_proxy = of(Verdict::Transient, Some(403), None);
         let by_server = of(Verdict::Room(RoomTrouble::Forbidden), Some(403), Some("M_FORBIDDEN"));
         for before in [None, Some(&refused), Some(&by_server)] {
             assert_eq!(patience(&bridge, before), 8, "{before:?}");

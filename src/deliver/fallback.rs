@@ -28,7 +28,7 @@ fn may_be_too_large(failure: &Failure) -> bool {
     matches!(
         failure.verdict,
         Verdict::Message(MessageTrouble::TooLarge) | Verdict::Bridge
-    )
+    ) || (failure.is_refused_by_proxy() && failure.status == Some(413))
 }
 
 fn is_plain(message: &RenderedMessage) -> bool {
@@ -41,6 +41,7 @@ pub(super) fn plain(message: &RenderedMessage, members: u32, failure: &Failure) 
     let (who, why) = match failure.verdict {
         Verdict::Bridge => ("the bridge failed with", ""),
         Verdict::Message(MessageTrouble::TooLarge) => ("the homeserver refused", " as too large"),
+        _ if failure.is_refused_by_proxy() => ("a proxy before the homeserver refused", ""),
         _ => ("the homeserver refused", ""),
     };
     let first = members > 0 && !is_plain(message);

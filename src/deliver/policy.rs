@@ -73,12 +73,12 @@ pub fn decide(failure: &Failure, tried: Tried, horizon: Duration, jitter: f64) -
         // A bridge that is down fails with every message, and one that the homeserver refuses fails alone: the room must
         // not wait behind that for a day.
         Verdict::Bridge if !tried.plain && tried.same_answers >= BRIDGE_PATIENCE => Decision::Simplify,
+        // A proxy may dislike this one text, or its size, and the room must not wait behind it for a day.
+        Verdict::Transient if failure.is_refused_by_proxy() && !tried.plain && tried.same_answers >= PROXY_PATIENCE => {
+            Decision::Simplify
+        }
         Verdict::Transient | Verdict::Bridge => {
             Decision::HoldRoom(backoff(TRANSIENT_FIRST, TRANSIENT_MOST, tried.in_a_row, jitter))
-        }
-        // A 403 without an errcode is a proxy's: it may dislike this one text, and the room must not wait behind it.
-        Verdict::Room(_) if refused_by_proxy(failure) && !tried.plain && tried.same_answers >= PROXY_PATIENCE => {
-            Decision::Simplify
         }
         Verdict::Room(_) => Decision::HoldRoom(backoff(ROOM_FIRST, ROOM_MOST, tried.in_a_row, jitter)),
         Verdict::Token(_) => Decision::HoldAccount(backoff(TOKEN_FIRST, TOKEN_MOST, tried.in_a_row, jitter)),
@@ -86,10 +86,6 @@ pub fn decide(failure: &Failure, tried: Tried, horizon: Duration, jitter: f64) -
         Verdict::Message(_) => Decision::Simplify,
         Verdict::Relation => Decision::Unrelate,
     }
-}
-
-fn refused_by_proxy(failure: &Failure) -> bool {
-    failure.status == Some(403) && failure.errcode.is_none()
 }
 
 /// Exponential backoff with jitter: between half and all of the doubled wait, never over `most`.
@@ -174,12 +170,12 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_a_proxy_refuses_goes_out_plain_instead_of_parking_its_room() {
-        let refused = |attempts, plain, errcode: Option<&str>| {
+    fn a_text_that_a_proxy_refuses_goes_out_plain_instead_of_holding_its_room_for_a_day() {
+        let refused = |attempts, plain, status| {
             let failure = Failure {
-                verdict: Verdict::Room(RoomTrouble::Forbidden),
-                status: Some(403),
-                errcode: errcode.map(str::to_owned),
+                verdict: Verdict::Transient,
+                status: Some(status),
+                errcode: None,
                 detail: String::new(),
             };
             let tried = Tried {
@@ -190,10 +186,12 @@ mod tests {
             };
             decide(&failure, tried, HORIZON, 1.0)
         };
-        assert!(matches!(refused(3, false, None), Decision::HoldRoom(_)));
-        assert_eq!(refused(4, false, None), Decision::Simplify);
-        assert!(matches!(refused(5, true, None), Decision::HoldRoom(_)));
-        assert!(matches!(refused(9, false, Some("M_FORBIDDEN")), Decision::HoldRoom(_)));
+        for status in [403, 413] {
+            assert!(matches!(refused(3, false, status), Decision::HoldRoom(_)));
+            assert_eq!(refused(4, false, status), Decision::Simplify);
+            assert!(matches!(refused(5, true, status), Decision::HoldRoom(_)));
+        }
+        assert!(matches!(refused(9, false, 502), Decision::HoldRoom(_)));
     }
 
     #[test]

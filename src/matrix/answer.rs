@@ -62,7 +62,7 @@ impl Answer {
         }
         answer.retry_after = answer.retry_after.map(|wait| wait.min(LONGEST_WAIT));
         if answer.errcode.is_none() {
-            answer.text = foreign(headers);
+            answer.text = foreign(status, headers);
         }
         answer
     }
@@ -106,18 +106,29 @@ fn retry_after_header(headers: &HeaderMap, now: SystemTime) -> Option<Duration> 
     }
 }
 
-/// Says what answered instead of a homeserver, without quoting it: a redirect's origin, or the type of the page.
-fn foreign(headers: &HeaderMap) -> String {
+/// Says what answered instead of a homeserver, without quoting it: a redirect's origin, or the type of the page; and what a
+/// proxy has to be told.
+fn foreign(status: u16, headers: &HeaderMap) -> String {
     if let Some(target) = headers.get(LOCATION).and_then(|value| value.to_str().ok()) {
         return match url::Url::parse(target) {
             Ok(url) => format!("redirected to {}", url.origin().ascii_serialization()),
             Err(_) => "redirected".to_owned(),
         };
     }
-    match headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) {
-        Some(kind) => one_line(&format!("the answer is {kind}, not a Matrix error")),
-        None => "the answer is not a Matrix error".to_owned(),
-    }
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = kind.map_or_else(String::new, |kind| one_line(&format!(" with {kind}")));
+    let remedy = match status {
+        401 | 403 => "; it has to let the relay's requests through",
+        407 => "; the proxy of HTTPS_PROXY wants a login",
+        413 => "; its limit for bodies has to be 128 KiB at least",
+        _ => "",
+    };
+    format!("a proxy in between answered{kind}{remedy}")
+}
+
+/// Whether a proxy refused what it was to pass on: for another text or size it may not.
+pub(super) fn is_refused_by_proxy(status: Option<u16>, errcode: Option<&str>) -> bool {
+    matches!(status, Some(403 | 413)) && errcode.is_none()
 }
 
 #[cfg(test)]

@@ -179,6 +179,11 @@ impl Client {
                 Severity::Error,
                 format!("{place} does not let the account send ({cause}): ask the homeserver's administrator"),
             ),
+            // It does not pass by itself.
+            _ if failure.says_what_to_do() => Finding::new(
+                Severity::Error,
+                format!("{place} cannot be used ({cause}); alerts are accepted and wait until that is done"),
+            ),
             _ => Finding::new(
                 Severity::Warn,
                 format!(

@@ -6,7 +6,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::answer::{Answer, one_line};
+use super::answer::{self, Answer, one_line};
+use super::tls;
 use super::verdict::{Asked, RoomTrouble, TokenTrouble, Verdict, judge};
 
 /// Why a request failed and what that means.
@@ -41,6 +42,8 @@ impl Failure {
         }
         let (verdict, detail) = if error.is_builder() {
             (Verdict::Token(TokenTrouble::WrongAddress), cause)
+        } else if let Some(words) = tls::explain(error) {
+            (Verdict::Transient, words)
         } else if error.is_connect() {
             (Verdict::Transient, format!("cannot connect: {cause}"))
         } else {
@@ -96,6 +99,16 @@ impl Failure {
         } else {
             format!("{code}: {}", self.detail)
         }
+    }
+
+    /// Whether a proxy refused this very request, and may let through one with another text or a shorter one.
+    pub fn is_refused_by_proxy(&self) -> bool {
+        answer::is_refused_by_proxy(self.status, self.errcode.as_deref())
+    }
+
+    /// Whether its cause says by itself what has to be done.
+    pub(super) fn says_what_to_do(&self) -> bool {
+        self.status.is_none() && tls::is_explained(&self.detail)
     }
 
     /// Whether it is a success that could not be read.

@@ -210,11 +210,11 @@ fn judge(status: u16, explained: bool, answer: &Answer) -> Verdict {
         429 => Verdict::RateLimited {
             retry_after: answer.retry_after,
         },
-        413 => Verdict::Message(MessageTrouble::TooLarge),
+        413 if explained => Verdict::Message(MessageTrouble::TooLarge),
         400 | 422 if explained => Verdict::Message(MessageTrouble::Rejected),
         // A webhook that was removed or has expired, another path, another method, another place.
         300..=399 | 404 | 405 | 410 => Verdict::Token(TokenTrouble::WrongHook),
-        401 | 403 | 407 => Verdict::Room(RoomTrouble::Forbidden),
+        401 | 403 if explained => Verdict::Room(RoomTrouble::Forbidden),
         500 if explained => Verdict::Bridge,
         _ => Verdict::Transient,
     }
@@ -242,8 +242,12 @@ mod tests {
             (301, false, wrong),
             (400, true, Verdict::Message(MessageTrouble::Rejected)),
             (400, false, Verdict::Transient),
-            (413, false, Verdict::Message(MessageTrouble::TooLarge)),
-            (403, false, Verdict::Room(RoomTrouble::Forbidden)),
+            (413, true, Verdict::Message(MessageTrouble::TooLarge)),
+            (403, true, Verdict::Room(RoomTrouble::Forbidden)),
+            (413, false, Verdict::Transient),
+            (401, false, Verdict::Transient),
+            (403, false, Verdict::Transient),
+            (407, false, Verdict::Transient),
             (500, true, Verdict::Bridge),
             (500, false, Verdict::Transient),
             (503, true, Verdict::Transient),

@@ -1,7 +1,7 @@
 //! What an answer of the homeserver means for the message that was to be sent: one pure table.
 //!
 //! Guarantees: [`judge`] is total; whatever a homeserver or a proxy before it answers gets exactly one [`Verdict`],
-//! and an answer that did not come from a homeserver (no errcode) never condemns a message. It does not wait, retry or
+//! and an answer that did not come from a homeserver (no errcode) condemns no message, no room and no token. It does not wait, retry or
 //! read a clock: how long and how often is the worker's policy.
 //!
 //! The errcode goes before the HTTP status, but for `M_UNKNOWN`, which says nothing by itself
@@ -236,14 +236,12 @@ fn by_status(asked: Asked, answer: &Answer) -> Verdict {
     }
 }
 
-/// No errcode: a proxy, a captive portal or a server that is starting. Several proxies answer 404 or 400 for all
-/// paths while the homeserver behind them restarts, so that must not cost a message.
+/// No errcode: a proxy, a captive portal or a server that is starting. The homeserver has not seen the request, so nothing
+/// is said about the token, the room or the message. Several proxies answer 404 or 400 for all paths while the homeserver
+/// behind them restarts, or a login page while their own login is down.
 fn without_errcode(answer: &Answer) -> Verdict {
     match answer.status {
         429 => rate_limited(answer),
-        401 | 407 => Verdict::Token(TokenTrouble::Unknown { soft_logout: false }),
-        403 => Verdict::Room(RoomTrouble::Forbidden),
-        413 => Verdict::Message(MessageTrouble::TooLarge),
         300..=399 | 405 => Verdict::Token(TokenTrouble::WrongAddress),
         _ => Verdict::Transient,
     }

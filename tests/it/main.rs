@@ -10,6 +10,8 @@ mod answers;
 #[cfg(test)]
 mod app;
 #[cfg(test)]
+mod between;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod conformance;
@@ -74,6 +76,8 @@ mod route;
 mod routes;
 #[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod settings;
 #[cfg(test)]
 mod shutdown;
 #[cfg(test)]

@@ -91,7 +91,7 @@ fn text_is_one_bounded_line_and_never_a_foreign_body() {
     let text = answer(400, &[], &long).text;
     assert!(text.chars().count() <= 241 && !text.contains('\n'), "{text}");
     let secret = answer(502, &[("content-type", "text/html")], "<html>secret</html>");
-    assert_eq!(secret.text, "the answer is text/html, not a Matrix error");
+    assert_eq!(secret.text, "a proxy in between answered with text/html");
     let moved = answer(302, &[("location", "https://login.example.org/path?token=secret")], "");
     assert_eq!(moved.text, "redirected to https://login.example.org");
 }

@@ -1,0 +1,186 @@
+//! What stands between relay and homeserver: certificates that are refused, and proxies that answer in its place.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use grafana_matrix_relay::standin::{Fault, Homeserver, NewRoom, RunningHomeserver, Scope, When};
+use serde_json::Value;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::app::{App, firing};
+use crate::support::relay::{Relay, Setup};
+
+/// A file of the certificates of the tests; they hold for a hundred years.
+fn file(name: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls")).join(name)
+}
+
+/// A homeserver that is reached by TLS alone, and a room in it.
+struct Stage {
+    running: RunningHomeserver,
+    front: SocketAddr,
+    room: String,
+    setup: Setup,
+}
+
+impl Stage {
+    async fn new(certificate: &str) -> Self {
+        let homeserver = Homeserver::new("example.org");
+        let token = homeserver.login("bot", "RELAY");
+        let room = homeserver.create_room(&NewRoom::named("ops").member("bot"));
+        let running = homeserver.start().await.unwrap();
+        let behind = running.base_url.strip_prefix("http://").unwrap().parse().unwrap();
+        let front = with_tls(certificate, behind).await;
+        let setup = Setup::bare()
+            .env("MATRIX_HOME_SERVER_URL", &format!("https://{front}"))
+            .env("MATRIX_ACCESS_TOKEN", &token)
+            .env("MATRIX_DEFAULT_ROOM", &room);
+        Self {
+            running,
+            front,
+            room,
+            setup,
+        }
+    }
+}
+
+/// Listens with TLS, and passes on what comes.
+async fn with_tls(certificate: &str, behind: SocketAddr) -> SocketAddr {
+    let certificate = CertificateDer::from_pem_file(file(certificate)).unwrap();
+    let key = PrivateKeyDer::from_pem_file(file("server.key")).unwrap();
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                // Whoever does not like the certificate hangs up.
+                let Ok(mut outside) = acceptor.accept(stream).await else {
+                    return;
+                };
+                let mut inside = TcpStream::connect(behind).await.unwrap();
+                drop(tokio::io::copy_bidirectional(&mut outside, &mut inside).await);
+            });
+        }
+    });
+    address
+}
+
+/// Why the homeserver is not well, as `ready` says it.
+async fn reason(relay: &Relay) -> String {
+    let report: Value = relay.get("/health/ready").await.body;
+    let check = report["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|check| check["name"] == "homeserver");
+    check.unwrap()["reason"].as_str().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn a_certificate_of_an_unknown_ca_is_named_with_what_to_set() {
+    let stage = Stage::new("server.pem").await;
+    let mut relay = stage.setup.start().await;
+    let line: Value = serde_json::from_str(&relay.says("certificate").await).unwrap();
+    assert_eq!(line["log.level"], "error", "{line}");
+    for text in [line["message"].as_str().unwrap().to_owned(), reason(&relay).await] {
+        assert!(text.contains("certificate") && text.contains("SSL_CERT_FILE"), "{text}");
+        assert!(!text.contains("MATRIX_HOME_SERVER_URL"), "{text}");
+    }
+    // It is accepted all the same.
+    relay.accepts(&firing("Kept")).await;
+}
+
+#[tokio::test]
+async fn a_ca_in_ssl_cert_file_is_trusted() {
+    let stage = Stage::new("server.pem").await;
+    let setup = stage.setup.env("SSL_CERT_FILE", &file("ca.pem").display().to_string());
+    let relay = setup.start().await;
+    relay.accepts(&firing("Through")).await;
+    let mut changes = stage.running.homeserver.changes();
+    while stage.running.homeserver.messages(&stage.room).is_empty() {
+        changes.changed().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_and_a_server_without_tls_are_told_apart() {
+    let stage = Stage::new("other.pem").await;
+    let setup = stage.setup.env("SSL_CERT_FILE", &file("ca.pem").display().to_string());
+    let relay = setup.start().await;
+    let text = reason(&relay).await;
+    assert!(text.contains("certificate is for another name"), "{text}");
+    relay.terminate();
+
+    let plain = stage.running.base_url.replace("http://", "https://");
+    let relay = setup.env("MATRIX_HOME_SERVER_URL", &plain).start().await;
+    let text = reason(&relay).await;
+    assert!(
+        text.contains("no TLS") && text.contains("http://"),
+        "{text} ({})",
+        stage.front
+    );
+}
+
+#[tokio::test]
+async fn a_file_of_cas_that_is_not_there_is_named() {
+    let stage = Stage::new("server.pem").await;
+    let Err(log) = stage.setup.env("SSL_CERT_FILE", "/nowhere/ca.pem").try_start().await else {
+        panic!("it started");
+    };
+    assert!(log.contains("SSL_CERT_FILE"), "{log}");
+}
+
+#[tokio::test]
+async fn a_page_of_a_proxy_is_named_and_condemns_neither_message_nor_room_nor_token() {
+    let app = App::start().await;
+    let homeserver = &app.homeserver.homeserver;
+    for (number, status) in [(1, 401), (2, 403), (3, 407), (4, 413)] {
+        let fault = homeserver.plan(Scope::Everything, When::Always, Fault::Page(status));
+        app.accept(&firing(&format!("Alert{status}"))).await;
+        loop {
+            let (_, report) = app.get_json("/health/ready").await;
+            let deliveries = report["checks"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .find(|check| check["name"] == "deliveries");
+            let reason = deliveries.unwrap()["reason"].as_str().unwrap_or_default();
+            if reason.contains("proxy") {
+                assert!(reason.contains(&status.to_string()), "{reason}");
+                assert!(
+                    !reason.contains("token") && !reason.contains("too large") && !reason.contains("closed"),
+                    "{reason}"
+                );
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        homeserver.heal(fault);
+        assert_eq!(app.messages(number).await.len(), number);
+        let sent = homeserver.messages(&app.room).pop().unwrap();
+        // As it was meant, not plain.
+        assert!(sent.body().contains(&format!("Alert{status}")) && sent.content["formatted_body"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn what_only_a_proxy_refuses_goes_out_plain_after_a_while() {
+    let app = App::start().await;
+    app.homeserver
+        .homeserver
+        .plan(Scope::Sends, When::Next(4), Fault::Page(413));
+    app.accept(&firing("Small")).await;
+    app.room_says("a proxy before the homeserver refused").await;
+}
