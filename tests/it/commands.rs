@@ -180,6 +180,41 @@ fn check_names_file_and_line_of_an_error_and_fails() {
 }
 
 #[test]
+fn a_mention_of_what_is_no_user_id_is_an_error_that_says_what_one_looks_like() {
+    for (who, part) in [
+        ("oncall", "`@oncall:example.org`"),
+        ("@room", "mention_room()"),
+        ("@ana", "`@ana:example.org`"),
+    ] {
+        let place = Place::new();
+        place.write(
+            "templates/mine.md.j2",
+            &format!("{{{{ name }}}}\n{{{{ mention(\"{who}\") }}}}\n"),
+        );
+        let said = place.run(&["check"]);
+        assert_eq!(said.code, Some(1), "{}", said.out);
+        let line = said
+            .out
+            .lines()
+            .find(|line| line.contains("templates/mine.md.j2:2: error: "));
+        assert!(line.is_some_and(|line| line.contains(part)), "{who}: {}", said.out);
+    }
+    // What an alert says is no mistake of the template, and shown as it is.
+    let place = Place::new();
+    place.write(
+        "templates/mine.md.j2",
+        "{{ name }} {{ mention(alerts[0].labels.alertname) }}\n",
+    );
+    let said = place.run(&["render", "--template", "mine", "--as", "body"]);
+    assert!(
+        said.code == Some(0) && said.out.contains("CheckoutSlow CheckoutSlow"),
+        "{}{}",
+        said.out,
+        said.err
+    );
+}
+
+#[test]
 fn check_warns_of_what_would_not_be_seen_as_meant() {
     let place = Place::new();
     let source = "one\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n![x](http://example.org/x.png)\n\n<marquee>x</marquee>\n";

@@ -1,7 +1,8 @@
 //! What a template decides beside its text: how loud the message is, who is pinged, how many alerts it lists.
 //!
 //! Guarantees: only a template can ping. A user is mentioned only if the user's ID is written out in some template, so
-//! that no label, however it got into a `mention(…)`, can ping somebody whom no template names.
+//! that no label, however it got into a `mention(…)`, can ping somebody whom no template names. A text of a template that is
+//! no ID is an error.
 
 use minijinja::value::{Object, Value};
 use minijinja::{Environment, Error, State};
@@ -59,12 +60,39 @@ pub(super) fn add_to(env: &mut Environment<'static>, sources: Vec<String>) {
         if user.is_empty() || !sources.iter().any(|source| is_written_in(source, &user)) {
             return Ok::<_, Error>(Value::from(user));
         }
+        if !is_user_id(&user) {
+            return nobody(&user, &sources);
+        }
         let mentioned = &mut Directives::of(state).mentions.user_ids;
-        if is_user_id(&user) && !mentioned.contains(&user) {
+        if !mentioned.contains(&user) {
             mentioned.push(user.clone());
         }
         Ok(pill(&user))
     });
+}
+
+/// What is no user ID mentions nobody. Where a template writes it as a text of its own, that is a mistake of its author, who
+/// would wait for a call that never comes; what only an alert says is shown as it is.
+fn nobody(user: &str, sources: &[String]) -> Result<Value, Error> {
+    let is_literal = |source: &String| {
+        ['"', '\'']
+            .iter()
+            .any(|quote| source.contains(&format!("{quote}{user}{quote}")))
+    };
+    if !sources
+        .iter()
+        .any(|source| source.contains("mention(") && is_literal(source))
+    {
+        return Ok(Value::from(user));
+    }
+    let instead = if user == "@room" {
+        "mention_room() mentions everybody".to_owned()
+    } else {
+        format!("expected one such as `@{}:example.org`", user.trim_matches(['@', ' ']))
+    };
+    Err(invalid(format!(
+        "`{user}` is no Matrix user ID, so nobody is mentioned ({instead})"
+    )))
 }
 
 /// `{{ msgtype("m.notice") }}` prints nothing.
