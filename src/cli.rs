@@ -115,6 +115,8 @@ pub fn refuse(unusable: &ConfigError) -> ExitCode {
 }
 
 async fn serve(flags: &Flags) -> anyhow::Result<ExitCode> {
+    // Before anything takes time: a hangup never ends the relay, not even while it starts.
+    let _hangups = signal(SignalKind::hangup())?;
     let settings = Settings::from_flags(flags);
     let used = settings.as_ref().map_or(&[][..], |settings| &settings.routes.variables);
     report(flags, used);

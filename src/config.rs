@@ -9,6 +9,7 @@ pub mod dotenv;
 pub mod environment;
 mod flags;
 mod homeserver;
+mod reread;
 pub mod routes;
 mod store;
 mod value;
@@ -22,6 +23,7 @@ use secrecy::SecretString;
 pub use self::door::DoorFlags;
 pub use self::flags::Flags;
 use self::homeserver::{hook, matrix};
+pub use self::reread::{Origin, Reread};
 use self::routes::{Routes, RoutesSource};
 use self::store::{horizon, outbox};
 use self::value::Values;
@@ -50,6 +52,8 @@ pub struct Settings {
     pub deliver: deliver::Settings,
     /// When a backlog becomes a digest.
     pub fold: deliver::FoldSettings,
+    /// How to read again what stands in files.
+    pub origin: Origin,
 }
 
 /// The HTTP side.
@@ -123,6 +127,7 @@ impl Settings {
         let shared = shared(flags, &mut values);
         match (matrix, routes) {
             (Some(matrix), Some(routes)) if values.problems.is_empty() => Ok(Self {
+                origin: Origin::new(flags, &source, matches!(matrix, Access::HomeServer(_))),
                 matrix,
                 routes,
                 routes_source: source,
@@ -145,6 +150,7 @@ impl Settings {
         let shared = shared(flags, &mut values);
         match routes {
             Some(routes) if values.problems.is_empty() => Ok(Self {
+                origin: Origin::new(flags, &source, false),
                 matrix: Access::HomeServer(matrix),
                 routes,
                 routes_source: source,
@@ -249,6 +255,7 @@ fn shared(flags: &Flags, values: &mut Values) -> Settings {
             min_age,
         },
         server,
+        origin: Origin::default(),
     }
 }
 

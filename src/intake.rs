@@ -19,6 +19,7 @@ mod flight;
 mod health;
 mod legacy;
 mod lenient;
+mod lost;
 mod mask;
 mod most;
 pub mod parse;

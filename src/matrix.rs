@@ -15,6 +15,7 @@ mod content;
 mod discovery;
 mod failure;
 mod hook;
+mod invites;
 mod plain_http;
 mod search;
 mod send;
@@ -34,6 +35,7 @@ pub use self::client::Client;
 pub use self::content::{event, related_event};
 pub use self::failure::Failure;
 pub use self::hook::{Hook, HookSettings, NO_EVENT_ID, hook_room};
+pub use self::invites::Invites;
 pub use self::plain_http::plain_homeserver;
 pub use self::verdict::{Asked, MessageTrouble, RoomTrouble, TokenTrouble, Verdict, judge};
 
@@ -57,12 +59,18 @@ impl Settings {
 
     fn address(&self) -> Result<discovery::Address, SetupError> {
         let address = discovery::Address::parse(&self.home_server)?;
-        let token = self.access_token.expose_secret();
-        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(SetupError::AccessToken);
-        }
+        check_token(&self.access_token)?;
         Ok(address)
     }
+}
+
+/// Whether this may be an access token.
+pub fn check_token(token: &SecretString) -> Result<(), SetupError> {
+    let token = token.expose_secret();
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(SetupError::AccessToken);
+    }
+    Ok(())
 }
 
 /// Settings that no client can be made from.

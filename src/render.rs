@@ -218,12 +218,26 @@ impl Renderer {
                 files
             }
         };
-        let before = self.0.library.load();
-        let library = Library::load(&files, &before, &self.0.sandboxes);
         let was_due = watch.again.take().is_some();
+        self.take(&mut watch, &files, now, was_due)
+    }
+
+    /// Reads the whole folder now, whether or not it seems to have changed, and says what is broken in it.
+    pub fn reread(&self, now: SystemTime) -> Vec<TemplateProblem> {
+        let mut watch = self.0.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let files = watch.folder.read_now();
+        watch.again = None;
+        self.take(&mut watch, &files, now, true);
+        self.problems()
+    }
+
+    /// Takes in what was read; where that `may_be_known`, only if it is something new.
+    fn take(&self, watch: &mut Watched, files: &folder::Files, now: SystemTime, may_be_known: bool) -> ReloadOutcome {
+        let before = self.0.library.load();
+        let library = Library::load(files, &before, &self.0.sandboxes);
         watch.loaded(&library, now);
         let problems = library.problems.clone();
-        if was_due && library.on_disk == before.on_disk && problems == before.problems {
+        if may_be_known && library.on_disk == before.on_disk && problems == before.problems {
             return ReloadOutcome::Unchanged;
         }
         self.0.library.store(Arc::new(library));

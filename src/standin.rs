@@ -4,7 +4,7 @@
 //! order, merges a repeated transaction ID of a device as the specification says, keeps the rules of membership, power,
 //! size and relations that a bot meets, and fails exactly as it is told to. It listens on loopback only.
 //!
-//! Deliberately not: a homeserver. No federation, no sync, no media, no encryption, nothing on disk.
+//! Deliberately not: a homeserver. No federation, no sync but for invitations, no media, no encryption, nothing on disk.
 
 mod answer;
 mod api;

@@ -9,6 +9,7 @@ mod memory;
 mod remembered;
 mod rooms;
 mod routes;
+mod summary;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::memory::hide_memory;
 use self::rooms::Rooms;
 use self::routes::InUse;
+use self::summary::Summary;
 use crate::config::Settings;
 use crate::config::routes::Watch;
 use crate::deliver::{Courier, Moment, Worker};
@@ -38,7 +40,7 @@ use crate::pipeline::Pipeline;
 use crate::render::{self, ReloadOutcome, Renderer, TemplateProblem};
 use crate::route::Router;
 use crate::workshop::{self, Workshop};
-use crate::{intake, samples, telemetry};
+use crate::{intake, outbox, samples, telemetry};
 
 /// How often the templates folder is looked at: a saved template is in use within a second.
 const TEMPLATE_POLL: Duration = Duration::from_millis(250);
@@ -63,18 +65,14 @@ pub struct Relay {
 
 /// Starts a relay; it runs until [`Relay::stop`]. `page` is served at `/`.
 pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Response>>) -> anyhow::Result<Relay> {
+    let summary = Summary::of(&settings);
     let metrics = telemetry::metrics::install();
     let summing = metrics.clone();
     if let Some(remark) = settings.matrix.plain_http() {
         tracing::warn!("{remark}");
     }
     let carrier = Carrier::new(&settings.matrix)?;
-    let outbox = Outbox::open_or_wait(&settings.outbox)
-        .await
-        .with_context(|| match settings.outbox.database_url {
-            Some(_) => "the outbox cannot be opened (RELAY_DATABASE_URL)",
-            None => "the outbox cannot be opened (RELAY_DATA_DIR)",
-        })?;
+    let outbox = open_outbox(&settings.outbox).await?;
     let renderer = open_templates(&settings.render).await;
     let template = settings.template.clone();
     let router = Router::new(settings.routes.table.clone());
@@ -91,7 +89,8 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     let looked_after = Rooms::new(&carrier, &outbox);
     let routes = routes::Keeper {
         door: Arc::clone(&door),
-        hangup: routes::hangups(&watch),
+        hangup: routes::hangups(),
+        origin: settings.origin,
         watch,
         in_use: Arc::new(InUse::new(settings.routes)),
         router: router.clone(),
@@ -108,8 +107,9 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         Arc::clone(&pipeline),
         Arc::clone(&courier),
         Arc::clone(&routes.in_use),
-        metrics,
-    );
+        Arc::clone(&door),
+    )
+    .with_metrics(metrics);
     let recorder = Arc::new(Recorder::new(settings.server.record_notifications));
     let parts = Parts {
         pipeline,
@@ -127,10 +127,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     let workshop = Workshop::new(renderer.clone(), outbox.clone(), template);
     let endpoint = intake::endpoint(parts, workshop::operations()).data(Arc::new(workshop));
 
-    let listen = format!("{}:{}", settings.server.host, settings.server.port);
-    let listener = TcpListener::bind(&listen).await;
-    let listener = listener.with_context(|| format!("cannot listen on {listen} (RELAY_HOST, RELAY_PORT)"))?;
-    let address = listener.local_addr()?;
+    let (listener, address) = listen(&settings.server.host, settings.server.port).await?;
 
     let (stop_accepting, stop_working) = (CancellationToken::new(), CancellationToken::new());
     let grace = settings.server.grace;
@@ -145,6 +142,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     );
     let worker = Worker::new(outbox.clone(), courier, settings.fold, Arc::new(Moment::now))
         .in_zone(settings.render.time_zone.clone());
+    let line = summary.line(address, renderer.on_disk().len());
     let mut keepers = vec![
         tokio::spawn(keep_templates(renderer)),
         tokio::spawn(keep_pruned(outbox.clone())),
@@ -153,7 +151,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         tokio::spawn(looked_after.keep(rooms, pinged)),
     ];
     keepers.extend(summing.map(|handle| tokio::spawn(telemetry::metrics::keep_summed(handle))));
-    tracing::info!(url.domain = %address.ip(), url.port = address.port(), "listening on http://{address}");
+    tracing::info!(url.domain = %address.ip(), url.port = address.port(), "{line}");
     Ok(Relay {
         address,
         outbox,
@@ -164,6 +162,22 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         stop_working,
         keepers,
     })
+}
+
+async fn open_outbox(settings: &outbox::Settings) -> anyhow::Result<Outbox> {
+    let opened = Outbox::open_or_wait(settings).await;
+    opened.with_context(|| match settings.database_url {
+        Some(_) => "the outbox cannot be opened (RELAY_DATABASE_URL)",
+        None => "the outbox cannot be opened (RELAY_DATA_DIR)",
+    })
+}
+
+async fn listen(host: &str, port: u16) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listen = format!("{host}:{port}");
+    let listener = TcpListener::bind(&listen).await;
+    let listener = listener.with_context(|| format!("cannot listen on {listen} (RELAY_HOST, RELAY_PORT)"))?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
 }
 
 impl Relay {
@@ -297,7 +311,6 @@ mod tests {
     use std::future::pending;
 
     use super::*;
-    use crate::outbox;
 
     #[tokio::test]
     async fn a_relay_of_which_a_part_has_failed_does_not_go_on_accepting() {

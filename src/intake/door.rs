@@ -28,6 +28,7 @@ use super::credential::{CredentialError, CredentialSettings};
 use super::credentials::{Credentials, Denied};
 use super::error::{Challenge, Problem};
 use super::flight::{Flight, FlightSettings};
+use super::lost::Lost;
 use super::refusals::Refusals;
 use super::signature::{Signed, Unsigned};
 use crate::message::RouteName;
@@ -77,13 +78,14 @@ impl Asked<'_> {
 pub struct Door {
     /// `None` keeps everybody out: there would be no credential to ask people for.
     pages: ArcSwap<Option<Credentials>>,
-    own_pages: Option<Credentials>,
-    metrics: Arc<Credentials>,
+    own_pages: ArcSwap<Option<Credentials>>,
+    metrics: ArcSwap<Credentials>,
     routes: ArcSwap<Routes>,
     proxies: TrustedProxies,
     /// Whether it was said that there seems to be one.
     proxy_seen: AtomicBool,
     pub(super) refusals: Refusals,
+    lost: Lost,
     pub(super) flight: Flight,
 }
 
@@ -93,6 +95,8 @@ pub(super) struct Entry {
     client: Option<IpAddr>,
     words: String,
     named: bool,
+    /// Whether it brings a notification, which is lost if it is refused.
+    is_notification: bool,
     denied: Option<Denied>,
 }
 
@@ -115,21 +119,32 @@ impl Door {
         routes: &BTreeMap<RouteName, CredentialSettings>,
         compat: Compat,
     ) -> Result<Self, CredentialError> {
-        let own_pages = (!settings.pages.open())
-            .then(|| Credentials::new(&settings.pages))
-            .transpose()?;
         let door = Self {
             pages: ArcSwap::default(),
-            own_pages,
-            metrics: Arc::new(Credentials::new(&settings.metrics)?),
+            own_pages: ArcSwap::default(),
+            metrics: ArcSwap::default(),
             routes: ArcSwap::default(),
             proxies: settings.trusted_proxies,
             proxy_seen: AtomicBool::new(false),
             refusals: Refusals::default(),
+            lost: Lost::default(),
             flight: Flight::new(settings.flight),
         };
+        door.replace_own(&settings.pages, &settings.metrics)?;
         door.replace_routes(routes, compat)?;
         Ok(door)
+    }
+
+    /// Takes in what pages and metrics ask for by themselves; nothing changes if it is not usable. What the pages ask for in the
+    /// place of that is known with the routes.
+    pub fn replace_own(&self, pages: &CredentialSettings, metrics: &CredentialSettings) -> Result<(), CredentialError> {
+        let own = (!pages.open()).then(|| Credentials::new(pages)).transpose()?;
+        self.metrics.store(Arc::new(Credentials::new(metrics)?));
+        self.own_pages.store(Arc::new(own.clone()));
+        if own.is_some() {
+            self.pages.store(Arc::new(own));
+        }
+        Ok(())
     }
 
     /// Takes in what the routes ask for, in place of what they asked for; nothing changes if it is not usable.
@@ -139,7 +154,7 @@ impl Door {
         compat: Compat,
     ) -> Result<(), CredentialError> {
         let routes = Routes::new(routes, compat)?;
-        let pages = self.own_pages.clone().or_else(|| routes.page_credentials());
+        let pages = Option::clone(&self.own_pages.load()).or_else(|| routes.page_credentials());
         self.pages.store(Arc::new(pages));
         self.routes.store(Arc::new(routes));
         Ok(())
@@ -155,7 +170,12 @@ impl Door {
     /// Whether it matters who sees a page at all: browsers have to log in for it, or nobody is asked for anything.
     pub(super) fn guards_page_files(&self) -> bool {
         let is_open = |pages: &Option<Credentials>| pages.as_ref().is_some_and(Credentials::open);
-        self.own_pages.as_ref().is_some_and(|own| own.schemes().1) || is_open(&self.pages.load())
+        Option::as_ref(&self.own_pages.load()).is_some_and(|own| own.schemes().1) || is_open(&self.pages.load())
+    }
+
+    /// What was refused lately for want of a credential, though it brought a notification.
+    pub fn lost(&self, now: Timestamp) -> Option<String> {
+        self.lost.news(now)
     }
 
     /// The route of a request to the address of another relay; `None` if that is not served.
@@ -188,6 +208,7 @@ impl Door {
             client,
             words: asked.words(known),
             named: matches!(asked, Asked::Route(_)),
+            is_notification: matches!(asked, Asked::Route(_) | Asked::DefaultRoute),
             denied,
         };
         match denied {
@@ -199,12 +220,8 @@ impl Door {
     /// Whether a request may see why the relay is not well: it shows what the workshop or the metrics ask for, or neither
     /// is guarded. A wrong credential counts as one, and changes nothing else.
     pub(super) fn sees_reasons(&self, request: &Request, now: Timestamp) -> bool {
-        let pages = self.pages.load();
-        let mut guarded = pages
-            .iter()
-            .chain([&*self.metrics])
-            .filter(|one| !one.open())
-            .peekable();
+        let (pages, metrics) = (self.pages.load(), self.metrics.load_full());
+        let mut guarded = pages.iter().chain([&*metrics]).filter(|one| !one.open()).peekable();
         if guarded.peek().is_none() {
             // As the workshop, which some browsers are kept from all the same.
             return self.enter(Asked::Pages, request, now).is_ok();
@@ -225,6 +242,7 @@ impl Door {
                 client: self.client_of_attempt(request),
                 words: "the reasons in /health/ready".to_owned(),
                 named: false,
+                is_notification: false,
                 denied: Some(denied),
             };
             drop(self.refuse(&entry, denied, now));
@@ -249,7 +267,7 @@ impl Door {
 
     fn asked_for(&self, asked: Asked<'_>) -> Result<Wanted, Problem> {
         match asked {
-            Asked::Metrics => Ok((Arc::clone(&self.metrics), true, false)),
+            Asked::Metrics => Ok((self.metrics.load_full(), true, false)),
             Asked::Pages | Asked::PageFiles => match &**self.pages.load() {
                 Some(credentials) => Ok((Arc::new(credentials.clone()), true, false)),
                 None => Err(Problem::new(
@@ -290,6 +308,9 @@ impl Door {
     fn refuse(&self, entry: &Entry, denied: Denied, now: Timestamp) -> Problem {
         let (reason, at, client) = (denied.reason(), &entry.words, entry.client);
         metrics::counter!("relay_failed_credentials_total", "reason" => reason).increment(1);
+        if entry.is_notification {
+            self.lost.note(client, reason, now);
+        }
         if self.refusals.may_be_told(client, reason, now) {
             let client = client.map_or_else(|| "unknown".to_owned(), |client| client.to_string());
             tracing::warn!(

@@ -4,8 +4,10 @@
 //! webhook cannot do, it refuses with the verdict that leads to what it can.
 
 use jiff::Timestamp;
+use ruma::OwnedRoomId;
+use secrecy::SecretString;
 
-use super::{Client, Failure, Finding, Hook, HookSettings, RoomTrouble, Settings, SetupError, content, hook};
+use super::{Client, Failure, Finding, Hook, HookSettings, Invites, RoomTrouble, Settings, SetupError, content, hook};
 use crate::message::{Relation, RenderedMessage, RoomAddress, TxnId};
 
 /// What an operator can do about messages of the other way.
@@ -95,6 +97,30 @@ impl Carrier {
         match self {
             Self::HomeServer(client) => client.join(room).await.is_ok(),
             Self::Hook(_) => false,
+        }
+    }
+
+    /// See [`Client::set_token`]. A webhook has none.
+    pub fn set_token(&self, token: SecretString) -> bool {
+        match self {
+            Self::HomeServer(client) => client.set_token(token),
+            Self::Hook(_) => false,
+        }
+    }
+
+    /// See [`Client::invites`]. A webhook is in its room already.
+    pub async fn invites(&self, since: Option<String>) -> Result<Invites, Failure> {
+        match self {
+            Self::HomeServer(client) => client.invites(since).await,
+            Self::Hook(_) => Ok(Invites::default()),
+        }
+    }
+
+    /// See [`Client::resolve`]. A webhook has no rooms.
+    pub async fn resolve(&self, room: &RoomAddress) -> Option<OwnedRoomId> {
+        match self {
+            Self::HomeServer(client) => client.resolve(room).await.ok(),
+            Self::Hook(_) => None,
         }
     }
 

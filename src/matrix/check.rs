@@ -40,6 +40,10 @@ pub struct Finding {
     pub line: String,
     /// The room that takes messages, where it is that what was found.
     pub ready: Option<RoomAddress>,
+    /// The room that the account is not in, where it is that what was found: an invitation would help.
+    pub absent: Option<RoomAddress>,
+    /// Whether it could not be found out now, and is worth another look.
+    pub is_open: bool,
 }
 
 impl Finding {
@@ -49,6 +53,18 @@ impl Finding {
             severity,
             line: clean::long_line(line.as_ref()),
             ready: None,
+            absent: None,
+            is_open: false,
+        }
+    }
+}
+
+impl Finding {
+    /// One that is worth another look.
+    fn open(severity: Severity, line: String) -> Self {
+        Self {
+            is_open: true,
+            ..Self::new(severity, line)
         }
     }
 }
@@ -161,30 +177,30 @@ impl Client {
     fn account_trouble(&self, failure: &Failure) -> Finding {
         let (place, cause) = (self.address(), failure.cause());
         match &failure.verdict {
-            Verdict::Token(TokenTrouble::WrongAddress) => Finding::new(
+            Verdict::Token(TokenTrouble::WrongAddress) => Finding::open(
                 Severity::Error,
                 format!(
                     "no Matrix homeserver answers at {place} ({cause}): set MATRIX_HOME_SERVER_URL to the address \
                      under which /_matrix/client/versions answers, or to the bare server name"
                 ),
             ),
-            Verdict::Token(TokenTrouble::Unknown { .. } | TokenTrouble::Missing) => Finding::new(
+            Verdict::Token(TokenTrouble::Unknown { .. } | TokenTrouble::Missing) => Finding::open(
                 Severity::Error,
                 format!(
                     "{place} does not accept the access token ({cause}): log the bot in again, set \
                      MATRIX_ACCESS_TOKEN to the new token and do not log that session out"
                 ),
             ),
-            Verdict::Token(_) => Finding::new(
+            Verdict::Token(_) => Finding::open(
                 Severity::Error,
                 format!("{place} does not let the account send ({cause}): ask the homeserver's administrator"),
             ),
             // It does not pass by itself.
-            _ if failure.says_what_to_do() => Finding::new(
+            _ if failure.says_what_to_do() => Finding::open(
                 Severity::Error,
                 format!("{place} cannot be used ({cause}); alerts are accepted and wait until that is done"),
             ),
-            _ => Finding::new(
+            _ => Finding::open(
                 Severity::Warn,
                 format!(
                     "{place} cannot be used now ({cause}): alerts are accepted and wait until it answers; if this \
@@ -238,7 +254,7 @@ fn room_trouble(room: &RoomAddress, me: &UserId, failure: &Failure) -> Finding {
     let (severity, line) = match &failure.verdict {
         Verdict::Room(RoomTrouble::NotJoined | RoomTrouble::Forbidden) => (
             Severity::Error,
-            format!("{me} is not in {room} and cannot join it ({cause}): invite {me} there, then restart or wait"),
+            format!("{me} is not in {room} and cannot join it ({cause}): invite {me} there, and it joins by itself"),
         ),
         Verdict::Room(RoomTrouble::Unknown) if room.is_alias() => (
             Severity::Error,
@@ -261,7 +277,15 @@ fn room_trouble(room: &RoomAddress, me: &UserId, failure: &Failure) -> Finding {
         ),
         _ => (Severity::Warn, format!("{room} could not be checked: {failure}")),
     };
-    Finding::new(severity, line)
+    let is_absent = matches!(
+        &failure.verdict,
+        Verdict::Room(RoomTrouble::NotJoined | RoomTrouble::Forbidden | RoomTrouble::Unknown)
+    );
+    Finding {
+        absent: is_absent.then(|| room.clone()),
+        is_open: !matches!(&failure.verdict, Verdict::Room(_)),
+        ..Finding::new(severity, line)
+    }
 }
 
 #[derive(Deserialize)]

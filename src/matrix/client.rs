@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use reqwest::redirect::Policy;
 use ruma::api::client::account::whoami;
 use ruma::api::client::alias::get_alias;
@@ -17,7 +18,7 @@ use ruma::api::error::Error;
 use ruma::api::{OutgoingRequest, auth_scheme};
 use ruma::events::StateEventType;
 use ruma::{OwnedRoomId, OwnedRoomOrAliasId, OwnedUserId, RoomAliasId, RoomId};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::OnceCell;
 
 use super::discovery::{self, Address};
@@ -32,12 +33,26 @@ pub struct Client(Arc<Inner>);
 
 struct Inner {
     address: Address,
-    token: SecretString,
+    session: ArcSwap<Session>,
     timeout: Duration,
     transport: Transport,
     base: OnceCell<String>,
     aliases: Mutex<HashMap<RoomAddress, OwnedRoomId>>,
+}
+
+/// The access token, and whose it is once that was asked: a token never passes to another account.
+struct Session {
+    token: SecretString,
     me: OnceCell<OwnedUserId>,
+}
+
+impl Session {
+    fn new(token: SecretString) -> Self {
+        Self {
+            token,
+            me: OnceCell::new(),
+        }
+    }
 }
 
 impl Client {
@@ -48,12 +63,11 @@ impl Client {
             .map_err(SetupError::Http)?;
         Ok(Self(Arc::new(Inner {
             address,
-            token: settings.access_token.clone(),
+            session: ArcSwap::from_pointee(Session::new(settings.access_token.clone())),
             timeout: settings.request_timeout,
             transport,
             base: OnceCell::new(),
             aliases: Mutex::default(),
-            me: OnceCell::new(),
         })))
     }
 
@@ -73,10 +87,20 @@ impl Client {
         })
     }
 
-    /// The account, asked for at most once: a token never passes to another one.
-    pub(super) async fn me(&self) -> Result<&OwnedUserId, Failure> {
+    /// The account, asked for at most once for each token.
+    pub(super) async fn me(&self) -> Result<OwnedUserId, Failure> {
+        let session = self.0.session.load_full();
         let asked = || async { self.whoami().await.map(|me| me.user_id) };
-        self.0.me.get_or_try_init(asked).await
+        session.me.get_or_try_init(asked).await.cloned()
+    }
+
+    /// Uses another access token from the next request on; says whether it is another one.
+    pub fn set_token(&self, token: SecretString) -> bool {
+        let is_new = self.0.session.load().token.expose_secret() != token.expose_secret();
+        if is_new {
+            self.0.session.store(Arc::new(Session::new(token)));
+        }
+        is_new
     }
 
     /// The room ID that an address stands for; asks the homeserver only for an alias that is not cached.
@@ -140,7 +164,8 @@ impl Client {
         R::PathBuilder: KnownPath,
     {
         let base = self.base().await?;
-        self.0.transport.call(base, Some(&self.0.token), asked, request).await
+        let session = self.0.session.load_full();
+        self.0.transport.call(base, Some(&session.token), asked, request).await
     }
 
     /// The base URL, looked up at most once.
@@ -159,6 +184,11 @@ impl Client {
                 "the homeserver was not found in time",
             )),
         }
+    }
+
+    /// How long a request may take.
+    pub(super) fn timeout(&self) -> Duration {
+        self.0.timeout
     }
 
     /// The homeserver as the operator wrote it, for people.

@@ -41,7 +41,7 @@ impl Client {
         let oldest = (since - CLOCK_SLACK).as_millisecond();
         let (mut from, mut size, mut seen) = (None, PAGE, 0);
         for _ in 0..PAGES {
-            let page = match self.page(&id, me, from.clone(), size).await {
+            let page = match self.page(&id, &me, from.clone(), size).await {
                 // Large events, or many relations that are summed up in them.
                 Err(failure) if size > SMALL_PAGE && failure.is_unreadable() => {
                     size = SMALL_PAGE;

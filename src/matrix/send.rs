@@ -106,7 +106,7 @@ impl Client {
             if event.is_edit() {
                 return Err(Failure::relation("the event to be edited is an edit itself"));
             }
-            if event.sender != *self.me().await? {
+            if event.sender != self.me().await? {
                 return Err(Failure::relation("the event to be edited is from another account"));
             }
         }

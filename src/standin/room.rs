@@ -155,6 +155,16 @@ impl Room {
             .map(|event| &event.content)
     }
 
+    /// When somebody was invited who is not in the room, as the number of the event.
+    pub(super) fn invited_at(&self, user: &str) -> Option<u64> {
+        let member = self.state.get(&("m.room.member".to_owned(), user.to_owned()))?;
+        let is_invited = member.content["membership"] == "invite";
+        let number = member
+            .event_id
+            .trim_start_matches(|character: char| !character.is_ascii_digit());
+        is_invited.then(|| number.parse().ok()).flatten()
+    }
+
     /// `join`, `invite`, `leave`, `ban`, or nothing.
     pub(super) fn membership(&self, user: &str) -> &str {
         self.state("m.room.member", user)

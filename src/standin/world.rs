@@ -74,6 +74,27 @@ impl World {
         self.counter
     }
 
+    /// How much has happened.
+    pub(super) fn counted(&self) -> u64 {
+        self.counter
+    }
+
+    /// The rooms that somebody was invited to after so much had happened, and has not entered.
+    pub(super) fn invitations(&self, user: &str, since: u64) -> Vec<String> {
+        let invited = self
+            .rooms
+            .iter()
+            .filter(|(_, room)| room.invited_at(user).is_some_and(|at| at > since));
+        invited.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Whether anybody was.
+    pub(super) fn has_invitations_since(&self, since: u64) -> bool {
+        self.sessions
+            .values()
+            .any(|session| !self.invitations(&session.user, since).is_empty())
+    }
+
     /// `@name:server`, unless it is one already.
     pub(super) fn full(&self, sigil: char, name: &str) -> String {
         if name.starts_with(sigil) {

@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use super::remembered::Remembered;
 use super::routes::InUse;
 use crate::deliver::Courier;
-use crate::intake::{Check, Checks, State};
+use crate::intake::{Check, Checks, Door, State};
 use crate::matrix::Carrier;
 use crate::outbox::{Outbox, RoomStats, Stats};
 use crate::pipeline::Pipeline;
@@ -36,6 +36,7 @@ pub(super) struct Parts {
     pipeline: Arc<Pipeline>,
     courier: Arc<Courier>,
     routes: Arc<InUse>,
+    door: Arc<Door>,
     metrics: Option<PrometheusHandle>,
     /// Why the outbox cannot be written.
     writes: Remembered<Option<String>>,
@@ -54,7 +55,7 @@ impl Parts {
         pipeline: Arc<Pipeline>,
         courier: Arc<Courier>,
         routes: Arc<InUse>,
-        metrics: Option<PrometheusHandle>,
+        door: Arc<Door>,
     ) -> Self {
         Self {
             outbox,
@@ -63,12 +64,18 @@ impl Parts {
             pipeline,
             courier,
             routes,
-            metrics,
+            door,
+            metrics: None,
             writes: Remembered::default(),
             stats: Remembered::default(),
             reached: Remembered::default(),
             gauged: Mutex::default(),
         }
+    }
+
+    /// With the metrics of this recorder.
+    pub(super) fn with_metrics(self, metrics: Option<PrometheusHandle>) -> Self {
+        Self { metrics, ..self }
     }
 
     async fn outbox(&self) -> Check {
@@ -172,6 +179,16 @@ impl Parts {
         }
     }
 
+    /// Whether alerts are being lost because senders are refused.
+    fn senders(&self) -> Check {
+        let reason = self.door.lost(Timestamp::now());
+        Check {
+            name: "senders",
+            state: degraded(reason.as_ref()),
+            reason,
+        }
+    }
+
     async fn set_gauges(&self) {
         metrics::gauge!("relay_templates_broken").set(count(self.template_problems().len() as u64));
         let routes = self.routes.problems(&self.renderer.names());
@@ -202,7 +219,14 @@ impl Checks for Parts {
     async fn checks(&self) -> Vec<Check> {
         // At once: each may take as long as what it asks has patience.
         let (outbox, homeserver, deliveries) = tokio::join!(self.outbox(), self.homeserver(), self.deliveries());
-        vec![outbox, homeserver, self.templates(), self.routes(), deliveries]
+        vec![
+            outbox,
+            homeserver,
+            self.templates(),
+            self.routes(),
+            deliveries,
+            self.senders(),
+        ]
     }
 
     async fn metrics(&self) -> String {

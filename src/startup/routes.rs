@@ -1,17 +1,20 @@
-//! Keeps the routes up to date while the relay runs: when their file changes, and on SIGHUP.
+//! Keeps the routes up to date while the relay runs: when their file changes, and on SIGHUP, which reads everything again that
+//! can be read again: routes, templates, files of secrets.
 //!
-//! Guarantees: a file that cannot be used changes nothing but what `/health/ready`, the log and a metric say; each change
-//! is one line of the log. A notification that is being routed sees the old table or the new one, never both.
+//! Guarantees: SIGHUP ends nothing, and what it led to is one line; a file that cannot be used changes nothing but what
+//! `/health/ready`, the log and a metric say; each change is one line of the log. A notification that is being routed sees the old table or the new one, never both.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinError;
 
 use super::rooms::Rooms;
 use crate::config::routes::{RouteProblem, Routes, Watch, Watched};
+use crate::config::{Origin, Reread};
 use crate::intake::{CredentialSettings, Door};
 use crate::message::{RouteName, TemplateName};
 use crate::render::Renderer;
@@ -56,7 +59,16 @@ pub(super) struct Keeper {
     pub(super) rooms: Rooms,
     /// Knows which templates there are.
     pub(super) renderer: Renderer,
+    /// Reads again what stands in files.
+    pub(super) origin: Origin,
     pub(super) hangup: Option<Signal>,
+}
+
+/// What became of routes that are in use now.
+struct Taken {
+    text: String,
+    /// What is hardly meant, though it is usable.
+    remarks: Vec<String>,
 }
 
 /// Says which routes are for everybody.
@@ -80,11 +92,8 @@ pub(super) fn warn_of_guessable(credentials: &BTreeMap<RouteName, CredentialSett
     }
 }
 
-/// SIGHUP from now on, which would end the process otherwise. Without a routes file it does, as it always did.
-pub(super) fn hangups(watch: &Watch) -> Option<Signal> {
-    if !watch.has_file() {
-        return None;
-    }
+/// SIGHUP from now on, which would end the process otherwise.
+pub(super) fn hangups() -> Option<Signal> {
     signal(SignalKind::hangup())
         .map_err(|error| {
             tracing::warn!(
@@ -96,35 +105,104 @@ pub(super) fn hangups(watch: &Watch) -> Option<Signal> {
 }
 
 impl Keeper {
-    /// Runs until it is aborted; ends at once where there is no file.
+    /// Runs until it is aborted.
     pub(super) async fn run(mut self) {
         for remark in self.remarks(&self.in_use.routes.load()) {
             tracing::warn!("{remark}");
         }
-        if !self.watch.has_file() {
-            return;
-        }
         loop {
             let asked = tokio::select! {
-                () = tokio::time::sleep(POLL) => false,
+                () = tokio::time::sleep(POLL), if self.watch.has_file() => false,
                 () = received(&mut self.hangup) => true,
             };
-            let mut watch = self.watch;
+            if asked {
+                let Some(keeper) = self.read_again().await else { return };
+                self = keeper;
+                continue;
+            }
             // Reading a mounted volume may block.
             let looked = tokio::task::spawn_blocking(move || {
-                let seen = if asked { watch.reload() } else { watch.look() };
-                (watch, seen)
+                let seen = self.watch.look();
+                (self, seen)
             });
-            let Ok((watch, seen)) = looked.await else {
-                tracing::error!("looking for changed routes failed; those in use stay until the relay is restarted");
+            let Ok((keeper, seen)) = looked.await.inspect_err(lost) else {
                 return;
             };
-            self.watch = watch;
+            self = keeper;
             match seen {
                 Watched::Unchanged => {}
-                Watched::Changed(Ok(routes)) => self.take(*routes),
+                Watched::Changed(Ok(routes)) => match self.take(*routes) {
+                    Ok(Taken { text, remarks }) if remarks.is_empty() => tracing::info!("{text}"),
+                    Ok(Taken { text, remarks }) => tracing::warn!("{text}, but {}", remarks.join("; ")),
+                    Err(problems) => self.refuse(problems),
+                },
                 Watched::Changed(Err(problems)) => self.refuse(problems),
             }
+        }
+    }
+
+    /// Reads again whatever can be, and says so in one line. Where some of the secrets cannot be read, all stay as they are.
+    /// `None` where that failed beyond what can be told.
+    async fn read_again(self) -> Option<Self> {
+        // Reading a mounted volume may block; what is read while requests are served is taken in at once.
+        let read = tokio::task::spawn_blocking(move || {
+            let templates = self.renderer.reread(SystemTime::now());
+            let settings = self.origin.read();
+            (self, templates, settings)
+        });
+        let (mut keeper, templates, settings) = read.await.inspect_err(lost).ok()?;
+        let mut said = Vec::new();
+        let mut wrong: Vec<String> = templates.iter().map(|problem| format!("template {problem}")).collect();
+        match settings {
+            Ok(settings) => keeper.take_secrets(settings, &mut said, &mut wrong),
+            Err(error) => wrong.extend(error.problems),
+        }
+        let seen = tokio::task::spawn_blocking(move || {
+            let seen = keeper.watch.reload();
+            (keeper, seen)
+        });
+        let (keeper, seen) = seen.await.inspect_err(lost).ok()?;
+        let taken = match seen {
+            Watched::Unchanged => None,
+            Watched::Changed(Ok(routes)) => Some(keeper.take(*routes)),
+            Watched::Changed(Err(problems)) => Some(Err(problems)),
+        };
+        match taken {
+            Some(Ok(taken)) => {
+                said.insert(0, taken.text);
+                wrong.extend(taken.remarks);
+            }
+            Some(Err(problems)) => {
+                wrong.extend(problems.iter().map(ToString::to_string));
+                keeper.refuse(problems);
+            }
+            None => {}
+        }
+        said.push("the templates were read".to_owned());
+        let said = said.join("; ");
+        if wrong.is_empty() {
+            tracing::info!("SIGHUP: {said}");
+        } else {
+            tracing::error!(
+                "SIGHUP: {said}; what cannot be used stays as it was: {}",
+                wrong.join("; ")
+            );
+        }
+        Some(keeper)
+    }
+
+    /// Takes in the secrets of files; those of routes come with the routes.
+    fn take_secrets(&mut self, settings: Reread, said: &mut Vec<String>, wrong: &mut Vec<String>) {
+        match self.door.replace_own(&settings.pages, &settings.metrics) {
+            Ok(()) => self.watch.set_source(settings.source),
+            Err(error) => return wrong.push(error.to_string()),
+        }
+        let is_new = settings.access_token.is_some_and(|token| self.rooms.set_token(token));
+        if is_new {
+            said.push("another access token is used from now on".to_owned());
+        }
+        if !settings.files.is_empty() {
+            said.push(format!("files of secrets were read: {}", settings.files.join(", ")));
         }
     }
 
@@ -135,11 +213,11 @@ impl Keeper {
         remarks.map(ToString::to_string).collect()
     }
 
-    fn take(&self, routes: Routes) {
+    fn take(&self, routes: Routes) -> Result<Taken, Vec<RouteProblem>> {
         let open = self.door.open_routes();
         // First who may come in: a route that is added or guarded now must not be open for a moment.
         if let Err(error) = self.door.replace_routes(&routes.credentials, routes.compat.clone()) {
-            return self.refuse(vec![RouteProblem {
+            return Err(vec![RouteProblem {
                 file: "the credentials of the routes".to_owned(),
                 line: None,
                 message: error.to_string(),
@@ -163,14 +241,6 @@ impl Keeper {
         self.in_use.routes.store(Arc::new(routes));
         self.in_use.refused().clear();
         metrics::counter!("relay_routes_reloads_total", "outcome" => "taken").increment(1);
-        if remarks.is_empty() {
-            tracing::info!("the routes were read again: {routes_count} routes to {rooms_count} rooms are in use");
-        } else {
-            let remarks = remarks.join("; ");
-            tracing::warn!(
-                "the routes were read again: {routes_count} routes to {rooms_count} rooms are in use, but {remarks}"
-            );
-        }
         // Rooms that were checked before are not asked about again.
         let asked: Vec<_> = new
             .into_iter()
@@ -180,6 +250,10 @@ impl Keeper {
             let rooms = self.rooms.clone();
             tokio::spawn(async move { rooms.report(asked, newly_pinged).await });
         }
+        Ok(Taken {
+            text: format!("the routes were read again: {routes_count} routes to {rooms_count} rooms are in use"),
+            remarks,
+        })
     }
 
     fn refuse(&self, problems: Vec<RouteProblem>) {
@@ -191,6 +265,10 @@ impl Keeper {
             lines.join("; ")
         );
     }
+}
+
+fn lost(_: &JoinError) {
+    tracing::error!("looking for changed files failed; what is in use stays until the relay is restarted");
 }
 
 async fn received(hangup: &mut Option<Signal>) {

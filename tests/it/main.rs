@@ -34,11 +34,15 @@ mod gallery;
 #[cfg(test)]
 mod hanging;
 #[cfg(test)]
+mod hangup;
+#[cfg(test)]
 mod hookshot;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod incident;
+#[cfg(test)]
+mod invited;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use grafana_matrix_relay::config::Flags;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 
-use crate::app::App;
+use crate::app::{App, firing};
 
 const BROKEN: &str = "broken.md.j2";
 
@@ -25,7 +25,7 @@ async fn report(request: RequestBuilder) -> Value {
     let answer = request.send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     let report: Value = answer.json().await.unwrap();
-    let names = ["outbox", "homeserver", "templates", "routes", "deliveries"];
+    let names = ["outbox", "homeserver", "templates", "routes", "deliveries", "senders"];
     let checks = report["checks"].as_array().unwrap();
     assert_eq!(checks.iter().map(|check| &check["name"]).collect::<Vec<_>>(), names);
     assert_eq!(report["status"], "degraded", "{report}");
@@ -119,6 +119,42 @@ async fn the_health_command_tells_all_with_the_flags_of_the_relay() {
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success(), "{secrets:?}: {text}");
         assert!(tells_why(&serde_json::from_str(&text).unwrap()), "{secrets:?}");
+    }
+}
+
+#[tokio::test]
+async fn alerts_that_are_lost_for_want_of_a_credential_are_named() {
+    let app = App::with(|flags| flags.relay_token = Some("senders-token-long-enough".into())).await;
+    let senders = async || {
+        let ask = app
+            .request(Method::GET, "/health/ready")
+            .bearer_auth("senders-token-long-enough");
+        let report: Value = ask.send().await.unwrap().json().await.unwrap();
+        report["checks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|check| check["name"] == "senders")
+            .unwrap()
+            .clone()
+    };
+    // A page that nobody has logged in to yet is no alert.
+    assert_eq!(app.get("/workshop/state").await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(senders().await["state"], "ready");
+    for (path, token, reason) in [
+        ("/alert", None, "missing"),
+        ("/alert/nowhere", Some("wrong"), "wrong"),
+        ("/alert", Some("wrong"), "wrong"),
+    ] {
+        let mut post = app.post(path).json(&firing("Lost"));
+        if let Some(token) = token {
+            post = post.bearer_auth(token);
+        }
+        assert_eq!(post.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+        let check = senders().await;
+        assert_eq!(check["state"], "degraded", "{check}");
+        let why = check["reason"].as_str().unwrap();
+        assert!(why.contains(reason) && why.contains("127.0.0.1"), "{why}");
     }
 }
 

@@ -145,6 +145,22 @@ async fn a_room_that_the_bot_is_only_invited_to_is_joined() {
 }
 
 #[tokio::test]
+async fn an_invitation_to_a_relay_that_runs_is_accepted_without_an_alert() {
+    let synapse = Synapse::start().await;
+    let room = &synapse.rooms.second.room_id;
+    let to_bot = async |what| {
+        let who = json!({"user_id": synapse.bot.id});
+        synapse.person.post(&["rooms", room, what], who).await.ok()
+    };
+    to_bot("kick").await;
+    let mut relay = Setup::new(&synapse, room).start().await;
+    relay.says("and it joins by itself").await;
+    to_bot("invite").await;
+    relay.says("is ready").await;
+    assert!(synapse.bot.joined_rooms().await.contains(room));
+}
+
+#[tokio::test]
 async fn alertmanagers_own_notification_arrives() {
     let synapse = Synapse::start().await;
     let room = &synapse.rooms.default.room_id;

@@ -73,6 +73,11 @@ impl Watch {
         self.reload()
     }
 
+    /// Reads from another source from now on.
+    pub fn set_source(&mut self, source: RoutesSource) {
+        self.source = source;
+    }
+
     /// Reads everything now, changed or not.
     pub fn reload(&mut self) -> Watched {
         let (seen, loaded) = self.source.load_seen(&super::variable);

@@ -1,0 +1,96 @@
+//! What a relay that runs can read again: the secrets that stand in files. Flags and variables are those of the start.
+//!
+//! Guarantees: all of it can be used, or every problem is named and nothing is handed out. The routes file is read by its
+//! `Watch`, from the source that is handed out here.
+
+use secrecy::SecretString;
+
+use super::routes::RoutesSource;
+use super::value::{self, Values};
+use super::{ConfigError, Flags, credentials, server};
+use crate::intake::CredentialSettings;
+use crate::matrix;
+
+/// How to read again.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    flags: Box<Flags>,
+    source: Box<RoutesSource>,
+    has_account: bool,
+}
+
+/// What was read again.
+#[derive(Debug)]
+pub struct Reread {
+    /// Where routes come from, with the credentials of flags, variables and their files.
+    pub source: RoutesSource,
+    /// What people show at the pages.
+    pub pages: CredentialSettings,
+    /// What Prometheus shows.
+    pub metrics: CredentialSettings,
+    /// The access token of an account, if the relay has one.
+    pub access_token: Option<SecretString>,
+    /// The files of secrets that were read for it.
+    pub files: Vec<String>,
+}
+
+impl Origin {
+    pub(super) fn new(flags: &Flags, source: &RoutesSource, has_account: bool) -> Self {
+        Self {
+            flags: Box::new(flags.clone()),
+            source: Box::new(source.clone()),
+            has_account,
+        }
+    }
+
+    /// Reads all of it; blocks.
+    pub fn read(&self) -> Result<Reread, ConfigError> {
+        let (flags, mut values) = (&self.flags, Values::default());
+        let source = RoutesSource {
+            credentials: credentials(flags, &mut values),
+            ..*self.source.clone()
+        };
+        let door = server(flags, &mut values).door;
+        let access_token = self.access_token(&mut values);
+        if !values.problems.is_empty() {
+            return Err(values.error());
+        }
+        Ok(Reread {
+            source,
+            pages: door.pages,
+            metrics: door.metrics,
+            access_token,
+            files: self.files(),
+        })
+    }
+
+    fn access_token(&self, values: &mut Values) -> Option<SecretString> {
+        let names = ("--access-token", "MATRIX_ACCESS_TOKEN");
+        let (value, file) = (
+            self.flags.access_token.as_ref(),
+            self.flags.access_token_file.as_deref(),
+        );
+        let token = values.secret(names, value, file).filter(|_| self.has_account)?;
+        if let Err(error) = matrix::check_token(&token) {
+            values
+                .problems
+                .push(format!("--access-token (MATRIX_ACCESS_TOKEN) is not usable: {error}"));
+        }
+        Some(token)
+    }
+
+    fn files(&self) -> Vec<String> {
+        let (flags, door) = (&self.flags, &self.flags.door);
+        let files = [
+            flags.access_token_file.as_ref().filter(|_| self.has_account),
+            flags.relay_token_file.as_ref(),
+            door.basic_auth_file.as_ref(),
+            door.hmac_secret_file.as_ref(),
+            door.page_auth_file.as_ref(),
+            door.page_token_file.as_ref(),
+            door.metrics_token_file.as_ref(),
+        ];
+        let set = files.into_iter().flatten().filter_map(|file| value::set(Some(file)));
+        set.map(str::to_owned).collect()
+    }
+}
