@@ -28,6 +28,7 @@ mod plan;
 mod postgres;
 mod recording;
 mod report;
+mod soundness;
 mod sqlite;
 mod store;
 mod turn;
@@ -52,6 +53,7 @@ pub use self::part::{GroupChange, HeadStanding, KnownGroup, Lost, Part};
 use self::postgres::PostgreSql;
 pub use self::recording::{NewRecording, Recording, RecordingId};
 pub use self::report::{Dropped, Filter, Retried, RetryResult, RoomStats, RoomWait, Stats};
+use self::soundness::Soundness;
 use self::sqlite::Sqlite;
 use self::store::{Store, group_key};
 use crate::message::RoomAddress;
@@ -71,10 +73,14 @@ pub struct Settings {
     pub keep_groups: Duration,
 }
 
+/// How often a running outbox is looked at for damage.
+const LOOK: Duration = Duration::from_mins(10);
+
 /// A handle on the outbox; cheap to clone. The last one to go waits for what is being written.
 #[derive(Clone)]
 pub struct Outbox {
     slot: Arc<Slot>,
+    soundness: Arc<Soundness>,
     work: Arc<Notify>,
 }
 
@@ -95,7 +101,11 @@ impl Outbox {
     pub async fn open_or_wait(settings: &Settings) -> Result<Self, OutboxError> {
         let work = Arc::<Notify>::default();
         let slot = opening::open_or_wait(settings, Arc::clone(&work)).await?;
-        Ok(Self { slot, work })
+        Ok(Self {
+            slot,
+            soundness: Arc::default(),
+            work,
+        })
     }
 
     /// Opens it for a command, beside a relay that may be running: takes no lock, makes and migrates nothing.
@@ -112,6 +122,7 @@ impl Outbox {
     fn on(store: Box<dyn Store>) -> Self {
         Self {
             slot: Arc::new(Slot::open(store)),
+            soundness: Arc::default(),
             work: Arc::default(),
         }
     }
@@ -146,7 +157,8 @@ impl Outbox {
     /// meanwhile, or the store takes so long that this fails, they may be on disk all the same: that is what repeat keys are
     /// for, which recognise the caller's next try.
     pub async fn enqueue(&self, acceptance: Acceptance) -> Result<Enqueued, OutboxError> {
-        let enqueued = self.store()?.enqueue(acceptance).await?;
+        self.soundness.must_be_usable()?;
+        let enqueued = self.soundness.note(self.store()?.enqueue(acceptance).await)?;
         self.work.notify_one();
         Ok(enqueued)
     }
@@ -159,7 +171,8 @@ impl Outbox {
         limit: usize,
         fold: &FoldPolicy,
     ) -> Result<Vec<Delivery>, OutboxError> {
-        self.store()?.claim_due(now, limit, fold).await
+        let claimed = self.store()?.claim_due(now, limit, fold).await;
+        self.soundness.note_claim(claimed)
     }
 
     /// Says that these are still in flight. Due every few seconds; a claim that is not renewed passes to somebody else.
@@ -176,7 +189,7 @@ impl Outbox {
     /// except that the message is in the room. The same word again, with the same `now`, has the same answer: that of
     /// the first may have been lost.
     pub async fn record(&self, id: DeliveryId, outcome: Outcome, now: Timestamp) -> Result<Recorded, OutboxError> {
-        self.store()?.record(id, outcome, now).await
+        self.soundness.note(self.store()?.record(id, outcome, now).await)
     }
 
     /// What the room waits for; `None` if it may be tried.
@@ -204,7 +217,33 @@ impl Outbox {
 
     /// Whether it can be written: it writes.
     pub async fn probe(&self) -> Result<(), OutboxError> {
-        self.store()?.probe().await
+        self.soundness.must_be_usable()?;
+        self.soundness.note(self.store()?.probe().await)
+    }
+
+    /// What somebody should know of it, though it works.
+    pub fn remark(&self) -> Option<String> {
+        self.soundness.remark()
+    }
+
+    /// Why nothing that waits can be claimed, if the last try to claim failed.
+    pub fn unclaimed(&self) -> Option<String> {
+        self.soundness.unclaimed()
+    }
+
+    /// Looks at the database for damage as soon as it is open, every few minutes, and whenever a call has met any, and rebuilds it
+    /// where that helps. It has no end while all is well.
+    pub async fn keep_sound(&self) {
+        self.slot.opened().await;
+        while let Ok(store) = self.store() {
+            self.soundness.look(store).await;
+            // What could not be claimed may be claimed now.
+            self.work.notify_one();
+            tokio::select! {
+                () = self.soundness.doubted() => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
     }
 
     /// Removes what was delivered, or folded into what was, too long ago, and repeat keys past the window; says

@@ -145,7 +145,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     let line = summary.line(address, renderer.on_disk().len());
     let mut keepers = vec![
         tokio::spawn(keep_templates(renderer)),
-        tokio::spawn(keep_pruned(outbox.clone())),
+        tokio::spawn(keep_outbox(outbox.clone())),
         tokio::spawn(recorder.run(outbox.clone())),
         tokio::spawn(routes.run()),
         tokio::spawn(looked_after.keep(rooms, pinged)),
@@ -293,6 +293,10 @@ fn report_templates(known: &mut Vec<TemplateProblem>, problems: Vec<TemplateProb
         tracing::error!("template {problem} (its last version that worked, or the built-in one, stays in use)");
     }
     *known = problems;
+}
+
+async fn keep_outbox(outbox: Outbox) {
+    tokio::join!(keep_pruned(outbox.clone()), outbox.keep_sound());
 }
 
 async fn keep_pruned(outbox: Outbox) {

@@ -45,6 +45,18 @@ pub enum OutboxError {
     /// Check the data directory: a command does not create an outbox.
     #[error("there is no outbox at `{}`", .0.display())]
     Missing(PathBuf),
+    /// Repair the database, or begin with another one: its content is not what this program or the database wrote.
+    #[error("the outbox's database is damaged: {reason}")]
+    Corrupt {
+        /// What was found, and what to do about it.
+        reason: String,
+    },
+    /// Restart the relay once nothing waits any more: what it writes goes to a file that nobody will find again.
+    #[error(
+        "the outbox's file `{}` was deleted or replaced while the relay runs, so nothing new is accepted; what was accepted before \
+         is still sent. Restart the relay when nothing waits any more: what waits then is lost", .0.display()
+    )]
+    Deleted(PathBuf),
     /// Correct the setting.
     #[error("the database URL cannot be used: {0}")]
     Setting(String),

@@ -65,11 +65,16 @@ impl Slot {
         Err(OutboxError::Unavailable { reason })
     }
 
-    /// Waits until nothing can be written any more, which never comes while all is well.
-    pub(super) async fn stopped(&self) {
+    /// Waits until the store is there, or will never be.
+    pub(super) async fn opened(&self) {
         let mut state = self.state.subscribe();
         // The sender lives as long as this does.
         let _settled = state.wait_for(|state| !matches!(state, State::Waits(_))).await;
+    }
+
+    /// Waits until nothing can be written any more, which never comes while all is well.
+    pub(super) async fn stopped(&self) {
+        self.opened().await;
         if let Some(store) = self.store.get() {
             store.stopped().await;
         }

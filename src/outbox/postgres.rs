@@ -20,6 +20,7 @@ mod operator;
 mod read;
 mod record;
 mod recording;
+mod soundness;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -149,6 +150,14 @@ impl Store for PostgreSql {
         patiently(async { Ok(sqlx::query(PROBE).execute(&self.pool).await.map(drop)?) }).await
     }
 
+    async fn inspect(&self) -> Result<(), OutboxError> {
+        soundness::inspect(&self.pool).await
+    }
+
+    async fn rebuild(&self) -> Result<(), OutboxError> {
+        soundness::rebuild(&self.pool).await
+    }
+
     async fn prune(&self, now: Timestamp) -> Result<u64, OutboxError> {
         let mut removed = 0;
         loop {
@@ -196,6 +205,11 @@ impl Store for PostgreSql {
 /// What passes by itself or when an operator acts on the server is told apart from what is wrong here.
 impl From<sqlx::Error> for OutboxError {
     fn from(error: sqlx::Error) -> Self {
+        if let sqlx::Error::Database(database) = &error
+            && database.code().is_some_and(|code| soundness::is_corrupt(&code))
+        {
+            return soundness::corrupt(&error);
+        }
         let passes = match &error {
             sqlx::Error::Database(database) => database.code().is_some_and(|code| passes(&code)),
             sqlx::Error::Io(_)

@@ -10,13 +10,16 @@ mod enqueue;
 mod files;
 mod fold;
 mod group;
+mod identity;
 mod operator;
 mod read;
 mod record;
 mod recording;
+mod soundness;
 mod writer;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +27,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode};
 
+use self::identity::Identity;
 use self::writer::Writer;
 use super::store::{PreparedAcceptance, Store, within};
 use super::{
@@ -45,6 +49,8 @@ pub(super) struct Sqlite {
     reader: Arc<Mutex<Connection>>,
     /// Closed last: whoever writes and is alone moves the log into the file then.
     writer: Writer,
+    directory: PathBuf,
+    files: Arc<Identity>,
     repeat_window: Duration,
     keep_delivered: Duration,
     keep_groups: Duration,
@@ -79,6 +85,8 @@ impl Sqlite {
             ],
             reader: Arc::new(Mutex::new(files::open_reader(&settings.data_dir)?)),
             writer: Writer::start(connection, guard)?,
+            files: Arc::new(Identity::of(&settings.data_dir)),
+            directory: settings.data_dir.clone(),
             repeat_window: settings.repeat_window,
             keep_delivered: settings.keep_delivered,
             keep_groups: settings.keep_groups,
@@ -116,7 +124,11 @@ impl Store for Sqlite {
     async fn enqueue(&self, acceptance: Acceptance) -> Result<Enqueued, OutboxError> {
         let acceptance = PreparedAcceptance::new(acceptance)?;
         let window = self.repeat_window;
-        let enqueue = move |c: &Connection| enqueue::enqueue(c, &acceptance, window);
+        let files = Arc::clone(&self.files);
+        let enqueue = move |c: &Connection| {
+            files.check()?;
+            enqueue::enqueue(c, &acceptance, window)
+        };
         self.writer.run_within(PATIENCE, enqueue).await
     }
 
@@ -161,8 +173,22 @@ impl Store for Sqlite {
     }
 
     async fn probe(&self) -> Result<(), OutboxError> {
-        let probe = |c: &Connection| Ok(c.prepare_cached(PROBE)?.execute([]).map(drop)?);
+        let files = Arc::clone(&self.files);
+        let probe = move |c: &Connection| {
+            files.check()?;
+            Ok(c.prepare_cached(PROBE)?.execute([]).map(drop)?)
+        };
         self.writer.run_within(PATIENCE, probe).await
+    }
+
+    async fn inspect(&self) -> Result<(), OutboxError> {
+        soundness::inspect(self.directory.clone()).await
+    }
+
+    async fn rebuild(&self) -> Result<(), OutboxError> {
+        let directory = self.directory.clone();
+        let rebuild = tokio::task::spawn_blocking(move || soundness::rebuild(&directory));
+        rebuild.await.map_err(OutboxError::bug)?
     }
 
     async fn prune(&self, now: Timestamp) -> Result<u64, OutboxError> {
@@ -233,6 +259,7 @@ impl From<rusqlite::Error> for OutboxError {
                 | ErrorCode::OutOfMemory
                 | ErrorCode::OperationAborted,
             ) => Self::unavailable(&error),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => soundness::corrupt(&error),
             _ => Self::bug(error),
         }
     }

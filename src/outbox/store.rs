@@ -82,6 +82,10 @@ pub(super) trait Store: Send + Sync {
     -> Result<(), OutboxError>;
     async fn stats(&self, now: Timestamp) -> Result<Stats, OutboxError>;
     async fn probe(&self) -> Result<(), OutboxError>;
+    /// Looks whether it is what was written: [`OutboxError::Corrupt`] where it is not.
+    async fn inspect(&self) -> Result<(), OutboxError>;
+    /// Makes anew what can be made of the rest, such as indexes.
+    async fn rebuild(&self) -> Result<(), OutboxError>;
     async fn prune(&self, now: Timestamp) -> Result<u64, OutboxError>;
     async fn list(&self, filter: Filter) -> Result<Vec<Delivery>, OutboxError>;
     async fn show(&self, id: DeliveryId) -> Result<Option<Delivery>, OutboxError>;

@@ -84,12 +84,12 @@ impl Parts {
         let state = if reason.is_some() {
             State::Unavailable
         } else {
-            State::Ready
+            degraded(self.outbox.remark().as_ref())
         };
         Check {
             name: "outbox",
             state,
-            reason,
+            reason: reason.or_else(|| self.outbox.remark()),
         }
     }
 
@@ -170,6 +170,8 @@ impl Parts {
             }
             Err(error) => reasons.push(error),
         }
+        let unclaimed = self.outbox.unclaimed();
+        reasons.extend(unclaimed.map(|reason| format!("nothing that waits can be sent: {reason}")));
         reasons.extend(self.courier.trouble(Instant::now()));
         let reason = (!reasons.is_empty()).then(|| reasons.join("; "));
         Check {

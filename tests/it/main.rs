@@ -16,6 +16,8 @@ mod commands;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod damaged_store;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod demo;
