@@ -20,6 +20,11 @@ pub const LONGEST_ADDRESS: usize = 4096;
 /// The annotation that says how many links of an alert were left out because they are longer; never sent.
 pub const LINKS_LEFT_OUT: &str = "(links left out)";
 
+/// Whether a label or an annotation is for the sender's own use: Grafana puts two underscores on both sides of such names.
+pub fn is_private(name: &str) -> bool {
+    name.len() > 4 && name.starts_with("__") && name.ends_with("__")
+}
+
 /// Whether an alert, or a whole group, is firing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -112,9 +117,9 @@ pub enum Departure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
-    /// Grafana's unified alerting (body version "1").
+    /// Grafana's unified alerting (body version "1"; Grafana 8 sent "4" as well).
     Grafana,
-    /// Prometheus Alertmanager, or Grafana imitating it (body version "4").
+    /// Prometheus Alertmanager, or what speaks as it does (body version "4").
     Alertmanager,
     /// Grafana's dashboard alerts from before unified alerting: one rule, no group, no times.
     Legacy,

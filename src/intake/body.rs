@@ -144,6 +144,21 @@ pub(super) struct GroupAlert {
     pub(super) org_id: Option<i64>,
 }
 
+impl GroupAlert {
+    /// Whether it has a field that only Grafana sends.
+    pub(super) fn is_of_grafana(&self) -> bool {
+        let texts = [
+            &self.silence_url,
+            &self.dashboard_url,
+            &self.panel_url,
+            &self.image_url,
+            &self.value_string,
+            &self.rule_uid,
+        ];
+        self.values.is_some() || self.org_id.is_some() || texts.into_iter().any(Option::is_some)
+    }
+}
+
 /// One rule's state, as Grafana's dashboard alerting sends it (Grafana 4 to 10).
 #[derive(Debug, Default, Deserialize, Object)]
 #[serde(rename_all = "camelCase", default)]

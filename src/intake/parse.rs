@@ -134,11 +134,7 @@ fn group(body: AlertGroup, sent: usize) -> Result<Notification, ParseError> {
     if body.alerts.is_empty() {
         return Err(ParseError::field("alerts", "at least one alert is needed"));
     }
-    let source = if body.version.as_deref() == Some("4") {
-        Source::Alertmanager
-    } else {
-        Source::Grafana
-    };
+    let source = source(&body);
     let mut of_group = TooLong::default();
     let external_url = of_group.address(body.external_url);
     let common_annotations = of_group.annotations(body.common_annotations);
@@ -183,6 +179,24 @@ fn group(body: AlertGroup, sent: usize) -> Result<Notification, ParseError> {
         notification_reason: body.notification_reason.unwrap_or_default(),
         route_labels: body.route_labels.unwrap_or_default(),
     })
+}
+
+/// Who sent it, by all that tells it. Grafana 8 gave Alertmanager's version, and a custom payload may give none; but there are
+/// fields that only Grafana sends. What is in the labels and in the address of the rule says who evaluated it, and that is no
+/// sign: Grafana can hand its alerts to an Alertmanager.
+fn source(body: &AlertGroup) -> Source {
+    let is_said = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+    let of_grafana = body.org_id.is_some()
+        || [&body.title, &body.state, &body.message, &body.app_version]
+            .into_iter()
+            .any(is_said)
+        || body.alerts.iter().any(GroupAlert::is_of_grafana);
+    let of_alertmanager = body.version.as_deref() == Some("4") || is_said(&body.notification_reason);
+    if of_alertmanager && !of_grafana {
+        Source::Alertmanager
+    } else {
+        Source::Grafana
+    }
 }
 
 /// `left_out` counts the addresses that are too long.
@@ -334,12 +348,30 @@ mod tests {
     }
 
     #[test]
-    fn alertmanager_is_told_by_its_version() {
-        let body =
-            json!({"version": "4", "alerts": [{"status": "firing", "labels": {}, "endsAt": "2026-11-20T08:00:00Z"}]});
-        let notification = parsed(&body).unwrap();
-        assert_eq!(notification.source, Source::Alertmanager);
-        assert_eq!(notification.alerts[0].ends_at, None);
+    fn sender_is_told_by_all_that_tells_it() {
+        let body = |more: serde_json::Value| {
+            let alert = json!({"status": "firing", "labels": {}, "endsAt": "2026-11-20T08:00:00Z"});
+            let mut body = json!({"version": "4", "alerts": [alert]});
+            for (name, value) in more.as_object().unwrap() {
+                body[name] = value.clone();
+            }
+            parsed(&body).unwrap()
+        };
+        let plain = body(json!({}));
+        assert_eq!((plain.source, plain.alerts[0].ends_at), (Source::Alertmanager, None));
+        // Grafana 8, and Grafana's rules in an Alertmanager.
+        assert_eq!(
+            body(json!({"title": "[FIRING:1]", "state": "alerting"})).source,
+            Source::Grafana
+        );
+        let of_rule = json!({"status": "firing", "labels": {"__alert_rule_uid__": "a", "grafana_folder": "F"},
+            "generatorURL": "https://grafana.example.org/alerting/grafana/a/view"});
+        assert_eq!(body(json!({"alerts": [of_rule]})).source, Source::Alertmanager);
+        let with_values = json!({"status": "firing", "labels": {}, "values": {"A": 1}});
+        assert_eq!(body(json!({"alerts": [with_values]})).source, Source::Grafana);
+        let unversioned = json!({"version": null, "notification_reason": "first notification"});
+        assert_eq!(body(unversioned).source, Source::Alertmanager);
+        assert_eq!(body(json!({"version": null})).source, Source::Grafana);
     }
 
     #[test]

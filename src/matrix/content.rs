@@ -2,7 +2,9 @@
 //!
 //! Guarantees: `m.mentions` is always there, empty if nobody is pinged, so that no client falls back to searching the
 //! text for names; `format` and `formatted_body` are there together or not at all; there is no number in it, so none
-//! that canonical JSON refuses. An edit pings nobody, so the mentions in its new text are for display only.
+//! that canonical JSON refuses. An edit pings nobody, so the mentions in its new text are for display only. Every event says
+//! that it has no link previews (MSC4095), in the new text of an edit as well: else clients have the homeserver fetch each
+//! address of an alert.
 //! A message within the renderer's limit of size is within Matrix's as an edit too, which carries its text twice.
 
 use ruma::events::Mentions;
@@ -12,8 +14,12 @@ use ruma::events::room::message::{
     self, MessageType, NoticeMessageEventContent, ReplacementMetadata, RoomMessageEventContent, TextMessageEventContent,
 };
 use ruma::{EventId, OwnedEventId, OwnedUserId, UserId};
+use serde_json::{Value, json};
 
 use crate::message::{MsgType, Relation, RenderedMessage};
+
+/// Where an event lists its link previews.
+const PREVIEWS: &str = "com.beeper.linkpreviews";
 
 /// A relation that no event can have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +33,7 @@ pub enum BadRelation {
 }
 
 /// The event content for a message.
-pub(super) fn content(message: &RenderedMessage) -> RoomMessageEventContent {
+fn content(message: &RenderedMessage) -> RoomMessageEventContent {
     let (body, html) = (message.body.clone(), message.formatted_body.clone());
     let msgtype = match (message.msgtype, html.is_empty()) {
         (MsgType::Text, false) => MessageType::Text(TextMessageEventContent::html(body, html)),
@@ -41,7 +47,7 @@ pub(super) fn content(message: &RenderedMessage) -> RoomMessageEventContent {
 }
 
 /// The event content for a message that refers to another event; a reaction is none (see [`reaction`]).
-pub(super) fn related(message: &RenderedMessage, relation: &Relation) -> Result<RoomMessageEventContent, BadRelation> {
+fn related(message: &RenderedMessage, relation: &Relation) -> Result<RoomMessageEventContent, BadRelation> {
     let mut content = content(message);
     content.relates_to = Some(match relation {
         Relation::Edit { of } => {
@@ -68,18 +74,28 @@ pub(super) fn event_id(text: &str) -> Result<OwnedEventId, BadRelation> {
 }
 
 /// The content as JSON, exactly as [`Client::send`](super::Client::send) sends it.
-pub fn event(message: &RenderedMessage) -> serde_json::Value {
-    // There is nothing in it that JSON could refuse.
-    serde_json::to_value(content(message)).unwrap_or_default()
+pub fn event(message: &RenderedMessage) -> Value {
+    without_previews(&content(message))
 }
 
 /// The content in relation to another event as JSON, exactly as [`Client::send`](super::Client::send) sends it.
-pub fn related_event(message: &RenderedMessage, relation: &Relation) -> Result<serde_json::Value, BadRelation> {
-    let json = match relation {
-        Relation::Reaction { to, key } => serde_json::to_value(reaction(event_id(to)?, key)),
-        _ => serde_json::to_value(related(message, relation)?),
-    };
-    Ok(json.unwrap_or_default())
+pub fn related_event(message: &RenderedMessage, relation: &Relation) -> Result<Value, BadRelation> {
+    Ok(match relation {
+        Relation::Reaction { to, key } => serde_json::to_value(reaction(event_id(to)?, key)).unwrap_or_default(),
+        _ => without_previews(&related(message, relation)?),
+    })
+}
+
+fn without_previews(content: &RoomMessageEventContent) -> Value {
+    // There is nothing in it that JSON could refuse.
+    let mut json = serde_json::to_value(content).unwrap_or_default();
+    if let Some(fields) = json.as_object_mut() {
+        fields.insert(PREVIEWS.to_owned(), json!([]));
+        if let Some(Value::Object(new)) = fields.get_mut("m.new_content") {
+            new.insert(PREVIEWS.to_owned(), json!([]));
+        }
+    }
+    json
 }
 
 fn mentions(message: &RenderedMessage) -> Mentions {
@@ -97,8 +113,6 @@ fn user(id: &str) -> Option<OwnedUserId> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn message() -> RenderedMessage {
@@ -118,7 +132,7 @@ mod tests {
             json!({
                 "msgtype": "m.text", "body": "FIRING",
                 "format": "org.matrix.custom.html", "formatted_body": "<b>FIRING</b>",
-                "m.mentions": {},
+                "m.mentions": {}, "com.beeper.linkpreviews": [],
             })
         );
     }
@@ -132,7 +146,7 @@ mod tests {
         };
         assert_eq!(
             event(&quiet),
-            json!({"msgtype": "m.notice", "body": "FIRING", "m.mentions": {}})
+            json!({"msgtype": "m.notice", "body": "FIRING", "m.mentions": {}, "com.beeper.linkpreviews": []})
         );
     }
 
@@ -147,7 +161,7 @@ mod tests {
         );
     }
 
-    fn related(relation: &Relation) -> serde_json::Value {
+    fn related(relation: &Relation) -> Value {
         let mut loud = message();
         loud.mentions.user_ids = vec!["@ada:example.org".into()];
         loud.mentions.room = true;
@@ -161,11 +175,11 @@ mod tests {
             json!({
                 "msgtype": "m.text", "body": "* FIRING",
                 "format": "org.matrix.custom.html", "formatted_body": "* <b>FIRING</b>",
-                "m.mentions": {},
+                "m.mentions": {}, "com.beeper.linkpreviews": [],
                 "m.new_content": {
                     "msgtype": "m.text", "body": "FIRING",
                     "format": "org.matrix.custom.html", "formatted_body": "<b>FIRING</b>",
-                    "m.mentions": {"user_ids": ["@ada:example.org"], "room": true},
+                    "m.mentions": {"user_ids": ["@ada:example.org"], "room": true}, "com.beeper.linkpreviews": [],
                 },
                 "m.relates_to": {"rel_type": "m.replace", "event_id": "$head"},
             })
@@ -188,7 +202,7 @@ mod tests {
         let reply = related(&Relation::Reply { to: "$head".into() });
         assert_eq!(reply["m.relates_to"], json!({"m.in_reply_to": {"event_id": "$head"}}));
         for content in [thread, reply] {
-            assert_eq!(content["body"], "FIRING");
+            assert_eq!((&content["body"], &content[PREVIEWS]), (&json!("FIRING"), &json!([])));
             assert_eq!(
                 content["m.mentions"],
                 json!({"user_ids": ["@ada:example.org"], "room": true})

@@ -7,10 +7,12 @@
 
 use ruma::api::client::message::send_message_event;
 use ruma::api::client::room::get_room_event;
-use ruma::events::MessageLikeEventContent;
+use ruma::events::MessageLikeEventType;
+use ruma::serde::Raw;
 use ruma::{EventId, OwnedEventId, OwnedTransactionId, OwnedUserId, RoomId};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use super::clean;
 use super::content::{self, BadRelation};
@@ -57,38 +59,38 @@ impl Client {
             return Err(Failure::room(RoomTrouble::Encrypted, "m.room.encryption is set"));
         }
         let Some(relation) = relation else {
-            return self
-                .put(Asked::Send, &id, txn.as_str(), &content::content(message))
-                .await;
+            return self.put(Asked::Send, &id, txn.as_str(), &content::event(message)).await;
         };
         let target = target(relation)?;
         self.must_bear(&id, &target, relation).await?;
         match relation {
             Relation::Reaction { key, .. } => {
                 let reaction = content::reaction(target.clone(), key);
-                let sent = self.put(Asked::Reaction, &id, txn.as_str(), &reaction).await;
-                match sent {
+                let request =
+                    send_message_event::v3::Request::new(id, OwnedTransactionId::from(txn.as_str()), &reaction)
+                        .map_err(|_| not_json())?;
+                match self
+                    .call(Asked::Reaction, request)
+                    .await
+                    .map(|sent| clean::event_id(sent.event_id.as_str()))
+                {
                     Err(failure) if failure.errcode.as_deref() == Some("M_DUPLICATE_ANNOTATION") => Ok(target.into()),
                     sent => sent,
                 }
             }
             Relation::Edit { .. } | Relation::Thread { .. } | Relation::Reply { .. } => {
-                let content = content::related(message, relation)?;
+                let content = content::related_event(message, relation)?;
                 let txn = transaction(txn, Some(relation));
                 self.put(Asked::Related, &id, &txn, &content).await
             }
         }
     }
 
-    async fn put<C: MessageLikeEventContent>(
-        &self,
-        asked: Asked,
-        room: &RoomId,
-        txn: &str,
-        content: &C,
-    ) -> Result<String, Failure> {
-        let request = send_message_event::v3::Request::new(room.to_owned(), OwnedTransactionId::from(txn), content)
-            .map_err(|_| Failure::without_answer(Verdict::Message(MessageTrouble::Rejected), "it is not JSON"))?;
+    async fn put(&self, asked: Asked, room: &RoomId, txn: &str, content: &Value) -> Result<String, Failure> {
+        let content = Raw::new(content).map_err(|_| not_json())?.cast_unchecked();
+        let txn = OwnedTransactionId::from(txn);
+        let request =
+            send_message_event::v3::Request::new_raw(room.to_owned(), txn, MessageLikeEventType::RoomMessage, content);
         Ok(clean::event_id(self.call(asked, request).await?.event_id.as_str()))
     }
 
@@ -112,6 +114,10 @@ impl Client {
         }
         Ok(())
     }
+}
+
+fn not_json() -> Failure {
+    Failure::without_answer(Verdict::Message(MessageTrouble::Rejected), "it is not JSON")
 }
 
 impl From<BadRelation> for Failure {

@@ -98,6 +98,9 @@ pub fn content_size(message: &RenderedMessage) -> usize {
         #[serde(rename = "m.mentions")]
         mentions: &'a Mentions,
         msgtype: MsgType,
+        /// Every event says that it has none.
+        #[serde(rename = "com.beeper.linkpreviews")]
+        previews: [(); 0],
     }
     let content = Content {
         body: &message.body,
@@ -105,6 +108,7 @@ pub fn content_size(message: &RenderedMessage) -> usize {
         formatted_body: &message.formatted_body,
         mentions: &message.mentions,
         msgtype: message.msgtype,
+        previews: [],
     };
     let mut size = Size(0);
     serde_json::to_writer(&mut size, &content).map_or(usize::MAX, |()| size.0)

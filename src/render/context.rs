@@ -134,6 +134,7 @@ impl<'a> Context<'a> {
             ("severity", f.severity.clone().into()),
             ("severities", severities.collect::<Vec<_>>().into()),
             ("folder", f.folder().into()),
+            ("error", self.line(&f.error())),
             ("count", count),
             ("now", self.moment(Some(f.now))),
             ("since", self.moment(since)),
@@ -275,7 +276,7 @@ impl<'a> Context<'a> {
             .iter()
             .filter(|link| !self.limits.fold_labels || link.url.len() <= FOLDED_LINK);
         shown
-            .map(|link| record([("text", link.text.into()), ("url", link.url.as_ref().into())]))
+            .map(|link| record([("text", link.text.as_ref().into()), ("url", link.url.as_ref().into())]))
             .collect::<Vec<_>>()
             .into()
     }

@@ -6,6 +6,7 @@
 mod alert;
 mod change;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
@@ -19,7 +20,7 @@ use super::kind::Kind;
 use super::severity::Level;
 use super::shield::clean_line;
 use super::values::Name;
-use crate::alert::{Alert, AlertStatus, Labels, Notification};
+use crate::alert::{Alert, AlertStatus, Labels, Notification, is_private};
 use crate::group::Change;
 
 /// How many characters of a name are shown. No rule, folder or severity that somebody gave is longer, but whoever posts could
@@ -30,14 +31,7 @@ const LONGEST_NAME: usize = 200;
 const LONGEST_LINE: usize = 300;
 
 /// Labels that say how the alert is organised and not what it is about; they have their own place in a message.
-const ORGANISING: [&str; 6] = [
-    "alertname",
-    "grafana_folder",
-    "rulename",
-    "datasource_uid",
-    "ref_id",
-    "__name__",
-];
+const ORGANISING: [&str; 5] = ["alertname", "grafana_folder", "rulename", "datasource_uid", "ref_id"];
 
 fn names_severity(label: &str) -> bool {
     matches!(label, "severity" | "priority" | "level")
@@ -138,6 +132,18 @@ impl<'a> Facts<'a> {
             .get("grafana_folder")
             .map(|folder| short(folder))
             .unwrap_or_default()
+    }
+
+    /// What the data source said, where all rules that cannot be evaluated say the same.
+    pub(crate) fn error(&self) -> Cow<'a, str> {
+        let blind = self.firing.iter().filter(|facts| facts.kind == Kind::Error);
+        let mut errors = blind.map(AlertFacts::error);
+        let first = errors.next().unwrap_or_default();
+        if errors.all(|error| error == first) {
+            first
+        } else {
+            "".into()
+        }
     }
 
     /// Labels worth showing once for all.
@@ -261,7 +267,7 @@ pub(super) fn short(text: &str) -> String {
 }
 
 fn is_detail(label: &str) -> bool {
-    !ORGANISING.contains(&label) && !names_severity(label)
+    !is_private(label) && !ORGANISING.contains(&label) && !names_severity(label)
 }
 
 fn is_test(notification: &Notification) -> bool {

@@ -67,14 +67,25 @@ fn verbatim(event: &Event<'_>, source: &str, range: Range<usize>) -> Option<Rang
     }
 }
 
-/// Absolute, and of a scheme that Matrix allows in a link.
+/// Absolute, of a scheme that Matrix allows in a link, and with a host where one is needed: an address that no client opens is
+/// no link.
 pub(crate) fn is_allowed(url: &str) -> bool {
     let Some((scheme, rest)) = url.split_once(':') else {
         return false;
     };
-    ["https", "http", "ftp", "mailto", "magnet"]
-        .iter()
-        .any(|allowed| scheme.eq_ignore_ascii_case(allowed))
-        && !rest.is_empty()
-        && !url.contains('\n')
+    let is_one_of = |known: &[&str]| known.iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    let leads_somewhere = (is_one_of(&["https", "http", "ftp"]) && has_host(rest))
+        || (is_one_of(&["mailto", "magnet"]) && !rest.is_empty());
+    leads_somewhere && !url.contains('\n')
+}
+
+/// Whether there is a host behind the scheme. Prometheus on a machine without a name calls itself `http://:9090`.
+fn has_host(rest: &str) -> bool {
+    let authority = rest
+        .strip_prefix("//")
+        .and_then(|rest| rest.split(['/', '?', '#']).next());
+    authority.is_some_and(|authority| {
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        !host.is_empty() && !host.starts_with(':')
+    })
 }

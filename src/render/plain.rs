@@ -1,15 +1,19 @@
 //! Writes a document as plain text: what a phone's notification, a bridge or a small client shows.
 //!
-//! Guarantees: no Markdown signs, no tags, no trailing blanks, one line for each line of the message. Links follow one
-//! rule: a line of nothing but links becomes a line each with its address; links behind a line's text, set apart by a
-//! separator, are left out, because a list of words that cannot be pressed helps nobody; all others show their text.
+//! Guarantees: no Markdown signs but the `>` of a quotation, no tags, no trailing blanks, one line for each line of the message.
+//! Links follow one rule: the first links of a line of nothing but links become a line each with its address, two in all,
+//! because more of them fill a screen; links behind a line's text, set apart by a separator, are left out, because a list of
+//! words that cannot be pressed helps nobody; all others show their text.
 
 use std::borrow::Cow;
 
 use pulldown_cmark::{Event, Tag, TagEnd};
 
 /// Longer addresses (silence links with all their matchers) are worse than none.
-const LONGEST_ADDRESS: usize = 160;
+const LONGEST_ADDRESS: usize = 120;
+
+/// How many addresses a message spells out.
+const MOST_ADDRESSES: usize = 2;
 
 /// Text for `body`.
 pub(crate) fn write(events: &[Event<'_>]) -> String {
@@ -39,6 +43,10 @@ struct Writer {
     lists: Vec<Option<u64>>,
     in_code_block: bool,
     skipping: bool,
+    /// Open quotations.
+    quotes: usize,
+    /// Addresses that are spelt out so far.
+    addresses: usize,
 }
 
 impl Writer {
@@ -70,6 +78,10 @@ impl Writer {
                 self.lists.push(*first);
             }
             Tag::Item => self.start_item(),
+            Tag::BlockQuote(_) => {
+                self.end_line();
+                self.quotes += 1;
+            }
             Tag::CodeBlock(_) => {
                 self.end_line();
                 self.in_code_block = true;
@@ -106,6 +118,10 @@ impl Writer {
                 self.lists.pop();
             }
             TagEnd::CodeBlock => self.in_code_block = false,
+            TagEnd::BlockQuote(_) => {
+                self.end_line();
+                self.quotes = self.quotes.saturating_sub(1);
+            }
             TagEnd::TableCell => self.text(" | "),
             TagEnd::TableHead | TagEnd::TableRow => {
                 if let Some(Piece::Text(last)) = self.line.last_mut() {
@@ -183,15 +199,63 @@ impl Writer {
     fn end_line(&mut self) {
         let line = std::mem::take(&mut self.line);
         let text = if line.iter().any(is_web_link) && line.iter().all(is_link_or_separator) {
-            links_one_by_one(&line)
+            self.links_one_by_one(&line)
         } else {
-            joined(without_trailing_links(line))
+            joined(self.without_trailing_links(line))
         };
         let text = text.trim_end();
         if !text.is_empty() {
+            // Whatever stands in a quotation cannot be taken for a line of the relay's.
+            if self.quotes > 0 {
+                self.out.push_str("> ");
+            }
             self.out.push_str(text);
             self.out.push('\n');
         }
+    }
+
+    fn links_one_by_one(&mut self, line: &[Piece]) -> String {
+        let mut lines = Vec::new();
+        for piece in line {
+            match piece {
+                Piece::Link { label, url } if label == url => lines.push(url.clone()),
+                Piece::Link { label, url } if self.spells_out(url) => lines.push(format!("{label}: {url}")),
+                _ => {}
+            }
+        }
+        lines.join("\n")
+    }
+
+    /// Whether an address is spelt out; if so it counts.
+    fn spells_out(&mut self, url: &str) -> bool {
+        let does = url.len() <= LONGEST_ADDRESS && self.addresses < MOST_ADDRESSES;
+        self.addresses += usize::from(does);
+        does
+    }
+
+    fn without_trailing_links(&mut self, mut line: Vec<Piece>) -> Vec<Piece> {
+        while let [.., Piece::Text(text), link] = line.as_mut_slice()
+            && is_web_link(link)
+        {
+            let kept = text.trim_end();
+            if !kept.ends_with(['·', '|', '—']) {
+                break;
+            }
+            let kept = kept.trim_end_matches(is_separator).len();
+            text.truncate(kept);
+            line.pop();
+            if kept == 0 {
+                line.pop();
+            }
+        }
+        // "the rest is here: open in Grafana" is of use only with the address.
+        if let [.., Piece::Text(text), Piece::Link { label, url }] = line.as_mut_slice()
+            && text.trim_end().ends_with(':')
+            && self.spells_out(url)
+        {
+            label.clone_from(url);
+        }
+        line
     }
 }
 
@@ -209,43 +273,6 @@ fn is_link_or_separator(piece: &Piece) -> bool {
         Piece::Link { .. } => is_web_link(piece),
         Piece::Text(text) => text.chars().all(is_separator),
     }
-}
-
-fn links_one_by_one(line: &[Piece]) -> String {
-    let lines = line.iter().filter_map(|piece| match piece {
-        Piece::Link { label, url } if url.len() <= LONGEST_ADDRESS => Some(if label == url {
-            url.clone()
-        } else {
-            format!("{label}: {url}")
-        }),
-        _ => None,
-    });
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-fn without_trailing_links(mut line: Vec<Piece>) -> Vec<Piece> {
-    while let [.., Piece::Text(text), link] = line.as_mut_slice()
-        && is_web_link(link)
-    {
-        let kept = text.trim_end();
-        if !kept.ends_with(['·', '|', '—']) {
-            break;
-        }
-        let kept = kept.trim_end_matches(is_separator).len();
-        text.truncate(kept);
-        line.pop();
-        if kept == 0 {
-            line.pop();
-        }
-    }
-    // "the rest is here: open in Grafana" is of use only with the address.
-    if let [.., Piece::Text(text), Piece::Link { label, url }] = line.as_mut_slice()
-        && text.trim_end().ends_with(':')
-        && url.len() <= LONGEST_ADDRESS
-    {
-        label.clone_from(url);
-    }
-    line
 }
 
 fn joined(line: Vec<Piece>) -> String {

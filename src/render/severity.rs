@@ -38,9 +38,9 @@ impl Level {
 
     pub(crate) fn color(self) -> &'static str {
         match self {
-            Self::Critical | Self::High | Self::Unknown => "#e5484d",
-            Self::Warning => "#d97706",
-            Self::Info => "#3b82f6",
+            Self::Critical | Self::High | Self::Unknown => "#db383e",
+            Self::Warning => "#b66006",
+            Self::Info => "#2e73e1",
         }
     }
 }

@@ -15,6 +15,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr, Value};
 
+use crate::alert::is_private;
+
 /// A record with fixed names; looking up any other name is an error.
 #[derive(Debug)]
 pub(crate) struct Fields(Vec<(&'static str, Value)>);
@@ -119,7 +121,8 @@ impl Hash for Name {
     }
 }
 
-/// Labels, annotations or values, by name; what is missing is the empty text.
+/// Labels, annotations or values, by name; what is missing is the empty text. What is for the sender's own use is there for
+/// whoever asks for it by name, and in no list.
 #[derive(Debug)]
 pub(crate) struct Lookup(Vec<(Name, Value)>);
 
@@ -137,19 +140,19 @@ impl Lookup {
         Value::from_object(Self(entries))
     }
 
+    /// What it takes to look at all of it.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
     pub(crate) fn pairs(&self) -> impl Iterator<Item = &(Name, Value)> {
-        self.0.iter()
+        self.0.iter().filter(|(name, _)| !is_private(name.as_ref()))
     }
 
     /// As an ordinary map, for built-in filters that insist on one.
     pub(crate) fn as_map(&self) -> Value {
         Value::from_pairs(
-            self.0
-                .iter()
+            self.pairs()
                 .map(|(name, value)| (Value::from(name.clone()), value.clone())),
         )
     }
@@ -168,12 +171,12 @@ impl Object for Lookup {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        let names: Vec<Value> = self.0.iter().map(|(name, _)| name.clone().into()).collect();
+        let names: Vec<Value> = self.pairs().map(|(name, _)| name.clone().into()).collect();
         Enumerator::Iter(Box::new(names.into_iter()))
     }
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, (name, value)) in self.0.iter().enumerate() {
+        for (number, (name, value)) in self.pairs().enumerate() {
             write!(f, "{}{name}={value}", if number == 0 { "" } else { ", " })?;
         }
         Ok(())

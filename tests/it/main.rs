@@ -91,6 +91,8 @@ mod stack;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod texts;
+#[cfg(test)]
 mod workshop;
 #[cfg(test)]
 mod workshop_page;

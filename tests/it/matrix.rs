@@ -29,7 +29,7 @@ async fn message_arrives_with_both_bodies_and_mentions() {
         json!({
             "msgtype": "m.text", "body": "hello",
             "format": "org.matrix.custom.html", "formatted_body": "<b>hello</b>",
-            "m.mentions": {},
+            "m.mentions": {}, "com.beeper.linkpreviews": [],
         })
     );
 }

@@ -46,13 +46,7 @@ impl Context<'_> {
     }
 
     fn alert_computed(&self, facts: &AlertFacts<'_>, fields: &mut Fields) {
-        let annotation = |names: &[&str]| {
-            let texts = names.iter().filter_map(|name| facts.alert.annotations.get(*name));
-            texts
-                .map(|text| text.trim())
-                .find(|text| !text.is_empty())
-                .unwrap_or_default()
-        };
+        let text = facts.text();
         let own_links = links::of_alert(self.facts.notification, facts);
         let own_links: Vec<_> = own_links
             .into_iter()
@@ -65,13 +59,12 @@ impl Context<'_> {
             ("emoji", facts.kind.emoji(facts.level).into()),
             ("color", facts.kind.color(facts.level).into()),
             ("severity", facts.severity.clone().into()),
-            ("summary", self.long(annotation(&["summary", "title"]))),
-            ("description", self.long(annotation(&["description", "message"]))),
-            ("error", self.long(annotation(&["Error"]))),
-            (
-                "runbookURL",
-                self.address(annotation(&["runbook_url", "runbook", "runbookURL"])),
-            ),
+            ("summary", self.long(facts.summary())),
+            ("description", self.long(facts.description())),
+            ("text", self.line(text.line)),
+            ("details", self.long(&text.details)),
+            ("error", self.line(&facts.error())),
+            ("runbookURL", self.address(facts.annotation(&links::RUNBOOK))),
             ("reason", self.line(facts.reason())),
             ("note", self.line(&self.note(facts))),
             ("since", self.moment(facts.alert.starts_at)),
@@ -88,11 +81,7 @@ impl Context<'_> {
 impl Context<'_> {
     fn note(&self, facts: &AlertFacts<'_>) -> Cow<'static, str> {
         match facts.alert.departed {
-            Some(Departure::Unlisted) => format!(
-                "{} does not list it any more and did not say that it recovered",
-                self.sender()
-            )
-            .into(),
+            Some(Departure::Unlisted) => format!("{} does not list it any more", self.sender()).into(),
             Some(Departure::Elsewhere) => "it goes to another room now, or by another rule".into(),
             None => match (note_of_sender(facts), facts.alert.annotations.get(LINKS_LEFT_OUT)) {
                 (note, None) => note,

@@ -12,6 +12,8 @@ use super::{invalid, is_empty};
 use crate::render::cost::{self, text};
 use crate::render::html::is_color;
 use crate::render::kind::Kind;
+use crate::render::markdown::is_allowed;
+use crate::render::readings::ALONE;
 use crate::render::severity::level;
 use crate::render::shield::shield;
 use crate::render::values::{Lookup, Name};
@@ -70,18 +72,15 @@ fn code(text: &str) -> Value {
     })
 }
 
-/// `url | link("Rule")`: nothing if there is no address.
+/// `url | link("Rule")`: nothing if there is no address, or none that a client opens, because a word that cannot be pressed
+/// helps nobody. Without a word of its own it is still a text.
 fn link(state: &mut State<'_, '_>, url: &Value, label: Option<Value>) -> Result<Value, Error> {
     let url = text(url)?;
-    if url.is_empty() {
+    let label = label.filter(|label| !is_empty(label));
+    if url.is_empty() || (label.is_some() && !is_allowed(&url)) {
         return Ok(Value::from(""));
     }
-    let label = printed(
-        state,
-        label
-            .filter(|label| !is_empty(label))
-            .unwrap_or_else(|| Value::from(url.as_ref())),
-    )?;
+    let label = printed(state, label.unwrap_or_else(|| Value::from(url.as_ref())))?;
     Ok(Value::from_safe_string(format!("[{label}]({})", shield(&url))))
 }
 
@@ -95,7 +94,7 @@ fn links(state: &mut State<'_, '_>, list: Value, separator: Option<Value>) -> Re
     Ok(row.into_value())
 }
 
-/// Names and values as `name` in plain and `value` in code, in a row: for `shared`, `alert.differing`, `alert.labels`.
+/// Names and values as `name=value`, the value in code, in a row: for `shared`, `alert.differing`, `alert.labels`.
 fn labels(state: &mut State<'_, '_>, list: &Value, separator: Option<Value>, kwargs: Kwargs) -> Result<Value, Error> {
     let names = kwargs.get::<Option<bool>>("names")?.unwrap_or(true);
     kwargs.assert_all_used()?;
@@ -107,7 +106,7 @@ fn labels(state: &mut State<'_, '_>, list: &Value, separator: Option<Value>, kwa
         }
         let part = match name {
             "…" => shield(&format!("… {value}")),
-            _ if names => format!("{} `{}`", shield(name), shield(&value)),
+            _ if names => format!("{}=`{}`", shield(name), shield(&value)),
             _ => format!("`{}`", shield(&value)),
         };
         row.add(state, &part)?;
@@ -115,14 +114,15 @@ fn labels(state: &mut State<'_, '_>, list: &Value, separator: Option<Value>, kwa
     Ok(row.into_value())
 }
 
-/// Values as "A = 96.44, B = 3".
+/// Values as "A = 96.44, B = 3"; one that is alone as "value 96.44".
 fn readings(state: &mut State<'_, '_>, list: &Value) -> Result<String, Error> {
     let mut row = Row::new(state, Some(Value::from_safe_string(", ".to_owned())))?;
     for (name, value) in pairs(state, list)? {
         let number = f64::try_from(value)
             .map(|number| rounded(number, 2))
             .unwrap_or_default();
-        row.add(state, &format!("{name} = {number}"))?;
+        let sign = if name.as_ref() == ALONE { "" } else { "= " };
+        row.add(state, &format!("{name} {sign}{number}"))?;
     }
     Ok(row.out)
 }
@@ -208,7 +208,7 @@ fn pairs(state: &State<'_, '_>, list: &Value) -> Result<Vec<(Name, Value)>, Erro
     Ok(pairs)
 }
 
-/// `"FIRING" | colored("#e5484d")`; clients that do not show colours show the text.
+/// `"FIRING" | colored("#db383e")`; clients that do not show colours show the text.
 fn colored(state: &mut State<'_, '_>, value: Value, color: &str) -> Result<Value, Error> {
     if !is_color(color) {
         // Without what it is: that may be an alert's, and errors are logged and shown in `ready`.

@@ -50,6 +50,7 @@ fn duration_text(seconds: f64) -> String {
 /// A point in time as "09:14 UTC", with the date in front if that is not today; or in a format of one's own.
 fn time(value: &Value, format: Option<&str>, kwargs: Kwargs) -> Result<String, Error> {
     let zone: Option<&str> = kwargs.get("tz")?;
+    let names_zone = kwargs.get::<Option<bool>>("zone")?.unwrap_or(true);
     kwargs.assert_all_used()?;
     if is_empty(value) {
         return Ok(String::new());
@@ -71,7 +72,12 @@ fn time(value: &Value, format: Option<&str>, kwargs: Kwargs) -> Result<String, E
     if format.is_some_and(|format| format.len() > LONGEST_FORMAT) {
         return Err(invalid(format!("a time format of more than {LONGEST_FORMAT} bytes")));
     }
-    let format = format.unwrap_or(if today { "%H:%M %Z" } else { "%Y-%m-%d %H:%M %Z" });
+    let format = format.unwrap_or(match (today, names_zone) {
+        (true, true) => "%H:%M %Z",
+        (true, false) => "%H:%M",
+        (false, true) => "%Y-%m-%d %H:%M %Z",
+        (false, false) => "%Y-%m-%d %H:%M",
+    });
     jiff::fmt::strtime::format(format, &here).map_err(|error| invalid(format!("time format: {error}")))
 }
 

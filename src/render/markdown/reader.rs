@@ -180,7 +180,7 @@ impl<'a> Reader<'a> {
         };
         if !is_allowed(&url) {
             self.note(format!(
-                "link to `{url}` left out: Matrix allows https, http, ftp, mailto and magnet"
+                "link to `{url}` left out: no client opens it (expected https, http or ftp with a host, mailto or magnet)"
             ));
             return None;
         }

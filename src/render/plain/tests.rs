@@ -24,6 +24,13 @@ fn links_read_well_without_a_mouse() {
         "see the runbook first"
     );
     assert_eq!(
+        plain(&format!(
+            "[A]({rule}/a) · [B]({rule}/b) · [C]({rule}/c)\n\n[D]({rule}/d)\n\n{rule}/e"
+        )),
+        format!("A: {rule}/a\nB: {rule}/b\n{rule}/e"),
+        "the text that somebody wrote stays"
+    );
+    assert_eq!(
         plain("ping · [@a:e.org](https://matrix.to/#/@a:e.org)"),
         "ping · @a:e.org"
     );
@@ -33,7 +40,7 @@ fn links_read_well_without_a_mouse() {
 fn blocks_become_lines() {
     assert_eq!(
         plain("# A\n**b** `c`\n\n> d\n\n1. e\n2. f\n   - g"),
-        "A\nb c\nd\n1. e\n2. f\n  • g"
+        "A\nb c\n> d\n1. e\n2. f\n  • g"
     );
     assert_eq!(plain("| a | b |\n|---|---|\n| c | d |"), "a | b\nc | d");
     assert_eq!(plain("```\nx  y\n z\n```\na<br>b <b>c</b>"), "x  y\n z\na\nb c");

@@ -119,7 +119,7 @@ async fn that_a_head_was_deleted_is_known_only_once_something_refers_to_it() {
 
 const B_JOINED: [&str; 2] = [
     "🔥 2 firing · A, B · critical (edited)",
-    "| loud 🔥 FIRING · critical · B · needs you · A = 96.5",
+    "| loud 🔥 FIRING · B · critical · needs you · value 96.5",
 ];
 
 #[tokio::test]
@@ -163,7 +163,7 @@ async fn whichever_of_edit_and_line_was_given_up_is_let_go_alone() {
                 "{kind:?} {lines:?}"
             );
             assert!(
-                lines[2].starts_with("| loud 🔥 FIRING · critical · C"),
+                lines[2].starts_with("| loud 🔥 FIRING · C · critical"),
                 "{kind:?} {lines:?}"
             );
             assert!(lines[3].starts_with("| ✅ RESOLVED · C"), "{kind:?} {lines:?}");
@@ -203,8 +203,8 @@ async fn what_an_operator_lets_go_is_told_once_beside_the_repeats() {
 #[tokio::test]
 async fn what_was_given_up_is_told_in_every_mode_also_once_the_group_goes_on() {
     for (mode, expected) in [
-        (Mode::Thread, ["| loud 🔥 FIRING · critical · B", "| ✅ RESOLVED · B"]),
-        (Mode::Reply, ["loud > 🔥 FIRING · critical · B", "> ✅ RESOLVED · B"]),
+        (Mode::Thread, ["| loud 🔥 FIRING · B · critical", "| ✅ RESOLVED · B"]),
+        (Mode::Reply, ["loud > 🔥 FIRING · B · critical", "> ✅ RESOLVED · B"]),
     ] {
         let mut live = Live::new().await;
         live.night.policy.mode = mode;
@@ -240,7 +240,7 @@ async fn what_was_given_up_is_told_in_every_mode_also_once_the_group_goes_on() {
     live.post(20, &["A 19"]).await;
     live.sees(&[
         "✅ RESOLVED · A · after 9 min · was critical (edited)",
-        "| ✅ RESOLVED · A · after 9 min · was: needs you · A = 96.5",
+        "| ✅ RESOLVED · A · after 9 min · was: needs you (value 96.5)",
         "loud 🔥 FIRING · A · critical",
     ])
     .await;

@@ -38,7 +38,7 @@ fn filters_do_what_the_reference_says() {
         ("{{ alerts[0].values.A | number(\" s\", decimals=1) }}", "2.4 s"),
         (
             "{{ alerts[0].labels | without(\"alertname\", groupLabels, \"severity\") | labels }}",
-            "cluster eu-west · service checkout",
+            "cluster=eu-west · service=checkout",
         ),
         ("{{ [1, 2] | joined(\"\\n\") }}", "1\n2"),
         ("{{ [1, 2] | joined(\"<br>\" | safe) }}", "1\n2"),
