@@ -189,7 +189,7 @@ pub struct DoorFlags {
     )]
     pub max_requests: Option<String>,
 
-    /// Connections that are open at once; more have to wait [default: 512].
+    /// Connections that are open at once; for more, the oldest end that have shown no credential [default: 512].
     #[arg(
         long,
         global = true,

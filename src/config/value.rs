@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{Span, SpanRelativeTo};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -90,7 +90,8 @@ impl Values {
     /// The zone in which messages tell the time.
     pub(super) fn time_zone(&mut self, value: Option<&str>) -> TimeZone {
         let Some(name) = set(value) else { return TimeZone::UTC };
-        TimeZone::get(name).unwrap_or_else(|error| {
+        // Those of the program: the processes that run templates read no files, and times have to be the same everywhere.
+        TimeZoneDatabase::bundled().get(name).unwrap_or_else(|error| {
             self.problems.push(format!(
                 "--timezone (RELAY_TIMEZONE) is no name of the IANA time zone database, such as Europe/Berlin: {error}"
             ));

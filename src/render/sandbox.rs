@@ -12,6 +12,7 @@
 mod inside;
 mod job;
 mod process;
+mod restrict;
 mod worker;
 
 use std::collections::HashMap;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::job::{self, Answer, Job};
-use super::{ALLOCATOR, DEADLINE, MEMORY, STACK};
+use super::{ALLOCATOR, DEADLINE, MEMORY, STACK, restrict};
 use crate::render::engine::Engine;
 
 /// The exit code of a process whose job took too long.
@@ -33,7 +33,7 @@ pub(super) fn is_too_much(signal: i32) -> bool {
 
 /// Serves until the input ends.
 pub fn serve() -> ExitCode {
-    match bound().map(|()| work()) {
+    match bound().and_then(|()| restrict::this_thread()).map(|()| work()) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(_)) => ExitCode::FAILURE,
         Err(_) => ExitCode::from(UNBOUNDED),
@@ -59,6 +59,7 @@ fn bound() -> io::Result<()> {
 
 fn work() -> io::Result<()> {
     let bench = Bench::start()?;
+    restrict::whole_process()?;
     let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
     while let Some(job) = job::read(&mut input)? {
         let answer = match bench.do_within(job, DEADLINE) {

@@ -104,6 +104,25 @@ fn nothing_is_left_of_a_process_nor_does_it_know_anything() {
     assert_eq!(children("of-nothing"), Vec::<u32>::new());
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_can_open_start_and_gain_nothing() {
+    let source = r#"{{ alerts[0].startsAt | time("%H:%M %Z", tz="Europe/Berlin") }}"#;
+    let (_dir, renderer) = named("of-limits", &[("t.md.j2", source)]);
+    let seen = render(&renderer, "t", &body_of("firing"));
+    assert_eq!(seen.problem, None, "zones of time are there all the same");
+    assert!(seen.messages[0].body.ends_with("CET"), "{}", seen.messages[0].body);
+    let child = children("of-limits")[0];
+    let limits = fs::read_to_string(format!("/proc/{child}/limits")).unwrap();
+    for name in ["Max open files", "Max processes", "Max file size", "Max core file size"] {
+        let line = limits.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        let values: Vec<_> = line.split_whitespace().take(2).collect();
+        assert_eq!(values, ["0", "0"], "{name}: {line}");
+    }
+    let status = fs::read_to_string(format!("/proc/{child}/status")).unwrap();
+    assert!(status.contains("NoNewPrivs:\t1\n"), "{status}");
+}
+
 #[test]
 fn without_processes_what_is_built_in_renders_and_says_why() {
     let (dir, _) = folder(&[("alert.md.j2", "Mine: {{ name }}")]);
