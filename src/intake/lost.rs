@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn a_refusal_is_news_for_a_quarter_of_an_hour() {
         let lost = Lost::default();
-        let at = |seconds| Timestamp::from_second(1_795_000_000 + seconds).unwrap();
+        let at = |seconds: i64| Timestamp::from_second(1_795_000_000 + seconds).unwrap();
         assert_eq!(lost.news(at(0)), None);
         lost.note(None, "missing", at(0));
         lost.note(Some([10, 0, 0, 7].into()), "wrong", at(600));
