@@ -17,6 +17,7 @@ mod turns;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -28,6 +29,7 @@ use self::turns::Turns;
 use crate::alert::Notification;
 use crate::message::{RouteName, TemplateName};
 use crate::outbox::{Enqueued, Outbox, OutboxError, Receipt};
+pub use crate::render::Deadline;
 use crate::render::{Renderer, TemplateProblem};
 use crate::route::Router;
 
@@ -36,6 +38,10 @@ const INLINE_ALERTS: usize = 50;
 
 /// How often a notification is compared anew because another relay accepted one of its group meanwhile.
 const TRIES: usize = 8;
+
+/// How long an acceptance may wait for templates, from when its body has come to all that is rendered for all of its rooms.
+/// What is not rendered by then is so by what is built in: senders give up after ten seconds or more.
+pub const TIME_FOR_TEMPLATES: Duration = Duration::from_secs(7);
 
 /// Everything that acceptance needs.
 pub struct Pipeline {
@@ -63,6 +69,8 @@ pub struct Wishes {
     pub signed: Option<String>,
     /// Bytes of its body, as far as they are known: how much work it may be.
     pub body_bytes: usize,
+    /// Until when templates may be run for it; without one, each as long as it may take.
+    pub deadline: Deadline,
 }
 
 /// Why a notification was not accepted.
@@ -104,7 +112,11 @@ impl Pipeline {
         notification: Notification,
         now: Timestamp,
     ) -> Result<Accepted, AcceptError> {
-        self.accept_with(route, notification, Wishes::default(), now).await
+        let wishes = Wishes {
+            deadline: Deadline::after(TIME_FOR_TEMPLATES),
+            ..Wishes::default()
+        };
+        self.accept_with(route, notification, wishes, now).await
     }
 
     /// The same, as the caller asked for it.
@@ -116,9 +128,14 @@ impl Pipeline {
         now: Timestamp,
     ) -> Result<Accepted, AcceptError> {
         let keys = repeat::Keys::of(route, &notification, &wishes);
-        let template = wishes.template;
+        let Wishes {
+            template,
+            body_bytes,
+            deadline,
+            ..
+        } = wishes;
         let (group_key, alerts) = (notification.group_key.clone(), notification.alerts.len());
-        let is_large = alerts > INLINE_ALERTS || wishes.body_bytes > INLINE_BYTES;
+        let is_large = alerts > INLINE_ALERTS || body_bytes > INLINE_BYTES;
 
         let (router, of_route, notification) = (self.router.clone(), route.clone(), Arc::new(notification));
         let find = move || Targets::of(&router, &of_route, &notification, template.as_ref());
@@ -127,7 +144,7 @@ impl Pipeline {
             // It may have gone from the routes file since the caller was let in: that must not look accepted.
             return Err(AcceptError::UnknownRoute(route.clone()));
         }
-        let enqueued = self.enqueue(targets, keys, is_large, now).await?;
+        let enqueued = self.enqueue(targets, keys, is_large, &deadline, now).await?;
 
         let recognised = matches!(enqueued, Enqueued::Recognised(_));
         let receipts = enqueued.receipts().to_vec();
@@ -150,6 +167,7 @@ impl Pipeline {
         targets: Targets,
         keys: repeat::Keys,
         is_large: bool,
+        deadline: &Deadline,
         now: Timestamp,
     ) -> Result<Enqueued, OutboxError> {
         let groups = targets.groups();
@@ -170,7 +188,7 @@ impl Pipeline {
                     known = Some(self.outbox.groups(&groups).await?);
                 }
             }
-            let (tools, targets, keys) = (self.tools.clone(), Arc::clone(&targets), keys.clone());
+            let (tools, targets, keys) = (self.tools.within(deadline), Arc::clone(&targets), keys.clone());
             let compose = move || tools.compose(&targets, known, keys, now);
             match self.outbox.enqueue(aside(takes_long, compose).await).await? {
                 Enqueued::Outdated => tracing::debug!("another relay accepted a notification of the group meanwhile"),

@@ -13,6 +13,7 @@ mod budget;
 mod compose;
 mod context;
 mod cost;
+mod deadline;
 mod engine;
 mod facts;
 mod filters;
@@ -29,11 +30,13 @@ mod problem;
 mod readable;
 mod readings;
 pub mod reference;
+mod remarks;
 mod sandbox;
 mod severity;
 mod shield;
 mod trial;
 mod values;
+mod visible;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -45,8 +48,10 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 
 pub use budget::{BudgetSteps, CONTENT_LIMIT, content_size};
+pub use deadline::{Deadline, Guard};
 pub use library::{GUIDE, embedded};
 pub use preview::{Desk, Diagnostic, Draft, Gravity, Preview};
 pub use problem::TemplateProblem;
@@ -57,6 +62,7 @@ pub use sandbox::{COMMAND as SANDBOX_COMMAND, Isolation, serve as serve_sandbox}
 use crate::alert::Notification;
 use crate::group::Change;
 use crate::message::{RenderedMessage, TemplateName};
+use engine::Failure;
 use facts::Facts;
 use library::Library;
 use sandbox::Sandboxes;
@@ -82,7 +88,7 @@ impl Settings {
 }
 
 /// A notification as it will be seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rendered {
     /// What to send, in order; one message, unless the budget made it several. Never empty.
     pub messages: Vec<RenderedMessage>,
@@ -110,7 +116,10 @@ pub enum ReloadOutcome {
 
 /// Renders notifications; cheap to clone, and all clones see the same templates.
 #[derive(Clone)]
-pub struct Renderer(Arc<Inner>);
+pub struct Renderer {
+    inner: Arc<Inner>,
+    deadline: Deadline,
+}
 
 struct Inner {
     settings: Settings,
@@ -153,21 +162,33 @@ impl Renderer {
         let sandboxes = Sandboxes::new(&settings.isolation);
         let library = Library::load(&watch.folder.read_now(), &fallback, &sandboxes);
         watch.loaded(&library, SystemTime::now());
-        Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             settings: settings.clone(),
             library: ArcSwap::from_pointee(library),
             fallback,
             sandboxes,
             watch: Mutex::new(watch),
             version: AtomicU64::new(0),
-        }))
+        });
+        let deadline = Deadline::none();
+        Self { inner, deadline }
+    }
+
+    /// The same for somebody who waits no longer than until this deadline: what is not rendered by then is so by what is built
+    /// in.
+    #[must_use]
+    pub fn within(&self, deadline: &Deadline) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            deadline: deadline.clone(),
+        }
     }
 
     /// What a notification looks like. It always looks like something: see [`Rendered::problem`].
     pub fn render(&self, template: &TemplateName, notification: &Notification, now: Timestamp) -> Rendered {
         last_resort::unless_it_panics(template, notification, || {
             let facts = Facts::new(notification, now);
-            self.render_with(&self.0.library.load(), template, &facts)
+            self.render_with(&self.inner.library.load(), template, &facts)
         })
     }
 
@@ -177,15 +198,19 @@ impl Renderer {
         let template = TemplateName::update();
         last_resort::unless_it_panics(&template, notification, || {
             let facts = Facts::of_change(notification, change, now);
-            self.render_with(&self.0.library.load(), &template, &facts)
+            self.render_with(&self.inner.library.load(), &template, &facts)
         })
     }
 
     fn render_with(&self, library: &Library, template: &TemplateName, facts: &Facts<'_>) -> Rendered {
-        let zone = &self.0.settings.time_zone;
+        let zone = &self.inner.settings.time_zone;
         let stood_in_for = library.stood_in_for(&template.file_name());
         let footer = stood_in_for.map(compose::stand_in_line);
-        match compose::compose(&library.engine, &template.file_name(), facts, zone, footer.as_deref()) {
+        let file = template.file_name();
+        let composed = library
+            .engine
+            .compose(&file, facts, zone, footer.as_deref(), &self.deadline);
+        match composed.map_err(Failure::into_problem) {
             Ok(rendered) => Rendered {
                 problem: stood_in_for.cloned(),
                 ..rendered
@@ -199,7 +224,7 @@ impl Renderer {
                     None if library.engine.has(&template.file_name()) => problem,
                     None => missing(),
                 };
-                compose::fall_back(&self.0.fallback.engine, template, facts, zone, problem)
+                compose::fall_back(&self.inner.fallback.engine, template, facts, zone, problem)
             }
         }
     }
@@ -207,8 +232,8 @@ impl Renderer {
     /// Looks at the folder once, at `now`, and takes in what has changed and come to rest; to be called a few times a
     /// second.
     pub fn reload(&self, now: SystemTime) -> ReloadOutcome {
-        self.0.sandboxes.tidy();
-        let mut watch = self.0.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        self.inner.sandboxes.tidy();
+        let mut watch = self.inner.watch.lock().unwrap_or_else(PoisonError::into_inner);
         let files = match watch.folder.look(now) {
             folder::Look::Unchanged if watch.again.is_some_and(|again| again <= now) => watch.folder.read_now(),
             folder::Look::Unchanged => return ReloadOutcome::Unchanged,
@@ -224,7 +249,7 @@ impl Renderer {
 
     /// Reads the whole folder now, whether or not it seems to have changed, and says what is broken in it.
     pub fn reread(&self, now: SystemTime) -> Vec<TemplateProblem> {
-        let mut watch = self.0.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watch = self.inner.watch.lock().unwrap_or_else(PoisonError::into_inner);
         let files = watch.folder.read_now();
         watch.again = None;
         self.take(&mut watch, &files, now, true);
@@ -233,46 +258,51 @@ impl Renderer {
 
     /// Takes in what was read; where that `may_be_known`, only if it is something new.
     fn take(&self, watch: &mut Watched, files: &folder::Files, now: SystemTime, may_be_known: bool) -> ReloadOutcome {
-        let before = self.0.library.load();
-        let library = Library::load(files, &before, &self.0.sandboxes);
+        let before = self.inner.library.load();
+        let library = Library::load(files, &before, &self.inner.sandboxes);
         watch.loaded(&library, now);
         let problems = library.problems.clone();
         if may_be_known && library.on_disk == before.on_disk && problems == before.problems {
             return ReloadOutcome::Unchanged;
         }
-        self.0.library.store(Arc::new(library));
-        self.0.version.fetch_add(1, Ordering::Relaxed);
+        self.inner.library.store(Arc::new(library));
+        self.inner.version.fetch_add(1, Ordering::Relaxed);
         ReloadOutcome::Reloaded { problems }
     }
 
     /// How often the templates have changed since the start.
     pub fn version(&self) -> u64 {
-        self.0.version.load(Ordering::Relaxed)
+        self.inner.version.load(Ordering::Relaxed)
     }
 
     /// What is wrong with what this template is made of, and therefore not in use.
     pub fn problems_of(&self, template: &TemplateName) -> Vec<TemplateProblem> {
-        self.0.library.load().problems_of(&template.file_name())
+        self.inner.library.load().problems_of(&template.file_name())
     }
 
     /// What is broken now, and therefore not in use.
     pub fn problems(&self) -> Vec<TemplateProblem> {
-        self.0.library.load().problems.clone()
+        self.inner.library.load().problems.clone()
     }
 
     /// The templates that can be chosen.
     pub fn names(&self) -> Vec<TemplateName> {
-        self.0.library.load().names()
+        self.inner.library.load().names()
     }
 
     /// Whether this template can be chosen.
     pub fn knows(&self, template: &TemplateName) -> bool {
-        self.0.library.load().engine.sources.contains_key(&template.file_name())
+        self.inner
+            .library
+            .load()
+            .engine
+            .sources
+            .contains_key(&template.file_name())
     }
 
     /// Whether this template, or a part that it uses, can ping everybody in a room.
     pub fn can_ping_room(&self, template: &TemplateName) -> bool {
-        self.0
+        self.inner
             .library
             .load()
             .engine
@@ -281,22 +311,22 @@ impl Renderer {
 
     /// The text of a template or partial that is in use, by its path inside the folder.
     pub fn source(&self, file: &str) -> Option<String> {
-        self.0.library.load().engine.sources.get(file).cloned()
+        self.inner.library.load().engine.sources.get(file).cloned()
     }
 
     /// The paths of all templates and partials in use.
     pub fn files(&self) -> Vec<String> {
-        self.0.library.load().engine.sources.keys().cloned().collect()
+        self.inner.library.load().engine.sources.keys().cloned().collect()
     }
 
     /// What the operator's folder holds, as it was last read and whether it works or not; empty where all is built in.
     pub fn on_disk(&self) -> BTreeMap<String, String> {
-        self.0.library.load().on_disk.clone()
+        self.inner.library.load().on_disk.clone()
     }
 
     /// Whether a template may be run that is not built in, which may take seconds.
     pub fn may_take_long(&self) -> bool {
-        !self.0.library.load().is_built_in()
+        !self.inner.library.load().is_built_in()
     }
 
     /// Some files replaced by drafts of them.

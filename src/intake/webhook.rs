@@ -28,7 +28,7 @@ use super::{parse, request};
 use crate::alert::Notification;
 use crate::message::{RouteName, TemplateName};
 use crate::outbox::Receipt;
-use crate::pipeline::{self, AcceptError, Pipeline, Wishes};
+use crate::pipeline::{self, AcceptError, Deadline, Pipeline, Wishes};
 
 #[derive(Tags)]
 enum Tag {
@@ -45,6 +45,8 @@ struct Body {
     signed: Option<Signed>,
     /// When it was let in: the time that its signature was compared with is the one that its repeat is recognised by.
     at: Timestamp,
+    /// Until when templates may be run for it, however long it waits for its turn.
+    deadline: Deadline,
     /// The same as it came, with its place among the bodies in flight.
     raw: Raw,
     pipeline: Arc<Pipeline>,
@@ -69,7 +71,7 @@ impl Body {
         }
         let limit = door.flight.settings.max_body_bytes;
         let mut raw = request::bytes(&door.flight, limit, request, body).await?;
-        let at = Timestamp::now();
+        let (at, deadline) = (Timestamp::now(), Deadline::after(pipeline::TIME_FOR_TEMPLATES));
         let signed = door.check_body(&entry, request.headers(), &raw.bytes, at)?;
         request::prove(&door.flight, request).await?;
         door.flight.admit(&mut raw.place).await?;
@@ -87,6 +89,7 @@ impl Body {
             notification,
             signed,
             at,
+            deadline,
             raw,
             pipeline: Arc::clone(pipeline),
             recorder: Arc::clone(recorder),
@@ -258,6 +261,7 @@ async fn store(route: RouteName, body: Body, template: Option<TemplateName>) -> 
         template,
         signed: body.signed.map(|signed| signed.as_str().to_owned()),
         body_bytes: raw.bytes.len(),
+        deadline: body.deadline,
     };
     let accepted = body.pipeline.accept_with(&route, body.notification, wishes, now).await;
     drop(raw.place);

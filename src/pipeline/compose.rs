@@ -17,7 +17,7 @@ use crate::alert::Notification;
 use crate::group::{self, Compared, News};
 use crate::message::TemplateName;
 use crate::outbox::{Acceptance, GroupChange, KnownGroup, NewDelivery};
-use crate::render::{Rendered, Renderer, TemplateProblem};
+use crate::render::{Deadline, Rendered, Renderer, TemplateProblem};
 use crate::route::Destination;
 
 /// What rendering needs.
@@ -31,6 +31,14 @@ impl Tools {
     pub(super) fn new(renderer: Renderer) -> Self {
         let problems = Arc::default();
         Self { renderer, problems }
+    }
+
+    /// The same for an acceptance that waits for templates until then.
+    pub(super) fn within(&self, deadline: &Deadline) -> Self {
+        Self {
+            renderer: self.renderer.within(deadline),
+            problems: Arc::clone(&self.problems),
+        }
     }
 
     /// What went wrong lately.

@@ -6,10 +6,10 @@
 //! Guarantees: every message fits, by the real size of its event; the work is bounded however many alerts there are.
 
 use pulldown_cmark::Event;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::context::Limits;
-use super::{html, plain};
+use super::{html, plain, shield};
 use crate::message::{Mentions, MsgType, PINGED, RenderedMessage};
 
 /// Matrix's limit for a whole event, in bytes of its JSON.
@@ -30,8 +30,11 @@ pub(super) const MOST_ALERTS: usize = 150;
 /// A template that writes more than these many messages has a mistake; the rest is counted and cut.
 const MOST_PARTS: usize = 5;
 
+/// Bytes of Markdown that so many messages could hold at the very most, each with the text once; more is not read.
+pub(super) const MOST_TEXT: usize = MOST_PARTS * CONTENT_LIMIT;
+
 /// Which rungs of the ladder were needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct BudgetSteps {
     /// Whether long labels and annotations were cut.
     pub labels_folded: bool,
@@ -128,14 +131,33 @@ impl std::io::Write for Size {
     }
 }
 
-/// Splits a document between its top-level blocks; `template` has everything but the text.
+/// Cuts Markdown to what messages can hold; returns how many bytes of the text that was meant are gone.
+pub(super) fn cut(markdown: &mut String) -> usize {
+    let length = shield::restored_length(markdown);
+    if length <= MOST_TEXT {
+        return 0;
+    }
+    let mut kept = 0;
+    let mut chars = markdown.char_indices();
+    let end = chars.find(|(_, c)| {
+        kept += shield::restored_bytes(*c);
+        kept > MOST_TEXT
+    });
+    markdown.truncate(end.map_or(markdown.len(), |(at, _)| at));
+    length - shield::restored_length(markdown)
+}
+
+/// Splits a document between its top-level blocks; `template` has everything but the text, of which `bytes_cut` are gone
+/// already.
 pub(super) fn split(
     events: &[Event<'_>],
     raw_html: bool,
     template: &RenderedMessage,
+    bytes_cut: usize,
 ) -> (Vec<RenderedMessage>, BudgetSteps) {
     let mut steps = BudgetSteps {
         labels_folded: true,
+        bytes_cut,
         ..BudgetSteps::default()
     };
     let mut texts: Vec<(String, String)> = Vec::new();
@@ -167,13 +189,15 @@ pub(super) fn split(
         // All of its size is something else, such as mentions; no message at all would be silence.
         texts.push((template.headline.clone(), String::new()));
     }
-    if texts.len() > MOST_PARTS {
-        steps.bytes_cut = texts[MOST_PARTS - 1..].iter().map(|(body, _)| body.len()).sum();
+    if texts.len() > MOST_PARTS - usize::from(bytes_cut > 0) {
+        let beyond = texts.split_off(MOST_PARTS - 1);
+        steps.bytes_cut += beyond.iter().map(|(body, _)| body.len()).sum::<usize>();
+    }
+    if steps.bytes_cut > 0 {
         let line = format!(
             "… {} more bytes of text were cut: a message holds only so much",
             steps.bytes_cut
         );
-        texts.truncate(MOST_PARTS - 1);
         texts.push((line.clone(), format!("<p>{line}</p>")));
     }
     steps.extra_messages = texts.len().saturating_sub(1);
@@ -298,7 +322,7 @@ mod tests {
         ] {
             let text = block.repeat((200_000 / block.len()).max(1));
             let document = crate::render::markdown::parse(&text);
-            let (messages, steps) = split(&document.events, false, &template);
+            let (messages, steps) = split(&document.events, false, &template, 0);
             assert_eq!(messages.len(), MOST_PARTS);
             assert!(steps.bytes_cut > 0);
             for message in &messages[..MOST_PARTS - 1] {
@@ -308,6 +332,39 @@ mod tests {
                     "{size} bytes of {block:.20}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn what_so_many_messages_could_hold_is_read_in_full() {
+        let shielded = shield::shield("-");
+        for (piece, bytes) in [("a", 1), ("é", 2), ("🔥", 4), (shielded.as_str(), 1)] {
+            let whole = piece.repeat(MOST_TEXT / bytes);
+            let mut text = whole.clone();
+            assert_eq!((cut(&mut text), &text), (0, &whole), "{piece}");
+            text.push_str(piece);
+            text.push_str("more");
+            assert_eq!((cut(&mut text), &text), (bytes + 4, &whole), "{piece}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_read_is_counted_also_where_the_rest_fits() {
+        let template = RenderedMessage {
+            body: String::new(),
+            formatted_body: String::new(),
+            msgtype: MsgType::Text,
+            mentions: Mentions::default(),
+            headline: "h".to_owned(),
+        };
+        for (times, parts) in [(1, 2), (40_000, MOST_PARTS)] {
+            let text = "word ".repeat(times);
+            let document = crate::render::markdown::parse(&text);
+            let (messages, steps) = split(&document.events, false, &template, 77);
+            assert_eq!(messages.len(), parts);
+            assert!(steps.bytes_cut >= 77);
+            let last = &messages[parts - 1].body;
+            assert!(last.contains(&format!("{} more bytes", steps.bytes_cut)), "{last}");
         }
     }
 
@@ -327,7 +384,7 @@ mod tests {
         let unpinged = template.mentions.cut();
         assert_eq!(unpinged + template.mentions.user_ids.len(), 2_000);
         assert!(content_size(&template) < CONTENT_LIMIT / 4 && template.mentions.user_ids.len() > 100);
-        let (messages, _) = split(&[], false, &template);
+        let (messages, _) = split(&[], false, &template, 0);
         assert_eq!(messages.len(), 1);
         assert_eq!(messages[0].body, template.headline);
     }

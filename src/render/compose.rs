@@ -1,10 +1,14 @@
 //! From one template and the facts to finished messages: the middle of the room, as one sentence.
+//!
+//! Guarantees: it reads no more of what a template wrote than messages can hold, and says so where that is not all; where
+//! nothing of it can be seen there is no message. It runs where the template does, because reading takes as long as it
+//! likes: see `sandbox`.
 
 use std::fmt::Write as _;
 
 use jiff::tz::TimeZone;
 
-use super::budget::{self, BudgetSteps, CONTENT_LIMIT, content_size};
+use super::budget::{self, BudgetSteps, CONTENT_LIMIT, MOST_TEXT, content_size};
 use super::context::{Context, Limits};
 use super::engine::{Engine, Failure, Written};
 use super::facts::Facts;
@@ -12,8 +16,8 @@ use super::kind::Kind;
 use super::markdown::{self, Document};
 use super::problem::{TemplateProblem, Trace};
 use super::readable::Markdown;
-use super::shield::shield;
-use super::{Rendered, html, plain};
+use super::shield::{self, shield};
+use super::{Rendered, html, plain, visible};
 use crate::message::{MsgType, RenderedMessage, TemplateName, too_many};
 
 /// Renders, and climbs down the ladder until the message fits. `footer` is Markdown that is put below.
@@ -23,7 +27,7 @@ pub(super) fn compose(
     facts: &Facts<'_>,
     zone: &TimeZone,
     footer: Option<&str>,
-) -> Result<Rendered, TemplateProblem> {
+) -> Result<Rendered, Failure> {
     let mut limits = Limits {
         alerts: facts.most().min(Limits::NONE.alerts),
         ..Limits::NONE
@@ -35,7 +39,7 @@ pub(super) fn compose(
                 limits = limits.least();
                 continue;
             }
-            Err(failure) => return Err(Trace::from(failure).problem),
+            Err(failure) => return Err(failure),
         };
         let unpinged = written.directives.mentions.cut();
         if unpinged > 0 {
@@ -45,34 +49,58 @@ pub(super) fn compose(
             written.markdown.push_str("\n\n");
             written.markdown.push_str(footer);
         }
+        let length = shield::restored_length(&written.markdown);
+        if length > MOST_TEXT
+            && let Some(tighter) = limits.tighter(length)
+        {
+            limits = tighter;
+            continue;
+        }
+        let bytes_cut = budget::cut(&mut written.markdown);
         let mut document = markdown::parse(&written.markdown);
         let message = message(facts, &written, &document);
         let size = content_size(&message);
-        let budget = BudgetSteps {
-            labels_folded: limits.fold_labels,
-            alerts_folded: written.hidden,
-            ..BudgetSteps::default()
-        };
-        let tighter = limits.tighter(size);
-        let (messages, budget) = match (size <= CONTENT_LIMIT, tighter) {
-            (true, _) => (vec![message], budget),
-            (false, Some(tighter)) => {
-                limits = tighter;
-                continue;
-            }
-            (false, None) => {
-                let (messages, split) = budget::split(&document.events, document.raw_html, &message);
-                let alerts_folded = budget.alerts_folded;
-                (messages, BudgetSteps { alerts_folded, ..split })
-            }
+        if size > CONTENT_LIMIT
+            && let Some(tighter) = limits.tighter(size)
+        {
+            limits = tighter;
+            continue;
+        }
+        // Nothing could stand in for what is built in.
+        if !engine.is_built_in(file) && !is_visible(&written, &message) {
+            let why = "shows nothing of this notification";
+            return Err(Failure::Blank(Trace::of(TemplateProblem::new(file, why))));
+        }
+        let (messages, budget) = if size <= CONTENT_LIMIT && bytes_cut == 0 {
+            let budget = BudgetSteps {
+                labels_folded: limits.fold_labels,
+                ..BudgetSteps::default()
+            };
+            (vec![message], budget)
+        } else {
+            budget::split(&document.events, document.raw_html, &message, bytes_cut)
         };
         let verbatim = Markdown::verbatim(&mut document);
         return Ok(Rendered {
             messages,
             markdown: Markdown::new(written.markdown, verbatim),
             problem: None,
-            budget,
+            budget: BudgetSteps {
+                alerts_folded: written.hidden,
+                ..budget
+            },
         });
+    }
+}
+
+/// Whether the template itself wrote something that can be seen.
+fn is_visible(written: &Written, message: &RenderedMessage) -> bool {
+    match written.markdown.get(..written.own) {
+        Some(own) if own.len() < written.markdown.len() => {
+            let document = markdown::parse(own);
+            visible::in_html(&html::write(&document.events, document.raw_html))
+        }
+        _ => visible::in_html(&message.formatted_body),
     }
 }
 
@@ -84,8 +112,12 @@ fn message(facts: &Facts<'_>, written: &Written, document: &Document<'_>) -> Ren
     };
     let body = plain::write(&document.events);
     RenderedMessage {
-        // A template may come out empty; an empty message would be refused, and would be silence.
-        body: if body.is_empty() { headline.clone() } else { body },
+        // A picture has no text; an empty message would be refused, and would be silence.
+        body: if visible::in_text(&body) {
+            body
+        } else {
+            headline.clone()
+        },
         formatted_body: html::write(&document.events, document.raw_html),
         msgtype: written
             .directives
@@ -119,8 +151,8 @@ pub(super) fn fall_back(
     } else {
         TemplateName::default().file_name()
     };
-    let mut rendered =
-        compose(embedded, &file, facts, zone, Some(&footer)).unwrap_or_else(|_| without_template(facts, &footer));
+    let composed = compose(embedded, &file, facts, zone, Some(&footer));
+    let mut rendered = composed.unwrap_or_else(|_| without_template(facts, &footer));
     rendered.problem = Some(problem);
     rendered
 }
@@ -129,6 +161,7 @@ pub(super) fn fall_back(
 fn without_template(facts: &Facts<'_>, footer: &str) -> Rendered {
     let written = Written {
         markdown: format!("{}\n\n{footer}", shield(&facts.headline())),
+        own: 0,
         directives: super::filters::Directives::default(),
         hidden: 0,
     };

@@ -2,7 +2,7 @@
 //!
 //! Guarantees: a template has no way to files, network or clock, and what it may compute, allocate and write is counted.
 //! Values are printed shielded (see `shield`); `|safe` is the one visible way around. What is built in is compiled and runs
-//! here; all else does so in a `sandbox`, which bounds what the engine does not count.
+//! here; all else does so in a `sandbox`, which bounds what the engine does not count, and which reads what was written too.
 
 mod environment;
 
@@ -11,18 +11,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use minijinja::{Environment, Value};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use self::environment::environment;
-use super::context::Context;
+use super::context::{Context, Limits};
 use super::cost::LONGEST_TEXT;
+use super::deadline::Deadline;
+use super::facts::Facts;
 use super::filters::{Directives, More};
 use super::library::{embedded, reached};
 use super::problem::{TemplateProblem, Trace, is_too_much};
-use super::reference;
-use super::sandbox::{Answer, Job, Key, Loaded, Refusal, Sandbox, Span, Told};
+use super::remarks::{self, Shown, Span};
+use super::sandbox::{Answer, Job, Key, Loaded, Refusal, Sandbox, Told};
+use super::{Rendered, compose, reference};
 
 /// Room for what a notification of a few alerts is written in.
 const USUAL_TEXT: usize = 4096;
@@ -66,21 +70,31 @@ pub(crate) enum Failure {
     Wrong(Trace),
     /// It was not run to its end, and is not to be run again soon.
     Refused(Trace),
+    /// It works, and nothing of what it wrote can be seen.
+    Blank(Trace),
+}
+
+impl Failure {
+    pub(crate) fn into_problem(self) -> TemplateProblem {
+        Trace::from(self).problem
+    }
 }
 
 impl From<Failure> for Trace {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::TooMuch(trace) | Failure::Wrong(trace) | Failure::Refused(trace) => trace,
+            Failure::TooMuch(trace) | Failure::Wrong(trace) | Failure::Refused(trace) | Failure::Blank(trace) => trace,
         }
     }
 }
 
 /// What a template made of a notification.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 pub(crate) struct Written {
     /// With shielded values.
     pub(crate) markdown: String,
+    /// How much of it is the template's: behind that stands what the relay adds.
+    pub(crate) own: usize,
     pub(crate) directives: Directives,
     /// Alerts that it counts instead of showing them.
     pub(crate) hidden: usize,
@@ -93,6 +107,7 @@ impl Engine {
         mut sources: Sources,
         known: &Sources,
         sandbox: &Arc<Sandbox>,
+        deadline: &Deadline,
     ) -> Result<(Self, Vec<TemplateProblem>), Refusal> {
         if built_in(&sources).len() == sources.len() {
             return Ok(Self::compile_here(sources));
@@ -104,9 +119,9 @@ impl Engine {
                 file: file.into(),
                 source: source.into(),
             };
-            match sandbox.ask(digest([source.as_str()]), None, &job) {
+            match sandbox.ask(digest([source.as_str()]), None, &job, deadline) {
                 Ok(_) => {}
-                Err(Refusal::Full) => return Err(Refusal::Full),
+                Err(refusal @ (Refusal::Full | Refusal::Late)) => return Err(refusal),
                 Err(refusal) => refused.push(refusal.problem(file)),
             }
         }
@@ -118,7 +133,7 @@ impl Engine {
             version,
             sources: Cow::Borrowed(&sources),
         };
-        let Answer::Loaded { free, mut problems } = sandbox.ask(version, None, &job)? else {
+        let Answer::Loaded { free, mut problems } = sandbox.ask(version, None, &job, deadline)? else {
             return Err(Refusal::Broke);
         };
         let built_in = built_in(&sources);
@@ -169,27 +184,72 @@ impl Engine {
         engine
     }
 
-    /// Runs one template over a context.
-    pub(crate) fn run(&self, file: &str, context: &Context<'_>) -> Result<Written, Failure> {
+    /// The finished messages that a template makes of a notification. Where it does not run here, what it wrote is not read
+    /// here either. `footer` is Markdown that is put below.
+    pub(crate) fn compose<'f>(
+        &self,
+        file: &'f str,
+        facts: &Facts<'f>,
+        zone: &TimeZone,
+        footer: Option<&'f str>,
+        deadline: &Deadline,
+    ) -> Result<Rendered, Failure> {
         let Some(apart) = self.apart(file) else {
-            return run(&self.env, file, &context.build());
+            return compose::compose(self, file, facts, zone, footer);
         };
-        let refusal = match self.ask(apart, file, &Job::Run(Told::new(file, context))) {
-            Ok(Answer::Ran(ran)) => return ran,
-            Ok(_) => Refusal::Broke,
-            Err(refusal) => refusal,
-        };
-        Err(Failure::Refused(Trace::of(refusal.problem(file))))
+        match self.ask(
+            apart,
+            file,
+            &Job::Compose(Told::new(file, facts, zone, footer)),
+            deadline,
+        )? {
+            Answer::Composed(composed) => composed,
+            _ => Err(refused(file, &Refusal::Broke)),
+        }
     }
 
-    /// Runs a template and keeps which part of the output came from where.
-    pub(crate) fn run_with_spans(&self, file: &str, context: &Context<'_>) -> Option<(String, Vec<Span>)> {
-        if let Some(apart) = self.apart(file) {
-            return match self.ask(apart, file, &Job::Spans(Told::new(file, context))) {
-                Ok(Answer::Spans(spans)) => spans,
-                _ => None,
-            };
+    /// Whether a template works for a notification: it is run, and what it writes is not read.
+    pub(crate) fn attempt(
+        &self,
+        file: &str,
+        facts: &Facts<'_>,
+        zone: &TimeZone,
+        deadline: &Deadline,
+    ) -> Result<(), Failure> {
+        let Some(apart) = self.apart(file) else {
+            return self.run(file, &Context::new(facts, zone, Limits::NONE)).map(drop);
+        };
+        match self.ask(apart, file, &Job::Try(Told::new(file, facts, zone, None)), deadline)? {
+            Answer::Tried(tried) => tried,
+            _ => Err(refused(file, &Refusal::Broke)),
         }
+    }
+
+    /// The messages, with what their author should know.
+    pub(crate) fn show<'f>(
+        &self,
+        file: &'f str,
+        facts: &Facts<'f>,
+        zone: &TimeZone,
+        footer: Option<&'f str>,
+        deadline: &Deadline,
+    ) -> Result<Shown, Failure> {
+        let Some(apart) = self.apart(file) else {
+            return remarks::show(self, file, facts, zone, footer);
+        };
+        match self.ask(apart, file, &Job::Show(Told::new(file, facts, zone, footer)), deadline)? {
+            Answer::Shown(shown) => shown,
+            _ => Err(refused(file, &Refusal::Broke)),
+        }
+    }
+
+    /// Runs one template over a context, in this process.
+    pub(crate) fn run(&self, file: &str, context: &Context<'_>) -> Result<Written, Failure> {
+        run(&self.env, file, &context.build())
+    }
+
+    /// Runs a template, in this process, and keeps which part of the output came from where.
+    pub(crate) fn run_with_spans(&self, file: &str, context: &Context<'_>) -> Option<(String, Vec<Span>)> {
         let template = self.env.get_template(file).ok()?;
         let (text, spans) = template.render_with_spans(context.build()).ok()?;
         if text.len() > LONGEST_TEXT || spans.len() > MOST_SPANS {
@@ -198,12 +258,13 @@ impl Engine {
         Some((text, spans.iter().map(Span::from).collect()))
     }
 
-    fn ask(&self, apart: &Apart, file: &str, job: &Job<'_>) -> Result<Answer, Refusal> {
+    fn ask(&self, apart: &Apart, file: &str, job: &Job<'_>, deadline: &Deadline) -> Result<Answer, Failure> {
         let loaded = Loaded {
             version: &apart.version,
             sources: &self.sources,
         };
-        apart.sandbox.ask(self.key(file), Some(loaded), job)
+        let answer = apart.sandbox.ask(self.key(file), Some(loaded), job, deadline);
+        answer.map_err(|refusal| refused(file, &refusal))
     }
 
     /// Where a file runs, if it is not here.
@@ -275,6 +336,10 @@ fn compiled<'s>(
     (env, problems)
 }
 
+fn refused(file: &str, refusal: &Refusal) -> Failure {
+    Failure::Refused(Trace::of(refusal.problem(file)))
+}
+
 fn digest<'t>(texts: impl IntoIterator<Item = &'t str>) -> Key {
     let mut hash = Sha256::new();
     for text in texts {
@@ -318,9 +383,11 @@ fn run(env: &Environment<'_>, file: &str, context: &Value) -> Result<Written, Fa
     drop(captured);
     let mut markdown =
         String::from_utf8(written.0).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    let own = markdown.len();
     let hidden = add_hidden_line(&mut markdown, context, &directives);
     Ok(Written {
         markdown,
+        own,
         directives,
         hidden,
     })

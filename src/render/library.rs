@@ -9,6 +9,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use self::settle::{Edit, Edits};
+use super::deadline::Deadline;
 use super::engine::{Engine, Sources};
 use super::folder::Files;
 use super::problem::TemplateProblem;
@@ -107,7 +108,7 @@ impl Library {
             }
         }
         sandboxes.trials.was_disturbed();
-        let (engine, problems) = settle::settle(edits, problems, &before.engine, &sandboxes.trials);
+        let (engine, problems) = settle::settle(edits, problems, &before.engine, &sandboxes.trials, &Deadline::none());
         let is_unsettled = sandboxes.trials.was_disturbed();
         let engine = engine.within(&sandboxes.in_use);
         sandboxes.in_use.take_over(&sandboxes.trials);
@@ -128,7 +129,12 @@ impl Library {
     }
 
     /// What would be wrong with these files if they were saved as they are.
-    pub(super) fn refusals(&self, drafts: &Sources, sandbox: &Arc<Sandbox>) -> Vec<TemplateProblem> {
+    pub(super) fn refusals(
+        &self,
+        drafts: &Sources,
+        sandbox: &Arc<Sandbox>,
+        deadline: &Deadline,
+    ) -> Vec<TemplateProblem> {
         let mut problems = Vec::new();
         let sources = self.engine.sources.iter();
         let mut edits: Edits = sources
@@ -140,7 +146,7 @@ impl Library {
                 None => edits.entry(file.clone()).or_default().new = Some(source.clone()),
             }
         }
-        let (_, mut problems) = settle::settle(edits, problems, &self.engine, sandbox);
+        let (_, mut problems) = settle::settle(edits, problems, &self.engine, sandbox, deadline);
         problems.retain(|problem| drafts.contains_key(&problem.file));
         problems
     }

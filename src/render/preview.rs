@@ -7,21 +7,16 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::context::{Context, Limits};
-use super::engine::{Engine, Sources};
+use super::engine::{Engine, Failure, Sources};
 use super::facts::Facts;
 use super::folder::{self, LARGEST_FILE};
 use super::library::{Library, reached};
-use super::markdown;
 use super::problem::{self, TemplateProblem};
-use super::sandbox::Span;
+use super::remarks::Shown;
 use super::{Rendered, Renderer, compose, reference};
 use crate::alert::Notification;
 use crate::group::Change;
 use crate::message::TemplateName;
-
-/// More remarks on what was written are counted: nobody reads them, and each has to be placed.
-const MOST_NOTES: usize = 100;
 
 /// The text of a file as its author has it now.
 #[derive(Debug, Clone, Copy)]
@@ -76,7 +71,7 @@ pub struct Desk {
 
 impl Desk {
     pub(super) fn new(renderer: &Renderer, drafts: &[Draft<'_>]) -> Self {
-        let library = renderer.0.library.load_full();
+        let library = renderer.inner.library.load_full();
         let (mut sources, mut changed, mut too_large) = (library.engine.sources.clone(), Sources::new(), Vec::new());
         for draft in drafts {
             if draft.source.len() > LARGEST_FILE {
@@ -96,7 +91,7 @@ impl Desk {
             let draft = drafts.iter().find(|draft| draft.file == file);
             draft.is_some_and(|draft| library.on_disk.get(file).is_none_or(|text| text != draft.source))
         };
-        let sandbox = &renderer.0.sandboxes.drafts;
+        let sandbox = &renderer.inner.sandboxes.drafts;
         let in_use = || library.engine.within(sandbox);
         let mut known: Vec<_> = library
             .problems
@@ -108,7 +103,8 @@ impl Desk {
         let (engine, broken) = if sources == library.engine.sources {
             (in_use(), Vec::new())
         } else {
-            Engine::compile(sources, &library.engine.sources, sandbox).unwrap_or_else(|refusal| {
+            let compiled = Engine::compile(sources, &library.engine.sources, sandbox, &renderer.deadline);
+            compiled.unwrap_or_else(|refusal| {
                 known.extend(drafts.iter().map(|draft| refusal.problem(draft.file)));
                 (in_use(), Vec::new())
             })
@@ -138,7 +134,8 @@ impl Desk {
         if self.changed.is_empty() {
             return;
         }
-        for problem in self.library.refusals(&self.changed, &self.renderer.0.sandboxes.drafts) {
+        let sandbox = &self.renderer.inner.sandboxes.drafts;
+        for problem in self.library.refusals(&self.changed, sandbox, &self.renderer.deadline) {
             let is_said = |one: &Diagnostic| {
                 let said = &one.problem;
                 one.gravity == Gravity::Error && (&said.file, said.line) == (&problem.file, problem.line)
@@ -158,20 +155,33 @@ impl Desk {
         let mut remarks = Remarks::default();
         remarks.errors(self.known.iter().cloned());
         remarks.errors(self.broken.iter().cloned());
-        let zone = &self.renderer.0.settings.time_zone;
+        let zone = &self.renderer.inner.settings.time_zone;
         let file = template.file_name();
         let stood_in_for = self
             .library
             .stood_in_for(&file)
             .filter(|problem| self.known.contains(problem));
         let footer = stood_in_for.map(compose::stand_in_line);
-        let shown = match compose::compose(&self.engine, &file, facts, zone, footer.as_deref()) {
-            Ok(shown) => {
+        let deadline = &self.renderer.deadline;
+        let shown = match self.engine.show(&file, facts, zone, footer.as_deref(), deadline) {
+            Ok(Shown { rendered, warnings }) => {
                 remarks.unknown_names(&self.engine, &file);
-                remarks.warnings(&self.engine, &file, facts, &shown, zone);
+                remarks.warnings(warnings);
+                rendered
+            }
+            Err(Failure::Blank(trace)) => {
+                remarks.unknown_names(&self.engine, &file);
+                let built_in = &self.renderer.inner.fallback.engine;
+                let shown = compose::fall_back(built_in, template, facts, zone, trace.problem.clone());
+                let message = format!("{}: the built-in template does instead", trace.problem.message);
+                remarks.warnings([TemplateProblem {
+                    message,
+                    ..trace.problem
+                }]);
                 shown
             }
-            Err(problem) => {
+            Err(failure) => {
+                let problem = failure.into_problem();
                 let known = self.broken.iter().find(|broken| broken.file == file);
                 remarks.errors([known.cloned().unwrap_or(problem)]);
                 self.renderer.render_with(&self.library, template, facts)
@@ -197,6 +207,12 @@ impl Remarks {
     fn errors(&mut self, problems: impl IntoIterator<Item = TemplateProblem>) {
         for problem in problems {
             self.add(Gravity::Error, problem);
+        }
+    }
+
+    fn warnings(&mut self, problems: impl IntoIterator<Item = TemplateProblem>) {
+        for problem in problems {
+            self.add(Gravity::Warning, problem);
         }
     }
 
@@ -235,89 +251,4 @@ impl Remarks {
             );
         }
     }
-
-    fn warnings(
-        &mut self,
-        engine: &Engine,
-        file: &str,
-        facts: &Facts<'_>,
-        rendered: &Rendered,
-        zone: &jiff::tz::TimeZone,
-    ) {
-        let mut warn = |file: &str, line, message: String| {
-            self.add(
-                Gravity::Warning,
-                TemplateProblem {
-                    file: file.to_owned(),
-                    line,
-                    message,
-                },
-            );
-        };
-        let context = Context::new(facts, zone, Limits::NONE);
-        let (text, spans) = engine.run_with_spans(file, &context).unwrap_or_default();
-        let place = |at: usize| {
-            let span = spans.iter().find(|span| span.bytes.contains(&at));
-            span.map_or((file, None), |span| {
-                (span.file.as_str(), Some(line_of(span, &text, at)))
-            })
-        };
-        // The steps by which what is built in becomes shorter are as they are meant to be.
-        let too_long = if engine.is_built_in(file) {
-            None
-        } else if rendered.budget.extra_messages > 0 {
-            Some(format!("split into {}", rendered.messages.len()))
-        } else {
-            rendered
-                .budget
-                .labels_folded
-                .then(|| "long labels and texts are cut".to_owned())
-        };
-        if let Some(what) = too_long {
-            let (file, line) = longest(&spans).unwrap_or((file, None));
-            warn(
-                file,
-                line,
-                format!("too long for one message: {what}; most of it is written here"),
-            );
-        }
-        let document = markdown::parse(&text);
-        for note in document.notes.iter().take(MOST_NOTES) {
-            let (file, line) = place(note.at);
-            warn(file, line, note.message.clone());
-        }
-        if let Some(more) = document.notes.len().checked_sub(MOST_NOTES).filter(|more| *more > 0) {
-            warn(file, None, format!("… and {more} more remarks on its text"));
-        }
-        if document.raw_html && super::html::loses_something(&super::html::write(&document.events, false)) {
-            // The end of a tag says nothing by itself.
-            let tags = document.tags.iter().filter(|(_, tag)| !tag.starts_with("</"));
-            let mut tags = tags.take(MOST_NOTES);
-            let lost = tags.find(|(_, tag)| super::html::loses_something(tag));
-            let (file, line) = lost.map_or((file, None), |(at, _)| place(*at));
-            warn(
-                file,
-                line,
-                "some of the HTML is not allowed in Matrix and is cut".to_owned(),
-            );
-        }
-    }
-}
-
-/// The line that wrote most of the output, with its file.
-fn longest(spans: &[Span]) -> Option<(&str, Option<usize>)> {
-    let mut written: BTreeMap<(&str, usize), usize> = BTreeMap::new();
-    for span in spans {
-        *written.entry((&span.file, span.line)).or_default() += span.bytes.len();
-    }
-    let (place, _) = written.into_iter().max_by_key(|(_, bytes)| *bytes)?;
-    Some((place.0, Some(place.1)))
-}
-
-/// The line of the template that wrote this byte of the output.
-fn line_of(span: &Span, text: &str, at: usize) -> usize {
-    let before = &text[span.bytes.start..at];
-    // The template's own text has the same line breaks as its output; a value's are its own.
-    let breaks = if span.is_own { before.matches('\n').count() } else { 0 };
-    span.line + breaks
 }

@@ -10,7 +10,7 @@ use super::markdown::Document;
 use super::shield::restore_as_markdown;
 
 /// See the module.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Markdown {
     /// With shielded values.
     text: String,

@@ -6,8 +6,9 @@
 //! notification, a stack that the deepest template fits into, a limit to its memory, and a deadline for each job.
 //!
 //! Guarantees: a template costs nobody but itself; it takes no more memory than [`MEMORY`] and its stack, and computes no
-//! longer than [`DEADLINE`]; nobody waits longer than that for a place. What was too much is not run again for
-//! [`MEMORABLE`]. A process that somebody else ends costs nothing: its job is done by the next one.
+//! longer than [`DEADLINE`], nor when nobody waits for it any more; nobody waits longer than that for a place. What a template
+//! wrote is read in the same process under the same limits, and comes back as finished messages. What was too much is not run
+//! again for [`MEMORABLE`]. A process that somebody else ends costs nothing: its job is done by the next one.
 
 mod inside;
 mod job;
@@ -22,9 +23,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use inside::serve;
-pub(super) use job::{Answer, Job, Span, Told};
+pub(super) use job::{Answer, Job, Told};
 use worker::{End, Worker};
 
+use super::deadline::Deadline;
 use super::engine::Sources;
 use super::problem::TemplateProblem;
 
@@ -33,6 +35,9 @@ pub const COMMAND: &str = "template-sandbox";
 
 /// How long anybody waits for a place, and then for a result: twenty times what the fuel of the engine lasts, for machines that are slow or busy.
 const DEADLINE: Duration = Duration::from_secs(5);
+
+/// How often whoever waits looks whether there is still somebody to wait for.
+const GLANCE: Duration = Duration::from_millis(50);
 
 /// How many bytes of data such a process may have beside its stack: twice what the largest change in a group takes.
 const MEMORY: u64 = 256 << 20;
@@ -151,6 +156,8 @@ pub(crate) enum Refusal {
     TooMuch,
     /// Others have taken all places all the time.
     Full,
+    /// The time for all that a request asks for is over.
+    Late,
     /// The system starts no process for it, for this reason.
     NoProcess(String),
     /// Something else ended it, twice.
@@ -165,6 +172,7 @@ impl Refusal {
             Self::TooLong => "takes too much time, and was ended after 5 s".to_owned(),
             Self::TooMuch => "takes too much memory, and was ended".to_owned(),
             Self::Full => "was not run: others take all the time there is".to_owned(),
+            Self::Late => "was not run to its end: the time for all templates of one request was over".to_owned(),
             Self::NoProcess(why) => format!("cannot be run: the system starts no process for it ({why})"),
             Self::Killed => "was ended by the system, perhaps for want of memory".to_owned(),
             Self::Broke => "broke off inside the relay; please report it".to_owned(),
@@ -174,9 +182,15 @@ impl Refusal {
 }
 
 impl Sandbox {
-    /// Has a job done, with these templates where it needs some. `key` says what it is about.
-    pub(super) fn ask(&self, key: Key, loaded: Option<Loaded<'_>>, job: &Job<'_>) -> Result<Answer, Refusal> {
-        let done = self.ask_once(key, loaded, job);
+    /// Has a job done, with these templates where it needs some, for as long as somebody waits. `key` says what it is about.
+    pub(super) fn ask(
+        &self,
+        key: Key,
+        loaded: Option<Loaded<'_>>,
+        job: &Job<'_>,
+        deadline: &Deadline,
+    ) -> Result<Answer, Refusal> {
+        let done = self.ask_once(key, loaded, job, deadline);
         if done.as_ref().is_err_and(|refusal| *refusal != Refusal::TooMuch) {
             self.is_disturbed.store(true, Ordering::Relaxed);
         }
@@ -188,23 +202,30 @@ impl Sandbox {
         self.is_disturbed.swap(false, Ordering::Relaxed)
     }
 
-    fn ask_once(&self, key: Key, loaded: Option<Loaded<'_>>, job: &Job<'_>) -> Result<Answer, Refusal> {
+    fn ask_once(
+        &self,
+        key: Key,
+        loaded: Option<Loaded<'_>>,
+        job: &Job<'_>,
+        deadline: &Deadline,
+    ) -> Result<Answer, Refusal> {
         if let Some(refusal) = self.remembered(&key) {
             return Err(refusal);
         }
-        let _seat = self.seat(Instant::now() + DEADLINE)?;
+        let _seat = self.seat(deadline)?;
         // It may have been too much for somebody else meanwhile.
         if let Some(refusal) = self.remembered(&key) {
             return Err(refusal);
         }
         // Once more, if somebody else has ended the process.
-        let done = match self.attempt(loaded, job) {
-            Err(End::Gone | End::Killed) => self.attempt(loaded, job),
+        let done = match self.attempt(loaded, job, deadline) {
+            Err(End::Gone | End::Killed) => self.attempt(loaded, job, deadline),
             done => done,
         };
         match done {
             Ok(Answer::Broke) | Err(End::Gone) => Err(Refusal::Broke),
             Ok(answer) => Ok(answer),
+            Err(End::Late) => Err(Refusal::Late),
             Err(End::NotStarted(why)) => Err(Refusal::NoProcess(why)),
             Err(End::TooLong) => Err(self.remember(key, Refusal::TooLong)),
             Err(End::TooMuch) => Err(self.remember(key, Refusal::TooMuch)),
@@ -212,13 +233,13 @@ impl Sandbox {
         }
     }
 
-    fn attempt(&self, loaded: Option<Loaded<'_>>, job: &Job<'_>) -> Result<Answer, End> {
+    fn attempt(&self, loaded: Option<Loaded<'_>>, job: &Job<'_>, deadline: &Deadline) -> Result<Answer, End> {
         let idle = self.state().idle.pop();
         let mut worker = match idle {
             Some((worker, _)) => worker,
             None => Worker::start(&self.isolation)?,
         };
-        let answer = worker.exchange(loaded, job)?;
+        let answer = worker.exchange(loaded, job, deadline)?;
         if !worker.is_worn() {
             self.state().idle.push((worker, Instant::now()));
         }
@@ -241,14 +262,21 @@ impl Sandbox {
     }
 
     /// Waits for a place.
-    fn seat(&self, until: Instant) -> Result<Seat<'_>, Refusal> {
+    fn seat(&self, deadline: &Deadline) -> Result<Seat<'_>, Refusal> {
+        let until = Instant::now() + DEADLINE;
         let mut state = self.state();
-        while state.busy >= self.at_once {
+        loop {
+            if deadline.is_over() {
+                return Err(Refusal::Late);
+            }
+            if state.busy < self.at_once {
+                break;
+            }
             let patience = until.saturating_duration_since(Instant::now());
             if patience.is_zero() {
                 return Err(Refusal::Full);
             }
-            let waited = self.ended.wait_timeout(state, patience);
+            let waited = self.ended.wait_timeout(state, patience.min(GLANCE));
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         state.busy += 1;

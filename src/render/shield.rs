@@ -101,6 +101,19 @@ pub(crate) fn shield_to(out: &mut impl Write, text: &str) -> fmt::Result {
     out.write_str(&shield(text))
 }
 
+/// How many bytes the text has that was meant.
+pub(crate) fn restored_length(text: &str) -> usize {
+    // Exact where nothing else begins with that byte, and nothing that is assigned does.
+    let shielded = text.bytes().filter(|byte| *byte == LEAD).count();
+    text.len().saturating_sub(shielded * 3)
+}
+
+/// How many of them one character stands for.
+pub(crate) fn restored_bytes(c: char) -> usize {
+    // As above: all that begin with that byte.
+    if u32::from(c) >= 0x0010_0000 { 1 } else { c.len_utf8() }
+}
+
 /// The text that was meant.
 pub(crate) fn restore(text: &str) -> Cow<'_, str> {
     let count = text.bytes().filter(|byte| *byte == LEAD).count();

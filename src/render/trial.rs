@@ -32,6 +32,9 @@ pub(crate) const NAMES: [&str; 13] = [
     "a change of nothing",
 ];
 
+/// Those of which messages are made, by their place: one alert, and many. What takes long to read does so for all.
+pub(crate) const READ: [usize; 2] = [0, 9];
+
 /// One of each kind.
 pub(crate) fn notifications() -> Vec<Notification> {
     use AlertStatus::{Firing, Resolved};

@@ -22,10 +22,10 @@ use crate::intake::{Caller, JsonBody, Problem, ProblemJson, parse};
 use crate::message::{Mode, TemplateName};
 use crate::outbox::RecordingId;
 use crate::pipeline::rehearsal;
-use crate::render::Draft;
+use crate::render::{Deadline, Draft};
 use crate::samples;
 
-/// How long a preview may take, waiting for its turn included. Rendering is bounded by itself; this is for the caller.
+/// How long a preview may take, waiting for its turn included; then whatever works for it is ended.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A longer path is none.
@@ -209,7 +209,10 @@ impl Workshop {
     }
 
     async fn render(&self, task: Task) -> PreviewAnswer {
-        let (renderer, file) = (self.renderer.clone(), task.template.file_name());
+        let deadline = Deadline::after(PATIENCE);
+        // When the caller goes, because a newer draft is to be seen or for want of patience, the work for this one ends.
+        let _guard = deadline.guard();
+        let (renderer, file) = (self.renderer.within(&deadline), task.template.file_name());
         let slots = Arc::clone(&self.slots);
         let rendering = async move {
             let slot = slots.acquire_owned().await.ok()?;

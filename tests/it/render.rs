@@ -17,6 +17,7 @@ mod deep;
 mod escape;
 mod limits;
 mod reach;
+mod read;
 mod reference;
 mod reload;
 mod sandbox;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use super::{entry_name, reached};
-use crate::render::context::{Context, Limits};
+use crate::render::deadline::Deadline;
 use crate::render::engine::{Engine, Failure, Sources};
 use crate::render::facts::Facts;
 use crate::render::problem::{TemplateProblem, Trace};
@@ -57,10 +57,11 @@ pub(super) fn settle(
     mut problems: Vec<TemplateProblem>,
     before: &Engine,
     sandbox: &Arc<Sandbox>,
+    deadline: &Deadline,
 ) -> (Engine, Vec<TemplateProblem>) {
     let mut taken_back: Vec<(String, Option<String>)> = Vec::new();
     let mut engine = loop {
-        let (engine, broken) = match tried(&edits, before, sandbox) {
+        let (engine, broken) = match tried(&edits, before, sandbox, deadline) {
             Ok(tried) => tried,
             Err(refusal) => {
                 let edited = edits.iter().filter(|(_, edit)| edit.is_edited());
@@ -89,8 +90,7 @@ pub(super) fn settle(
             &mut edits,
             &mut problems,
             &taken_back.into_iter().collect(),
-            before,
-            sandbox,
+            |edits| tried(edits, before, sandbox, deadline),
         );
     }
     (engine, problems)
@@ -103,8 +103,7 @@ fn second_chances(
     edits: &mut Edits,
     problems: &mut Vec<TemplateProblem>,
     taken_back: &BTreeMap<String, Option<String>>,
-    before: &Engine,
-    sandbox: &Arc<Sandbox>,
+    tried: impl Fn(&Edits) -> Result<(Engine, Vec<Trace>), Refusal>,
 ) {
     let mut wanted = engine.sources.clone();
     wanted.extend(
@@ -131,7 +130,7 @@ fn second_chances(
                 edit.new.clone_from(&taken_back[*file]);
             }
         }
-        let Ok((works, broken)) = tried(&again, before, sandbox) else {
+        let Ok((works, broken)) = tried(&again) else {
             break;
         };
         if broken.is_empty() {
@@ -168,19 +167,29 @@ fn blame(edits: &Edits, trace: &Trace) -> Vec<TemplateProblem> {
 }
 
 /// The templates with all edits, and the first failure of each file that is broken or fails in a trial.
-fn tried(edits: &Edits, before: &Engine, sandbox: &Arc<Sandbox>) -> Result<(Engine, Vec<Trace>), Refusal> {
+fn tried(
+    edits: &Edits,
+    before: &Engine,
+    sandbox: &Arc<Sandbox>,
+    deadline: &Deadline,
+) -> Result<(Engine, Vec<Trace>), Refusal> {
     let newest = edits
         .iter()
         .filter_map(|(file, edit)| Some((file.clone(), edit.new.clone()?)));
-    let (engine, broken) = Engine::compile(newest.collect::<Sources>(), &before.sources, sandbox)?;
+    let (engine, broken) = Engine::compile(newest.collect::<Sources>(), &before.sources, sandbox, deadline)?;
     let broken: Vec<_> = broken.into_iter().map(Trace::of).collect();
-    let broken = if broken.is_empty() { try_out(&engine) } else { broken };
+    let broken = if broken.is_empty() {
+        try_out(&engine, deadline)
+    } else {
+        broken
+    };
     Ok((engine, broken))
 }
 
-/// Runs every template that can be chosen over the trials; the first failure of each. What is built in word for word, with
-/// all its parts, has survived them.
-fn try_out(engine: &Engine) -> Vec<Trace> {
+/// Runs every template that can be chosen over the trials, and makes messages of some; the first failure of each. What is
+/// built in word for word, with all its parts, has survived them. A template may show nothing of a trial: what is built in
+/// then does.
+fn try_out(engine: &Engine, deadline: &Deadline) -> Vec<Trace> {
     let notifications = trial::notifications();
     let wholes = notifications
         .iter()
@@ -194,8 +203,12 @@ fn try_out(engine: &Engine) -> Vec<Trace> {
     let first_failure = |file: &str| {
         let mut trials = trials.iter().zip(trial::NAMES).enumerate();
         trials.find_map(|(before, (facts, name))| {
-            let context = Context::new(facts, &zone, Limits::NONE);
-            let failure = engine.run(file, &context).err()?;
+            let tried = if trial::READ.contains(&before) {
+                engine.compose(file, facts, &zone, None, deadline).map(drop)
+            } else {
+                engine.attempt(file, facts, &zone, deadline)
+            };
+            let failure = tried.err().filter(|failure| !matches!(failure, Failure::Blank(_)))?;
             let is_last = matches!(failure, Failure::Refused(_));
             let mut trace = Trace::from(failure);
             if before > 0 {

@@ -6,8 +6,12 @@ use pulldown_cmark::{CodeBlockKind, CowStr, Event, LinkType, Tag, TagEnd};
 
 use super::comments::Comments;
 use super::{Document, MAX_DEPTH, Note, is_allowed};
+use crate::render::context::truncated;
 use crate::render::html::is_color;
 use crate::render::shield::{restore, restore_in_html};
+
+/// How many characters of an address a remark quotes.
+const LONGEST_QUOTED: usize = 200;
 
 /// The state of reading; see the module.
 #[derive(Default)]
@@ -179,6 +183,7 @@ impl<'a> Reader<'a> {
             _ => restore(url).into_owned(),
         };
         if !is_allowed(&url) {
+            let url = truncated(&url, LONGEST_QUOTED);
             self.note(format!(
                 "link to `{url}` left out: no client opens it (expected https, http or ftp with a host, mailto or magnet)"
             ));

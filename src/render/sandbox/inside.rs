@@ -14,7 +14,10 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::job::{self, Answer, Job};
 use super::{ALLOCATOR, DEADLINE, MEMORY, STACK, restrict};
+use crate::render::compose::compose;
+use crate::render::context::{Context, Limits};
 use crate::render::engine::Engine;
+use crate::render::remarks::show;
 
 /// The exit code of a process whose job took too long.
 pub(super) const TOO_LONG: i32 = 75;
@@ -116,8 +119,15 @@ fn answer(engine: &mut Option<Engine>, job: &[u8]) -> Answer {
             *engine = Some(loaded);
             Answer::Loaded { free, problems }
         }
-        (Job::Run(told), Some(engine)) => Answer::Ran(told.with(engine, Engine::run)),
-        (Job::Spans(told), Some(engine)) => Answer::Spans(told.with(engine, Engine::run_with_spans)),
-        (Job::Run(_) | Job::Spans(_), None) => Answer::Broke,
+        (Job::Try(told), Some(engine)) => Answer::Tried(
+            told.with(|file, facts, zone, _| engine.run(file, &Context::new(facts, zone, Limits::NONE)).map(drop)),
+        ),
+        (Job::Compose(told), Some(engine)) => {
+            Answer::Composed(told.with(|file, facts, zone, footer| compose(engine, file, facts, zone, footer)))
+        }
+        (Job::Show(told), Some(engine)) => {
+            Answer::Shown(told.with(|file, facts, zone, footer| show(engine, file, facts, zone, footer)))
+        }
+        (Job::Try(_) | Job::Compose(_) | Job::Show(_), None) => Answer::Broke,
     }
 }

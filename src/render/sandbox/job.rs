@@ -3,24 +3,23 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
-use std::ops::Range;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use minijinja::{OutputSpan, OutputSpanKind};
 use serde::{Deserialize, Serialize};
 
 use super::Key;
 use crate::alert::Notification;
 use crate::group::Change;
-use crate::render::context::{Context, Limits};
-use crate::render::engine::{Engine, Failure, Sources, Written};
+use crate::render::Rendered;
+use crate::render::engine::{Failure, Sources};
 use crate::render::facts::Facts;
 use crate::render::problem::TemplateProblem;
+use crate::render::remarks::Shown;
 
-/// No answer is longer, in bytes: a text has 1 MiB at most, and a place for every few of them. A job is as long as it is;
-/// whoever reads it has a limit to its memory.
-pub(super) const LONGEST_ANSWER: usize = 64 << 20;
+/// No answer is longer, in bytes: it holds a few messages, the text that they were made of, and a hundred remarks. A job is as
+/// long as it is; whoever reads it has a limit to its memory.
+pub(super) const LONGEST_ANSWER: usize = 16 << 20;
 
 /// What is to be done. It needs the templates that were loaded before, unless it brings its own.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,10 +28,12 @@ pub(crate) enum Job<'a> {
     Compile { file: Cow<'a, str>, source: Cow<'a, str> },
     /// Compile all of these, for the jobs that follow. The key tells them from all others.
     Load { version: Key, sources: Cow<'a, Sources> },
-    /// Run a template.
-    Run(Told<'a>),
-    /// Run a template and say where each piece of its text comes from.
-    Spans(Told<'a>),
+    /// Run a template, and keep nothing of what it writes.
+    Try(Told<'a>),
+    /// Make messages of a notification.
+    Compose(Told<'a>),
+    /// The same, and remark on the template.
+    Show(Told<'a>),
 }
 
 /// What it came to.
@@ -45,10 +46,12 @@ pub(crate) enum Answer {
         free: BTreeMap<String, BTreeSet<String>>,
         problems: Vec<TemplateProblem>,
     },
-    /// What the template wrote.
-    Ran(Result<Written, Failure>),
-    /// The text with its pieces; nothing if the template fails, or there are too many.
-    Spans(Option<(String, Vec<Span>)>),
+    /// Whether it works.
+    Tried(Result<(), Failure>),
+    /// The messages.
+    Composed(Result<Rendered, Failure>),
+    /// The messages with remarks.
+    Shown(Result<Shown, Failure>),
     /// A defect of ours.
     Broke,
 }
@@ -62,51 +65,28 @@ pub(crate) struct Told<'a> {
     now: Timestamp,
     #[serde(with = "jiff::fmt::serde::tz::required")]
     zone: TimeZone,
-    limits: Limits,
-}
-
-/// A piece of a text, and where in which template it was written.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Span {
-    pub(crate) file: String,
-    pub(crate) line: usize,
-    /// Its bytes in the text.
-    pub(crate) bytes: Range<usize>,
-    /// Whether it is the template's own text, as opposed to a value.
-    pub(crate) is_own: bool,
-}
-
-impl From<&OutputSpan> for Span {
-    fn from(span: &OutputSpan) -> Self {
-        Self {
-            file: span.name().to_owned(),
-            line: span.line(),
-            bytes: span.output_range(),
-            is_own: span.kind() == OutputSpanKind::Raw,
-        }
-    }
+    footer: Option<Cow<'a, str>>,
 }
 
 impl<'a> Told<'a> {
-    pub(crate) fn new(file: &'a str, context: &Context<'a>) -> Self {
-        let facts = context.facts;
+    pub(crate) fn new(file: &'a str, facts: &Facts<'a>, zone: &TimeZone, footer: Option<&'a str>) -> Self {
         Self {
             file: Cow::Borrowed(file),
             notification: Cow::Borrowed(facts.notification),
             change: facts.change.as_ref().map(|change| Cow::Borrowed(change.change)),
             now: facts.now,
-            zone: context.zone.clone(),
-            limits: context.limits,
+            zone: zone.clone(),
+            footer: footer.map(Cow::Borrowed),
         }
     }
 
-    /// Does something with the template and the context that this stands for.
-    pub(super) fn with<T>(&self, engine: &Engine, what: impl FnOnce(&Engine, &str, &Context<'_>) -> T) -> T {
+    /// Does something with the template, what it is to tell, the time zone, and what is put below.
+    pub(super) fn with<T>(&self, what: impl FnOnce(&str, &Facts<'_>, &TimeZone, Option<&str>) -> T) -> T {
         let facts = match &self.change {
             Some(change) => Facts::of_change(&self.notification, change, self.now),
             None => Facts::new(&self.notification, self.now),
         };
-        what(engine, &self.file, &Context::new(&facts, &self.zone, self.limits))
+        what(&self.file, &facts, &self.zone, self.footer.as_deref())
     }
 }
 
@@ -175,16 +155,18 @@ mod tests {
         for (notification, change) in told {
             let zone = TimeZone::get("Europe/Berlin").unwrap();
             let facts = Facts::of_change(&notification, &change, trial::now());
-            let context = Context::new(&facts, &zone, Limits::NONE);
-            let sent = serde_json::to_vec(&Job::Run(Told::new("t.md.j2", &context))).unwrap();
-            let Ok(Job::Run(read)) = serde_json::from_slice(&sent) else {
+            let sent = serde_json::to_vec(&Job::Compose(Told::new("t.md.j2", &facts, &zone, Some("f")))).unwrap();
+            let Ok(Job::Compose(read)) = serde_json::from_slice(&sent) else {
                 panic!("not a job")
             };
             assert_eq!(
                 (&*read.notification, read.change.as_deref()),
                 (&notification, Some(&change))
             );
-            assert_eq!((read.now, &read.zone, read.limits), (facts.now, &zone, context.limits));
+            assert_eq!(
+                (read.now, &read.zone, read.footer.as_deref()),
+                (facts.now, &zone, Some("f"))
+            );
         }
     }
 }

@@ -12,7 +12,8 @@ use rustix::process::Signal;
 
 use super::job::{self, Answer, Job};
 use super::worker::End;
-use super::{ALLOCATOR, COMMAND, DEADLINE, inside};
+use super::{ALLOCATOR, COMMAND, DEADLINE, GLANCE, inside};
+use crate::render::deadline::Deadline;
 
 /// How much longer than the deadline an answer is waited for; the process keeps the deadline itself, so this is for one
 /// that does nothing at all.
@@ -61,27 +62,27 @@ impl Process {
         })
     }
 
-    /// Has a job done. After an error it is of no use any more.
-    pub(super) fn ask(&mut self, job: &Job<'_>) -> Result<Answer, End> {
-        let until = Instant::now() + DEADLINE + GRACE;
-        let answer = job::framed(job).and_then(|frame| self.converse(&frame, until));
+    /// Has a job done while somebody waits for it. After an error it is of no use any more.
+    pub(super) fn ask(&mut self, job: &Job<'_>, deadline: &Deadline) -> Result<Answer, End> {
+        let until = deadline.or_sooner(Instant::now() + DEADLINE + GRACE);
+        let answer = job::framed(job).and_then(|frame| self.converse(&frame, until, deadline));
         answer
             .and_then(|answer| Ok(serde_json::from_slice(&answer)?))
-            .map_err(|error| self.end(&error, until))
+            .map_err(|error| self.end(&error, until, deadline))
     }
 
     /// Writes a message and reads the answer. A long one is written beside the reading: a process that does not read
     /// must not be waited for.
-    fn converse(&mut self, frame: &[u8], until: Instant) -> io::Result<Vec<u8>> {
+    fn converse(&mut self, frame: &[u8], until: Instant, deadline: &Deadline) -> io::Result<Vec<u8>> {
         self.is_worn |= frame.len() > LARGE;
         let (child, stdin, stdout) = (&mut self.child, &mut self.stdin, &mut self.stdout);
         if frame.len() <= PIPE {
             stdin.write_all(frame)?;
-            return answer(stdout, until);
+            return answer(stdout, until, deadline);
         }
         thread::scope(|scope| {
             let writing = thread::Builder::new().spawn_scoped(scope, || stdin.write_all(frame))?;
-            let answer = answer(stdout, until);
+            let answer = answer(stdout, until, deadline);
             if answer.is_err() {
                 // Otherwise it could go on writing for ever.
                 let _ = child.kill();
@@ -92,14 +93,15 @@ impl Process {
     }
 
     /// How it ended, given what became of a conversation; if it has not, whoever drops it ends it.
-    fn end(&mut self, error: &io::Error, until: Instant) -> End {
+    fn end(&mut self, error: &io::Error, until: Instant, deadline: &Deadline) -> End {
         let is_closed = matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe);
         // Its pipes are closed a moment before it is gone.
-        while is_closed && Instant::now() < until && matches!(self.child.try_wait(), Ok(None)) {
+        while is_closed && Instant::now() < until && !deadline.is_over() && matches!(self.child.try_wait(), Ok(None)) {
             thread::sleep(Duration::from_millis(1));
         }
         let ended = self.child.try_wait().ok().flatten();
         match ended {
+            _ if error.kind() == io::ErrorKind::TimedOut && deadline.is_over() => End::Late,
             _ if error.kind() == io::ErrorKind::TimedOut => End::TooLong,
             Some(status) if status.code() == Some(inside::TOO_LONG) => End::TooLong,
             Some(status) if status.signal().is_some_and(inside::is_too_much) => End::TooMuch,
@@ -118,28 +120,31 @@ impl Drop for Process {
 }
 
 /// Reads a message, for so long.
-fn answer(stdout: &mut ChildStdout, until: Instant) -> io::Result<Vec<u8>> {
+fn answer(stdout: &mut ChildStdout, until: Instant, deadline: &Deadline) -> io::Result<Vec<u8>> {
     let mut head = [0; 4];
-    fill(stdout, &mut head, until)?;
+    fill(stdout, &mut head, until, deadline)?;
     let length = job::length(head)?;
     if length > job::LONGEST_ANSWER {
         return Err(io::Error::other("too long an answer"));
     }
     let mut answer = vec![0; length];
-    fill(stdout, &mut answer, until)?;
+    fill(stdout, &mut answer, until, deadline)?;
     Ok(answer)
 }
 
-fn fill(stdout: &mut ChildStdout, mut room: &mut [u8], until: Instant) -> io::Result<()> {
+fn fill(stdout: &mut ChildStdout, mut room: &mut [u8], until: Instant, deadline: &Deadline) -> io::Result<()> {
     while !room.is_empty() {
         let left = until.saturating_duration_since(Instant::now());
-        let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
+        let timeout = Timespec::try_from(left.min(GLANCE)).map_err(io::Error::other)?;
         let ready = match poll(&mut [PollFd::new(stdout, PollFlags::IN)], Some(&timeout)) {
             Err(rustix::io::Errno::INTR) => continue,
             ready => ready?,
         };
         if ready == 0 {
-            return Err(io::ErrorKind::TimedOut.into());
+            if left.is_zero() || deadline.is_over() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            continue;
         }
         match stdout.read(room)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),

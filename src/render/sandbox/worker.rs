@@ -1,11 +1,13 @@
 //! Whoever does the jobs of a sandbox, one after the other, with the templates of the last one at hand.
 
 use std::borrow::Cow;
+use std::time::Instant;
 
 use super::inside::Bench;
 use super::job::{Answer, Job};
 use super::process::Process;
 use super::{DEADLINE, Isolation, Key, Loaded};
+use crate::render::deadline::Deadline;
 
 /// See the module.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub(super) enum End {
     NotStarted(String),
     /// Its job took too long.
     TooLong,
+    /// Nobody waits for it any more.
+    Late,
     /// Its job took more memory or stack than there is.
     TooMuch,
     /// It was killed, by the system or somebody else.
@@ -46,7 +50,12 @@ impl Worker {
     }
 
     /// Has a job done, after it was given the templates that it needs. After an error it is of no use any more.
-    pub(super) fn exchange(&mut self, loaded: Option<Loaded<'_>>, job: &Job<'_>) -> Result<Answer, End> {
+    pub(super) fn exchange(
+        &mut self,
+        loaded: Option<Loaded<'_>>,
+        job: &Job<'_>,
+        deadline: &Deadline,
+    ) -> Result<Answer, End> {
         if let Some(Loaded { version, sources }) = loaded
             && self.version != Some(*version)
         {
@@ -54,11 +63,11 @@ impl Worker {
                 version: *version,
                 sources: Cow::Borrowed(sources),
             };
-            if !matches!(self.ask(&load)?, Answer::Loaded { .. }) {
+            if !matches!(self.ask(&load, deadline)?, Answer::Loaded { .. }) {
                 return Ok(Answer::Broke);
             }
         }
-        self.ask(job)
+        self.ask(job, deadline)
     }
 
     /// Whether it should do no further job: the memory that a large one took comes back in pieces.
@@ -66,12 +75,15 @@ impl Worker {
         matches!(&self.way, Way::Apart(process) if process.is_worn)
     }
 
-    fn ask(&mut self, job: &Job<'_>) -> Result<Answer, End> {
+    fn ask(&mut self, job: &Job<'_>, deadline: &Deadline) -> Result<Answer, End> {
         let answer = match &mut self.way {
-            Way::Apart(process) => process.ask(job)?,
+            Way::Apart(process) => process.ask(job, deadline)?,
             Way::Here(bench) => {
                 let job = serde_json::to_vec(job).map_err(|_| End::Gone)?;
-                bench.do_within(job, DEADLINE).map_err(|_| End::TooLong)?
+                let until = deadline.or_sooner(Instant::now() + DEADLINE);
+                let time = until.saturating_duration_since(Instant::now());
+                let late = |_| if deadline.is_over() { End::Late } else { End::TooLong };
+                bench.do_within(job, time).map_err(late)?
             }
         };
         if let (Job::Load { version, .. }, Answer::Loaded { .. }) = (job, &answer) {

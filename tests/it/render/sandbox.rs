@@ -6,9 +6,11 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
-use grafana_matrix_relay::render::{Desk, Draft, Isolation, ReloadOutcome, Renderer, Settings, embedded};
+use grafana_matrix_relay::message::TemplateName;
+use grafana_matrix_relay::render::{Deadline, Desk, Draft, Isolation, ReloadOutcome, Renderer, Settings, embedded};
 use grafana_matrix_relay::{intake, samples};
 use tempfile::TempDir;
 
@@ -152,6 +154,45 @@ fn a_program_that_answers_nonsense_is_not_waited_for() {
     let seen = render(&renderer, "alert", &body_of("firing"));
     assert!(seen.messages[0].body.starts_with("🔥 FIRING · CheckoutSlow"));
     assert_eq!(children("cat"), Vec::<u32>::new());
+}
+
+#[test]
+fn who_gives_up_ends_the_process_that_works_for_them() {
+    let folder = TempDir::new().unwrap();
+    let (program, begun) = (folder.path().join("of-gone"), folder.path().join("begun"));
+    assert!(Command::new("mkfifo").arg(&begun).status().unwrap().success());
+    // It never answers; whoever reads the pipe knows that it has begun.
+    fs::write(
+        &program,
+        format!("#!/bin/sh\necho begun > {}\nexec tail -f /dev/null\n", begun.display()),
+    )
+    .unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+    let renderer = Renderer::open(&Settings {
+        templates_dir: None,
+        time_zone: jiff::tz::TimeZone::UTC,
+        isolation: Isolation::Process(program),
+    });
+    let notification = intake::parse::notification(body_of("firing").as_bytes()).unwrap();
+    let draft = Draft {
+        file: "alert.md.j2",
+        source: "Mine: {{ name }}",
+    };
+    let deadline = Deadline::none();
+    let within = renderer.within(&deadline);
+    let preview = thread::scope(|scope| {
+        let preview = scope.spawn(|| within.preview(&[draft], &TemplateName::default(), &notification, now()));
+        assert_eq!(fs::read_to_string(&begun).unwrap(), "begun\n");
+        drop(deadline.guard());
+        preview.join().unwrap()
+    });
+    let said = &preview.diagnostics[0].problem.message;
+    assert!(
+        said.contains("the time for all templates of one request was over"),
+        "{said}"
+    );
+    assert!(preview.rendered.messages[0].body.contains("FIRING"));
+    assert_eq!(children("tail"), Vec::<u32>::new());
 }
 
 /// A program that does `otherwise` until a file is there, and then what the relay does; with a renderer that uses it on a

@@ -1,0 +1,146 @@
+//! What an author should know of a template that works: what does not fit, and what will not be seen as it was meant.
+//!
+//! Guarantees: bounded, whatever the template writes. Like `compose` it runs where the template does.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use jiff::tz::TimeZone;
+use minijinja::{OutputSpan, OutputSpanKind};
+use serde::{Deserialize, Serialize};
+
+use super::compose::compose;
+use super::context::{Context, Limits};
+use super::engine::{Engine, Failure};
+use super::facts::Facts;
+use super::problem::TemplateProblem;
+use super::{Rendered, budget, html, markdown};
+
+/// More remarks on what was written are counted: nobody reads them, and each has to be placed.
+const MOST_NOTES: usize = 100;
+
+/// Messages, and what is to be said of their template.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Shown {
+    pub(crate) rendered: Rendered,
+    pub(crate) warnings: Vec<TemplateProblem>,
+}
+
+/// A piece of a text, and where in which template it was written.
+#[derive(Debug, Clone)]
+pub(crate) struct Span {
+    file: String,
+    line: usize,
+    /// Its bytes in the text.
+    bytes: Range<usize>,
+    /// Whether it is the template's own text, as opposed to a value.
+    is_own: bool,
+}
+
+impl From<&OutputSpan> for Span {
+    fn from(span: &OutputSpan) -> Self {
+        Self {
+            file: span.name().to_owned(),
+            line: span.line(),
+            bytes: span.output_range(),
+            is_own: span.kind() == OutputSpanKind::Raw,
+        }
+    }
+}
+
+/// Renders, and looks at what was written once more.
+pub(super) fn show(
+    engine: &Engine,
+    file: &str,
+    facts: &Facts<'_>,
+    zone: &TimeZone,
+    footer: Option<&str>,
+) -> Result<Shown, Failure> {
+    let rendered = compose(engine, file, facts, zone, footer)?;
+    let warnings = warnings(engine, file, facts, &rendered, zone);
+    Ok(Shown { rendered, warnings })
+}
+
+fn warnings(
+    engine: &Engine,
+    file: &str,
+    facts: &Facts<'_>,
+    rendered: &Rendered,
+    zone: &TimeZone,
+) -> Vec<TemplateProblem> {
+    let mut warnings = Vec::new();
+    let mut warn = |file: &str, line, message: String| {
+        warnings.push(TemplateProblem {
+            file: file.to_owned(),
+            line,
+            message,
+        });
+    };
+    let context = Context::new(facts, zone, Limits::NONE);
+    let (mut text, spans) = engine.run_with_spans(file, &context).unwrap_or_default();
+    budget::cut(&mut text);
+    let place = |at: usize| {
+        let span = spans.iter().find(|span| span.bytes.contains(&at));
+        span.map_or((file, None), |span| {
+            (span.file.as_str(), Some(line_of(span, &text, at)))
+        })
+    };
+    // The steps by which what is built in becomes shorter are as they are meant to be.
+    let too_long = if engine.is_built_in(file) {
+        None
+    } else if rendered.budget.extra_messages > 0 {
+        Some(format!("split into {}", rendered.messages.len()))
+    } else {
+        rendered
+            .budget
+            .labels_folded
+            .then(|| "long labels and texts are cut".to_owned())
+    };
+    if let Some(what) = too_long {
+        let (file, line) = longest(&spans).unwrap_or((file, None));
+        warn(
+            file,
+            line,
+            format!("too long for one message: {what}; most of it is written here"),
+        );
+    }
+    let document = markdown::parse(&text);
+    for note in document.notes.iter().take(MOST_NOTES) {
+        let (file, line) = place(note.at);
+        warn(file, line, note.message.clone());
+    }
+    if let Some(more) = document.notes.len().checked_sub(MOST_NOTES).filter(|more| *more > 0) {
+        warn(file, None, format!("… and {more} more remarks on its text"));
+    }
+    if document.raw_html && html::loses_something(&html::write(&document.events, false)) {
+        // The end of a tag says nothing by itself.
+        let tags = document.tags.iter().filter(|(_, tag)| !tag.starts_with("</"));
+        let mut tags = tags.take(MOST_NOTES);
+        let lost = tags.find(|(_, tag)| html::loses_something(tag));
+        let (file, line) = lost.map_or((file, None), |(at, _)| place(*at));
+        warn(
+            file,
+            line,
+            "some of the HTML is not allowed in Matrix and is cut".to_owned(),
+        );
+    }
+    warnings
+}
+
+/// The line that wrote most of the output, with its file.
+fn longest(spans: &[Span]) -> Option<(&str, Option<usize>)> {
+    let mut written: BTreeMap<(&str, usize), usize> = BTreeMap::new();
+    for span in spans {
+        *written.entry((&span.file, span.line)).or_default() += span.bytes.len();
+    }
+    let (place, _) = written.into_iter().max_by_key(|(_, bytes)| *bytes)?;
+    Some((place.0, Some(place.1)))
+}
+
+/// The line of the template that wrote this byte of the output.
+fn line_of(span: &Span, text: &str, at: usize) -> usize {
+    let before = text.get(span.bytes.start..at).unwrap_or_default();
+    // The template's own text has the same line breaks as its output; a value's are its own.
+    let breaks = if span.is_own { before.matches('\n').count() } else { 0 };
+    span.line + breaks
+}
