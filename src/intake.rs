@@ -20,7 +20,6 @@ mod health;
 mod legacy;
 mod lenient;
 mod lost;
-mod mask;
 mod most;
 pub mod parse;
 mod recorder;

@@ -21,6 +21,7 @@
 //! - nothing is sent as plain text into an encrypted room.
 
 pub mod alert;
+pub mod mask;
 pub mod message;
 
 pub mod deliver;

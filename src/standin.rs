@@ -227,6 +227,11 @@ impl Homeserver {
         self.change(|world| world.ahead += by);
     }
 
+    /// Stops the clock of its limits, so that they refill by [`advance`](Self::advance) alone.
+    pub fn stop_clock(&self) {
+        self.change(|world| world.stands_still = true);
+    }
+
     /// Tells of every change; what changed is read by the other methods.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()

@@ -1,6 +1,8 @@
 //! Single settings: from text to type, collecting every problem instead of stopping at the first.
 
 use std::fmt::Display;
+use std::io;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -165,7 +167,7 @@ impl Values {
                 None
             }
             (Some(secret), None) => Some(SecretString::from(secret.expose_secret().trim())),
-            (None, Some(path)) => match std::fs::read_to_string(path) {
+            (None, Some(path)) => match secret_file(Path::new(path)) {
                 Ok(text) if !text.trim().is_empty() => Some(SecretString::from(text.trim())),
                 Ok(_) => {
                     self.problems
@@ -206,6 +208,14 @@ fn shown(value: &str) -> String {
     let text: String = characters.by_ref().take(LONGEST).flat_map(char::escape_debug).collect();
     let more = if characters.next().is_some() { "…" } else { "" };
     format!("`{text}{more}`")
+}
+
+/// The text of a file that holds a secret, without the mark that editors and shells of Windows put before it.
+pub(super) fn secret_file(path: &Path) -> io::Result<String> {
+    let text = std::fs::read_to_string(path)?;
+    Ok(text
+        .strip_prefix('\u{feff}')
+        .map_or_else(|| text.clone(), str::to_owned))
 }
 
 /// What a word says about a switch; `None` if it says nothing.

@@ -84,23 +84,22 @@ impl TrustedProxies {
     }
 }
 
-/// What the proxies wrote, the nearest to the client first; `None` for what is no address.
+/// What the proxies wrote, the nearest to the client first; `None` for what is no address. A line is split as bytes, because
+/// a client writes its beginning, and one odd byte there must not hide what a proxy wrote behind it.
 fn named(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
-    let listed = |name: &HeaderName| -> Vec<String> {
-        let lines = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-        lines
-            .flat_map(|line| line.split(','))
-            .map(|part| part.trim().to_owned())
-            .collect()
+    let is_standard = !headers.contains_key(X_FORWARDED_FOR);
+    let name = if is_standard {
+        header::FORWARDED
+    } else {
+        X_FORWARDED_FOR
     };
-    if headers.contains_key(X_FORWARDED_FOR) {
-        return listed(&X_FORWARDED_FOR).iter().map(|text| address(text)).collect();
-    }
-    let elements = listed(&header::FORWARDED);
-    elements
-        .iter()
-        .map(|element| address(forwarded_for(element)?))
-        .collect()
+    let lines = headers.get_all(name).iter();
+    let parts = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let node = |part: &[u8]| {
+        let part = std::str::from_utf8(part).ok()?.trim();
+        address(if is_standard { forwarded_for(part)? } else { part })
+    };
+    parts.map(node).collect()
 }
 
 /// The node of `for=…` in an element of `Forwarded`.

@@ -97,6 +97,11 @@ impl Credentials {
         self.signature.is_some()
     }
 
+    /// How many keys read the body.
+    pub(super) fn keys(&self) -> usize {
+        self.signature.as_ref().map_or(0, SignatureKeys::count)
+    }
+
     /// The same without the signature.
     pub(super) fn without_signature(&self) -> Self {
         Self {

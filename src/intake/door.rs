@@ -30,7 +30,7 @@ use super::error::{Challenge, Problem};
 use super::flight::{Flight, FlightSettings};
 use super::lost::Lost;
 use super::refusals::Refusals;
-use super::signature::{Signed, Unsigned};
+use super::signature::{self, Signed, Unsigned};
 use crate::message::RouteName;
 
 /// Who may come in, and how much at once.
@@ -258,11 +258,18 @@ impl Door {
         body: &[u8],
         now: Timestamp,
     ) -> Result<Option<Signed>, Problem> {
-        let checked = match entry.denied {
-            Some(denied) => Err(denied),
-            None => entry.credentials.check_signature(headers, body, now),
+        let (checked, keys) = match entry.denied {
+            Some(denied) => (Err(denied), 0),
+            None => (
+                entry.credentials.check_signature(headers, body, now),
+                entry.credentials.keys(),
+            ),
         };
-        checked.map_err(|denied| self.refuse(entry, denied, now))
+        checked.map_err(|denied| {
+            // A route whose signature is looked at takes no longer than one that does not exist.
+            signature::read_in_vain(body, self.routes.load().most_keys.saturating_sub(keys));
+            self.refuse(entry, denied, now)
+        })
     }
 
     fn asked_for(&self, asked: Asked<'_>) -> Result<Wanted, Problem> {
@@ -363,5 +370,72 @@ fn explain(denied: Denied, bearer: bool, basic: bool) -> String {
         Denied::Signature(Unsigned::Stale(age)) => {
             format!("the signature is {age} seconds old by the relay's clock, which is too far away")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::credential::SignatureSettings;
+    use super::super::signature::READ;
+    use super::*;
+
+    #[test]
+    fn a_refusal_reads_the_body_equally_often_wherever_it_is() {
+        let signed = |keys: &[&str], header: &str, bearer: &[&str]| CredentialSettings {
+            bearer: bearer.iter().map(|token| (*token).into()).collect(),
+            basic: Vec::new(),
+            signature: Some(SignatureSettings {
+                secrets: keys.iter().map(|key| (*key).into()).collect(),
+                header: header.to_owned(),
+                timestamp_header: Some("X-Time".to_owned()),
+                tolerance: Duration::from_secs(45),
+            }),
+        };
+        let routes = [
+            ("two-keys", signed(&["a", "b"], "X-Signature", &[])),
+            ("one-key", signed(&["c"], "X-Other", &[])),
+            ("both", signed(&["d"], "X-Signature", &["token"])),
+            (
+                "token",
+                CredentialSettings {
+                    bearer: vec!["other".into()],
+                    ..CredentialSettings::default()
+                },
+            ),
+        ];
+        let routes = routes.map(|(name, settings)| (name.parse().unwrap(), settings));
+        let door = Door::new(DoorSettings::default(), &routes.into(), Compat::default()).unwrap();
+        let mut reads = Vec::new();
+        for route in ["two-keys", "one-key", "both", "token", "no-such-route"] {
+            let digest = "0".repeat(64);
+            for headers in [
+                &[][..],
+                &[("x-signature", "zz")],
+                &[("x-signature", &digest)],
+                &[("x-signature", &digest), ("x-time", "1")],
+                &[("x-other", &digest), ("x-time", "1"), ("authorization", "Bearer wrong")],
+                &[
+                    ("x-signature", &digest),
+                    ("x-time", "1"),
+                    ("authorization", "Bearer token"),
+                ],
+            ] {
+                let mut request = Request::builder();
+                for (name, value) in headers {
+                    request = request.header(*name, *value);
+                }
+                let request = request.finish();
+                READ.set(0);
+                let entry = door
+                    .enter(Asked::Route(route), &request, Timestamp::UNIX_EPOCH)
+                    .unwrap();
+                let checked = door.check_body(&entry, request.headers(), b"body", Timestamp::UNIX_EPOCH);
+                assert!(checked.is_err());
+                reads.push((READ.get(), route, headers.len()));
+            }
+        }
+        assert!(reads.iter().all(|(read, ..)| *read == 2), "{reads:?}");
     }
 }

@@ -12,8 +12,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use super::{mask, parse};
+use super::parse;
 use crate::alert::Notification;
+use crate::mask;
 use crate::outbox::{NewRecording, Outbox};
 
 /// A larger body is not kept.

@@ -49,6 +49,8 @@ pub(super) struct World {
     born: (SystemTime, Instant),
     /// How far this homeserver's clock was put forward.
     pub(super) ahead: Duration,
+    /// Whether limits refill only as the clock is put forward.
+    pub(super) stands_still: bool,
 }
 
 impl World {
@@ -66,6 +68,7 @@ impl World {
             counter: 0,
             born: (SystemTime::now(), Instant::now()),
             ahead: Duration::ZERO,
+            stands_still: false,
         }
     }
 
@@ -234,7 +237,7 @@ impl World {
 
     fn charge(&mut self, user: &str) -> Result<(), Refusal> {
         let Some(limit) = self.limit else { return Ok(()) };
-        let now = Instant::now() + self.ahead;
+        let now = if self.stands_still { self.born.1 } else { Instant::now() } + self.ahead;
         let bucket = self
             .buckets
             .entry(user.to_owned())

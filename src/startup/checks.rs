@@ -75,7 +75,15 @@ impl Parts {
 
     /// With the metrics of this recorder.
     pub(super) fn with_metrics(self, metrics: Option<PrometheusHandle>) -> Self {
+        Self::begin_gauges(&self.routes.routes.load().table.rooms());
         Self { metrics, ..self }
+    }
+
+    /// Begins the figure of each configured room, so that a rule has something to look at before anything waits.
+    pub(super) fn begin_gauges(rooms: &[crate::message::RoomAddress]) {
+        for room in rooms {
+            metrics::gauge!("relay_deliveries_waiting", "room" => room.to_string()).set(0.0);
+        }
     }
 
     async fn outbox(&self) -> Check {

@@ -26,7 +26,7 @@ const POLL: Duration = Duration::from_millis(250);
 /// The routes in use, and what is wrong with the file that should have taken their place.
 #[derive(Debug)]
 pub(super) struct InUse {
-    routes: ArcSwap<Routes>,
+    pub(super) routes: ArcSwap<Routes>,
     refused: Mutex<Vec<RouteProblem>>,
 }
 
@@ -230,6 +230,7 @@ impl Keeper {
         let (known, pinged) = (before.rooms(), before.pinged_rooms(by_template));
         let table = routes.table.clone();
         let new: Vec<_> = table.rooms().into_iter().filter(|room| !known.contains(room)).collect();
+        super::checks::Parts::begin_gauges(&new);
         let newly_pinged: Vec<_> = table
             .pinged_rooms(by_template)
             .into_iter()

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::Value;
 use tracing::field::{Field, Visit};
 
-use super::human::{LONGEST_FIELD, LONGEST_MESSAGE, cut};
+use super::human::{LONGEST_FIELD, LONGEST_MESSAGE, cut, masked};
 
 #[derive(Default)]
 pub(super) struct Fields {
@@ -29,11 +29,14 @@ impl Fields {
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.add_text(field, format!("{value:?}"));
+        self.add_text(field, masked(field, value).unwrap_or_else(|| format!("{value:?}")));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.add_text(field, value.to_owned());
+        self.add_text(
+            field,
+            masked(field, &format_args!("{value}")).unwrap_or_else(|| value.to_owned()),
+        );
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {

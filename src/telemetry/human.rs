@@ -14,6 +14,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::spans;
+use crate::mask;
 
 /// Characters of a field; what is longer says no more to a reader.
 pub(super) const LONGEST_FIELD: usize = 1_000;
@@ -107,9 +108,19 @@ impl<'w> Line<'w> {
 impl Visit for Line<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if self.result.is_ok() {
-            self.result = self.put(field.name(), value);
+            self.result = match masked(field, value) {
+                Some(text) => self.put(field.name(), &format_args!("{text}")),
+                None => self.put(field.name(), value),
+            };
         }
     }
+}
+
+/// What a notification says of itself, such as its group key, may hold a secret: without it. `None` for other fields.
+pub(super) fn masked(field: &Field, value: &dyn fmt::Debug) -> Option<String> {
+    // Some more than is shown, so that no secret is cut before it is recognised.
+    let text = || mask::text(&cut(format!("{value:?}"), 4 * LONGEST_FIELD));
+    field.name().starts_with("alert.").then(text)
 }
 
 /// What `Debug` writes, escaped and cut at so many characters.

@@ -11,6 +11,7 @@ use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::{Refused, Tag, Workshop, store_problem};
 use crate::intake::{Caller, Problem, ProblemJson};
+use crate::mask;
 use crate::outbox::{Delivery, DeliveryId, DeliveryState, Filter, RetryResult};
 
 /// Rows of one page, if nothing else is asked for, and at most.
@@ -35,7 +36,7 @@ struct DeliveryRow {
     state: String,
     /// The room, as the operator configured it.
     room: String,
-    /// One line that names the notification.
+    /// One line that names the notification, secrets masked.
     headline: String,
     /// When it was accepted (RFC 3339).
     accepted_at: String,
@@ -177,7 +178,7 @@ fn row(delivery: Delivery) -> DeliveryRow {
         id: delivery.id.0,
         state: delivery.state.to_string(),
         room: delivery.room.to_string(),
-        headline: delivery.message.headline.replace('\n', " / "),
+        headline: mask::text(&delivery.message.headline.replace('\n', " / ")),
         accepted_at: delivery.accepted_at.to_string(),
         attempts: delivery.attempts,
         last_error: delivery.last_error,

@@ -1,5 +1,6 @@
 //! What is committed beside the code says what the code does.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -59,17 +60,41 @@ fn the_example_configuration_names_every_setting_and_only_those() {
     parsed.unwrap();
 }
 
+/// The names of variables in a text, each as a whole: `RELAY_TOKEN` is not in `RELAY_TOKEN_FILE`.
+fn names(text: &str) -> BTreeSet<&str> {
+    let is_part = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    words
+        .filter(|word| word.contains('_') && word.chars().all(is_part))
+        .collect()
+}
+
+/// The settings that a help text names and a document does not.
+fn missing<'t>(help: &'t str, document: &str) -> Vec<&'t str> {
+    let named = names(document);
+    let settings = help
+        .split("[env: ")
+        .skip(1)
+        .filter_map(|rest| rest.split(['=', ']']).next());
+    settings.filter(|name| !named.contains(name)).collect()
+}
+
 #[test]
 fn the_readme_lists_every_setting() {
     let help = String::from_utf8(relay(&["--help"]).stdout).unwrap();
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    for name in help
-        .split("[env: ")
-        .skip(1)
-        .filter_map(|rest| rest.split(['=', ']']).next())
-    {
-        assert!(readme.contains(name), "{name} is not in README.md");
-    }
+    let missing = missing(&help, &readme);
+    assert!(missing.is_empty(), "{missing:?} not in README.md");
+}
+
+#[test]
+fn a_setting_inside_the_name_of_another_is_not_listed() {
+    let help = "--relay-token [env: RELAY_TOKEN=] --relay-token-file [env: RELAY_TOKEN_FILE]";
+    assert_eq!(
+        missing(help, "`RELAY_TOKEN_FILE`, `MY_RELAY_TOKEN`, RELAY_TOKENS"),
+        ["RELAY_TOKEN"]
+    );
+    assert!(missing(help, "| `RELAY_TOKEN`, `RELAY_TOKEN_FILE` |").is_empty());
 }
 
 #[test]

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::app::{App, firing};
+use crate::support::patience::until;
 
 pub(crate) const SIGNATURE: &str = "X-Grafana-Alerting-Signature";
 pub(crate) const TIME: &str = "X-Grafana-Alerting-Timestamp";
@@ -226,8 +227,10 @@ async fn credentials_of_a_route_are_replaced_while_it_runs() {
     let file = app.data.path().join("routes.toml");
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replace("\"token-a\"", "[\"token-new\", \"token-c\"]")).unwrap();
-    // The test runner bounds the wait.
-    while status(post("token-new")).await != 202 {}
+    until("the new token is taken", async || {
+        status(post("token-new")).await == 202
+    })
+    .await;
     assert_eq!(status(post("token-c")).await, 202);
     assert_eq!(status(post("token-a")).await, 401);
 }

@@ -10,6 +10,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::app::{App, firing};
+use crate::support::patience::until;
 use crate::support::relay::{Relay, Setup};
 
 /// Puts a template where the relay of these flags looks.
@@ -26,13 +27,12 @@ fn save(folder: &Path, file: &str, text: &str) -> PathBuf {
 
 /// Asks until the workshop shows this text of a file, so until the relay has looked at it.
 async fn looked_at(app: &App, file: &str, text: &str) {
-    loop {
+    until("the file is looked at", async || {
         let (_, state) = app.get_json("/workshop/state").await;
         let mut templates = state["templates"].as_array().unwrap().iter();
-        if templates.any(|template| template["file"] == file && template["text"] == text) {
-            return;
-        }
-    }
+        templates.any(|template| template["file"] == file && template["text"] == text)
+    })
+    .await;
 }
 
 async fn templates_check(app: &App) -> (Value, String) {

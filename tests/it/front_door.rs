@@ -1,10 +1,8 @@
 //! What callers see: the whole relay over HTTP.
 
-use std::cell::Cell;
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::path::Path;
-use std::time::Duration;
 
 use grafana_matrix_relay::outbox::{DeliveryId, Dropped};
 use grafana_matrix_relay::standin::{Fault, NewRoom, Scope, When};
@@ -13,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::app::{App, firing};
 use crate::night::names;
+use crate::support::patience::{eventually, until};
 use crate::support::postgres;
 
 async fn problem(answer: Response) -> (u16, Value) {
@@ -206,14 +205,20 @@ async fn trouble_with_a_room_is_named_as_long_as_anything_waits_for_it() {
     server.plan(Scope::Sends, When::Always, Fault::Forbidden);
     let accepted = app.accept(&firing("Forbidden")).await;
     let named = async || app.get_json("/health/ready").await.1.to_string().contains(&app.room);
-    while !named().await {}
+    until("the room is named", named).await;
     let id = DeliveryId(accepted["deliveries"][0]["id"].as_i64().unwrap());
     let now = jiff::Timestamp::now();
     // While it is in flight it is left alone.
-    while app.relay.outbox.drop(id, now).await.unwrap() != Dropped::GivenUp {}
-    while named().await {}
+    until("it is given up", async || {
+        app.relay.outbox.drop(id, now).await.unwrap() == Dropped::GivenUp
+    })
+    .await;
+    until("the room is named no more", async || !named().await).await;
     assert_eq!(app.relay.outbox.drop(id, now).await.unwrap(), Dropped::Removed);
-    while app.get_json("/health/ready").await.1["status"] != "ready" {}
+    until("it is ready", async || {
+        app.get_json("/health/ready").await.1["status"] == "ready"
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -248,12 +253,11 @@ async fn a_database_that_is_gone_is_a_503_that_ready_explains_until_it_is_back()
     let (status, refusal) = problem(answer).await;
     assert_eq!(status, 503, "{refusal}");
     // An answer of the store may be a second old.
-    let report = loop {
+    let report = eventually("it is not ready", async || {
         let (status, report) = app.get_json("/health/ready").await;
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            break report;
-        }
-    };
+        (status == StatusCode::SERVICE_UNAVAILABLE).then_some(report)
+    })
+    .await;
     assert_eq!(report["status"], "unavailable", "{report}");
     assert_eq!(report["checks"][0]["state"], "unavailable", "{report}");
     assert!(
@@ -265,9 +269,15 @@ async fn a_database_that_is_gone_is_a_503_that_ready_explains_until_it_is_back()
     app.get("/metrics").await.error_for_status().unwrap();
 
     database.start_again();
-    while app.post("/alert").json(&firing("After")).send().await.unwrap().status() != StatusCode::ACCEPTED {}
+    until("it accepts again", async || {
+        app.post("/alert").json(&firing("After")).send().await.unwrap().status() == StatusCode::ACCEPTED
+    })
+    .await;
     assert!(app.messages(2).await[1].contains("After"));
-    while app.get_json("/health/ready").await.0 != StatusCode::OK {}
+    until("it is ready again", async || {
+        app.get_json("/health/ready").await.0 == StatusCode::OK
+    })
+    .await;
 }
 
 fn find_database(folder: &Path) -> std::path::PathBuf {
@@ -279,43 +289,40 @@ fn find_database(folder: &Path) -> std::path::PathBuf {
 }
 
 #[tokio::test]
-async fn under_load_a_homeserver_that_refuses_fails_and_hangs_for_seconds_costs_nothing() {
-    /// How long the homeserver stays in each state.
-    const LONG: Duration = Duration::from_millis(2_500);
+async fn under_load_a_homeserver_that_refuses_fails_and_hangs_costs_nothing() {
+    /// How many notifications come while the homeserver is in each state.
+    const LOAD: usize = 40;
     let app = App::with(|flags| flags.matrix_timeout = Some("300ms".to_owned())).await;
     let server = &app.homeserver.homeserver;
-    let over = Cell::new(false);
-    let weather = async {
-        app.homeserver.refuse().await;
-        tokio::time::sleep(LONG).await;
-        server.plan(Scope::Everything, When::Always, Fault::BadGateway);
-        app.homeserver.accept_again().await;
-        tokio::time::sleep(LONG).await;
+    let mut accepted = Vec::new();
+    for state in 0..4 {
         server.heal_all();
-        server.plan(Scope::Everything, When::Always, Fault::Hang);
-        tokio::time::sleep(LONG).await;
-        server.heal_all();
-        let lost = When::Chance {
-            probability: 0.3,
-            seed: 5,
-        };
-        server.plan(Scope::Sends, lost, Fault::DropReply);
-        tokio::time::sleep(LONG).await;
-        server.heal_all();
-        over.set(true);
-    };
-    let load = async {
-        let mut accepted = Vec::new();
-        while !over.get() {
+        match state {
+            0 => app.homeserver.refuse().await,
+            1 => {
+                server.plan(Scope::Everything, When::Always, Fault::BadGateway);
+                app.homeserver.accept_again().await;
+            }
+            2 => drop(server.plan(Scope::Everything, When::Always, Fault::Hang)),
+            _ => {
+                let lost = When::Chance {
+                    probability: 0.3,
+                    seed: 5,
+                };
+                server.plan(Scope::Sends, lost, Fault::DropReply);
+            }
+        }
+        for _ in 0..LOAD {
             let name = format!("Alert{:05}", accepted.len());
             app.accept(&firing(&name)).await;
             accepted.push(name);
-            // As many as a busy sender has; more would only measure this machine.
-            tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        accepted
-    };
-    let ((), accepted) = tokio::join!(weather, load);
+        let report = async || app.get_json("/health/ready").await.1["status"] == "degraded";
+        if state < 3 {
+            until("it is told that messages wait", report).await;
+        }
+    }
+    server.heal_all();
     let mut changes = server.changes();
     let mut named = Vec::new();
     while named.len() < accepted.len() {

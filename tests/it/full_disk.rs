@@ -1,13 +1,12 @@
 //! A disk that is full under the running relay: callers are told, nothing that was accepted is lost, and when there is room
 //! again everything goes on by itself.
 
-use std::time::Duration;
-
 use grafana_matrix_relay::standin::{Homeserver, NewRoom};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::night::names;
+use crate::support::patience::eventually;
 use crate::support::relay::{Relay, Setup};
 
 /// A notification of a few kilobytes.
@@ -20,13 +19,11 @@ fn body(number: u32) -> Value {
 
 /// Asks until the relay answers so; the answer is believed for a while.
 async fn until_ready_is(relay: &Relay, status: u16) -> Value {
-    loop {
+    eventually("it is as ready as it should be", async || {
         let ready = relay.get("/health/ready").await;
-        if ready.status == status {
-            return ready.body;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+        (ready.status == status).then_some(ready.body)
+    })
+    .await
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ use self::truth::Truth;
 use crate::app::firing;
 use crate::night::names;
 use crate::support::matrix::http_client;
+use crate::support::patience::until;
 use crate::support::postgres;
 use crate::support::relay::{Relay, Setup};
 
@@ -120,13 +121,11 @@ impl Stage {
             keep_groups: Duration::from_hours(1),
         };
         let outbox = Outbox::open_for_operator(&settings).await.unwrap();
-        loop {
+        until("nothing waits", async || {
             let stats = outbox.stats(Timestamp::now()).await.unwrap();
-            if stats.pending + stats.in_flight == 0 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            stats.pending + stats.in_flight == 0
+        })
+        .await;
     }
 }
 

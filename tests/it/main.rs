@@ -55,6 +55,8 @@ mod live;
 #[cfg(test)]
 mod log;
 #[cfg(test)]
+mod mask;
+#[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod metrics;

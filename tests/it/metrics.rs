@@ -1,11 +1,14 @@
 //! What Prometheus reads, and what it costs where nobody does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use grafana_matrix_relay::standin::{Fault, Homeserver, NewRoom, RunningHomeserver, Scope, When};
 use reqwest::Method;
+use serde_json::Value;
 
 use crate::app::firing;
+use crate::layering::sources;
+use crate::support::patience::eventually;
 use crate::support::relay::{Relay, Setup};
 
 /// A relay in a process of its own, so that nobody else counts there.
@@ -31,14 +34,87 @@ async fn read(relay: &Relay) -> BTreeMap<String, f64> {
         .collect()
 }
 
-/// Reads until these are there with these values; the test runner bounds the wait.
+/// Reads until these are there with these values.
 async fn until(relay: &Relay, wanted: &[(&str, f64)]) -> BTreeMap<String, f64> {
-    loop {
+    eventually(&format!("{wanted:?}"), async || {
         let samples = read(relay).await;
-        if wanted.iter().all(|(name, value)| samples.get(*name) == Some(value)) {
-            return samples;
+        let is_there = wanted.iter().all(|(name, value)| samples.get(*name) == Some(value));
+        is_there.then_some(samples)
+    })
+    .await
+}
+
+/// The names of metrics that the code counts, sets or observes.
+fn named_in_code() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (_, _, text) in sources() {
+        for macro_name in ["counter!(", "gauge!(", "histogram!(", "observe("] {
+            let calls = text
+                .match_indices(macro_name)
+                .map(|(at, _)| text[at + macro_name.len()..].trim_start());
+            let quoted = calls.filter_map(|call| call.strip_prefix('"')?.split('"').next());
+            names.extend(quoted.filter(|name| name.starts_with("relay_")).map(str::to_owned));
         }
     }
+    assert!(names.len() > 12, "{names:?}");
+    names
+}
+
+#[tokio::test]
+async fn what_rules_watch_is_there_from_the_start_and_says_what_it_is() {
+    let (running, room, setup) = stage().await;
+    let relay = setup.start().await;
+    let text = relay.get("/metrics").await.ok();
+    let before = read(&relay).await;
+    let described = |text: &Value, name: &str| {
+        let text = text.as_str().unwrap();
+        text.contains(&format!("# HELP {name} ")) && text.contains(&format!("# TYPE {name} "))
+    };
+    for name in named_in_code().iter().filter(|name| !is_histogram(name)) {
+        assert!(
+            described(&text, name),
+            "{name} is not there from the start, or has no HELP"
+        );
+        let mut series = before
+            .iter()
+            .filter(|(series, _)| series.split('{').next() == Some(name));
+        assert!(
+            series.all(|(_, value)| *value == 0.0),
+            "{name} does not begin at 0: {before:#?}"
+        );
+    }
+    assert_eq!(
+        before.get(&format!("relay_deliveries_waiting{{room=\"{room}\"}}")),
+        Some(&0.0)
+    );
+
+    // Whatever happens later happens to a series that was there.
+    running
+        .homeserver
+        .plan(Scope::Sends, When::Next(2), Fault::Refused(400, "M_BAD_JSON"));
+    for body in [firing("Dead"), firing("Delivered"), serde_json::json!({"alerts": 1})] {
+        relay.request(Method::POST, "/alert", &body).await;
+    }
+    let after = until(
+        &relay,
+        &[
+            ("relay_deliveries_dead_total", 1.0),
+            ("relay_deliveries_delivered_total", 1.0),
+        ],
+    )
+    .await;
+    let new: Vec<_> = (after.keys())
+        .filter(|name| !is_histogram(name) && !before.contains_key(*name))
+        .collect();
+    assert!(new.is_empty(), "{new:?}");
+    let text = relay.get("/metrics").await.ok();
+    for name in named_in_code() {
+        assert!(described(&text, &name), "{name} has no HELP");
+    }
+}
+
+fn is_histogram(name: &str) -> bool {
+    name.contains("_seconds") && !name.starts_with("relay_oldest")
 }
 
 #[tokio::test]

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use grafana_matrix_relay::standin::{Homeserver, NewRoom};
 use reqwest::StatusCode;
@@ -10,6 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::app::{App, firing};
+use crate::support::patience::{eventually, until};
 use crate::support::relay::Setup;
 
 /// A relay with a routes file, and the rooms `#ops`, `#db` and `#web` of `example.org`.
@@ -71,20 +71,19 @@ impl Place {
 
     /// Asks until the state of the routes is this one.
     async fn until_routes_are(&self, state: &str) -> Value {
-        loop {
+        eventually(&format!("the routes are {state}"), async || {
             let check = self.routes_check().await;
-            if check["state"] == state {
-                return check;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            (check["state"] == state).then_some(check)
+        })
+        .await
     }
 
     /// Posts until it is answered so.
     async fn until_answered(&self, path: &str, status: StatusCode) {
-        while self.post(path, &firing("Probe")).await.0 != status {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        until("it is answered so", async || {
+            self.post(path, &firing("Probe")).await.0 == status
+        })
+        .await;
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
+use std::net::TcpStream;
 
 use grafana_matrix_relay::config::{Flags, Settings};
 use grafana_matrix_relay::matrix::Carrier;
@@ -295,5 +297,68 @@ fn another_program_of_the_same_user_does_not_read_the_environment_of_the_relay()
         assert_eq!(reads(process.id()), is_read, "{started}");
         process.kill().unwrap();
         process.wait().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_before_a_secret_is_no_part_of_it() {
+    let homeserver = Homeserver::new("example.org");
+    let access_token = homeserver.login("bot", "RELAY");
+    let room = homeserver.create_room(&NewRoom::named("ops").member("bot"));
+    let running = homeserver.start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, format!("\u{feff}{text}\r\n")).unwrap();
+        path.display().to_string()
+    };
+    let (access, token) = (file("access", &access_token), file("token", "a-token-of-the-relay"));
+    file("route", "a-token-of-a-route");
+    let routes = folder.path().join("routes.toml");
+    let text = format!(
+        "[routes.default]\nrooms = '{room}'\n[routes.named]\nrooms = '{room}'\n[routes.named.credentials]\nbearer = {{ file = 'route' }}\n"
+    );
+    fs::write(&routes, text).unwrap();
+    let mut relay = Setup::bare()
+        .env("ECS_LOGGING", "false")
+        .env("MATRIX_HOME_SERVER_URL", &running.base_url)
+        .env("MATRIX_ACCESS_TOKEN_FILE", &access)
+        .env("RELAY_TOKEN_FILE", &token)
+        .env("RELAY_ROUTES_FILE", &routes.display().to_string())
+        .start()
+        .await;
+    for (path, token) in [
+        ("/alert", "a-token-of-the-relay"),
+        ("/alert/named", "a-token-of-a-route"),
+    ] {
+        let request = http_client()
+            .post(format!("{}{path}", relay.base_url))
+            .bearer_auth(token);
+        let answer = request.json(&firing("Marked")).send().await.unwrap();
+        assert_eq!(answer.status(), 202, "{path}");
+    }
+    relay.says(" delivered ").await;
+}
+
+#[tokio::test]
+async fn an_odd_byte_that_a_client_writes_hides_it_from_nobody() {
+    let relay = Setup::bare()
+        .arg("demo")
+        .env("RELAY_TOKEN", "a-token-that-is-long-enough")
+        .env("RELAY_TRUSTED_PROXIES", "127.0.0.0/8");
+    let mut relay = relay.start().await;
+    for (header, client) in [
+        (&b"X-Forwarded-For: \xff\xfe, 198.51.100.1"[..], "198.51.100.1"),
+        (
+            b"X-Forwarded-For: 203.0.113.7\xff,198.51.100.2, 127.0.0.9",
+            "198.51.100.2",
+        ),
+        (b"Forwarded: for=\xff, for=198.51.100.3;proto=https", "198.51.100.3"),
+    ] {
+        let address = relay.base_url.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        let start = b"POST /alert HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer wrong\r\nContent-Length: 2\r\nConnection: close\r\n";
+        stream.write_all(&[&start[..], header, b"\r\n\r\n{}"].concat()).unwrap();
+        relay.says(client).await;
     }
 }

@@ -1,11 +1,12 @@
 //! What the tests share: real servers on loopback, and the relay's binary among them.
 //!
 //! Guarantees: each server is the caller's own, listens on loopback only, and has ended when its value is dropped or the
-//! test process is killed. Nothing here sleeps: it waits for lines of a log or for an answer.
+//! test process is killed. It waits for lines of a log or for an answer, and for nothing without an end.
 
 pub(crate) mod alertmanager;
 pub(crate) mod chromium;
 pub(crate) mod matrix;
+pub(crate) mod patience;
 pub(crate) mod payload;
 pub(crate) mod postgres;
 pub(crate) mod process;

@@ -8,6 +8,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::app::{App, firing};
+use crate::support::patience::eventually;
 
 async fn preview(app: &App, request: &Value) -> Value {
     let answer = app.post("/preview").json(request).send().await.unwrap();
@@ -375,13 +376,12 @@ async fn state_shows_files_as_they_are_on_disk() {
 
     let version = state["version"].clone();
     fs::write(app.data.path().join("templates/mine.md.j2"), "Mine, edited").unwrap();
-    loop {
+    let edited = eventually("the edit is seen", async || {
         let (_, state) = app.get_json("/workshop/state").await;
-        if state["version"] != version {
-            assert!(state.to_string().contains("Mine, edited"));
-            break;
-        }
-    }
+        (state["version"] != version).then_some(state)
+    })
+    .await;
+    assert!(edited.to_string().contains("Mine, edited"));
 }
 
 #[tokio::test]
@@ -414,14 +414,14 @@ async fn operations_need_the_credential_and_the_page_does_not() {
 
 /// Asks until the workshop has kept what `is_done` waits for.
 async fn recorded(app: &App, is_done: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-    loop {
-        let (_, mut state) = app.get_json("/workshop/state").await;
-        if let Value::Array(recorded) = state["recorded"].take()
-            && is_done(&recorded)
-        {
-            return recorded;
-        }
-    }
+    eventually("it is recorded", async || {
+        let (_, state) = app.get_json("/workshop/state").await;
+        state["recorded"]
+            .as_array()
+            .filter(|recorded| is_done(recorded))
+            .cloned()
+    })
+    .await
 }
 
 #[tokio::test]
@@ -649,14 +649,13 @@ async fn draft_that_would_not_be_taken_is_an_error_and_the_saved_file_says_the_s
     let folder = app.data.path().join("templates");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("alert.md.j2"), source).unwrap();
-    let refused = loop {
+    let refused = eventually("the file is looked at", async || {
         let (_, state) = app.get_json("/workshop/state").await;
-        let mut templates = state["templates"].as_array().unwrap().iter();
-        let template = templates.find(|template| template["file"] == "alert.md.j2").unwrap();
-        if template["text"] == source {
-            break template["problem"].clone();
-        }
-    };
+        let mut templates = state["templates"].as_array()?.iter();
+        let template = templates.find(|template| template["file"] == "alert.md.j2")?;
+        (template["text"] == source).then(|| template["problem"].clone())
+    })
+    .await;
     // The text on disk as a draft: what is known of it stays.
     let answer = preview(&app, &draft).await;
     assert_eq!(answer["diagnostics"][0]["message"], refused["message"], "{answer}");

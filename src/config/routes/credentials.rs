@@ -12,7 +12,7 @@ use toml::de::DeValue;
 
 use super::source::{Section, Value};
 use super::watch::Seen;
-use crate::config::value::duration;
+use crate::config::value::{duration, secret_file};
 use crate::intake::{BasicLogin, CredentialSettings, SignatureSettings};
 
 /// What Grafana calls it unless told otherwise.
@@ -130,7 +130,7 @@ fn lines<'t>(
             let path = folder.join(file);
             // Looked at again even if it could not be read, because it may come.
             seen.push(Seen::now(&path));
-            match std::fs::read_to_string(&path) {
+            match secret_file(&path) {
                 Ok(text) => text,
                 Err(problem) => return error(span, format!("{file} cannot be read: {problem}")),
             }

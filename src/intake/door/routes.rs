@@ -1,6 +1,7 @@
 //! What senders show at each route, as one table that is replaced as a whole.
 //!
-//! Guarantees: a route that does not exist asks for something that nobody can show, like one that does; where no route asks
+//! Guarantees: a route that does not exist asks for something that nobody can show, like one that does, and takes as long to
+//! refuse it; where no route asks
 //! for anything there is nothing to hide.
 
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ pub(super) struct Routes {
     pub(super) compat: Compat,
     /// Some route decides by the body alone, so that all of them have to read it before they refuse.
     body_first: bool,
+    /// How many keys read the body before a refusal, at any route.
+    pub(super) most_keys: usize,
 }
 
 /// The credentials that are wanted, whether they are those of something that exists, and whether a refusal has to wait
@@ -41,9 +44,12 @@ impl Routes {
         }
         let guarded = known.values().any(|one| !one.open());
         let unknown = guarded.then(nobody).map(|one| Credentials::new(&one)).transpose()?;
+        let body_first = known.values().any(|one| one.header_free() && one.signs());
+        let most_keys = known.values().map(|one| one.keys()).max().filter(|_| body_first);
         Ok(Self {
             unknown: unknown.map(Arc::new),
-            body_first: known.values().any(|one| one.header_free() && one.signs()),
+            body_first,
+            most_keys: most_keys.unwrap_or_default(),
             known,
             compat,
         })
