@@ -22,7 +22,7 @@ STACK_PORT ?= 8008
 # nextest runs each test in its own process, which suits tests that start servers, but no examples of the documentation.
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help demo test lint check bench fuzz gallery openapi editor stack setup clean-stack
+.PHONY: help demo test lint check bench fuzz gallery openapi reference editor stack setup clean-stack
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -79,6 +79,11 @@ fuzz: ## Look for inputs, templates and matchers that break the relay, FUZZ_SECO
 
 gallery: setup ## Picture every template with every sample, wide and narrow, in target/gallery; and the README's pictures
 	cargo test --locked --test it gallery:: -- --ignored --nocapture
+
+reference: ## Write templates/REFERENCE.md anew from the code
+	@mkdir -p $(STACK)
+	cargo run --quiet --locked -- templates reference > $(STACK)/REFERENCE.md.new
+	mv $(STACK)/REFERENCE.md.new templates/REFERENCE.md
 
 openapi: ## Write openapi/openapi.yaml anew from the code
 	@mkdir -p openapi $(STACK)

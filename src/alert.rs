@@ -215,6 +215,9 @@ pub struct Alert {
     pub image_url: String,
     /// Grafana's organisation.
     pub org_id: Option<i64>,
+    /// What Grafana Cloud and Enterprise found out about it, as they write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrichments: Option<serde_json::Value>,
 }
 
 impl Alert {
@@ -238,6 +241,7 @@ impl Alert {
             value_string: String::new(),
             image_url: String::new(),
             org_id: None,
+            enrichments: None,
         }
     }
 

@@ -8,6 +8,7 @@ mod health;
 mod material;
 mod outbox;
 mod print;
+mod reference;
 mod render;
 mod routes;
 mod send_test;

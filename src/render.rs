@@ -14,8 +14,10 @@ mod compose;
 mod context;
 mod cost;
 mod deadline;
+mod empties;
 mod engine;
 mod facts;
+mod faults;
 mod filters;
 mod folder;
 mod html;
@@ -34,6 +36,7 @@ mod remarks;
 mod sandbox;
 mod severity;
 mod shield;
+mod syntax;
 mod trial;
 mod values;
 mod visible;
@@ -52,7 +55,7 @@ use serde::{Deserialize, Serialize};
 
 pub use budget::{BudgetSteps, CONTENT_LIMIT, content_size};
 pub use deadline::{Deadline, Guard};
-pub use library::{GUIDE, embedded};
+pub use library::{COOKBOOK, GUIDE, embedded};
 pub use preview::{Desk, Diagnostic, Draft, Gravity, Preview};
 pub use problem::TemplateProblem;
 pub(crate) use problem::nearest;
@@ -96,6 +99,8 @@ pub struct Rendered {
     pub markdown: Markdown,
     /// What went wrong on the way, if something did; the message says it as well.
     pub problem: Option<TemplateProblem>,
+    /// What the template's author should know although it worked.
+    pub notes: Vec<TemplateProblem>,
     /// What the budget made necessary.
     pub budget: BudgetSteps,
 }
@@ -280,7 +285,12 @@ impl Renderer {
         self.inner.library.load().problems_of(&template.file_name())
     }
 
-    /// What is broken now, and therefore not in use.
+    /// Whether a file is this template or a part of it.
+    pub fn is_part_of(&self, file: &str, template: &TemplateName) -> bool {
+        self.inner.library.load().is_part_of(file, &template.file_name())
+    }
+
+    /// What is broken now, and therefore not in use, or not everywhere.
     pub fn problems(&self) -> Vec<TemplateProblem> {
         self.inner.library.load().problems.clone()
     }

@@ -290,7 +290,11 @@ async fn keep_templates(renderer: Renderer) {
 
 fn report_templates(known: &mut Vec<TemplateProblem>, problems: Vec<TemplateProblem>) {
     for problem in problems.iter().filter(|problem| !known.contains(problem)) {
-        tracing::error!("template {problem} (its last version that worked, or the built-in one, stays in use)");
+        if problem.is_partial() {
+            tracing::error!("template {problem}");
+        } else {
+            tracing::error!("template {problem} (its last version that worked, or the built-in one, stays in use)");
+        }
     }
     *known = problems;
 }

@@ -1,5 +1,6 @@
 //! `render`: prints what the relay would send for a notification.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -12,7 +13,7 @@ use crate::config::{Flags, Settings};
 use crate::matrix;
 use crate::message::{Mode, Relation, RenderedMessage, TemplateName};
 use crate::pipeline::rehearsal::{self, Event};
-use crate::render::{Gravity, Renderer, TemplateProblem};
+use crate::render::{Draft, Gravity, Renderer, TemplateProblem};
 
 /// What to render, and what of it to print.
 #[derive(Debug, Clone, Args)]
@@ -22,15 +23,15 @@ pub struct Options {
     template: Option<TemplateName>,
     #[command(flatten)]
     material: Material,
-    /// Built-in sequence of notifications: incident, short or lost. Printed is what a room gets, heads, edits and lines;
-    /// with `--template update` only the lines.
+    /// Built-in sequence of notifications: incident, short or lost. Printed is what a room gets, each event with a line that
+    /// says what it is; with `--template update` only the lines of threads.
     #[arg(long, value_name = "NAME", conflicts_with = "Material")]
     sequence: Option<String>,
     /// What later notifications of the sequence do to the first message: live, thread, reply, reaction or new.
     #[arg(long, value_name = "MODE", requires = "sequence", default_value_t)]
     mode: Mode,
     /// What to print.
-    #[arg(long = "as", value_enum, default_value_t = Form::Markdown, value_name = "FORM")]
+    #[arg(long = "as", value_enum, default_value_t = Form::Body, value_name = "FORM")]
     form: Form,
 }
 
@@ -56,23 +57,46 @@ pub(super) fn run(flags: &Flags, options: &Options) -> anyhow::Result<ExitCode> 
         return sequence(&renderer, &template, &default, &steps, options);
     }
     let (notification, now) = options.material.read()?;
-    let written = renderer.render(&template, &notification, now);
+    // The files as they are, although the relay would not use them all: a file that fails for another kind of
+    // notification still shows what it makes of this one.
+    let on_disk = renderer.on_disk();
+    let preview = renderer
+        .with_drafts(&drafts(&renderer, &on_disk))
+        .preview(&template, &notification, now);
+    let shown = preview.rendered;
     if options.form == Form::Markdown {
-        line(&written.markdown.to_string())?;
+        line(&shown.markdown.to_string())?;
     }
-    for message in written.messages.iter().filter(|_| options.form != Form::Markdown) {
+    for message in shown.messages.iter().filter(|_| options.form != Form::Markdown) {
         line(&printed(message, options.form)?)?;
     }
-    // What is printed is what would be sent; that it is not what the template's author meant is worth a failure.
+    // What is wrong is said after it, and is worth a failure: also where this notification shows nothing of it.
     let mut problems = renderer.problems_of(&template);
-    problems.extend(written.problem);
+    let errors = preview
+        .diagnostics
+        .into_iter()
+        .filter(|one| one.gravity == Gravity::Error);
+    let mine = errors
+        .map(|one| one.problem)
+        .filter(|problem| renderer.is_part_of(&problem.file, &template));
+    problems.extend(mine);
+    problems.extend(shown.problem);
     Ok(outcome(&problems))
+}
+
+/// What the folder holds and the relay does not use as it is.
+fn drafts<'a>(renderer: &Renderer, on_disk: &'a BTreeMap<String, String>) -> Vec<Draft<'a>> {
+    let unused = on_disk
+        .iter()
+        .filter(|(file, source)| renderer.source(file).as_ref() != Some(*source));
+    unused.map(|(file, source)| Draft { file, source }).collect()
 }
 
 /// Success only if nothing is wrong; else what it is, each thing once.
 fn outcome(problems: &[TemplateProblem]) -> ExitCode {
     for (at, problem) in problems.iter().enumerate() {
-        if !problems[..at].contains(problem) {
+        let is_same = |known: &TemplateProblem| (&known.file, known.line) == (&problem.file, problem.line);
+        if !problems[..at].iter().any(is_same) {
             tracing::error!("{problem}");
         }
     }
@@ -95,22 +119,48 @@ fn sequence(
     let lines_only = *template == TemplateName::update();
     let head = if lines_only { default } else { template };
     let told = rehearsal::rehearse(renderer, &[], head, options.mode, steps);
-    let is_line = |event: &&Event| matches!(event.relation, Some(Relation::Thread { .. } | Relation::Reply { .. }));
+    let is_line = |event: &Event| matches!(event.relation, Some(Relation::Thread { .. } | Relation::Reply { .. }));
     if form == Form::Markdown && !lines_only {
-        line(&told.markdown.join("\n"))?;
+        for (at, text) in told.markdown.iter().enumerate() {
+            line(&format!("──── {} of {} ────", at + 1, told.markdown.len()))?;
+            line(text)?;
+        }
     }
-    for event in told.events.iter().filter(|event| !lines_only || is_line(event)) {
+    let all = told.events.iter().enumerate();
+    for (at, event) in all.filter(|(_, event)| !lines_only || is_line(event)) {
         match (&event.relation, form) {
             (_, Form::Markdown) if !lines_only => {}
+            // Several documents of JSON need nothing between them.
             (Some(relation), Form::Event) => {
                 let content = matrix::related_event(&event.message, relation)?;
                 line(&serde_json::to_string_pretty(&content)?)?;
             }
-            _ => line(&printed(&event.message, form)?)?,
+            (None, Form::Event) => line(&printed(&event.message, form)?)?,
+            _ => {
+                line(&format!(
+                    "──── {} of {}: {} ────",
+                    at + 1,
+                    told.events.len(),
+                    what_it_is(event, &told.events)
+                ))?;
+                line(&printed(&event.message, form)?)?;
+            }
         }
     }
     let errors = told.diagnostics.into_iter().filter(|one| one.gravity == Gravity::Error);
     Ok(outcome(&errors.map(|one| one.problem).collect::<Vec<_>>()))
+}
+
+/// What an event does in the room, and to which other one.
+fn what_it_is(event: &Event, all: &[Event]) -> String {
+    let number = |id: &str| all.iter().position(|other| other.event_id == id).map_or(0, |at| at + 1);
+    let what = match &event.relation {
+        None => "a message".to_owned(),
+        Some(Relation::Edit { of }) => format!("an edit of {}", number(of)),
+        Some(Relation::Thread { root, .. }) => format!("a line in the thread of {}", number(root)),
+        Some(Relation::Reply { to } | Relation::Reaction { to, .. }) => format!("an answer to {}", number(to)),
+    };
+    format!("{what}, notification {}", event.step)
 }
 
 fn printed(message: &RenderedMessage, form: Form) -> anyhow::Result<String> {

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 
 use super::print::line;
+use super::reference;
 use crate::config::{Flags, Settings};
 use crate::render::{self, Renderer};
 
@@ -16,7 +17,8 @@ use crate::render::{self, Renderer};
 pub enum Command {
     /// List the templates that can be chosen, and where each comes from.
     List,
-    /// Write the built-in templates into a folder, to be edited there. Files that are there are left alone.
+    /// Write the built-in templates into a folder, to be edited there, with the guide, the reference and a cookbook. Files that
+    /// are there are left alone.
     Export {
         /// The folder; made if it is missing.
         dir: PathBuf,
@@ -24,16 +26,17 @@ pub enum Command {
         #[arg(long)]
         force: bool,
     },
-    /// Print what can be used in a template: variables, filters and functions.
+    /// Print what can be used in a template: variables, filters, functions and tests, with examples.
     Reference,
 }
 
 pub(super) fn run(flags: &Flags, command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::List => list(flags),
-        Command::Export { dir, force } => export(dir, *force),
+        Command::Export { dir, force } => export(flags, dir, *force),
         Command::Reference => {
-            line(render::GUIDE.trim_end())?;
+            let (settings, _) = Settings::render_only(flags)?;
+            line(reference::page(&settings.isolation)?.trim_end())?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -64,9 +67,20 @@ fn list(flags: &Flags) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn export(folder: &Path, force: bool) -> anyhow::Result<ExitCode> {
+fn export(flags: &Flags, folder: &Path, force: bool) -> anyhow::Result<ExitCode> {
     let mut kept = 0;
-    for (file, source) in render::embedded() {
+    let (settings, _) = Settings::render_only(flags)?;
+    let reference = reference::page(&settings.isolation)?;
+    let pages = [
+        ("README.md", render::GUIDE),
+        ("REFERENCE.md", reference.as_str()),
+        ("COOKBOOK.md", render::COOKBOOK),
+    ];
+    let files: Vec<(&str, &str)> = render::embedded()
+        .map(|(file, source): (&str, &str)| (file, source))
+        .chain(pages)
+        .collect();
+    for (file, source) in files {
         let path = folder.join(file);
         let name = path.display();
         let present = std::fs::read(&path).ok();

@@ -5,8 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use poem_openapi::types::Any;
 use poem_openapi::{Object, Union};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{lenient, most};
 
@@ -142,6 +144,10 @@ pub(super) struct GroupAlert {
     /// Grafana only: the organisation, where known.
     #[serde(default, deserialize_with = "lenient::integer")]
     pub(super) org_id: Option<i64>,
+    /// Grafana Cloud and Enterprise: what was found out about the alert, in whatever form. At most 4 KiB of it are kept, as a
+    /// whole or not at all.
+    #[serde(default, deserialize_with = "lenient::anything")]
+    pub(super) enrichments: Option<Any<Value>>,
 }
 
 impl GroupAlert {

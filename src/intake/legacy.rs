@@ -114,6 +114,7 @@ fn alert(body: &LegacyAlert, status: AlertStatus, shared: &Labels, annotations: 
         value_string: String::new(),
         image_url: body.image_url.clone().unwrap_or_default(),
         org_id: body.org_id,
+        enrichments: None,
     }
 }
 

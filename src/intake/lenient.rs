@@ -8,18 +8,32 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
+use poem_openapi::types::Any;
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::scalar::{NumberOrNothing, TextOrNothing};
 
 /// How many labels, annotations or values of one alert are kept; no system that is meant to be read has as many.
 pub(super) const MOST_NAMES: usize = 1_000;
+/// How many bytes of JSON in no known form are kept of an alert.
+const LONGEST_ANYTHING: usize = 4096;
 /// What stands among the labels or annotations for those that are not kept, so that messages show it: it comes first.
 const LEFT_OUT: &str = "(left out)";
 
 /// Text, or a scalar as its text; `None` for null.
 pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     TextOrNothing::SCALAR.deserialize(deserializer)
+}
+
+/// Anything that is not long; `None` for null and for what is longer, of which nothing but its text is built.
+pub(super) fn anything<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Any<Value>>, D::Error> {
+    let sent = Box::<RawValue>::deserialize(deserializer)?;
+    let kept = Some(sent.get()).filter(|text| text.len() <= LONGEST_ANYTHING);
+    let value = kept.and_then(|text| serde_json::from_str(text).ok());
+    Ok(value.filter(|value| *value != Value::Null).map(Any))
 }
 
 /// A whole number, also as its text; `None` for null and for what is no whole number of 64 bits.
@@ -245,11 +259,11 @@ mod tests {
 
     #[test]
     fn a_map_keeps_the_first_of_too_many_names() {
-        let many: serde_json::Map<String, serde_json::Value> =
+        let many: serde_json::Map<String, Value> =
             (0..2 * MOST_NAMES).map(|at| (format!("{at:05}"), json!(at))).collect();
-        let kept = values(serde_json::Value::from(many.clone())).unwrap().unwrap();
+        let kept = values(Value::from(many.clone())).unwrap().unwrap();
         assert_eq!(kept.len(), MOST_NAMES);
-        let mut kept = labels(serde_json::Value::from(many)).unwrap();
+        let mut kept = labels(Value::from(many)).unwrap();
         assert_eq!(kept.remove(LEFT_OUT).as_deref(), Some("1000 more"));
         assert_eq!(kept.len(), MOST_NAMES);
         assert!(kept.contains_key("00000") && !kept.contains_key("01000"));

@@ -4,6 +4,7 @@
 //! one alert. The
 //! three formats are told apart by their content, never by a header.
 
+use poem_openapi::types::Any;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use sha2::{Digest, Sha256};
@@ -238,6 +239,7 @@ fn alert(at: usize, body: GroupAlert, mut too_long: TooLong, left_out: &mut usiz
         value_string: body.value_string.unwrap_or_default(),
         image_url,
         org_id: body.org_id,
+        enrichments: body.enrichments.map(|Any(found)| found),
     })
 }
 

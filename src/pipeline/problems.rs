@@ -100,6 +100,7 @@ mod tests {
         Rendered {
             messages: Vec::new(),
             markdown: Markdown::default(),
+            notes: Vec::new(),
             problem: problem.map(|(file, message)| TemplateProblem {
                 file: file.to_owned(),
                 line: Some(1),

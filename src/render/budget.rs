@@ -63,6 +63,7 @@ impl Limits {
     pub(crate) const NONE: Self = Self {
         alerts: MOST_ALERTS,
         fold_labels: false,
+        marks_nothing: false,
     };
 
     /// So little that no sensible template is overtaxed by it.
@@ -70,6 +71,7 @@ impl Limits {
         Self {
             alerts: self.alerts.min(20),
             fold_labels: true,
+            ..self
         }
     }
 

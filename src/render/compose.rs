@@ -85,6 +85,7 @@ pub(super) fn compose(
             messages,
             markdown: Markdown::new(written.markdown, verbatim),
             problem: None,
+            notes: written.notes,
             budget: BudgetSteps {
                 alerts_folded: written.hidden,
                 ..budget
@@ -164,6 +165,7 @@ fn without_template(facts: &Facts<'_>, footer: &str) -> Rendered {
         own: 0,
         directives: super::filters::Directives::default(),
         hidden: 0,
+        notes: Vec::new(),
     };
     let mut document = markdown::parse(&written.markdown);
     let messages = vec![message(facts, &written, &document)];
@@ -172,6 +174,7 @@ fn without_template(facts: &Facts<'_>, footer: &str) -> Rendered {
         messages,
         markdown: Markdown::new(written.markdown, verbatim),
         problem: None,
+        notes: Vec::new(),
         budget: BudgetSteps::default(),
     }
 }

@@ -12,12 +12,13 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use minijinja::Value;
 
+use super::empties::MARKS_NOTHING;
 use super::facts::{AlertFacts, ChangeFacts, Facts};
 use super::filters::More;
 use super::kind::Kind;
 use super::links::{self, Link};
 use super::shield::{clean, clean_line};
-use super::values::{AlertList, Fields, Lookup, Moment, Which};
+use super::values::{AlertList, Fields, Lookup, Moment, NoSingle, Which};
 use crate::alert::{Labels, Source};
 
 /// How much of a notification is shown: the rungs of the ladder that keeps a message below Matrix's limit.
@@ -27,6 +28,8 @@ pub(crate) struct Limits {
     pub(crate) alerts: usize,
     /// Whether long labels and annotations are cut and long label lists end early.
     pub(crate) fold_labels: bool,
+    /// Whether a mark is printed in place of what is missing: see `empties`.
+    pub(crate) marks_nothing: bool,
 }
 
 const FOLDED_LABELS: usize = 4;
@@ -48,11 +51,14 @@ impl<'a> Context<'a> {
 
     /// The root of the context.
     pub(crate) fn build(&self) -> Value {
-        let mut fields = Fields::with_capacity(48);
+        let mut fields = Fields::with_capacity(50);
         self.sent(&mut fields);
         self.computed(&mut fields);
         self.lists(&mut fields);
         fields.extend([("change", self.change())]);
+        if self.limits.marks_nothing {
+            fields.extend([(MARKS_NOTHING, Value::from(true))]);
+        }
         Value::from_object(fields)
     }
 
@@ -161,7 +167,11 @@ impl<'a> Context<'a> {
             .max(self.limits.alerts / 5);
         let resolved = shown(&self.facts.resolved, room.min(resolved_count));
         let firing = shown(&self.facts.firing, self.limits.alerts - resolved.len());
-        let all = firing.iter().chain(&resolved).cloned().collect();
+        let all: Vec<Value> = firing.iter().chain(&resolved).cloned().collect();
+        let single = match all.as_slice() {
+            [single] if self.facts.total() == 1 => single.clone(),
+            _ => Value::from_object(NoSingle(self.facts.total())),
+        };
         let list = |which, alerts, total| Value::from_object(AlertList::new(which, alerts, total));
         let firing = list(Which::Firing, firing, self.facts.firing.len());
         let resolved = list(Which::Resolved, resolved, self.facts.resolved.len());
@@ -177,6 +187,7 @@ impl<'a> Context<'a> {
             ("firing", firing),
             ("resolved", resolved),
             ("alerts", all),
+            ("alert", single),
             ("sender", sender.into()),
             ("more", Value::from_object(more)),
         ]);

@@ -16,16 +16,18 @@ use minijinja::{Environment, Value};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use self::environment::environment;
+pub(super) use self::environment::environment;
 use super::context::{Context, Limits};
 use super::cost::LONGEST_TEXT;
 use super::deadline::Deadline;
 use super::facts::Facts;
-use super::filters::{Directives, More};
+use super::faults;
+use super::filters::{Directives, More, Notes};
 use super::library::{embedded, reached};
 use super::problem::{TemplateProblem, Trace, is_too_much};
 use super::remarks::{self, Shown, Span};
 use super::sandbox::{Answer, Job, Key, Loaded, Refusal, Sandbox, Told};
+use super::syntax::{self, NEGATIVE, OPERATE};
 use super::{Rendered, compose, reference};
 
 /// Room for what a notification of a few alerts is written in.
@@ -98,6 +100,8 @@ pub(crate) struct Written {
     pub(crate) directives: Directives,
     /// Alerts that it counts instead of showing them.
     pub(crate) hidden: usize,
+    /// What its author should know although it worked.
+    pub(crate) notes: Vec<TemplateProblem>,
 }
 
 impl Engine {
@@ -158,7 +162,8 @@ impl Engine {
         let (env, problems) = compiled(&sources, &sources);
         let names = |file: &String| -> Option<(String, BTreeSet<String>)> {
             let template = env.get_template(file).ok()?;
-            Some((file.clone(), template.undeclared_variables(false).into_iter().collect()))
+            let names = template.undeclared_variables(false).into_iter();
+            Some((file.clone(), names.filter(|name| !is_own(name)).collect()))
         };
         let engine = Self {
             free: sources.keys().filter_map(names).collect(),
@@ -172,7 +177,7 @@ impl Engine {
 
     /// Compiles one file and keeps nothing of it.
     pub(crate) fn compile_one(file: &str, source: &str) {
-        drop(environment(Vec::new()).add_template_owned(file.to_owned(), source.to_owned()));
+        drop(add(&mut environment(Vec::new()), file, source));
     }
 
     /// The same, to run in another sandbox.
@@ -288,7 +293,10 @@ impl Engine {
     pub(crate) fn undeclared(&self, file: &str) -> Vec<(String, Option<usize>)> {
         let is_known = |name: &str| reference::names().any(|known| known == name);
         let source = self.sources.get(file).map_or("", String::as_str);
-        let line = |name: &str| source.lines().position(|line| line.contains(name)).map(|at| at + 1);
+        let uses = syntax::read(source).uses;
+        let in_text = |name: &str| source.lines().position(|line| line.contains(name)).map(|at| at + 1);
+        let used = |name: &str| uses.iter().find(|used| used.name == name && used.what.stands_alone());
+        let line = |name: &str| used(name).map(|used| used.line).or_else(|| in_text(name));
         let names = self.free.get(file).into_iter().flatten();
         names
             .filter(|name| !is_known(name))
@@ -329,8 +337,12 @@ fn compiled<'s>(
     let mut env = environment(all.values().cloned().collect());
     let mut problems = Vec::new();
     for (file, source) in sources {
-        if let Err(error) = env.add_template_owned(file.clone(), source.clone()) {
-            problems.push(TemplateProblem::from_error(file, &error));
+        if let Err(error) = add(&mut env, file, source) {
+            let mut found = faults::of_syntax(file, source);
+            if found.is_empty() {
+                found.push(TemplateProblem::from_error(file, &error));
+            }
+            problems.append(&mut found);
         }
     }
     (env, problems)
@@ -338,6 +350,20 @@ fn compiled<'s>(
 
 fn refused(file: &str, refusal: &Refusal) -> Failure {
     Failure::Refused(Trace::of(refusal.problem(file)))
+}
+
+/// Adds a template whose operators are ours; as it is where that does not go.
+fn add(env: &mut Environment<'static>, file: &str, source: &str) -> Result<(), minijinja::Error> {
+    let prepared = syntax::read(source).prepared;
+    if prepared != source && env.add_template_owned(file.to_owned(), prepared).is_ok() {
+        return Ok(());
+    }
+    env.add_template_owned(file.to_owned(), source.to_owned())
+}
+
+/// Whether a name stands for operators.
+fn is_own(name: &str) -> bool {
+    [OPERATE, NEGATIVE].contains(&name)
 }
 
 fn digest<'t>(texts: impl IntoIterator<Item = &'t str>) -> Key {
@@ -380,6 +406,7 @@ fn run(env: &Environment<'_>, file: &str, context: &Value) -> Result<Written, Fa
         .get_extension::<Directives>()
         .cloned()
         .unwrap_or_default();
+    let notes = captured.state().get_extension::<Notes>().cloned().unwrap_or_default();
     drop(captured);
     let mut markdown =
         String::from_utf8(written.0).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
@@ -390,6 +417,7 @@ fn run(env: &Environment<'_>, file: &str, context: &Value) -> Result<Written, Fa
         own,
         directives,
         hidden,
+        notes: notes.0,
     })
 }
 

@@ -1,12 +1,19 @@
-//! The filters and functions that templates have beyond minijinja's own.
+//! The filters, functions and tests that templates have beyond minijinja's own.
 //!
-//! Guarantees: no input or output, no clock; an empty value gives an empty text, so a template needs no `if` around a
-//! filter. [`NAMES`] and [`FUNCTIONS`] list all of them; `templates/README.md` explains them, and a test compares.
+//! Guarantees: no input or output, no clock; nothing stays nothing (see `operators`), so a template needs no `if` around a
+//! filter. [`NAMES`], [`FUNCTIONS`] and [`TESTS`] list all of them; `reference` explains each, and a test compares.
 
 mod directives;
+mod formats;
+mod known;
 mod markup;
 mod measures;
 mod methods;
+mod numbers;
+mod operators;
+mod regexes;
+mod severities;
+mod units;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -15,35 +22,87 @@ use minijinja::value::{Kwargs, Rest};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 pub(crate) use directives::{Directives, More};
-pub(crate) use measures::number_text;
+pub(crate) use formats::{check_format, check_zone, translated as translated_format};
+pub(crate) use operators::Notes;
+pub(crate) use units::{names as units, number_text};
 
 use super::cost::{self, text};
-use super::values::{AlertList, Lookup};
+use super::values::AlertList;
 
 /// Filters that the relay adds or replaces.
 pub(crate) const NAMES: &[&str] = &[
-    "bold", "code", "color", "colored", "default", "dictsort", "duration", "emoji", "items", "joined", "labels",
-    "length", "link", "links", "number", "pill", "readings", "time", "tojson", "top", "truncate", "without",
+    "abs",
+    "bold",
+    "by_severity",
+    "code",
+    "color",
+    "colored",
+    "combine",
+    "default",
+    "duration",
+    "emoji",
+    "filesizeformat",
+    "float",
+    "format",
+    "humanize",
+    "humanize1024",
+    "humanizeDuration",
+    "humanizePercentage",
+    "humanizeTimestamp",
+    "int",
+    "joined",
+    "labels",
+    "length",
+    "link",
+    "links",
+    "max",
+    "min",
+    "number",
+    "pill",
+    "reReplaceAll",
+    "readings",
+    "regex_findall",
+    "regex_replace",
+    "regex_search",
+    "round",
+    "sort",
+    "sort_severity",
+    "strftime",
+    "stripDomain",
+    "stripPort",
+    "sum",
+    "ternary",
+    "time",
+    "toLower",
+    "toUpper",
+    "tojson",
+    "top",
+    "trimSpace",
+    "truncate",
+    "without",
+    "wordwrap",
 ];
 
 /// Functions that the relay adds; `more` comes with the context.
 pub(crate) const FUNCTIONS: &[&str] = &["mention", "mention_room", "more", "msgtype"];
+
+/// Tests that the relay adds or replaces.
+pub(crate) const TESTS: &[&str] = &["ge", "gt", "in", "le", "lt", "match", "regex", "search"];
 
 /// Adds them all. `sources` are the texts of all templates: nobody is mentioned whose name is not written there.
 pub(crate) fn add_to(env: &mut Environment<'static>, sources: Vec<String>) {
     markup::add_to(env);
     measures::add_to(env);
     directives::add_to(env, sources);
+    known::add_to(env);
+    numbers::add_to(env);
+    operators::add_to(env);
+    regexes::add_to(env);
+    severities::add_to(env);
     env.add_filter("default", default);
     env.add_filter("d", default);
     env.add_filter("length", length);
     env.add_filter("count", length);
-    env.add_filter("items", |state: &State<'_, '_>, value: &Value| {
-        minijinja::filters::items(&as_map(state, value)?)
-    });
-    env.add_filter("dictsort", |state: &State<'_, '_>, value: &Value, kwargs: Kwargs| {
-        minijinja::filters::dictsort(&as_map(state, value)?, kwargs)
-    });
     env.add_filter("tojson", tojson);
     env.add_filter("truncate", truncate);
     env.add_filter("pluralize", minijinja_contrib::filters::pluralize);
@@ -53,26 +112,22 @@ pub(crate) fn add_to(env: &mut Environment<'static>, sources: Vec<String>) {
     env.set_unknown_method_callback(methods::call);
 }
 
-/// Labels and annotations as an ordinary map, everything else as it is.
-fn as_map(state: &State<'_, '_>, value: &Value) -> Result<Value, Error> {
-    let Some(lookup) = value.downcast_object_ref::<Lookup>() else {
-        return Ok(value.clone());
-    };
-    state.consume_fuel(u64::try_from(lookup.len()).unwrap_or(u64::MAX))?;
-    Ok(lookup.as_map())
-}
-
 fn is_empty(value: &Value) -> bool {
     value.is_undefined() || value.is_none() || value.as_str().is_some_and(str::is_empty)
 }
 
-/// Unlike minijinja's, it also replaces the empty text, because that is what a missing label is.
-fn default(value: &Value, other: Option<Value>) -> Value {
-    if is_empty(value) {
+/// Unlike minijinja's, it also replaces the empty text, because that is what a missing label is. `true` as a second argument
+/// makes it replace 0 and false as well.
+#[expect(clippy::needless_pass_by_value, reason = "the engine hands arguments over by value")]
+fn default(value: &Value, other: Option<Value>, also_false: Option<bool>, kwargs: Kwargs) -> Result<Value, Error> {
+    let also_false = also_false.or(kwargs.get("boolean")?).unwrap_or_default();
+    let other = other.or(kwargs.get("default_value")?);
+    numbers::unknown_argument("default", &kwargs, "a value, and `boolean`")?;
+    Ok(if is_empty(value) || (also_false && !value.is_true()) {
         other.unwrap_or_else(|| Value::from(""))
     } else {
         value.clone()
-    }
+    })
 }
 
 fn length(value: &Value) -> Result<usize, Error> {
@@ -82,12 +137,37 @@ fn length(value: &Value) -> Result<usize, Error> {
     }
 }
 
-fn truncate(value: &Value, length: Option<usize>) -> Result<Value, Error> {
+/// `truncate(20)`, and as Jinja2 has it: whether words may be cut, what stands at the end, and how much longer a text may be.
+#[expect(clippy::needless_pass_by_value, reason = "the engine hands arguments over by value")]
+fn truncate(
+    value: &Value,
+    length: Option<usize>,
+    killwords: Option<bool>,
+    end: Option<&str>,
+    kwargs: Kwargs,
+) -> Result<Value, Error> {
+    let length = length.or(kwargs.get("length")?).unwrap_or(80);
+    let killwords = killwords.or(kwargs.get("killwords")?).unwrap_or(true);
+    let end = end.or(kwargs.get("end")?).unwrap_or("…");
+    let leeway = kwargs.get::<Option<usize>>("leeway")?.unwrap_or(0);
+    numbers::unknown_argument("truncate", &kwargs, "`length`, `killwords`, `end` and `leeway`")?;
+    cost::check(end)?;
     // A text that is too long is what this is for.
     let text = value
         .as_str()
         .map_or_else(|| text(value), |text| Ok(Cow::Borrowed(text)))?;
-    let cut = super::context::truncated(&text, length.unwrap_or(80));
+    let is_short = text.chars().nth(length.saturating_add(leeway)).is_none();
+    let cut = if is_short {
+        text.into_owned()
+    } else {
+        let room = length.saturating_sub(end.chars().count());
+        let mut kept: String = text.chars().take(room).collect();
+        if !killwords && let Some(space) = kept.rfind(char::is_whitespace) {
+            kept.truncate(space);
+        }
+        kept.truncate(kept.trim_end().len());
+        kept + end
+    };
     Ok(if value.is_safe() {
         Value::from_safe_string(cut)
     } else {

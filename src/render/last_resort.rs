@@ -63,6 +63,7 @@ fn bare(template: &TemplateName, notification: &Notification) -> Rendered {
         messages: vec![message],
         markdown: body.into(),
         problem: Some(TemplateProblem::new(template.file_name(), why)),
+        notes: Vec::new(),
         budget: BudgetSteps::default(),
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use self::settle::{Edit, Edits};
 use super::deadline::Deadline;
 use super::engine::{Engine, Sources};
+use super::faults;
 use super::folder::Files;
 use super::problem::TemplateProblem;
 use super::sandbox::{Sandbox, Sandboxes};
@@ -41,6 +42,9 @@ const EMBEDDED: &[(&str, &str)] = &[
 
 /// What every variable, filter and function does, for authors of templates.
 pub const GUIDE: &str = include_str!("../../templates/README.md");
+
+/// Templates to begin with, for authors of templates.
+pub const COOKBOOK: &str = include_str!("../../templates/COOKBOOK.md");
 
 /// The built-in templates by file name, for export.
 pub fn embedded() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -112,6 +116,7 @@ impl Library {
         let is_unsettled = sandboxes.trials.was_disturbed();
         let engine = engine.within(&sandboxes.in_use);
         sandboxes.in_use.take_over(&sandboxes.trials);
+        let problems = with_all_faults(problems, &on_disk);
         let stand_ins = stand_ins(files, before, &engine, &problems);
         Self {
             engine,
@@ -168,6 +173,13 @@ impl Library {
         self.problems.iter().filter(concerns).cloned().collect()
     }
 
+    /// Whether a file is this template or a part of it, as it is used or as it is saved.
+    pub(super) fn is_part_of(&self, part: &str, file: &str) -> bool {
+        [&self.engine.sources, &self.on_disk]
+            .iter()
+            .any(|sources| reached(sources, file).contains(part))
+    }
+
     /// What is wrong with this template or its parts, if something built in stands in for one of them.
     pub(super) fn stood_in_for(&self, file: &str) -> Option<&TemplateProblem> {
         if self.stand_ins.is_empty() {
@@ -176,6 +188,26 @@ impl Library {
         let reached = reached(&self.engine.sources, file);
         reached.into_iter().find_map(|part| self.stand_ins.get(part))
     }
+}
+
+/// What is wrong with files that are not used as they are, in whichever line.
+fn with_all_faults(mut problems: Vec<TemplateProblem>, on_disk: &Sources) -> Vec<TemplateProblem> {
+    let files: BTreeSet<String> = problems.iter().map(|problem| problem.file.clone()).collect();
+    for (file, source) in on_disk.iter().filter(|(file, _)| files.contains(*file)) {
+        let faults = faults::of_names(file, source);
+        // They say the same, or what was meant.
+        problems.retain(|known| {
+            let is_said = faults.iter().any(|fault| fault.line == known.line);
+            known.file != *file || known.is_partial() || !is_said
+        });
+        let is_partial = |fault: &TemplateProblem| {
+            let mut known = problems.iter().filter(|known| known.file == fault.file);
+            known.any(|known| known.line == fault.line)
+        };
+        let new: Vec<_> = faults.into_iter().filter(|fault| !is_partial(fault)).collect();
+        problems.extend(new);
+    }
+    problems
 }
 
 /// What is built in under this name.

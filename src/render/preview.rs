@@ -11,9 +11,9 @@ use super::engine::{Engine, Failure, Sources};
 use super::facts::Facts;
 use super::folder::{self, LARGEST_FILE};
 use super::library::{Library, reached};
-use super::problem::{self, TemplateProblem};
+use super::problem::{TemplateProblem, remedies};
 use super::remarks::Shown;
-use super::{Rendered, Renderer, compose, reference};
+use super::{Rendered, Renderer, compose, faults};
 use crate::alert::Notification;
 use crate::group::Change;
 use crate::message::TemplateName;
@@ -151,6 +151,11 @@ impl Desk {
         diagnostics.sort_by_key(|one| one.gravity != Gravity::Error);
     }
 
+    /// Whether another text of a file is looked at than the one in use.
+    fn is_drafted(&self, file: &str) -> bool {
+        self.engine.sources.get(file) != self.library.engine.sources.get(file)
+    }
+
     fn shown(&self, template: &TemplateName, facts: &Facts<'_>) -> Preview {
         let mut remarks = Remarks::default();
         remarks.errors(self.known.iter().cloned());
@@ -160,7 +165,7 @@ impl Desk {
         let stood_in_for = self
             .library
             .stood_in_for(&file)
-            .filter(|problem| self.known.contains(problem));
+            .filter(|problem| self.known.contains(problem) && !self.is_drafted(&problem.file));
         let footer = stood_in_for.map(compose::stand_in_line);
         let deadline = &self.renderer.deadline;
         let shown = match self.engine.show(&file, facts, zone, footer.as_deref(), deadline) {
@@ -182,8 +187,15 @@ impl Desk {
             }
             Err(failure) => {
                 let problem = failure.into_problem();
-                let known = self.broken.iter().find(|broken| broken.file == file);
-                remarks.errors([known.cloned().unwrap_or(problem)]);
+                remarks.unknown_names(&self.engine, &file);
+                let is_said = |one: &Diagnostic| {
+                    let said = &one.problem;
+                    said.file == problem.file
+                        && (said.line == problem.line || said.file == file && problem.line.is_none())
+                };
+                if !remarks.0.iter().any(is_said) {
+                    remarks.errors([problem]);
+                }
                 self.renderer.render_with(&self.library, template, facts)
             }
         };
@@ -237,18 +249,17 @@ impl Remarks {
             misspelt.map(move |found| (*part, found))
         });
         for (file, (name, line)) in names {
-            let message = match problem::nearest(&name, &mut reference::names()) {
-                Some(known) => format!("`{name}` is not known here; did you mean `{known}`?"),
-                None => format!("`{name}` is not known here"),
-            };
             self.add(
                 Gravity::Error,
                 TemplateProblem {
-                    file: file.to_owned(),
                     line,
-                    message,
+                    ..TemplateProblem::new(file, remedies::unknown_name(&name))
                 },
             );
+        }
+        for part in parts {
+            let source = engine.sources.get(part).map_or("", String::as_str);
+            self.errors(faults::of_names(part, source));
         }
     }
 }

@@ -2,14 +2,17 @@
 //!
 //! Guarantees: a problem names the file, the line where one is known, and for an unknown name the nearest known one.
 
+pub(super) mod remedies;
+
 use std::fmt;
 
 use minijinja::{Error, ErrorKind};
 
-use super::reference;
-
 /// How many characters of a message are kept: it stands below the alert that it is about.
 const LONGEST_MESSAGE: usize = 400;
+
+/// What is done where a template fails that is in use.
+const STANDS_IN: &str = "the built-in template stands in there";
 
 /// Something that keeps a template, or one rendering of it, from working.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -31,29 +34,63 @@ impl TemplateProblem {
         }
     }
 
+    /// The same for something that works but for these kinds of notifications.
+    pub(crate) fn in_part(mut self, kinds: &str) -> Self {
+        self.message = format!("{} (for {kinds}; {STANDS_IN})", self.message);
+        self
+    }
+
+    /// Whether the file is used in spite of this, where it works.
+    pub fn is_partial(&self) -> bool {
+        self.message.ends_with(&format!("{STANDS_IN})"))
+    }
+
     /// The innermost error counts: a broken partial is reported as itself and not as the template that includes it.
     pub(crate) fn from_error(file: &str, error: &Error) -> Self {
         let innermost = chain(error).last().unwrap_or(error);
-        let what = match (innermost.kind(), innermost.detail()) {
+        let detail = innermost.detail();
+        // The engine names what it did not find: "filter x is unknown", "`a.b` is undefined".
+        let word = |at: usize| detail.and_then(|detail| detail.split(' ').nth(at));
+        let path = detail.and_then(|detail| detail.split('`').nth(1));
+        let message = match (innermost.kind(), detail) {
             (ErrorKind::OutOfFuel, _) => "takes too much time or memory".to_owned(),
             (ErrorKind::WriteFailure, _) => "writes too much text".to_owned(),
             (ErrorKind::TemplateNotFound, detail) if !is_written_out(error, detail.unwrap_or_default()) => {
                 "a template is not there, and its name is not written out here".to_owned()
             }
+            (ErrorKind::UnknownFilter | ErrorKind::UnknownTest, _) if !stands_in(error, word(1)) => {
+                "a filter or test is not there, and its name is not written out here".to_owned()
+            }
+            (ErrorKind::UnknownFilter, _) => remedies::unknown_filter(word(1).unwrap_or_default()),
+            (ErrorKind::UnknownTest, _) => remedies::unknown_test(word(1).unwrap_or_default()),
+            (ErrorKind::UnknownFunction, _) if stands_in(error, word(0)) => {
+                remedies::unknown_name(word(0).unwrap_or_default())
+            }
+            (ErrorKind::UndefinedError, _) => match path.or_else(|| expression(innermost)) {
+                Some(path) => remedies::undefined(path),
+                None => "a value is not defined".to_owned(),
+            },
+            (ErrorKind::MissingArgument, _) => "an argument is missing (`templates reference` lists them)".to_owned(),
+            (ErrorKind::TooManyArguments, _) => {
+                "an argument is unknown or one too many (`templates reference` lists them)".to_owned()
+            }
             (kind, None) => kind.to_string(),
             (ErrorKind::SyntaxError | ErrorKind::InvalidOperation, Some(detail)) => detail.to_owned(),
             (kind, Some(detail)) => format!("{kind}: {detail}"),
         };
-        let what: String = what.chars().take(LONGEST_MESSAGE).collect();
         Self {
             file: innermost.name().unwrap_or(file).to_owned(),
             line: innermost.line().or_else(|| error.line()),
-            message: match suggestion(innermost) {
-                Some(known) => format!("{what}; did you mean `{known}`?"),
-                None => what,
-            },
+            message: message.chars().take(LONGEST_MESSAGE).collect(),
         }
     }
+}
+
+/// The expression that an error is about, where it is known and is one path.
+fn expression(error: &Error) -> Option<&str> {
+    let text = error.template_source()?.get(error.range()?)?;
+    let is_path = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '[' | ']');
+    (!text.is_empty() && text.chars().all(is_path)).then_some(text)
 }
 
 /// A problem, and the way to it: a part that is put to a wrong use fails in itself, and whoever includes it is to blame.
@@ -113,8 +150,13 @@ fn chain(error: &Error) -> impl Iterator<Item = &Error> {
 /// Whether what an error quotes stands in a template on the way to it. If not it may be an alert's, and errors are logged
 /// and shown in `ready`.
 fn is_written_out(error: &Error, detail: &str) -> bool {
-    let quoted = detail.split(['\'', '"']).nth(1).unwrap_or_default();
-    let is_written = |error: &Error| error.template_source().is_some_and(|source| source.contains(quoted));
+    stands_in(error, detail.split(['\'', '"']).nth(1))
+}
+
+/// Whether a name stands in a template on the way to an error.
+fn stands_in(error: &Error, name: Option<&str>) -> bool {
+    let name = name.unwrap_or_default();
+    let is_written = |error: &Error| error.template_source().is_some_and(|source| source.contains(name));
     chain(error).any(is_written)
 }
 
@@ -134,30 +176,12 @@ impl fmt::Display for TemplateProblem {
 
 impl std::error::Error for TemplateProblem {}
 
-fn suggestion(error: &Error) -> Option<&'static str> {
-    // The engine names the expression in its message; failing that, the source has it.
-    let named = error.detail().and_then(|detail| detail.split('`').nth(1));
-    let expression = named.or_else(|| error.template_source()?.get(error.range()?))?;
-    let mut words = expression
-        .rsplit(|c: char| !(c.is_alphanumeric() || c == '_'))
-        // `alerts[0].sumary` is behind `alerts`.
-        .filter(|word| !word.is_empty() && !word.bytes().all(|byte| byte.is_ascii_digit()));
-    let misspelt = words.next()?;
-    let known: Vec<&'static str> = match (error.kind(), words.next()) {
-        (ErrorKind::UndefinedError | ErrorKind::UnknownFunction, None) => reference::names().collect(),
-        (ErrorKind::UndefinedError, Some(parent)) => reference::names_behind(parent),
-        (ErrorKind::UnknownFilter, _) => reference::filters().collect(),
-        _ => return None,
-    };
-    nearest(misspelt, &mut known.into_iter())
-}
-
 /// The known name that takes the fewest changes, if it takes few enough to be what was meant.
 pub(crate) fn nearest<'k>(word: &str, known: &mut dyn Iterator<Item = &'k str>) -> Option<&'k str> {
     let most = (word.chars().count() / 3).max(1) + 1;
     known
         .map(|name| (distance(&word.to_lowercase(), &name.to_lowercase()), name))
-        .filter(|(changes, name)| *changes <= most && *name != word)
+        .filter(|(changes, name)| *changes <= most && *changes < name.len() && *name != word)
         .min_by_key(|(changes, _)| *changes)
         .map(|(_, name)| name)
 }

@@ -1,57 +1,81 @@
-//! Every name that a template may use, taken from the code that provides it.
+//! Every name that a template may use, taken from the code that provides it, and what is said of each.
 //!
-//! Guarantees: the variables are read off a context that was really built, so this list cannot be out of date.
+//! Guarantees: the variables and their types are read off contexts that were really built, so this list cannot be out of
+//! date. Tests hold that something is said of every name, and that every example runs.
+
+mod entries;
+mod variables;
 
 use std::sync::LazyLock;
 
 use jiff::tz::TimeZone;
 use minijinja::Value;
+use minijinja::value::ValueKind;
 
 use super::context::{Context, Limits};
 use super::facts::Facts;
-use super::values::Fields;
+use super::values::{Fields, Lookup};
 use super::{filters, trial};
 
 /// minijinja's own filters that are of use in a message; the rest of them work as well.
 pub(crate) const BUILT_IN_FILTERS: &[&str] = &[
-    "abs",
     "batch",
     "capitalize",
     "first",
-    "float",
-    "format",
     "groupby",
     "indent",
-    "int",
     "join",
     "last",
     "lines",
     "list",
     "lower",
     "map",
-    "max",
-    "min",
     "pluralize",
     "reject",
     "rejectattr",
     "replace",
     "reverse",
-    "round",
     "safe",
     "select",
     "selectattr",
     "slice",
-    "sort",
     "split",
     "string",
-    "sum",
     "title",
-    "tojson",
     "trim",
     "unique",
     "upper",
     "urlencode",
     "zip",
+];
+
+/// minijinja's own tests that are of use in a message; the rest of them work as well.
+pub(crate) const BUILT_IN_TESTS: &[&str] = &[
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "eq",
+    "equalto",
+    "even",
+    "false",
+    "filter",
+    "greaterthan",
+    "iterable",
+    "lessthan",
+    "lower",
+    "mapping",
+    "ne",
+    "none",
+    "number",
+    "odd",
+    "sameas",
+    "sequence",
+    "startingwith",
+    "string",
+    "test",
+    "true",
+    "undefined",
+    "upper",
 ];
 
 /// minijinja's own functions.
@@ -101,7 +125,11 @@ static REFERENCE: LazyLock<Reference> = LazyLock::new(|| {
 
 /// What a path leads to, if it leads anywhere; `alert` is any of them.
 fn found(root: &Value, path: &str) -> Option<Value> {
-    let steps = path.replace("alert", "alerts[]");
+    let steps = match path.split_once('.') {
+        Some(("alert", rest)) => format!("alerts[].{rest}"),
+        _ if path == "alert" => "alerts[]".to_owned(),
+        _ => path.to_owned(),
+    };
     let step = |value: Value, step: &str| {
         let next = value.get_attr(step.trim_end_matches("[]")).ok()?;
         if step.ends_with("[]") {
@@ -130,6 +158,11 @@ pub fn alert_fields() -> impl Iterator<Item = &'static str> {
 /// All filters.
 pub fn filters() -> impl Iterator<Item = &'static str> {
     filters::NAMES.iter().chain(BUILT_IN_FILTERS).copied()
+}
+
+/// All tests.
+pub fn tests() -> impl Iterator<Item = &'static str> {
+    filters::TESTS.iter().chain(BUILT_IN_TESTS).copied()
 }
 
 /// All functions.
@@ -161,4 +194,117 @@ pub(crate) fn names_behind(parent: &str) -> Vec<&'static str> {
             .collect();
     }
     known
+}
+
+pub use entries::Entry;
+
+/// A variable as the reference tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name, with what leads to it.
+    pub name: String,
+    /// What kind of value it holds.
+    pub holds: String,
+    /// What it is.
+    pub about: &'static str,
+}
+
+/// The tables of variables: a title, a sentence, and what belongs there.
+pub fn variable_tables() -> Vec<(&'static str, &'static str, Vec<Variable>)> {
+    let of = |parent: &str, names: &[variables::About]| -> Vec<Variable> {
+        let variable = |(name, about): &variables::About| Variable {
+            name: (*name).to_owned(),
+            holds: held(&format!("{parent}{name}")),
+            about,
+        };
+        names.iter().map(variable).collect()
+    };
+    vec![
+        (
+            "What the sender says",
+            "Under the sender's own names, as in Grafana's documentation of the webhook.",
+            of("", variables::SENT),
+        ),
+        (
+            "What the relay works out",
+            "Of the whole notification.",
+            of("", variables::COMPUTED),
+        ),
+        (
+            "An alert",
+            "A member of `alerts`, `firing`, `resolved` and of the lists in `change`.",
+            of("alert.", variables::ALERT),
+        ),
+        (
+            "What has changed",
+            "In `change`, which `update.md.j2` is about.",
+            of("change.", variables::CHANGE),
+        ),
+    ]
+}
+
+/// All filters, with what is said of them.
+pub fn filter_entries() -> &'static [Entry] {
+    entries::FILTERS
+}
+
+/// All functions, with what is said of them.
+pub fn function_entries() -> &'static [Entry] {
+    entries::FUNCTIONS
+}
+
+/// All tests, with what is said of them.
+pub fn test_entries() -> &'static [Entry] {
+    entries::TESTS
+}
+
+/// The units that `number` knows.
+pub fn units() -> impl Iterator<Item = &'static str> {
+    filters::units()
+}
+
+/// What kind of value stands under a path, in any of the trials; of records and lists of records also the names in them.
+fn held(path: &str) -> String {
+    let all = trial::changes();
+    let found = all.iter().map(|(notification, change)| {
+        let facts = Facts::of_change(notification, change, trial::now());
+        let root = Context::new(&facts, &TimeZone::UTC, Limits::NONE).build();
+        // What a resolved alert fired with is known in a change only.
+        let ended = path
+            .strip_prefix("alert.")
+            .map(|field| format!("change.ended[].{field}"));
+        [found(&root, path), ended.and_then(|path| found(&root, &path))]
+    });
+    let is_empty = |value: &Value| value.as_str() == Some("") || value.len() == Some(0);
+    let values: Vec<Value> = found.flatten().flatten().collect();
+    let Some(value) = values.iter().find(|value| !is_empty(value)).or(values.first()) else {
+        return String::new();
+    };
+    let record = |value: &Value| {
+        let names = value
+            .downcast_object_ref::<Fields>()
+            .map(Fields::names)
+            .unwrap_or_default();
+        names
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let is_alert = |value: &Value| value.get_attr("fingerprint").is_ok_and(|value| !value.is_undefined());
+    match value.kind() {
+        ValueKind::String => "text".to_owned(),
+        ValueKind::Bool => "true or false".to_owned(),
+        ValueKind::Number => "number".to_owned(),
+        ValueKind::Plain => "time".to_owned(),
+        ValueKind::Map if value.downcast_object_ref::<Lookup>().is_some() => "names with values".to_owned(),
+        ValueKind::Map if is_alert(value) => "alert".to_owned(),
+        ValueKind::Map => format!("record of {}", record(value)),
+        _ => match value.try_iter().ok().and_then(|mut members| members.next()) {
+            Some(member) if is_alert(&member) => "list of alerts".to_owned(),
+            Some(member) if member.kind() == ValueKind::Map => format!("list of {}", record(&member)),
+            Some(_) => "list of texts".to_owned(),
+            None => "list".to_owned(),
+        },
+    }
 }

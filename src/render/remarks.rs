@@ -14,10 +14,14 @@ use super::context::{Context, Limits};
 use super::engine::{Engine, Failure};
 use super::facts::Facts;
 use super::problem::TemplateProblem;
-use super::{Rendered, budget, html, markdown};
+use super::{Rendered, budget, empties, html, markdown};
 
 /// More remarks on what was written are counted: nobody reads them, and each has to be placed.
 const MOST_NOTES: usize = 100;
+
+/// What is said of a value that changes the structure of a message where it is missing.
+const MISSING: &str = "a missing value changes the message around it; `| bold`, `| code` and `| link` leave nothing of \
+                       nothing, and `{% if … %}` leaves out a line";
 
 /// Messages, and what is to be said of their template.
 #[derive(Debug, Serialize, Deserialize)]
@@ -85,6 +89,21 @@ fn warnings(
             (span.file.as_str(), Some(line_of(span, &text, at)))
         })
     };
+    for note in &rendered.notes {
+        warn(&note.file, note.line, note.message.clone());
+    }
+    let marks = Limits {
+        marks_nothing: true,
+        ..Limits::NONE
+    };
+    let marked = engine.run_with_spans(file, &Context::new(facts, zone, marks));
+    let (mut marked, origins) = marked.unwrap_or_default();
+    budget::cut(&mut marked);
+    for at in empties::changing(&marked) {
+        let span = origins.iter().find(|span| span.bytes.contains(&at));
+        let (file, line) = span.map_or((file, None), |span| (span.file.as_str(), Some(span.line)));
+        warn(file, line, MISSING.to_owned());
+    }
     // The steps by which what is built in becomes shorter are as they are meant to be.
     let too_long = if engine.is_built_in(file) {
         None

@@ -14,6 +14,7 @@ use std::sync::{Arc, LazyLock};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr, Value};
+use minijinja::{Error, ErrorKind, State};
 
 use crate::alert::is_private;
 
@@ -149,21 +150,14 @@ impl Lookup {
         self.0.iter().filter(|(name, _)| !is_private(name.as_ref()))
     }
 
-    /// As an ordinary map, for built-in filters that insist on one.
-    pub(crate) fn as_map(&self) -> Value {
-        Value::from_pairs(
-            self.pairs()
-                .map(|(name, value)| (Value::from(name.clone()), value.clone())),
-        )
+    /// Whether there is something of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.binary_search_by(|(known, _)| known.compared(name)).is_ok()
     }
 }
 
 impl Object for Lookup {
-    // Not a map to the engine, because it answers `in` for a map by looking up, and here every look-up succeeds.
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Iterable
-    }
-
+    // To the engine a map, in which every look-up succeeds; `filters::operators` answers `in`.
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let name = key.as_str()?;
         let found = self.0.binary_search_by(|(known, _)| known.compared(name));
@@ -179,6 +173,32 @@ impl Object for Lookup {
         for (number, (name, value)) in self.pairs().enumerate() {
             write!(f, "{}{name}={value}", if number == 0 { "" } else { ", " })?;
         }
+        Ok(())
+    }
+}
+
+/// How the error begins where `alert` is looked into and there are several.
+pub(crate) const NO_SINGLE: &str = "`alert` is there where a notification holds one alert";
+
+/// Stands for the one alert of a notification where there are several, or none: false, and an error that says so as soon as
+/// something of it is wanted.
+#[derive(Debug)]
+pub(crate) struct NoSingle(pub(crate) usize);
+
+impl Object for NoSingle {
+    fn get_value(self: &Arc<Self>, _: &Value) -> Option<Value> {
+        let message = format!(
+            "{NO_SINGLE}; here are {} (expected `{{% for alert in alerts %}}`)",
+            self.0
+        );
+        Some(Value::from(Error::new(ErrorKind::InvalidOperation, message)))
+    }
+
+    fn is_true(self: &Arc<Self>) -> bool {
+        false
+    }
+
+    fn render(self: &Arc<Self>, _: &mut fmt::Formatter<'_>) -> fmt::Result {
         Ok(())
     }
 }
@@ -228,11 +248,37 @@ impl Object for AlertList {
 }
 
 /// A point in time that knows what "now" and "here" are, so that `time` can be short.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Moment {
     pub(crate) at: Timestamp,
     pub(crate) now: Timestamp,
     pub(crate) zone: TimeZone,
+}
+
+impl Moment {
+    /// The time so many seconds after 1970.
+    pub(crate) fn at_second(seconds: f64) -> Option<Timestamp> {
+        let nanoseconds = seconds * 1e9;
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the cast saturates, and what is out of range is refused"
+        )]
+        let whole = nanoseconds as i128;
+        Timestamp::from_nanosecond(whole).ok()
+    }
+
+    /// So many seconds later.
+    pub(crate) fn moved(&self, seconds: f64) -> Option<Value> {
+        let span = jiff::SignedDuration::try_from_secs_f64(seconds).ok()?;
+        let at = self.at.checked_add(span).ok()?;
+        Some(Value::from_object(Self { at, ..self.clone() }))
+    }
+
+    /// The time that a text is, to be compared with this one.
+    pub(crate) fn same_kind(&self, text: &str) -> Option<Value> {
+        let at = text.trim().parse().ok()?;
+        Some(Value::from_object(Self { at, ..self.clone() }))
+    }
 }
 
 impl Object for Moment {
@@ -246,6 +292,24 @@ impl Object for Moment {
 
     fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<Ordering> {
         other.downcast_ref::<Self>().map(|other| self.at.cmp(&other.at))
+    }
+
+    // `now()`, as it is called elsewhere.
+    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, _: &[Value]) -> Result<Value, Error> {
+        Ok(Value::from_dyn_object(Arc::clone(self)))
+    }
+
+    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        let value = Value::from_dyn_object(Arc::clone(self));
+        match method {
+            "strftime" => {
+                let all: Vec<Value> = std::iter::once(value).chain(args.iter().cloned()).collect();
+                state.apply_filter("time", &all)
+            }
+            "timestamp" => Ok(Value::from(self.at.as_second())),
+            "isoformat" => Ok(Value::from(self.at.to_string())),
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
     }
 }
 

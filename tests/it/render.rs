@@ -13,8 +13,10 @@ use tempfile::TempDir;
 use crate::support::isolation;
 
 mod change;
+mod cookbook;
 mod deep;
 mod escape;
+mod idioms;
 mod limits;
 mod reach;
 mod read;

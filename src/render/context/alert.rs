@@ -9,7 +9,7 @@ use super::{Context, optional};
 use crate::alert::{Departure, LINKS_LEFT_OUT};
 use crate::render::facts::{AlertFacts, short};
 use crate::render::kind::Kind;
-use crate::render::shield::clean_line;
+use crate::render::shield::{clean, clean_line};
 use crate::render::values::{Fields, Lookup};
 use crate::render::{links, readings};
 
@@ -42,6 +42,7 @@ impl Context<'_> {
             ("values", lookup(a.values.as_ref())),
             ("valueString", self.long(&a.value_string)),
             ("orgId", optional(a.org_id)),
+            ("enrichments", a.enrichments.as_ref().map_or_else(nothing, sent_as)),
         ]);
     }
 
@@ -89,6 +90,29 @@ impl Context<'_> {
                 (note, Some(left_out)) => format!("{note}; {left_out}").into(),
             },
         }
+    }
+}
+
+/// Names with values of which there are none.
+fn nothing() -> Value {
+    Lookup::of(std::iter::empty::<(Cow<'_, str>, Value)>())
+}
+
+/// JSON as its sender wrote it; a name that is missing in it is the empty text, as everywhere.
+fn sent_as(json: &serde_json::Value) -> Value {
+    match json {
+        serde_json::Value::Object(members) => {
+            let members = members.iter();
+            Lookup::of(members.map(|(name, member)| (clean_line(name), sent_as(member))))
+        }
+        serde_json::Value::Array(members) => members.iter().map(sent_as).collect(),
+        serde_json::Value::String(text) => Value::from(clean(text)),
+        serde_json::Value::Null => Value::from(""),
+        serde_json::Value::Bool(is) => Value::from(*is),
+        serde_json::Value::Number(number) => match number.as_i64() {
+            Some(whole) => Value::from(whole),
+            None => Value::from(number.as_f64().unwrap_or(f64::NAN)),
+        },
     }
 }
 

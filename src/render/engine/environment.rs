@@ -5,6 +5,7 @@ use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, Output, State, UndefinedBehavior, Value};
 
 use crate::render::cost;
+use crate::render::empties::{MARK, MARKS_NOTHING};
 use crate::render::filters;
 use crate::render::shield::shield_to;
 
@@ -13,7 +14,7 @@ use crate::render::shield::shield_to;
 const FUEL: u64 = 500_000;
 
 /// An environment without templates. `sources` are the texts in which people may be named.
-pub(super) fn environment(sources: Vec<String>) -> Environment<'static> {
+pub(in crate::render) fn environment(sources: Vec<String>) -> Environment<'static> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     env.set_auto_escape_callback(|_| AutoEscape::Custom("markdown".into()));
@@ -34,6 +35,10 @@ pub(super) fn environment(sources: Vec<String>) -> Environment<'static> {
     env
 }
 
+fn is_nothing(value: &Value) -> bool {
+    value.is_undefined() || value.is_none() || value.as_str().is_some_and(str::is_empty)
+}
+
 /// How a value is printed.
 fn print(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {
     let escape = !value.is_safe() && *state.auto_escape() != AutoEscape::None;
@@ -46,6 +51,9 @@ fn print(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Resu
         };
         written.map_err(minijinja::Error::from)
     };
+    if is_nothing(value) && state.lookup(MARKS_NOTHING).is_some() {
+        return out.write_str(MARK).map_err(minijinja::Error::from);
+    }
     match value.kind() {
         ValueKind::Undefined | ValueKind::None => Ok(()),
         ValueKind::String => write(out, value.as_str().unwrap_or_default()),

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use minijinja::value::{Kwargs, Rest};
 use minijinja::{Environment, Error, State, Value};
 
-use super::measures::rounded;
+use super::units::rounded;
 use super::{invalid, is_empty};
 use crate::render::cost::{self, text};
 use crate::render::html::is_color;
@@ -48,7 +48,7 @@ pub(super) fn add_to(env: &mut Environment<'static>) {
 
 /// A value as it would be printed: Markdown stays Markdown, everything else is shielded.
 fn printed(state: &mut State<'_, '_>, value: Value) -> Result<String, Error> {
-    if value.is_safe() {
+    if value.is_safe() || is_empty(&value) {
         Ok(text(&value)?.into_owned())
     } else {
         state.format(value)

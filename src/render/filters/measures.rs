@@ -7,12 +7,13 @@ use jiff::tz::TimeZone;
 use minijinja::value::Kwargs;
 use minijinja::{Environment, Error, Value};
 
+use super::formats::{LONGEST_FORMAT, check_format, zone_named};
+use super::numbers::unknown_argument;
+use super::operators::{as_number, not_a};
+use super::units::with_unit;
 use super::{invalid, is_empty};
 use crate::render::cost::{check, text};
 use crate::render::values::Moment;
-
-/// A field of a format can be up to 255 characters wide, so a short one bounds what it makes.
-const LONGEST_FORMAT: usize = 200;
 
 pub(super) fn add_to(env: &mut Environment<'static>) {
     env.add_filter("duration", duration);
@@ -25,11 +26,11 @@ fn duration(seconds: &Value) -> Result<String, Error> {
     if is_empty(seconds) {
         return Ok(String::new());
     }
-    let number = f64::try_from(seconds.clone()).map_err(|_| invalid(not_a("number of seconds", seconds)))?;
+    let number = as_number(seconds).ok_or_else(|| not_a("number of seconds", seconds))?;
     Ok(duration_text(number))
 }
 
-fn duration_text(seconds: f64) -> String {
+pub(super) fn duration_text(seconds: f64) -> String {
     #[expect(
         clippy::cast_possible_truncation,
         reason = "the cast saturates, and a third of eternity is long enough"
@@ -48,119 +49,77 @@ fn duration_text(seconds: f64) -> String {
 }
 
 /// A point in time as "09:14 UTC", with the date in front if that is not today; or in a format of one's own.
-fn time(value: &Value, format: Option<&str>, kwargs: Kwargs) -> Result<String, Error> {
-    let zone: Option<&str> = kwargs.get("tz")?;
+fn time(value: &Value, format: Option<&Value>, kwargs: Kwargs) -> Result<String, Error> {
+    let zone: Option<Value> = kwargs.get("tz")?;
     let names_zone = kwargs.get::<Option<bool>>("zone")?.unwrap_or(true);
-    kwargs.assert_all_used()?;
+    unknown_argument("time", &kwargs, "a format, `tz` and `zone`")?;
+    // Ansible's `strftime` has it the other way round.
+    let is_reversed = format.is_some_and(|other| other.as_str().is_none()) && value.as_str().is_some();
+    let (value, format) = match format {
+        Some(other) if is_reversed => (other, Some(value)),
+        format => (value, format),
+    };
     if is_empty(value) {
         return Ok(String::new());
     }
     let moment = value.downcast_object_ref::<Moment>();
-    let at = match moment {
-        Some(moment) => moment.at,
-        None => text(value)?
-            .parse::<Timestamp>()
-            .map_err(|_| invalid(not_a("time", value)))?,
+    let at = match (moment, as_number(value)) {
+        (Some(moment), _) => moment.at,
+        (None, Some(seconds)) => Moment::at_second(seconds).ok_or_else(|| not_a("time", value))?,
+        (None, None) => text(value)?.parse::<Timestamp>().map_err(|_| not_a("time", value))?,
     };
-    let zone = match (zone, moment) {
-        (Some(name), _) => TimeZone::get(name).map_err(|_| invalid("no such time zone"))?,
+    if zone.as_ref().is_some_and(Value::is_undefined) {
+        return Err(invalid(
+            "`tz` is given a name that is not defined (expected a text such as \"Europe/Berlin\")",
+        ));
+    }
+    let zone = match (zone.filter(|zone| !is_empty(zone)), moment) {
+        (Some(name), _) => zone_named(&text(&name)?)?,
         (None, Some(moment)) => moment.zone.clone(),
         (None, None) => TimeZone::UTC,
     };
     let here = at.to_zoned(zone.clone());
     let today = moment.is_some_and(|moment| moment.now.to_zoned(zone).date() == here.date());
-    if format.is_some_and(|format| format.len() > LONGEST_FORMAT) {
-        return Err(invalid(format!("a time format of more than {LONGEST_FORMAT} bytes")));
-    }
-    let format = format.unwrap_or(match (today, names_zone) {
-        (true, true) => "%H:%M %Z",
-        (true, false) => "%H:%M",
-        (false, true) => "%Y-%m-%d %H:%M %Z",
-        (false, false) => "%Y-%m-%d %H:%M",
-    });
-    jiff::fmt::strtime::format(format, &here).map_err(|error| invalid(format!("time format: {error}")))
+    let format = match format.filter(|format| !is_empty(format)) {
+        Some(format) => {
+            let format = format.as_str().ok_or_else(|| not_a("time format", format))?;
+            if format.len() > LONGEST_FORMAT {
+                return Err(invalid(format!("a time format of more than {LONGEST_FORMAT} bytes")));
+            }
+            check_format(format).map_err(invalid)?;
+            format
+        }
+        None => match (today, names_zone) {
+            (true, true) => "%H:%M %Z",
+            (true, false) => "%H:%M",
+            (false, true) => "%Y-%m-%d %H:%M %Z",
+            (false, false) => "%Y-%m-%d %H:%M",
+        },
+    };
+    jiff::fmt::strtime::format(format, &here)
+        .map_err(|error| invalid(format!("invalid time format: {error} (expected fields such as %H:%M)")))
 }
 
-/// `value | number`, `value | number("bytes")`, `value | number(" req/s", decimals=0)`.
-fn number(value: &Value, unit: Option<&str>, kwargs: Kwargs) -> Result<String, Error> {
-    let decimals: Option<usize> = kwargs.get("decimals")?;
-    kwargs.assert_all_used()?;
+/// `value | number`, `value | number("bytes")`, `value | number(" req/s", 0)`, `value | number(2)`.
+fn number(value: &Value, unit: Option<&Value>, decimals: Option<usize>, kwargs: Kwargs) -> Result<String, Error> {
+    const MOST_DECIMALS: usize = 12;
+    let given = decimals.or(kwargs.get("decimals")?);
+    unknown_argument("number", &kwargs, "a unit, and `decimals`")?;
+    let (unit, decimals) = match unit {
+        Some(first) if first.is_number() => ("", given.or(first.as_usize())),
+        Some(unit) if !is_empty(unit) => (unit.as_str().ok_or_else(|| not_a("unit", unit))?, given),
+        _ => ("", given),
+    };
     if is_empty(value) {
         return Ok(String::new());
     }
-    let number = match value.as_str() {
-        Some(text) => text.trim().parse().ok(),
-        None => f64::try_from(value.clone()).ok(),
-    };
-    let number = number.ok_or_else(|| invalid(not_a("number", value)))?;
-    let unit = unit.unwrap_or("");
+    let number = as_number(value).ok_or_else(|| not_a("number", value))?;
     check(unit)?;
-    Ok(with_unit(number, unit, decimals.unwrap_or(2).min(12)))
-}
-
-/// What a value is not. The value itself is left out: it may be an alert's, and errors are logged and shown in `ready`.
-fn not_a(what: &str, value: &Value) -> String {
-    match value.as_str() {
-        Some(text) => format!("a text of {} characters is not a {what}", text.chars().count()),
-        None => format!("a {} is not a {what}", value.kind()),
-    }
-}
-
-fn with_unit(number: f64, unit: &str, decimals: usize) -> String {
-    let scaled = |step: f64, units: &[&str]| {
-        let mut rest = number;
-        let mut names = units.iter();
-        let mut name = names.next().copied().unwrap_or_default();
-        while rest.abs() >= step
-            && let Some(next) = names.next()
-        {
-            rest /= step;
-            name = next;
-        }
-        format!("{}{name}", rounded(rest, decimals))
-    };
-    match unit {
-        "percent" | "%" => format!("{} %", rounded(number, decimals)),
-        "percentunit" => format!("{} %", rounded(number * 100.0, decimals)),
-        "bytes" => scaled(1024.0, &[" B", " KiB", " MiB", " GiB", " TiB", " PiB"]),
-        "decbytes" => scaled(1000.0, &[" B", " kB", " MB", " GB", " TB", " PB"]),
-        "short" => scaled(1000.0, &["", " k", " M", " G", " T"]),
-        "s" if number >= 60.0 => duration_text(number),
-        "ms" if number >= 1000.0 => with_unit(number / 1000.0, "s", decimals),
-        "s" | "ms" => format!("{} {unit}", rounded(number, decimals)),
-        other => format!("{}{other}", rounded(number, decimals)),
-    }
-}
-
-/// At most so many decimals, without zeros at the end; tiny numbers keep two digits that say something.
-pub(super) fn rounded(number: f64, decimals: usize) -> String {
-    if !number.is_finite() {
-        return number.to_string();
-    }
-    if number.abs() >= 1e15 {
-        return format!("{number:.decimals$e}");
-    }
-    let fixed = format!("{number:.decimals$}");
-    let short = if fixed.contains('.') {
-        fixed.trim_end_matches('0').trim_end_matches('.')
-    } else {
-        &fixed
-    };
-    match short {
-        "0" | "-0" if number == 0.0 => "0".to_owned(),
-        "0" | "-0" if decimals > 0 => format!("{number:.1e}"),
-        "-0" => "0".to_owned(),
-        _ => short.to_owned(),
-    }
-}
-
-/// How a number is printed where a template says nothing about it: in full, but `91` and not `91.0`.
-pub(crate) fn number_text(number: f64) -> String {
-    if number.abs() >= 1e15 {
-        format!("{number:e}")
-    } else {
-        number.to_string()
-    }
+    Ok(with_unit(
+        number,
+        unit,
+        decimals.map(|decimals| decimals.min(MOST_DECIMALS)),
+    ))
 }
 
 #[cfg(test)]
@@ -176,25 +135,5 @@ mod tests {
             said,
             ["0 s", "59 s", "1 min", "11 min", "1 h", "2 h 5 min", "1 d 1 h", "0 s"]
         );
-    }
-
-    #[test]
-    fn numbers_have_units() {
-        let cases = [
-            (96.4375, "", "96.44"),
-            (91.0, "%", "91 %"),
-            (0.979, "percentunit", "97.9 %"),
-            (1_610_612_736.0, "bytes", "1.5 GiB"),
-            (1234.0, "short", "1.23 k"),
-            (0.000_123, "", "1.2e-4"),
-            (0.0, "", "0"),
-            (7505.0, "s", "2 h 5 min"),
-            (250.0, "ms", "250 ms"),
-            (12.0, " req/s", "12 req/s"),
-            (f64::NAN, "", "NaN"),
-        ];
-        for (number, unit, text) in cases {
-            assert_eq!(with_unit(number, unit, 2), text);
-        }
     }
 }

@@ -6,7 +6,8 @@
 use minijinja::{Error, State, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
-use super::{as_map, invalid};
+use super::operators::number_of;
+use super::{invalid, is_empty};
 use crate::render::cost::{self, pay};
 
 /// Wider fields are a mistake.
@@ -17,18 +18,34 @@ const SLOT: usize = 32;
 
 /// Calls one.
 pub(super) fn call(state: &mut State<'_, '_>, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
-    let value = as_map(state, value)?;
     if let Some(text) = value.as_str() {
         cost::check(text)?;
         match (method, args) {
-            ("replace", [from, to, rest @ ..]) => return filter(state, "replace", &value, &[from, to], rest),
-            ("join", [list]) => return filter(state, "join", list, &[&value], &[]),
-            ("format", _) => pay(state, formatted_length(text, args)?)?,
+            ("replace", [from, to, rest @ ..]) => return filter(state, "replace", value, &[from, to], rest),
+            ("join", [list]) => return filter(state, "join", list, &[value], &[]),
+            ("format", _) => {
+                pay(state, formatted_length(text, args)?)?;
+                return formatted(state, value, args);
+            }
             ("split" | "splitlines", _) => pay(state, text.len() * SLOT)?,
             _ => {}
         }
     }
-    unknown_method_callback(state, &value, method, args)
+    unknown_method_callback(state, value, method, args)
+}
+
+/// `"{:.1f}".format(alert.values.A)`; nothing where a number is wanted that is missing, as for the filter of that name.
+fn formatted(state: &mut State<'_, '_>, text: &Value, args: &[Value]) -> Result<Value, Error> {
+    let error = match unknown_method_callback(state, text, "format", args) {
+        Ok(text) => return Ok(text),
+        Err(error) => error,
+    };
+    if args.iter().any(is_empty) {
+        return Ok(Value::from(""));
+    }
+    let number = |value: &Value| value.as_str().and_then(number_of).unwrap_or_else(|| value.clone());
+    let numbers: Vec<Value> = args.iter().map(number).collect();
+    unknown_method_callback(state, text, "format", &numbers).map_err(|_| error)
 }
 
 fn filter(

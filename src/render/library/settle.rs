@@ -10,12 +10,14 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use super::{entry_name, reached};
+use crate::message::TemplateName;
 use crate::render::deadline::Deadline;
 use crate::render::engine::{Engine, Failure, Sources};
 use crate::render::facts::Facts;
 use crate::render::problem::{TemplateProblem, Trace};
 use crate::render::sandbox::{Refusal, Sandbox};
 use crate::render::trial;
+use crate::render::values::NO_SINGLE;
 
 /// How many edits that were taken back are tried once more by themselves.
 const SECOND_CHANCES: usize = 20;
@@ -60,8 +62,9 @@ pub(super) fn settle(
     deadline: &Deadline,
 ) -> (Engine, Vec<TemplateProblem>) {
     let mut taken_back: Vec<(String, Option<String>)> = Vec::new();
+    let mut works_in_part;
     let mut engine = loop {
-        let (engine, broken) = match tried(&edits, before, sandbox, deadline) {
+        let (engine, Outcome { broken, partial }) = match tried(&edits, before, sandbox, deadline) {
             Ok(tried) => tried,
             Err(refusal) => {
                 let edited = edits.iter().filter(|(_, edit)| edit.is_edited());
@@ -72,15 +75,18 @@ pub(super) fn settle(
         let blamed: Vec<_> = broken.iter().flat_map(|trace| blame(&edits, trace)).collect();
         if blamed.is_empty() {
             problems.extend(broken.into_iter().map(|trace| trace.problem));
+            works_in_part = partial;
             break engine;
         }
+        let known: BTreeSet<String> = problems.iter().map(|known| known.file.clone()).collect();
         for problem in blamed {
             if let Some(edit) = edits.get_mut(&problem.file).filter(|edit| edit.is_edited()) {
                 taken_back.push((problem.file.clone(), edit.new.take()));
                 edit.new.clone_from(&edit.old);
-                if problems.iter().all(|known| known.file != problem.file) {
-                    problems.push(problem);
-                }
+            }
+            // All that is wrong with a file, as it was found at once.
+            if !known.contains(&problem.file) && !problems.contains(&problem) {
+                problems.push(problem);
             }
         }
     };
@@ -90,9 +96,11 @@ pub(super) fn settle(
             &mut edits,
             &mut problems,
             &taken_back.into_iter().collect(),
+            &mut works_in_part,
             |edits| tried(edits, before, sandbox, deadline),
         );
     }
+    problems.append(&mut works_in_part);
     (engine, problems)
 }
 
@@ -103,7 +111,8 @@ fn second_chances(
     edits: &mut Edits,
     problems: &mut Vec<TemplateProblem>,
     taken_back: &BTreeMap<String, Option<String>>,
-    tried: impl Fn(&Edits) -> Result<(Engine, Vec<Trace>), Refusal>,
+    works_in_part: &mut Vec<TemplateProblem>,
+    tried: impl Fn(&Edits) -> Result<(Engine, Outcome), Refusal>,
 ) {
     let mut wanted = engine.sources.clone();
     wanted.extend(
@@ -130,11 +139,12 @@ fn second_chances(
                 edit.new.clone_from(&taken_back[*file]);
             }
         }
-        let Ok((works, broken)) = tried(&again) else {
+        let Ok((works, outcome)) = tried(&again) else {
             break;
         };
-        if broken.is_empty() {
+        if outcome.broken.is_empty() {
             *edits = again;
+            *works_in_part = outcome.partial;
             problems.retain(|problem| !restored.contains(&problem.file.as_str()));
             better = Some(works);
         }
@@ -166,30 +176,40 @@ fn blame(edits: &Edits, trace: &Trace) -> Vec<TemplateProblem> {
         .collect()
 }
 
-/// The templates with all edits, and the first failure of each file that is broken or fails in a trial.
+/// What trials came to.
+struct Outcome {
+    /// Why edits have to be taken back.
+    broken: Vec<Trace>,
+    /// What fails for some kinds of notifications, and is used for all others.
+    partial: Vec<TemplateProblem>,
+}
+
+/// The templates with all edits, and what of them is broken or fails in a trial.
 fn tried(
     edits: &Edits,
     before: &Engine,
     sandbox: &Arc<Sandbox>,
     deadline: &Deadline,
-) -> Result<(Engine, Vec<Trace>), Refusal> {
+) -> Result<(Engine, Outcome), Refusal> {
     let newest = edits
         .iter()
         .filter_map(|(file, edit)| Some((file.clone(), edit.new.clone()?)));
     let (engine, broken) = Engine::compile(newest.collect::<Sources>(), &before.sources, sandbox, deadline)?;
     let broken: Vec<_> = broken.into_iter().map(Trace::of).collect();
-    let broken = if broken.is_empty() {
+    let outcome = if broken.is_empty() {
         try_out(&engine, deadline)
     } else {
-        broken
+        Outcome {
+            broken,
+            partial: Vec::new(),
+        }
     };
-    Ok((engine, broken))
+    Ok((engine, outcome))
 }
 
-/// Runs every template that can be chosen over the trials, and makes messages of some; the first failure of each. What is
-/// built in word for word, with all its parts, has survived them. A template may show nothing of a trial: what is built in
-/// then does.
-fn try_out(engine: &Engine, deadline: &Deadline) -> Vec<Trace> {
+/// Runs every template that can be chosen over the trials that concern it. What is built in word for word, with all its
+/// parts, has survived them. Of some messages are made. A template may show nothing of a trial: what is built in then does.
+fn try_out(engine: &Engine, deadline: &Deadline) -> Outcome {
     let notifications = trial::notifications();
     let wholes = notifications
         .iter()
@@ -198,36 +218,83 @@ fn try_out(engine: &Engine, deadline: &Deadline) -> Vec<Trace> {
     let of_changes = changes
         .iter()
         .map(|(notification, change)| Facts::of_change(notification, change, trial::now()));
+    let whole_count = notifications.len();
     let trials: Vec<Facts<'_>> = wholes.chain(of_changes).collect();
     let zone = TimeZone::UTC;
-    let first_failure = |file: &str| {
-        let mut trials = trials.iter().zip(trial::NAMES).enumerate();
-        trials.find_map(|(before, (facts, name))| {
-            let tried = if trial::READ.contains(&before) {
+    let update = TemplateName::update().file_name();
+    let mut outcome = Outcome {
+        broken: Vec::new(),
+        partial: Vec::new(),
+    };
+    'files: for file in entries(&engine.sources).filter(|file| !engine.is_built_in(file)) {
+        let mut failures: Vec<(&str, Trace)> = Vec::new();
+        let concerned = trials.iter().zip(trial::NAMES).enumerate();
+        for (at, (facts, name)) in concerned.filter(|(at, _)| (*at >= whole_count) == (file == update)) {
+            let tried = if trial::READ.contains(&at) {
                 engine.compose(file, facts, &zone, None, deadline).map(drop)
             } else {
                 engine.attempt(file, facts, &zone, deadline)
             };
-            let failure = tried.err().filter(|failure| !matches!(failure, Failure::Blank(_)))?;
+            let Some(failure) = tried.err().filter(|failure| !matches!(failure, Failure::Blank(_))) else {
+                continue;
+            };
             let is_last = matches!(failure, Failure::Refused(_));
-            let mut trace = Trace::from(failure);
-            if before > 0 {
-                // It works for others, so its author has to know for what it does not.
-                trace.problem.message = format!("{} (for {name})", trace.problem.message);
+            failures.push((name, Trace::from(failure)));
+            if is_last {
+                // Others may use the same part, and each would take as long.
+                outcome.broken.extend(failures.pop().map(|(_, trace)| trace));
+                break 'files;
             }
-            Some((trace, is_last))
-        })
-    };
-    let mut failures = Vec::new();
-    let own = entries(&engine.sources).filter(|file| !engine.is_built_in(file));
-    for (trace, is_last) in own.filter_map(first_failure) {
-        failures.push(trace);
-        if is_last {
-            // Others may use the same part, and each would take as long.
-            break;
+        }
+        let is_fatal = |(name, trace): &(&str, Trace)| {
+            trial::COMMON.contains(name) && !trace.problem.message.starts_with(NO_SINGLE)
+        };
+        if failures.iter().any(is_fatal) {
+            outcome.broken.push(as_one(failures));
+        } else {
+            outcome.partial.extend(in_part(failures));
         }
     }
-    failures
+    outcome
+}
+
+/// The first of the failures of a template that cannot be used, and for what it fails if that is not everything.
+fn as_one(failures: Vec<(&str, Trace)>) -> Trace {
+    let starts_with = |name: &str| failures.first().is_some_and(|(first, _)| *first == name);
+    let fails_at_once = starts_with(trial::NAMES[0]) || starts_with(trial::COMMON[3]);
+    let names: Vec<&str> = failures.iter().map(|(name, _)| *name).collect();
+    let kinds = listed(&names);
+    let mut traces = failures.into_iter().map(|(_, trace)| trace);
+    let mut trace = traces.next().unwrap_or_else(|| Trace::of(TemplateProblem::new("", "")));
+    if !fails_at_once {
+        // It works for others, so its author has to know for what it does not.
+        trace.problem.message = format!("{} (for {kinds})", trace.problem.message);
+    }
+    trace
+}
+
+/// What fails, each with the kinds of notifications that it fails for.
+fn in_part(failures: Vec<(&str, Trace)>) -> Vec<TemplateProblem> {
+    let mut found: Vec<(TemplateProblem, Vec<&str>)> = Vec::new();
+    for (name, trace) in failures {
+        match found.iter_mut().find(|(problem, _)| *problem == trace.problem) {
+            Some((_, names)) => names.push(name),
+            None => found.push((trace.problem, vec![name])),
+        }
+    }
+    let told = |(problem, names): (TemplateProblem, Vec<&str>)| problem.in_part(&listed(&names));
+    found.into_iter().map(told).collect()
+}
+
+/// "a test, an alert without data and 2 more".
+fn listed(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [name] => (*name).to_owned(),
+        [first, second] => format!("{first} and {second}"),
+        [first, second, third] => format!("{first}, {second} and {third}"),
+        [first, second, rest @ ..] => format!("{first}, {second} and {} more", rest.len()),
+    }
 }
 
 /// The templates that can be chosen.

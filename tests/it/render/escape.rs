@@ -99,6 +99,7 @@ prop_compose! {
             value_string: String::new(),
             image_url: String::new(),
             org_id: None,
+            enrichments: None,
         };
         alert.labels.insert("alertname".to_owned(), name.clone());
         alert.labels.insert("severity".to_owned(), severity);
@@ -346,6 +347,7 @@ fn names_that_fill_a_message_leave_room_for_its_parts() {
 const MARKUP: &str = "[login](https://evil.example) **x**";
 
 /// An expression with each filter, each method and each way to put texts together, that prints `v` through it.
+#[expect(clippy::too_many_lines, reason = "a table of uses")]
 fn expressions() -> Vec<String> {
     // Those for which `{{ text | filter }}` says little or does not work; `safe` is the way around, and says so.
     let uses = [
@@ -383,6 +385,25 @@ fn expressions() -> Vec<String> {
         ("min", "{{ [v] | min }}"),
         ("number", "{{ 1 | number(v) }}"),
         ("pluralize", "{{ 2 | pluralize(v, v) }}"),
+        (
+            "by_severity",
+            "{% for s, a in [dict(severity=v)] | by_severity %}{{ s }}{{ a }}{% endfor %}",
+        ),
+        ("combine", "{{ dict(a=v) | combine(dict(b=v)) }}"),
+        ("filesizeformat", "{{ 1 | filesizeformat }}{{ v }}"),
+        ("humanize", "{{ 1 | humanize }}{{ v }}"),
+        ("humanize1024", "{{ 1 | humanize1024 }}{{ v }}"),
+        ("humanizeDuration", "{{ 1 | humanizeDuration }}{{ v }}"),
+        ("humanizePercentage", "{{ 1 | humanizePercentage }}{{ v }}"),
+        ("humanizeTimestamp", "{{ now | humanizeTimestamp }}{{ v }}"),
+        ("reReplaceAll", "{{ v | reReplaceAll('qqq', v) }}"),
+        ("regex_findall", "{{ v | regex_findall('(?s).+') }}"),
+        ("regex_replace", "{{ v | regex_replace('qqq', v) }}"),
+        ("regex_search", "{{ v | regex_search('(?s).+') }}"),
+        ("sort_severity", "{{ [dict(severity=v)] | sort_severity }}"),
+        ("strftime", "{{ now | strftime }}{{ v }}"),
+        ("stripDomain", "{{ v | stripDomain }}{{ v }}"),
+        ("ternary", "{{ true | ternary(v, v) }}"),
         ("readings", "{{ [dict(name=v, value=1)] | readings }}"),
         ("reject", "{{ [v] | reject('none') | list }}"),
         ("rejectattr", "{{ [dict(a=v)] | rejectattr('a', 'none') | list }}"),

@@ -1,0 +1,113 @@
+//! Formats of times and names of zones, and what to write where they are those of another language.
+
+use jiff::tz::TimeZone;
+use minijinja::Error;
+
+use super::invalid;
+use crate::render::problem::nearest;
+
+/// A field of a format can be up to 255 characters wide, so a short one bounds what it makes.
+pub(super) const LONGEST_FORMAT: usize = 200;
+
+/// Pieces of formats of other languages with what they are here; the longer ones first.
+const ELSEWHERE: [(&str, &str); 30] = [
+    ("2006", "%Y"),
+    ("yyyy", "%Y"),
+    ("YYYY", "%Y"),
+    ("January", "%B"),
+    ("Monday", "%A"),
+    ("MMMM", "%B"),
+    ("EEEE", "%A"),
+    ("MST", "%Z"),
+    ("Jan", "%b"),
+    ("Mon", "%a"),
+    ("MMM", "%b"),
+    ("-0700", "%z"),
+    ("15", "%H"),
+    ("04", "%M"),
+    ("05", "%S"),
+    ("01", "%m"),
+    ("02", "%d"),
+    ("03", "%I"),
+    ("06", "%y"),
+    ("PM", "%p"),
+    ("yy", "%y"),
+    ("YY", "%y"),
+    ("dd", "%d"),
+    ("DD", "%d"),
+    ("HH", "%H"),
+    ("hh", "%I"),
+    ("MM", "%m"),
+    ("mm", "%M"),
+    ("ss", "%S"),
+    ("zzz", "%Z"),
+];
+
+/// Why a format prints itself instead of a time.
+pub(crate) fn check_format(format: &str) -> Result<(), String> {
+    if format.contains('%') {
+        return Ok(());
+    }
+    Err(match translated(format) {
+        // Without what it is: that may be an alert's.
+        Some(here) => format!("invalid time format: it holds no field (expected `{here}`)"),
+        None => "invalid time format: it holds no field (expected fields such as %H:%M)".to_owned(),
+    })
+}
+
+/// A format of Go, Java or moment.js as it is written here, if it is one.
+pub(crate) fn translated(format: &str) -> Option<String> {
+    let mut out = String::new();
+    let mut rest = format;
+    let mut found = false;
+    while let Some(first) = rest.chars().next() {
+        match ELSEWHERE.iter().find(|(theirs, _)| rest.starts_with(theirs)) {
+            Some((theirs, ours)) => {
+                out.push_str(ours);
+                rest = &rest[theirs.len()..];
+                found = true;
+            }
+            None if first.is_alphanumeric() && first != 'T' => return None,
+            None => {
+                out.push(first);
+                rest = &rest[first.len_utf8()..];
+            }
+        }
+    }
+    found.then_some(out)
+}
+
+/// The zone of this name.
+pub(super) fn zone_named(name: &str) -> Result<TimeZone, Error> {
+    TimeZone::get(name).map_err(|_| invalid(no_zone(name)))
+}
+
+/// What to say of a name that is no zone. It is told only if it leads to a known one, because it may be an alert's text.
+fn no_zone(name: &str) -> String {
+    match nearest_zone(name) {
+        Some(known) => format!("no such time zone; did you mean \"{known}\"?"),
+        None => "no such time zone (expected a name such as \"Europe/Berlin\")".to_owned(),
+    }
+}
+
+/// Why a text is no name of a zone, if it is none.
+pub(crate) fn check_zone(name: &str) -> Result<(), String> {
+    if name.is_empty() || TimeZone::get(name).is_ok() {
+        return Ok(());
+    }
+    Err(format!("`{name}`: {}", no_zone(name)))
+}
+
+fn nearest_zone(name: &str) -> Option<String> {
+    if name.len() > 40 {
+        return None;
+    }
+    let known: Vec<String> = jiff::tz::db().available().map(|zone| zone.to_string()).collect();
+    let city = |zone: &&String| {
+        zone.rsplit('/')
+            .next()
+            .is_some_and(|city| city.eq_ignore_ascii_case(name))
+    };
+    let found = known.iter().find(city).cloned();
+    found.or_else(|| nearest(name, &mut known.iter().map(String::as_str)).map(str::to_owned))
+}

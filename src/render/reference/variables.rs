@@ -1,0 +1,169 @@
+//! What is said of every name that a template sees. What each holds is read off contexts that were really built.
+
+/// A name, and what it holds.
+pub(super) type About = (&'static str, &'static str);
+
+/// The sender's own names, as in Grafana's documentation of the webhook.
+pub(super) const SENT: &[About] = &[
+    (
+        "receiver",
+        "the contact point; `webhook` if Grafana's Test button was pressed",
+    ),
+    ("status", "`firing` if any alert fires, else `resolved`"),
+    ("alerts", "all alerts, firing ones first, worst first"),
+    ("groupLabels", "the labels that the group was made by"),
+    (
+        "commonLabels",
+        "labels that all alerts share: `commonLabels.team`, `commonLabels[\"app.name\"]`",
+    ),
+    ("commonAnnotations", "annotations that all alerts share"),
+    ("routeLabels", "labels of the route, from Alertmanager 0.34"),
+    ("externalURL", "the address of Grafana or Alertmanager"),
+    ("groupKey", "the identity of the group"),
+    (
+        "truncatedAlerts",
+        "how many alerts the sender cut off; their state is unknown",
+    ),
+    ("orgId", "Grafana's organisation"),
+    ("version", "of the format"),
+    ("appVersion", "of Grafana"),
+    ("title", "the sender's own text"),
+    ("state", "the sender's own text"),
+    ("message", "the sender's own text"),
+    ("notification_reason", "why Alertmanager notifies, from 0.32"),
+];
+
+/// What the relay works out.
+pub(super) const COMPUTED: &[About] = &[
+    (
+        "alert",
+        "the one alert, where the notification holds one; false where it holds several",
+    ),
+    ("source", "`grafana`, `alertmanager` or `legacy`"),
+    ("sender", "\"Grafana\" or \"Alertmanager\""),
+    (
+        "kind",
+        "what is really the matter: `firing`, `mixed`, `no-data`, `error`, `resolved`, `not-recovered`, `test`; `unknown` if nothing that was sent fires, but the sender cut off the rest",
+    ),
+    ("word", "the kind in capitals: \"FIRING\", \"CANNOT EVALUATE\", …"),
+    ("emoji", "for the kind and severity"),
+    ("color", "for the kind and severity, as `#rrggbb`"),
+    ("headline", "one plain line that names the notification"),
+    (
+        "name",
+        "the rule's name; also for DatasourceError and DatasourceNoData, which hide it",
+    ),
+    ("names", "the names of all rules in the group"),
+    (
+        "severity",
+        "the worst one, from the label `severity`, `priority` or `level`",
+    ),
+    ("severities", "per severity of firing alerts, worst first"),
+    ("states", "per kind of alert, firing ones first"),
+    ("folder", "Grafana's folder"),
+    (
+        "error",
+        "what the data source said, where all rules that cannot be evaluated say the same",
+    ),
+    (
+        "count",
+        "how many alerts: of the firing ones `count.error` and `count.no_data` are blind, of the resolved ones `count.not_recovered` did not recover",
+    ),
+    ("firing", "the alerts that fire, worst and newest first"),
+    ("resolved", "the alerts that do not"),
+    ("since", "the earliest start"),
+    ("duration", "seconds since then"),
+    ("now", "the time of rendering"),
+    (
+        "shared",
+        "labels that all alerts share and that are not shown elsewhere",
+    ),
+    ("links", "links that all alerts share"),
+    ("overviewURL", "where the sender shows all alerts"),
+    ("change", "what is new, for `update.md.j2`"),
+];
+
+/// What an alert has.
+pub(super) const ALERT: &[About] = &[
+    ("status", "`firing` or `resolved`"),
+    (
+        "labels",
+        "look up by name: `alert.labels.instance`; names with two underscores on both sides are in no list, and there for whoever asks for them",
+    ),
+    ("annotations", "look up by name: `alert.annotations.wiki`"),
+    ("values", "the numbers of the rule's queries: `alert.values.A`"),
+    ("startsAt", "when it began"),
+    ("endsAt", "when it ended; empty while it fires"),
+    ("generatorURL", "the rule; empty if unknown, as all addresses"),
+    ("silenceURL", "where it can be silenced"),
+    ("dashboardURL", "its dashboard"),
+    ("panelURL", "its panel"),
+    ("imageURL", "a picture of its panel"),
+    ("fingerprint", "its identity"),
+    ("ruleUID", "of its rule"),
+    ("valueString", "the values as Grafana prints them"),
+    ("orgId", "Grafana's organisation"),
+    (
+        "enrichments",
+        "what Grafana Cloud and Enterprise found out, as they write it: `alert.enrichments.assistant.title`",
+    ),
+    ("name", "the rule's name"),
+    ("kind", "as above, for this alert"),
+    ("word", "as above, for this alert"),
+    ("emoji", "as above, for this alert"),
+    ("color", "as above, for this alert"),
+    ("severity", "as its label spells it"),
+    ("summary", "the annotation `summary` or `title`"),
+    ("description", "the annotation `description` or `message`"),
+    (
+        "error",
+        "what the data source said, in short; in full in `alert.annotations.Error`",
+    ),
+    ("runbookURL", "the annotation `runbook_url` or `runbook`"),
+    (
+        "text",
+        "what is the matter in one line: the first line of the summary, or else of the description",
+    ),
+    ("details", "the rest of both, without what is said already"),
+    ("reason", "Grafana's `grafana_state_reason`"),
+    (
+        "note",
+        "the same in words: \"the series disappeared\"; for an alert that is gone, why",
+    ),
+    ("since", "its start"),
+    ("duration", "the seconds it has been or was firing"),
+    (
+        "readings",
+        "its numbers without the threshold's verdict and without those that the text says already; one that is alone is called `value`",
+    ),
+    (
+        "last_values",
+        "the values with which a resolved alert was last seen firing; empty if that was never seen",
+    ),
+    ("last_readings", "the same as readings"),
+    ("differing", "labels that tell it from the other alerts"),
+    (
+        "links",
+        "links that are its own; annotations that are addresses are among them by their names: `logs_url` as \"Logs\"",
+    ),
+];
+
+/// What is new.
+pub(super) const CHANGE: &[About] = &[
+    (
+        "kind",
+        "`changed`, or `reminder` where nothing is new; empty in every other template",
+    ),
+    ("starting", "alerts that fire from now on"),
+    ("ended", "alerts that are resolved from now on"),
+    (
+        "gone",
+        "alerts that were firing and are not listed any more without a word",
+    ),
+    ("count", "how many those are, all of them"),
+    ("over", "whether nothing fires any more"),
+    (
+        "recovered",
+        "whether, if it is over, all of it has recovered, as opposed to gone away",
+    ),
+];
