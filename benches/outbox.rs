@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use grafana_matrix_relay::message::{Mentions, MsgType, RenderedMessage};
-use grafana_matrix_relay::outbox::{Acceptance, FoldPolicy, NewDelivery, Outbox, Outcome, Part, Settings};
+use grafana_matrix_relay::outbox::{Acceptance, FoldPolicy, NewDelivery, Outbox, Outcome, Settings};
 use jiff::Timestamp;
 use limit::{Bare, round};
 
@@ -84,8 +84,6 @@ fn request(room: usize) -> Acceptance {
             room: format!("!room{room}:example.org").parse().unwrap(),
             message: message(),
             starts_at: Some(Timestamp::now()),
-            part: Part::Message,
-            group: None,
         }],
         groups: Vec::new(),
         repeat_key: Some(format!("{:032x}", rand::random::<u128>())),

@@ -122,8 +122,7 @@ pub struct RenderedMessage {
     /// Who is pinged.
     #[serde(default)]
     pub mentions: Mentions,
-    /// One plain line that names the notification; stands for it where several are folded into one digest. Where lines
-    /// that waited were joined, one line for each.
+    /// One plain line that names the notification; stands for it where several are named in one digest.
     pub headline: String,
 }
 

@@ -1,37 +1,58 @@
-//! The room of what is owed: one row is one message owed to one room.
+//! What is owed to rooms. Two kinds of thing are, and they differ in kind:
+//!
+//! - **News** (`outbox_news`): a message, a group's first message (its *root*), a line in the thread of one. It is ordered, goes
+//!   out exactly once, and its text is fixed when it is accepted. A root takes its text when it is first tried.
+//! - **A group's message** (`outbox_group`) is a value: only its newest text matters. Acceptance overwrites what it should say
+//!   (`wanted`, counted by `wanted_rev`) and appends news. Where the root is in the room, the worker edits it to that.
 //!
 //! ```text
-//! enqueue ─→ Pending ─claim─→ InFlight ─record─→ Delivered
-//!               │    ←─Wait, Rewrite─┘    └────→ Dead ─retry─→ Pending
-//!               └─fold─→ Folded (named in a digest, or taken up by a newer text: another row says it)
+//! news:   accept ─→ Pending ─claim─→ InFlight ─record─→ Delivered
+//!                      │    ←─Wait, Rewrite─┘    └────→ Dead ─retry─→ Pending
+//!                      └─ Folded: sent as one with others, which name the row that is sent in their place
+//! edit:   wanted_rev > shown_rev, root in the room ─claim─→ tried, tried_rev ─record─→ shown_rev = tried_rev
 //! ```
 //!
-//! Guarantees: what [`Outbox::enqueue`] has returned is on disk, and stays there until it is delivered, or is named in
-//! exactly one digest, or an operator drops it; a room's deliveries are claimed one at a time and in order of
-//! acceptance, but for edits and reactions, which give way to news (see `turn`); a delivery keeps its transaction ID.
-//! Nothing is loaded whole: memory does not grow with the backlog.
+//! Who writes what: *acceptance* writes `version` (compare and swap), `memory`, `wanted`, `wanted_rev`, `live`, `root_news` of a new
+//! root, and news; *claiming* writes the attempt, `tried` and `tried_rev`, and makes one row of a run of news; *recording* writes
+//! `root_event`, `latest_event`, `shown_rev` and how a row ended. Each is one transaction under the lock of its room, so a
+//! process may be killed at any point: what was tried and has not ended (`current` of the room) is tried again first, unchanged,
+//! under the same transaction ID. That of an edit is made of its group's and the revision.
 //!
-//! A delivery may refer to one before it (an edit of a *head*, a line in its thread; see `part`): it is claimed with the
-//! event ID that the head got. What waits and was never tried is rewritten rather than added to (see `plan`), so what is
-//! owed for a group stays bounded however often it changes.
+//! What follows from that: what waits is replaced by what is newer, because it is a value; a root that nobody has seen says
+//! what is the case when it is sent, and wakes whom it would have woken before; a root that is not in the room any more is owed
+//! once more, quietly, and no line goes before it; a digest that names roots has told the room, and the next notification of
+//! each brings the message; what was given up is left alone until an operator retries it or a notification changes the group.
 //!
-//! It does not know Matrix, alerts or templates, it sends nothing and decides no retry, and it never reads a clock:
-//! `now` is a parameter everywhere. (PostgreSQL's leases are the exception; they go by the database's own clock.)
+//! Guarantees: what [`Outbox::enqueue`] has returned is on disk, and stays there until it is delivered, or is named in exactly
+//! one digest, or an operator drops it; a room is worked by one relay and at one thing at a time (a lease in its row; on
+//! PostgreSQL it goes by the database's clock); after ten news in a row an edit that is owed has its turn. Nothing is loaded
+//! whole: memory does not grow with the backlog, and an acceptance costs what it changes.
+//!
+//! The rules are written once, over [`session::Session`], which each database has its own of. It does not know Matrix, alerts or
+//! templates, it sends nothing and decides no retry, and it never reads a clock: `now` is a parameter everywhere.
 
+mod accept;
+mod claim;
 mod delivery;
 mod error;
 mod fold;
-mod merge;
+mod group;
+mod known;
+mod lost;
 mod opening;
-mod part;
-mod plan;
+mod operator;
 mod postgres;
+mod read;
+mod record;
 mod recording;
 mod report;
+mod row;
+mod run;
+mod session;
 mod soundness;
 mod sqlite;
 mod store;
-mod turn;
+mod text;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -43,19 +64,19 @@ use secrecy::SecretString;
 use tokio::sync::Notify;
 
 pub use self::delivery::{
-    Acceptance, Delivery, DeliveryId, DeliveryState, DeliveryStateError, Enqueued, NewDelivery, Outcome, Receipt,
+    Acceptance, Delivery, DeliveryId, DeliveryState, DeliveryStateError, Enqueued, NewDelivery, Outcome, Part, Receipt,
     Recorded,
 };
 pub use self::error::OutboxError;
 pub use self::fold::{Composer, Digest, FOLD_AT_MOST, FoldPolicy, Waiting};
+pub use self::group::{GroupMessage, GroupUpdate, KnownAlert, KnownGroup, NewLine, Root, RootStanding};
 use self::opening::Slot;
-pub use self::part::{GroupChange, HeadStanding, KnownGroup, Lost, Part};
 use self::postgres::PostgreSql;
 pub use self::recording::{NewRecording, Recording, RecordingId};
 pub use self::report::{Dropped, Filter, Retried, RetryResult, RoomStats, RoomWait, Stats};
 use self::soundness::Soundness;
 use self::sqlite::Sqlite;
-use self::store::{Store, group_key};
+use self::store::{AskedGroup, Store};
 use crate::message::RoomAddress;
 
 /// Where the outbox lives and how long it remembers.
@@ -75,6 +96,17 @@ pub struct Settings {
 
 /// How often a running outbox is looked at for damage.
 const LOOK: Duration = Duration::from_mins(10);
+
+/// A group that is asked for.
+#[derive(Debug, Clone)]
+pub struct GroupQuery<'a> {
+    /// The room in which it is shown.
+    pub room: &'a RoomAddress,
+    /// Its key.
+    pub key: &'a str,
+    /// Alerts of it by name, beside those that fire.
+    pub alerts: Vec<String>,
+}
 
 /// A handle on the outbox; cheap to clone. The last one to go waits for what is being written.
 #[derive(Clone)]
@@ -137,14 +169,13 @@ impl Outbox {
         self.work.notified().await;
     }
 
-    /// What is known of these groups, in their order.
-    pub async fn groups(&self, groups: &[(RoomAddress, String)]) -> Result<Vec<Option<KnownGroup>>, OutboxError> {
+    /// What is known of these groups, in their order: of their alerts those that fire, and those with these names.
+    pub async fn groups(&self, groups: &[GroupQuery<'_>]) -> Result<Vec<Option<KnownGroup>>, OutboxError> {
         if groups.is_empty() {
             return Ok(Vec::new());
         }
-        let keys: Vec<String> = groups.iter().map(|(room, key)| group_key(room, key)).collect();
-        let known = self.store()?.groups(keys.clone()).await?;
-        Ok(keys.iter().map(|key| known.get(key).cloned()).collect())
+        let asked = groups.iter().map(|one| AskedGroup::new(one.room, one.key, &one.alerts));
+        self.store()?.groups(asked.collect::<Result<_, _>>()?).await
     }
 
     /// Waits for the end of whatever writes. It has none while all is well: after it nothing can be accepted, and only a
@@ -153,7 +184,7 @@ impl Outbox {
         self.slot.stopped().await;
     }
 
-    /// Accepts deliveries. When it returns they are on disk; concurrent calls share one fsync. If the caller goes away
+    /// Accepts a notification. When it returns they are on disk; concurrent calls share one fsync. If the caller goes away
     /// meanwhile, or the store takes so long that this fails, they may be on disk all the same: that is what repeat keys are
     /// for, which recognise the caller's next try.
     pub async fn enqueue(&self, acceptance: Acceptance) -> Result<Enqueued, OutboxError> {
@@ -164,15 +195,24 @@ impl Outbox {
     }
 
     /// Claims what is next in at most `limit` rooms that are due and not claimed, least recently claimed room first. The
-    /// attempt is on disk before this returns. A backlog that `fold` speaks of is folded on the way.
+    /// attempt is on disk before this returns. A backlog that `fold` speaks of becomes a digest on the way. What cannot be
+    /// read is given up, and kept.
     pub async fn claim_due(
         &self,
         now: Timestamp,
         limit: usize,
         fold: &FoldPolicy,
     ) -> Result<Vec<Delivery>, OutboxError> {
-        let claimed = self.store()?.claim_due(now, limit, fold).await;
-        self.soundness.note_claim(claimed)
+        let claims = self.store()?.claim_due(now, limit, fold).await;
+        let claims = self.soundness.note_claim(claims)?;
+        for (id, reason) in claims.unreadable {
+            tracing::error!(
+                delivery.id = %id, error.message = reason,
+                "a delivery cannot be read from the outbox and was given up; it is kept, see `grafana-matrix-relay outbox show {id}`"
+            );
+            metrics::counter!("relay_deliveries_dead_total").increment(1);
+        }
+        Ok(claims.deliveries)
     }
 
     /// Says that these are still in flight. Due every few seconds; a claim that is not renewed passes to somebody else.
@@ -246,9 +286,9 @@ impl Outbox {
         }
     }
 
-    /// Removes what was delivered, or folded into what was, too long ago, and repeat keys past the window; says
-    /// how many rows. What is dead stays, and its group, unless its head is in the room. A group that is
-    /// forgotten begins anew with its next notification.
+    /// Removes what was delivered too long ago with whatever was sent as one with it, repeat keys past the window, groups of
+    /// which nothing came for long and nothing is owed, and alerts that were resolved a day ago; says how many rows. What is
+    /// dead stays, and its group. A group that is forgotten begins anew with its next notification.
     pub async fn prune(&self, now: Timestamp) -> Result<u64, OutboxError> {
         self.store()?.prune(now).await
     }
@@ -270,10 +310,7 @@ impl Outbox {
 
     /// The same for everything dead in a room, in its order.
     pub async fn retry_room(&self, room: &RoomAddress, now: Timestamp) -> Result<Vec<Retried>, OutboxError> {
-        self.store()?
-            .retry_room(room, now)
-            .await
-            .inspect(|_| self.work.notify_one())
+        self.retry(&self.store()?.dead_of_room(room).await?, now).await
     }
 
     /// Drops a delivery: one that waits becomes dead, one that is dead is removed.

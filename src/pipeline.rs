@@ -6,11 +6,11 @@
 
 mod aside;
 mod compose;
-mod lost;
 mod memo;
 mod problems;
 pub mod rehearsal;
 mod repeat;
+pub mod snapshot;
 mod story;
 mod target;
 mod turns;
@@ -22,8 +22,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use self::aside::{INLINE_BYTES, aside};
-use self::compose::Tools;
-use self::lost::LostOnes;
+use self::compose::{Composed, Tools};
 use self::target::Targets;
 use self::turns::Turns;
 use crate::alert::Notification;
@@ -170,30 +169,26 @@ impl Pipeline {
         deadline: &Deadline,
         now: Timestamp,
     ) -> Result<Enqueued, OutboxError> {
-        let groups = targets.groups();
         let _turn = self.turns.take(&targets.family()).await;
         let targets = Arc::new(targets);
         let takes_long = is_large || self.tools.may_take_long();
-        let mut lost = LostOnes::default();
         for attempt in 0..=TRIES {
             // Rather messages of its own than none.
-            let mut known = if attempt < TRIES {
-                Some(self.outbox.groups(&groups).await?)
+            let known = if attempt < TRIES {
+                Some(self.outbox.groups(&targets.groups()).await?)
             } else {
                 None
             };
-            if let Some(read) = known.as_ref().filter(|_| attempt == 0) {
-                lost = LostOnes::of(read, now);
-                if lost.tell_news(&self.outbox, now).await? {
-                    known = Some(self.outbox.groups(&groups).await?);
-                }
-            }
-            let (tools, targets, keys) = (self.tools.within(deadline), Arc::clone(&targets), keys.clone());
-            let compose = move || tools.compose(&targets, known, keys, now);
-            match self.outbox.enqueue(aside(takes_long, compose).await).await? {
+            let (tools, of_targets, keys) = (self.tools.within(deadline), Arc::clone(&targets), keys.clone());
+            let compose = move || tools.compose(&of_targets, known, keys, now);
+            let Composed { acceptance, facts } = aside(takes_long, compose).await;
+            match self.outbox.enqueue(acceptance).await? {
                 Enqueued::Outdated => tracing::debug!("another relay accepted a notification of the group meanwhile"),
                 done => {
-                    lost.show_states(&self.outbox, now).await;
+                    // Only now: what was refused is composed again.
+                    if matches!(done, Enqueued::Accepted(_)) {
+                        self.tools.count(facts, now);
+                    }
                     return Ok(done);
                 }
             }

@@ -8,7 +8,6 @@ mod explain;
 mod grammar;
 mod matcher;
 mod pattern;
-mod place;
 mod policy;
 mod quoted;
 mod split;
@@ -24,7 +23,6 @@ pub use self::explain::{Explanation, Step};
 pub use self::grammar::{MatcherError, matchers};
 pub use self::matcher::{Matcher, Operator};
 pub use self::pattern::{LONGEST_VALUE, PatternError};
-pub use self::place::Place;
 pub use self::policy::{AllowList, Field, Mention, MentionPolicy, MessagePolicy, SeverityFilter};
 pub use self::split::Share;
 pub use self::tree::Rule;
@@ -36,7 +34,7 @@ use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
 #[derive(Debug, Clone, Default)]
 pub struct Table {
     routes: BTreeMap<RouteName, Rule>,
-    places: BTreeMap<RouteName, Vec<Place>>,
+    destinations: BTreeMap<RouteName, Vec<Destination>>,
 }
 
 /// The table in use. Clones share it, and all of them see when it is replaced.
@@ -61,8 +59,6 @@ pub struct Destination {
 pub struct Routed {
     /// Where it goes.
     pub destination: Destination,
-    /// Which branch of the route leads there, where that tells it from other places; see [`Place::branch`].
-    pub branch: String,
     /// What goes there.
     pub share: Share,
 }
@@ -72,8 +68,8 @@ pub struct Routed {
 pub struct Split {
     /// Who gets which part of it; none only if there is no such route.
     pub parts: Vec<Routed>,
-    /// Who gets nothing, in the order in which the rules are written; former places last.
-    pub vacant: Vec<Place>,
+    /// Who gets nothing, in the order in which the rules are written.
+    pub vacant: Vec<Destination>,
 }
 
 impl Table {
@@ -83,13 +79,13 @@ impl Table {
             routes,
             ..Self::default()
         };
-        table.find_places();
+        table.find_destinations();
         table
     }
 
-    fn find_places(&mut self) {
-        let of = |(name, rule): (&RouteName, &Rule)| (name.clone(), place::of(rule, None));
-        self.places = self.routes.iter().map(of).collect();
+    fn find_destinations(&mut self) {
+        let of = |(name, rule): (&RouteName, &Rule)| (name.clone(), split::destinations_of(rule, None));
+        self.destinations = self.routes.iter().map(of).collect();
     }
 
     /// The routes by their names.
@@ -106,7 +102,7 @@ impl Table {
     pub fn pinged_rooms(&self, by_template: impl Fn(&TemplateName) -> bool) -> Vec<RoomAddress> {
         let of_lines = by_template(&TemplateName::update());
         self.rooms_where(|to| {
-            let has_lines = matches!(to.policy.mode, Mode::Live | Mode::Thread | Mode::Reply);
+            let has_lines = matches!(to.policy.mode, Mode::Live | Mode::Thread);
             to.policy.mentions.can_ping_room() || by_template(&to.template) || (of_lines && has_lines)
         })
     }
@@ -114,21 +110,21 @@ impl Table {
     /// Lets every group appear in this way, whatever the routes say.
     pub fn set_mode(&mut self, mode: Mode) {
         self.routes.values_mut().for_each(|rule| rule.set_mode(mode));
-        self.find_places();
+        self.find_destinations();
     }
 
     /// Lets the same people be pinged everywhere, whatever the routes say.
     pub fn set_mentions(&mut self, mentions: &MentionPolicy) {
         let set = |rule: &mut Rule| rule.set_mentions(mentions);
         self.routes.values_mut().for_each(set);
-        self.find_places();
+        self.find_destinations();
     }
 
-    /// The places of a route; with a `template`, that one instead of what the table says.
-    fn places(&self, route: &RouteName, template: Option<&TemplateName>) -> Cow<'_, [Place]> {
-        let known = self.places.get(route).map_or(&[][..], Vec::as_slice);
+    /// The destinations of a route; with a `template`, that one instead of what the table says.
+    fn destinations(&self, route: &RouteName, template: Option<&TemplateName>) -> Cow<'_, [Destination]> {
+        let known = self.destinations.get(route).map_or(&[][..], Vec::as_slice);
         match (template, self.routes.get(route)) {
-            (Some(_), Some(rule)) => Cow::Owned(place::of(rule, template)),
+            (Some(_), Some(rule)) => Cow::Owned(split::destinations_of(rule, template)),
             _ => Cow::Borrowed(known),
         }
     }
@@ -185,20 +181,15 @@ impl Router {
         self.split(route, notification, None).parts
     }
 
-    /// The same, and the places of the route that it has nothing for. With a `template`, that one instead of what the table
+    /// The same, and the destinations of the route that it has nothing for. With a `template`, that one instead of what the table
     /// says.
     pub fn split(&self, route: &RouteName, notification: &Arc<Notification>, template: Option<&TemplateName>) -> Split {
         let table = self.table.load();
         let Some(rule) = table.routes.get(route) else {
             return Split::default();
         };
-        let places = table.places(route, template);
-        let parts = split::routed(rule, &places, notification, template);
-        let is_told = |place: &&Place| {
-            let of = |part: &Routed| part.branch == place.branch && part.destination == place.destination;
-            parts.iter().any(of)
-        };
-        let vacant = places.iter().filter(|place| !is_told(place)).cloned().collect();
+        let known = table.destinations(route, template);
+        let (parts, vacant) = split::routed(rule, &known, notification, template);
         Split { parts, vacant }
     }
 

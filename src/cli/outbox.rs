@@ -143,16 +143,10 @@ async fn again(outbox: &Outbox, retry: Retry) -> anyhow::Result<ExitCode> {
     let now = Timestamp::now();
     if let Some(room) = retry.room {
         let retried = outbox.retry_room(&room, now).await?;
-        let outdated = retried.iter().filter(|one| one.result == RetryResult::Outdated).count();
-        let count = retried.len() - outdated;
+        let count = retried.len();
         // Also where nothing is dead: what waits in a parked room is not to wait any longer.
         outbox.set_room_due(&room, None, now).await?;
         line(&format!("waiting again in {room}: {count}; the room is tried now"))?;
-        if outdated > 0 {
-            line(&format!(
-                "out of date, because the room is told a newer state of their groups: {outdated}; drop them"
-            ))?;
-        }
         return Ok(ExitCode::SUCCESS);
     }
     let ids: Vec<DeliveryId> = retry.ids.into_iter().map(DeliveryId).collect();
@@ -166,10 +160,6 @@ async fn again(outbox: &Outbox, retry: Retry) -> anyhow::Result<ExitCode> {
             RetryResult::NotDead(_) => {
                 code = ExitCode::FAILURE;
                 "is not dead, so there is nothing to retry"
-            }
-            RetryResult::Outdated => {
-                code = ExitCode::FAILURE;
-                "is out of date, because the room is told a newer state of its group; drop it"
             }
             RetryResult::Unknown => {
                 code = ExitCode::FAILURE;

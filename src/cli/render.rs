@@ -27,7 +27,7 @@ pub struct Options {
     /// says what it is; with `--template update` only the lines of threads.
     #[arg(long, value_name = "NAME", conflicts_with = "Material")]
     sequence: Option<String>,
-    /// What later notifications of the sequence do to the first message: live, thread, reply, reaction or new.
+    /// What later notifications of the sequence do to the first message: live, thread or new.
     #[arg(long, value_name = "MODE", requires = "sequence", default_value_t)]
     mode: Mode,
     /// What to print.
@@ -119,7 +119,7 @@ fn sequence(
     let lines_only = *template == TemplateName::update();
     let head = if lines_only { default } else { template };
     let told = rehearsal::rehearse(renderer, &[], head, options.mode, steps);
-    let is_line = |event: &Event| matches!(event.relation, Some(Relation::Thread { .. } | Relation::Reply { .. }));
+    let is_line = |event: &Event| matches!(event.relation, Some(Relation::Thread { .. }));
     if form == Form::Markdown && !lines_only {
         for (at, text) in told.markdown.iter().enumerate() {
             line(&format!("──── {} of {} ────", at + 1, told.markdown.len()))?;
@@ -158,7 +158,6 @@ fn what_it_is(event: &Event, all: &[Event]) -> String {
         None => "a message".to_owned(),
         Some(Relation::Edit { of }) => format!("an edit of {}", number(of)),
         Some(Relation::Thread { root, .. }) => format!("a line in the thread of {}", number(root)),
-        Some(Relation::Reply { to } | Relation::Reaction { to, .. }) => format!("an answer to {}", number(to)),
     };
     format!("{what}, notification {}", event.step)
 }

@@ -176,8 +176,7 @@ pub struct Flags {
     pub default_template: Option<String>,
 
     /// What later notifications of an alert group do to the message of the first: `live` edits it and adds a line to its
-    /// thread, `thread` only adds the line, `reply` answers it, `reaction` marks it when all is over, `new` sends a
-    /// message each time [default: live].
+    /// thread, `thread` only adds the line, `new` sends a message each time [default: live].
     #[arg(
         long,
         global = true,

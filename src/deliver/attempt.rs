@@ -15,7 +15,7 @@ use super::gate::{Crowd, Gate, Hold};
 use super::moment::Moment;
 use crate::matrix::{Carrier, Failure, RoomTrouble, Verdict};
 use crate::message::{RenderedMessage, RoomAddress};
-use crate::outbox::{Delivery, DeliveryId, Outcome};
+use crate::outbox::{Delivery, DeliveryId, Outcome, Part};
 
 /// How long and how often.
 #[derive(Debug, Clone, Copy)]
@@ -113,7 +113,7 @@ impl Courier {
             .send(
                 &delivery.room,
                 &delivery.txn_id,
-                &delivery.outgoing(),
+                &delivery.message,
                 delivery.relation.as_ref(),
             )
             .await
@@ -172,12 +172,15 @@ impl Courier {
             tracing::info!(matrix.room_id = %delivery.room, "the room takes messages again");
         }
         count("delivered");
-        observe(
-            "relay_acceptance_to_delivery_seconds",
-            delivery.accepted_at,
-            now.wall,
-            took,
-        );
+        // An edit is of no one acceptance.
+        if delivery.part != Part::Edit {
+            observe(
+                "relay_acceptance_to_delivery_seconds",
+                delivery.accepted_at,
+                now.wall,
+                took,
+            );
+        }
         if let Some(starts_at) = delivery.starts_at {
             observe("relay_start_to_delivery_seconds", starts_at, now.wall, took);
         }

@@ -81,7 +81,7 @@ impl Courier {
             Decision::Unrelate => {
                 tracing::warn!(
                     delivery.id = %delivery.id, matrix.room_id = %delivery.room, matrix.errcode = failure.errcode,
-                    "the message that this one refers to is gone ({failure}); it goes out by itself and takes its place"
+                    "the message that this one refers to is gone ({failure}); the group's message is sent once more"
                 );
                 Outcome::Detached { error }
             }
@@ -212,7 +212,6 @@ mod tests {
             members: 0,
             part: Part::Message,
             relation: None,
-            head_rang: false,
         }
     }
 

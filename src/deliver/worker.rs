@@ -17,7 +17,7 @@ use super::attempt::Courier;
 use super::digest;
 use super::gate::{Crowd, HANGS_AFTER, TOGETHER};
 use super::moment::{Clock, Moment};
-use crate::outbox::{Composer, Delivery, DeliveryId, FoldPolicy, Outbox, OutboxError, Outcome, Recorded};
+use crate::outbox::{Composer, Delivery, DeliveryId, FoldPolicy, Outbox, OutboxError, Outcome, Part, Recorded};
 
 /// How often the outbox is looked at when nobody says that there is work: finds what waited its time, and what another
 /// relay accepted or left.
@@ -373,9 +373,13 @@ fn tally(delivery: &Delivery, outcome: &Outcome, recorded: Recorded) {
             metrics::counter!("relay_deliveries_delivered_total").increment(1);
         }
         (Outcome::Dead { error }, Recorded::Done) => {
+            let kept = match delivery.part {
+                Part::Edit => "the next notification of its group tries again".to_owned(),
+                _ => format!("it is kept, see `grafana-matrix-relay outbox show {id}`"),
+            };
             tracing::error!(
                 delivery.id = %id, delivery.attempt = attempts, matrix.room_id = %room, error.message = error,
-                "given up after {attempts} attempts: {error}; it is kept, see `grafana-matrix-relay outbox show {id}`"
+                "given up after {attempts} attempts: {error}; {kept}"
             );
             metrics::counter!("relay_deliveries_dead_total").increment(1);
         }

@@ -220,8 +220,11 @@ pub(super) enum Refused {
     /// There is no route of this name.
     #[oai(status = 404)]
     NoSuchRoute(ProblemJson),
-    /// The store cannot take it now, or too many requests are in flight; the only server error there is. Nothing was
-    /// accepted: send it again.
+    /// The store cannot take it now, or too many requests are in flight. Send it again: nothing was accepted, or, if the text
+    /// says that this is unknown, it is recognised if it was.
     #[oai(status = 503)]
     StoreUnavailable(ProblemJson),
+    /// The relay has a fault, or its store is damaged; its log says more.
+    #[oai(status = 500)]
+    Failed(ProblemJson),
 }

@@ -27,7 +27,7 @@ use super::signature::Signed;
 use super::{parse, request};
 use crate::alert::Notification;
 use crate::message::{RouteName, TemplateName};
-use crate::outbox::Receipt;
+use crate::outbox::{OutboxError, Receipt};
 use crate::pipeline::{self, AcceptError, Deadline, Pipeline, Wishes};
 
 #[derive(Tags)]
@@ -275,11 +275,28 @@ async fn store(route: RouteName, body: Body, template: Option<TemplateName>) -> 
         Err(AcceptError::UnknownRoute(route)) => Err(Refused::NoSuchRoute(ProblemJson(no_such_route(route.as_str())))),
         Err(AcceptError::Store(error)) => {
             tracing::error!(error.message = %error, "a notification could not be stored and was refused");
-            Err(Refused::StoreUnavailable(ProblemJson(Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the relay cannot store the notification now; nothing was accepted, send it again",
-            ))))
+            Err(not_stored(&error))
         }
+    }
+}
+
+/// What the caller is told of a notification that was not stored, or perhaps was.
+fn not_stored(error: &OutboxError) -> Refused {
+    let problem = |status, text: &str| ProblemJson(Problem::new(status, text));
+    match error {
+        OutboxError::Bug(_) => Refused::Failed(problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the relay failed to store the notification; nothing was accepted, and its log says why",
+        )),
+        OutboxError::Unknown { .. } => Refused::StoreUnavailable(problem(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the relay's store did not answer in time, and it is unknown whether the notification was accepted; send it \
+             again, it is recognised if it was",
+        )),
+        _ => Refused::StoreUnavailable(problem(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the relay cannot store the notification now; nothing was accepted, send it again",
+        )),
     }
 }
 

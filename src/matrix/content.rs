@@ -8,8 +8,7 @@
 //! A message within the renderer's limit of size is within Matrix's as an edit too, which carries its text twice.
 
 use ruma::events::Mentions;
-use ruma::events::reaction::ReactionEventContent;
-use ruma::events::relation::{Annotation, Reply, Thread};
+use ruma::events::relation::Thread;
 use ruma::events::room::message::{
     self, MessageType, NoticeMessageEventContent, ReplacementMetadata, RoomMessageEventContent, TextMessageEventContent,
 };
@@ -27,9 +26,6 @@ pub enum BadRelation {
     /// What it refers to has no event ID.
     #[error("what it refers to is no event ID")]
     EventId,
-    /// A reaction is not a message.
-    #[error("a reaction has no text")]
-    NoText,
 }
 
 /// The event content for a message.
@@ -46,7 +42,7 @@ fn content(message: &RenderedMessage) -> RoomMessageEventContent {
     content
 }
 
-/// The event content for a message that refers to another event; a reaction is none (see [`reaction`]).
+/// The event content for a message that refers to another event.
 fn related(message: &RenderedMessage, relation: &Relation) -> Result<RoomMessageEventContent, BadRelation> {
     let mut content = content(message);
     content.relates_to = Some(match relation {
@@ -58,15 +54,8 @@ fn related(message: &RenderedMessage, relation: &Relation) -> Result<RoomMessage
         Relation::Thread { root, latest } => {
             message::Relation::Thread(Thread::plain(event_id(root)?, event_id(latest)?))
         }
-        Relation::Reply { to } => message::Relation::Reply(Reply::with_event_id(event_id(to)?)),
-        Relation::Reaction { .. } => return Err(BadRelation::NoText),
     });
     Ok(content)
-}
-
-/// The content of an `m.reaction` event.
-pub(super) fn reaction(to: OwnedEventId, key: &str) -> ReactionEventContent {
-    ReactionEventContent::new(Annotation::new(to, key.to_owned()))
 }
 
 pub(super) fn event_id(text: &str) -> Result<OwnedEventId, BadRelation> {
@@ -80,10 +69,7 @@ pub fn event(message: &RenderedMessage) -> Value {
 
 /// The content in relation to another event as JSON, exactly as [`Client::send`](super::Client::send) sends it.
 pub fn related_event(message: &RenderedMessage, relation: &Relation) -> Result<Value, BadRelation> {
-    Ok(match relation {
-        Relation::Reaction { to, key } => serde_json::to_value(reaction(event_id(to)?, key)).unwrap_or_default(),
-        _ => without_previews(&related(message, relation)?),
-    })
+    Ok(without_previews(&related(message, relation)?))
 }
 
 fn without_previews(content: &RoomMessageEventContent) -> Value {
@@ -187,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_line_and_a_reply_keep_their_mentions_and_have_no_quote() {
+    fn a_thread_line_keeps_its_mentions_and_has_no_quote() {
         let thread = related(&Relation::Thread {
             root: "$head".into(),
             latest: "$line".into(),
@@ -199,26 +185,10 @@ mod tests {
                 "m.in_reply_to": {"event_id": "$line"},
             })
         );
-        let reply = related(&Relation::Reply { to: "$head".into() });
-        assert_eq!(reply["m.relates_to"], json!({"m.in_reply_to": {"event_id": "$head"}}));
-        for content in [thread, reply] {
-            assert_eq!((&content["body"], &content[PREVIEWS]), (&json!("FIRING"), &json!([])));
-            assert_eq!(
-                content["m.mentions"],
-                json!({"user_ids": ["@ada:example.org"], "room": true})
-            );
-        }
-    }
-
-    #[test]
-    fn a_reaction_is_its_key_alone() {
-        let relation = Relation::Reaction {
-            to: "$head".into(),
-            key: "✅".into(),
-        };
+        assert_eq!((&thread["body"], &thread[PREVIEWS]), (&json!("FIRING"), &json!([])));
         assert_eq!(
-            related(&relation),
-            json!({"m.relates_to": {"rel_type": "m.annotation", "event_id": "$head", "key": "✅"}})
+            thread["m.mentions"],
+            json!({"user_ids": ["@ada:example.org"], "room": true})
         );
     }
 

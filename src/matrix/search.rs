@@ -68,7 +68,7 @@ impl Client {
         request.from = from;
         request.limit = UInt::from(size);
         request.filter.senders = Some(vec![me.to_owned()]);
-        request.filter.types = Some(vec!["m.room.message".to_owned(), "m.reaction".to_owned()]);
+        request.filter.types = Some(vec!["m.room.message".to_owned()]);
         let answer = self.call(Asked::Room, request).await?;
         let events = answer.chunk.iter();
         Ok(Page {

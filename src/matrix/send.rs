@@ -26,9 +26,7 @@ impl Client {
     /// ([`RoomTrouble::Encrypted`]).
     ///
     /// An edit has a transaction of its own beside `txn`: where its original is gone, the message that takes its place
-    /// must not be taken for a repeat of the edit. A reaction has no text but its key, so nothing of the message is
-    /// sent with it; where the account has reacted so before, that is a success, and the ID is that of the event
-    /// that bears the reaction.
+    /// must not be taken for a repeat of the edit.
     pub async fn send(
         &self,
         room: &RoomAddress,
@@ -63,27 +61,9 @@ impl Client {
         };
         let target = target(relation)?;
         self.must_bear(&id, &target, relation).await?;
-        match relation {
-            Relation::Reaction { key, .. } => {
-                let reaction = content::reaction(target.clone(), key);
-                let request =
-                    send_message_event::v3::Request::new(id, OwnedTransactionId::from(txn.as_str()), &reaction)
-                        .map_err(|_| not_json())?;
-                match self
-                    .call(Asked::Reaction, request)
-                    .await
-                    .map(|sent| clean::event_id(sent.event_id.as_str()))
-                {
-                    Err(failure) if failure.errcode.as_deref() == Some("M_DUPLICATE_ANNOTATION") => Ok(target.into()),
-                    sent => sent,
-                }
-            }
-            Relation::Edit { .. } | Relation::Thread { .. } | Relation::Reply { .. } => {
-                let content = content::related_event(message, relation)?;
-                let txn = transaction(txn, Some(relation));
-                self.put(Asked::Related, &id, &txn, &content).await
-            }
-        }
+        let content = content::related_event(message, relation)?;
+        let txn = transaction(txn, Some(relation));
+        self.put(Asked::Related, &id, &txn, &content).await
     }
 
     async fn put(&self, asked: Asked, room: &RoomId, txn: &str, content: &Value) -> Result<String, Failure> {
@@ -139,7 +119,6 @@ fn target(relation: &Relation) -> Result<OwnedEventId, BadRelation> {
     let id = match relation {
         Relation::Edit { of } => of,
         Relation::Thread { root, .. } => root,
-        Relation::Reply { to } | Relation::Reaction { to, .. } => to,
     };
     content::event_id(id)
 }

@@ -107,8 +107,6 @@ pub enum Asked {
     Send,
     /// To send a message that refers to an event of the room.
     Related,
-    /// To send a reaction to an event of the room.
-    Reaction,
     /// To see an event that a message is to refer to.
     Event,
 }
@@ -171,14 +169,9 @@ fn token(errcode: &str, answer: &Answer) -> Option<Verdict> {
 /// same message without the relation will be told so.
 fn relation(asked: Asked, errcode: &str, answer: &Answer) -> Option<Verdict> {
     let refused = match asked {
-        // Who may not see the event, or may not react, may still send; so may who meets a homeserver without single events.
+        // Who may not see the event may still send; so may who meets a homeserver without single events.
         Asked::Event if errcode == "M_FORBIDDEN" => forbidden(&answer.text) == RoomTrouble::Forbidden,
-        Asked::Reaction if errcode == "M_FORBIDDEN" => forbidden(&answer.text) == RoomTrouble::NoPower,
         Asked::Event => matches!(errcode, "M_NOT_FOUND" | "M_INVALID_PARAM" | "M_UNRECOGNIZED"),
-        Asked::Reaction => matches!(
-            errcode,
-            "M_NOT_FOUND" | "M_INVALID_PARAM" | "M_BAD_JSON" | "M_NOT_JSON" | "M_MISSING_PARAM" | "M_TOO_LARGE"
-        ),
         Asked::Related => matches!(errcode, "M_NOT_FOUND" | "M_INVALID_PARAM"),
         Asked::Account | Asked::Room | Asked::Send => false,
     };
@@ -223,12 +216,9 @@ fn by_status(asked: Asked, answer: &Answer) -> Verdict {
     match (answer.status, asked) {
         (429, _) => rate_limited(answer),
         (401, _) => Verdict::Token(TokenTrouble::Unknown { soft_logout: false }),
-        (403, Asked::Event) => Verdict::Relation,
-        (403, Asked::Room | Asked::Send | Asked::Related | Asked::Reaction) => Verdict::Room(RoomTrouble::Forbidden),
+        (403, Asked::Event) | (400 | 404 | 409 | 422, Asked::Related | Asked::Event) => Verdict::Relation,
+        (403, Asked::Room | Asked::Send | Asked::Related) => Verdict::Room(RoomTrouble::Forbidden),
         (404, Asked::Room | Asked::Send) | (400, Asked::Room) => Verdict::Room(RoomTrouble::Unknown),
-        (400 | 404 | 409 | 422, Asked::Related | Asked::Reaction | Asked::Event) | (413, Asked::Reaction) => {
-            Verdict::Relation
-        }
         (404 | 405, _) => Verdict::Token(TokenTrouble::WrongAddress),
         (413, Asked::Send | Asked::Related) => Verdict::Message(MessageTrouble::TooLarge),
         (400 | 409 | 422, Asked::Send) => Verdict::Message(MessageTrouble::Rejected),

@@ -1,7 +1,7 @@
 //! How an alert group appears in its room over time, and how one event refers to another.
 //!
 //! Guarantees: nothing here knows alerts or an outbox; the names are those of the settings and of the Matrix
-//! specification (relations: `m.replace`, `m.thread`, `m.annotation`, and replies).
+//! specification (relations: `m.replace`, `m.thread`).
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,35 +12,35 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// The head is edited to the present state, and each change has a line in its thread.
+    /// Its message is edited to the present state, and each change has a line in its thread.
     #[default]
     Live,
-    /// Each change has a line in the thread of a head that is never edited.
+    /// Each change has a line in the thread of a message that is never edited; clients without threads show it as a reply.
     Thread,
-    /// Each change is a reply to the head.
-    Reply,
-    /// New alerts are messages of their own; a recovery is a ✅ on the head.
-    Reaction,
     /// Each notification is a message of its own, as the original relay did.
     New,
 }
 
 /// A word that is no mode.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a mode: live, thread, reply, reaction or new")]
-pub struct ModeError(String);
+pub enum ModeError {
+    /// It was one before there was a better one.
+    #[error("invalid mode `{0}`: use `thread`")]
+    UseThread(String),
+    /// It is none.
+    #[error("invalid mode `{0}` (expected live, thread or new)")]
+    Unknown(String),
+}
 
 impl Mode {
     /// All of them, the default first.
-    pub const ALL: [Self; 5] = [Self::Live, Self::Thread, Self::Reply, Self::Reaction, Self::New];
+    pub const ALL: [Self; 3] = [Self::Live, Self::Thread, Self::New];
 
     /// The word of the settings.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Live => "live",
             Self::Thread => "thread",
-            Self::Reply => "reply",
-            Self::Reaction => "reaction",
             Self::New => "new",
         }
     }
@@ -57,7 +57,10 @@ impl FromStr for Mode {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let found = Self::ALL.into_iter().find(|mode| mode.as_str() == text.trim());
-        found.ok_or_else(|| ModeError(text.chars().take(40).collect()))
+        found.ok_or_else(|| match text.trim() {
+            word @ ("reply" | "reaction") => ModeError::UseThread(word.to_owned()),
+            other => ModeError::Unknown(other.chars().take(40).collect()),
+        })
     }
 }
 
@@ -76,28 +79,13 @@ pub enum Relation {
         /// The last event of the thread, for clients without threads; the root if there is none.
         latest: String,
     },
-    /// Answers an event.
-    Reply {
-        /// Which.
-        to: String,
-    },
-    /// Is a reaction (`m.annotation`): the event has no text but this key.
-    Reaction {
-        /// To which event.
-        to: String,
-        /// An emoji.
-        key: String,
-    },
 }
 
 impl Relation {
     /// The event that it refers to; of a thread, where it began.
     pub fn event_id(&self) -> &str {
         match self {
-            Self::Edit { of: id }
-            | Self::Thread { root: id, .. }
-            | Self::Reply { to: id }
-            | Self::Reaction { to: id, .. } => id,
+            Self::Edit { of: id } | Self::Thread { root: id, .. } => id,
         }
     }
 }

@@ -33,7 +33,7 @@ impl Mentions {
     }
 
     /// Adds those who are not in it yet.
-    fn add(&mut self, others: &Self) {
+    pub fn add(&mut self, others: &Self) {
         self.room |= others.room;
         let mut known: HashSet<&str> = self.user_ids.iter().map(String::as_str).collect();
         let new = others.user_ids.iter().filter(|user| known.insert(user));

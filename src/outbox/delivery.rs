@@ -3,18 +3,30 @@
 //! A delivery is one message owed to one room. It is `Pending` until it is claimed, `InFlight` while somebody sends it,
 //! and ends `Delivered`, `Dead` or `Folded`. Nothing here touches a database or a clock.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
 
-use super::part::{GroupChange, Part};
-use crate::message::{Mentions, MsgType, Relation, RenderedMessage, RoomAddress, TxnId};
+use super::group::GroupUpdate;
+use crate::message::{Relation, RenderedMessage, RoomAddress, TxnId};
 
 /// Names a delivery for its whole life; grows with acceptance, but does not order a room (a retried row keeps its id).
+/// One below zero is no row: it names the edit of the message of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryId(pub i64);
+
+impl DeliveryId {
+    /// The edit of a group's message.
+    pub(super) fn of_edit(group: i64) -> Self {
+        Self(-group)
+    }
+
+    /// The group whose message it edits, if it does.
+    pub(super) fn edited_group(self) -> Option<i64> {
+        (self.0 < 0).then_some(-self.0)
+    }
+}
 
 impl fmt::Display for DeliveryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -22,7 +34,7 @@ impl fmt::Display for DeliveryId {
     }
 }
 
-/// One message that shall be owed to one room.
+/// One message that shall be owed to one room, and that is no group's.
 #[derive(Debug, Clone)]
 pub struct NewDelivery {
     /// Where it goes.
@@ -31,32 +43,26 @@ pub struct NewDelivery {
     pub message: RenderedMessage,
     /// When the alerts began, for the age at delivery.
     pub starts_at: Option<Timestamp>,
-    /// What it is to its group.
-    pub part: Part,
-    /// The group's key, for everything that refers to a head or is one.
-    pub group: Option<String>,
 }
 
 impl NewDelivery {
-    /// A message that belongs to no group.
+    /// A message whose age at delivery is nobody's concern.
     pub fn message(room: RoomAddress, message: RenderedMessage) -> Self {
         Self {
             room,
             message,
             starts_at: None,
-            part: Part::Message,
-            group: None,
         }
     }
 }
 
-/// All deliveries of one request: either all of them are accepted, or none.
+/// Everything of one request: either all of it is accepted, or nothing.
 #[derive(Debug, Clone)]
 pub struct Acceptance {
-    /// In the order in which they shall appear.
+    /// Messages, in the order in which they shall appear.
     pub deliveries: Vec<NewDelivery>,
-    /// What is known of the groups from now on. If one of them was changed since it was read, nothing is accepted.
-    pub groups: Vec<GroupChange>,
+    /// What becomes of groups. If one of them was changed since it was read, nothing is accepted.
+    pub groups: Vec<GroupUpdate>,
     /// Two requests with the same key within the repeat window are one. `None`: never a repeat.
     pub repeat_key: Option<String>,
     /// The same for a request that cannot come twice but by being sent again, whatever came between; looked at first.
@@ -64,6 +70,39 @@ pub struct Acceptance {
     pub request_key: Option<String>,
     /// Now.
     pub at: Timestamp,
+}
+
+/// What a delivery is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Part {
+    /// A message of its own.
+    #[default]
+    Message,
+    /// The message that shows a group.
+    Root,
+    /// A line in the thread of one.
+    Line,
+    /// The new text of one. It has no row of its own.
+    Edit,
+}
+
+impl Part {
+    /// The word that is stored, and that the operator reads.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Message => "message",
+            Self::Root => "root",
+            Self::Line => "line",
+            Self::Edit => "edit",
+        }
+    }
+
+    /// The reverse, for rows.
+    pub(super) fn stored(word: &str) -> Option<Self> {
+        [Self::Message, Self::Root, Self::Line]
+            .into_iter()
+            .find(|part| part.as_str() == word)
+    }
 }
 
 /// What became of an [`Acceptance`].
@@ -87,7 +126,7 @@ impl Enqueued {
     }
 }
 
-/// The proof that a message is owed: by a row of its own, or by one that waited and now says this too.
+/// The proof that something is owed: by a row of its own, or by that of the group's message, which says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
     /// Which row.
@@ -107,7 +146,7 @@ pub enum DeliveryState {
     Delivered,
     /// Given up, and kept until somebody retries or drops it.
     Dead,
-    /// Another row is sent in its place: a digest that names it, or a newer text that takes it up.
+    /// Another row is sent in its place: a digest that names it, or several lines as one.
     Folded,
 }
 
@@ -181,30 +220,12 @@ pub struct Delivery {
     pub event_id: Option<String>,
     /// The row that is sent in its place, once folded.
     pub folded_into: Option<DeliveryId>,
-    /// How many deliveries this digest names; 0 for an ordinary message.
+    /// How many deliveries it is sent in place of; 0 for an ordinary message.
     pub members: u32,
-    /// What it is to its group.
+    /// What it is.
     pub part: Part,
-    /// The event that it refers to, as far as there is one now. Without, it stands for itself, and becomes the head.
+    /// The event that it refers to.
     pub relation: Option<Relation>,
-    /// Whether the head that it refers to has rung already.
-    pub head_rang: bool,
-}
-
-impl Delivery {
-    /// What is to be sent. What has to stand for a head which is gone rings nobody a second time. A head that comes after
-    /// what stands for it has not rung, and does: it would be out of date if an edit or a digest had said it.
-    pub fn outgoing(&self) -> Cow<'_, RenderedMessage> {
-        let stands_in = matches!(self.part, Part::Head | Part::Edit) && self.relation.is_none() && self.head_rang;
-        if stands_in {
-            return Cow::Owned(RenderedMessage {
-                msgtype: MsgType::Notice,
-                mentions: Mentions::default(),
-                ..self.message.clone()
-            });
-        }
-        Cow::Borrowed(&self.message)
-    }
 }
 
 /// How an attempt ended.
@@ -215,7 +236,7 @@ pub enum Outcome {
         /// The homeserver's name for it.
         event_id: String,
     },
-    /// It stays the head of its room, and the room waits.
+    /// It stays what its room is at, and the room waits.
     Wait {
         /// Until then.
         until: Timestamp,
@@ -233,9 +254,8 @@ pub enum Outcome {
         /// Why the old one could not be sent.
         error: String,
     },
-    /// The event that it refers to is gone, or takes no such relation. Send it again at once, as a message of its own that
-    /// becomes the head, and under the same transaction ID: it is not in the room, or if an earlier attempt did get
-    /// there, the homeserver answers with the event of then, and there is still one.
+    /// The event that it refers to is gone, or takes no such relation: the message of its group is sent once more, quietly,
+    /// and this, if it is a line, after it.
     Detached {
         /// What was answered.
         error: String,
@@ -265,4 +285,12 @@ pub enum Recorded {
     Done,
     /// The claim had passed to somebody else, or the row had ended before: nothing was changed.
     Superseded,
+}
+
+/// What a claim found.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    pub(super) deliveries: Vec<Delivery>,
+    /// What cannot be read, and was given up so that nothing waits behind it, with the reasons.
+    pub(super) unreadable: Vec<(DeliveryId, String)>,
 }

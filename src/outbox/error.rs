@@ -1,7 +1,8 @@
 //! What can go wrong with the outbox, named for what the reader can do about it.
 //!
 //! Guarantees: [`OutboxError::Unavailable`] means that the same call may well succeed later (disk full, database
-//! gone) and that the caller should be told 503; every other variant needs a person. No text holds a password.
+//! gone) and that the caller should be told 503, and so does [`OutboxError::Unknown`]; every other variant needs a person. No
+//! text holds a password, and each tells its cause once, in itself.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -60,9 +61,15 @@ pub enum OutboxError {
     /// Correct the setting.
     #[error("the database URL cannot be used: {0}")]
     Setting(String),
+    /// Look before trying again: the answer did not come in time, and what was asked may still be done.
+    #[error("the outbox did not answer in time, so it is unknown whether this was done: {reason}")]
+    Unknown {
+        /// For the operator's eyes.
+        reason: String,
+    },
     /// Report it: a fault of this program or a damaged database.
     #[error("the outbox failed in an unexpected way: {0}")]
-    Bug(#[source] Box<dyn Error + Send + Sync>),
+    Bug(Box<dyn Error + Send + Sync>),
 }
 
 impl OutboxError {
@@ -70,6 +77,11 @@ impl OutboxError {
         Self::Unavailable {
             reason: reason.to_string(),
         }
+    }
+
+    /// A row that no relay has written so.
+    pub(super) fn damaged(reason: &str) -> Self {
+        Self::bug(format!("it is damaged: {reason}"))
     }
 
     pub(super) fn bug(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {

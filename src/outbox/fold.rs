@@ -45,7 +45,7 @@ impl fmt::Debug for FoldPolicy {
 pub struct Waiting {
     /// Which one.
     pub id: DeliveryId,
-    /// The line that stands for it; several, where lines that waited were joined.
+    /// The line that stands for it.
     pub headline: String,
     /// When it was accepted.
     pub accepted_at: Timestamp,

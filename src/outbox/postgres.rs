@@ -10,19 +10,11 @@
 //! tables in its own database.
 
 mod batch;
-mod claim;
 mod database;
 mod doubt;
-mod enqueue;
-mod fold;
-mod group;
-mod operator;
-mod read;
-mod record;
-mod recording;
+mod session;
 mod soundness;
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
@@ -32,11 +24,15 @@ use secrecy::SecretString;
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
-use super::store::{PreparedAcceptance, Store, within};
+use self::database::begin;
+use self::session::PgSession;
+use super::delivery::Claims;
+use super::store::{AskedGroup, Keep, PreparedAcceptance, Store, within};
 use super::{
     Acceptance, Delivery, DeliveryId, Dropped, Enqueued, Filter, FoldPolicy, KnownGroup, NewRecording, OutboxError,
     Outcome, Recorded, Recording, RecordingId, Retried, RoomWait, Settings, Stats,
 };
+use super::{claim, known, operator, read, record, recording, row};
 use crate::message::RoomAddress;
 
 const PROBE: &str = "UPDATE outbox_probe SET count = count + 1";
@@ -51,7 +47,7 @@ pub(super) struct PostgreSql {
     accepting: mpsc::Sender<batch::Request>,
     /// This process, for the claims that it holds.
     owner: String,
-    keep: operator::Keep,
+    keep: Keep,
 }
 
 impl PostgreSql {
@@ -70,30 +66,40 @@ impl PostgreSql {
     }
 
     fn start(pool: PgPool, settings: &Settings) -> Self {
-        let in_millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-        let window_ms = in_millis(settings.repeat_window);
+        let keep = Keep::of(settings);
         Self {
-            accepting: batch::start(pool.clone(), window_ms),
+            accepting: batch::start(pool.clone(), keep.keys),
             pool,
             owner: uuid::Uuid::now_v7().simple().to_string(),
-            keep: operator::Keep {
-                delivered: in_millis(settings.keep_delivered),
-                keys: window_ms,
-                groups: in_millis(settings.keep_groups),
-            },
+            keep,
         }
     }
 }
 
 /// Ends a call that takes too long.
 async fn patiently<T>(call: impl Future<Output = Result<T, OutboxError>> + Send) -> Result<T, OutboxError> {
-    within(PATIENCE, LATE, call).await
+    within(PATIENCE, OutboxError::unavailable(LATE), call).await
+}
+
+/// Does this in a transaction of its own, and bounds its time.
+macro_rules! transact {
+    ($self:ident, $session:ident => $work:expr) => {
+        patiently(async {
+            let mut transaction = begin(&$self.pool).await?;
+            let $session = &mut PgSession(&mut transaction);
+            let done = $work.await?;
+            // Also where nothing has changed: a transaction that is only dropped holds its locks a moment longer.
+            transaction.commit().await?;
+            Ok(done)
+        })
+        .await
+    };
 }
 
 #[async_trait]
 impl Store for PostgreSql {
-    async fn groups(&self, keys: Vec<String>) -> Result<HashMap<String, KnownGroup>, OutboxError> {
-        patiently(group::known(&self.pool, &keys)).await
+    async fn groups(&self, asked: Vec<AskedGroup>) -> Result<Vec<Option<KnownGroup>>, OutboxError> {
+        transact!(self, s => known::known(s, &asked))
     }
 
     async fn stopped(&self) {
@@ -110,27 +116,37 @@ impl Store for PostgreSql {
             answered.await.map_err(|_| gone())?
         };
         // The task bounds its calls itself; it may have to look what became of one.
-        within(PATIENCE * 5 / 2, LATE, accepted).await
+        let late = OutboxError::Unknown {
+            reason: LATE.to_owned(),
+        };
+        within(PATIENCE * 5 / 2, late, accepted).await
     }
 
-    async fn claim_due(&self, now: Timestamp, limit: usize, fold: &FoldPolicy) -> Result<Vec<Delivery>, OutboxError> {
-        patiently(claim::claim_due(&self.pool, &self.owner, now, limit, fold)).await
+    async fn claim_due(&self, now: Timestamp, limit: usize, fold: &FoldPolicy) -> Result<Claims, OutboxError> {
+        transact!(self, s => claim::claim_due(s, &self.owner, now, limit, fold))
     }
 
-    async fn renew(&self, ids: &[DeliveryId], _now: Timestamp) -> Result<(), OutboxError> {
-        patiently(claim::renew(&self.pool, &self.owner, ids)).await
+    async fn renew(&self, ids: &[DeliveryId], now: Timestamp) -> Result<(), OutboxError> {
+        // One by one: each locks a room.
+        for id in ids {
+            transact!(self, s => claim::renew(s, &self.owner, &[*id], now))?;
+        }
+        Ok(())
     }
 
     async fn release(&self, ids: &[DeliveryId]) -> Result<(), OutboxError> {
-        patiently(claim::release(&self.pool, &self.owner, ids)).await
+        for id in ids {
+            transact!(self, s => claim::release(s, &self.owner, &[*id]))?;
+        }
+        Ok(())
     }
 
     async fn record(&self, id: DeliveryId, outcome: Outcome, now: Timestamp) -> Result<Recorded, OutboxError> {
-        patiently(record::record(&self.pool, &self.owner, id, &outcome, now)).await
+        transact!(self, s => record::record(s, &self.owner, id, &outcome, now))
     }
 
     async fn room_due(&self, room: &RoomAddress, now: Timestamp) -> Result<Option<RoomWait>, OutboxError> {
-        patiently(read::room_due(&self.pool, room, now)).await
+        transact!(self, s => read::room_due(s, room, now))
     }
 
     async fn set_room_due(
@@ -139,11 +155,11 @@ impl Store for PostgreSql {
         wait: Option<RoomWait>,
         now: Timestamp,
     ) -> Result<(), OutboxError> {
-        patiently(record::set_room_due(&self.pool, room, wait.as_ref(), now)).await
+        transact!(self, s => record::set_room_due(s, room, wait.as_ref(), now))
     }
 
     async fn stats(&self, now: Timestamp) -> Result<Stats, OutboxError> {
-        patiently(read::stats(&self.pool, now)).await
+        transact!(self, s => read::stats(s, now))
     }
 
     async fn probe(&self) -> Result<(), OutboxError> {
@@ -161,7 +177,7 @@ impl Store for PostgreSql {
     async fn prune(&self, now: Timestamp) -> Result<u64, OutboxError> {
         let mut removed = 0;
         loop {
-            match patiently(operator::prune_step(&self.pool, now, self.keep)).await? {
+            match transact!(self, s => operator::prune_step(s, now, self.keep))? {
                 0 => return Ok(removed),
                 step => removed += step,
             }
@@ -169,70 +185,39 @@ impl Store for PostgreSql {
     }
 
     async fn list(&self, filter: Filter) -> Result<Vec<Delivery>, OutboxError> {
-        patiently(read::list(&self.pool, &filter)).await
+        transact!(self, s => read::list(s, &filter))
     }
 
     async fn show(&self, id: DeliveryId) -> Result<Option<Delivery>, OutboxError> {
-        patiently(read::show(&self.pool, id)).await
+        transact!(self, s => row::show(s, id))
     }
 
     async fn retry(&self, ids: &[DeliveryId], now: Timestamp) -> Result<Vec<Retried>, OutboxError> {
-        operator::retry(&self.pool, ids, now).await
+        let mut retried = Vec::with_capacity(ids.len());
+        for &id in ids {
+            let result = transact!(self, s => operator::retry(s, id, now))?;
+            retried.push(Retried { id, result });
+        }
+        Ok(retried)
     }
 
-    async fn retry_room(&self, room: &RoomAddress, now: Timestamp) -> Result<Vec<Retried>, OutboxError> {
-        let ids = operator::dead_of_room(&self.pool, room).await?;
-        operator::retry(&self.pool, &ids, now).await
+    async fn dead_of_room(&self, room: &RoomAddress) -> Result<Vec<DeliveryId>, OutboxError> {
+        transact!(self, s => operator::dead_of_room(s, room))
     }
 
     async fn discard(&self, id: DeliveryId, now: Timestamp) -> Result<Dropped, OutboxError> {
-        patiently(operator::discard(&self.pool, id, now)).await
+        transact!(self, s => operator::discard(s, id, now))
     }
 
     async fn keep_recordings(&self, new: Vec<NewRecording>, keep: usize) -> Result<(), OutboxError> {
-        patiently(recording::keep(&self.pool, &new, keep)).await
+        transact!(self, s => recording::keep(s, &new, keep))
     }
 
     async fn recordings(&self) -> Result<Vec<Recording>, OutboxError> {
-        patiently(recording::list(&self.pool)).await
+        transact!(self, s => recording::list(s))
     }
 
     async fn recording(&self, id: RecordingId) -> Result<Option<(Recording, String)>, OutboxError> {
-        patiently(recording::show(&self.pool, id)).await
+        transact!(self, s => recording::show(s, id))
     }
-}
-
-/// What passes by itself or when an operator acts on the server is told apart from what is wrong here.
-impl From<sqlx::Error> for OutboxError {
-    fn from(error: sqlx::Error) -> Self {
-        if let sqlx::Error::Database(database) = &error
-            && database.code().is_some_and(|code| soundness::is_corrupt(&code))
-        {
-            return soundness::corrupt(&error);
-        }
-        let passes = match &error {
-            sqlx::Error::Database(database) => database.code().is_some_and(|code| passes(&code)),
-            sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::Protocol(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => true,
-            _ => false,
-        };
-        if passes {
-            Self::unavailable(&error)
-        } else {
-            Self::bug(error)
-        }
-    }
-}
-
-/// SQLSTATE classes: connection, authorisation, read-only after a failover, rolled back by a deadlock, no resources
-/// (a full disk is 53100), an administrator's intervention, an error of the system under the database.
-fn passes(code: &str) -> bool {
-    code == "25006"
-        || ["08", "28", "3D", "40", "53", "57", "58"]
-            .iter()
-            .any(|class| code.starts_with(class))
 }

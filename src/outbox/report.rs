@@ -8,7 +8,7 @@ use crate::message::RoomAddress;
 /// How full the outbox is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Waits and is not in flight.
+    /// Waits and is not in flight: news, and messages that have to be brought up to date.
     pub pending: u64,
     /// Is being sent.
     pub in_flight: u64,
@@ -89,9 +89,6 @@ pub enum RetryResult {
     },
     /// Only what is dead can be retried.
     NotDead(DeliveryState),
-    /// It shows a state of its group that is not the last one any more: a newer one is in the room or waits for it. It
-    /// stays dead, because it would never be put right again.
-    Outdated,
     /// There is no such delivery.
     Unknown,
 }

@@ -5,42 +5,38 @@
 //! The directory is locked, so a claim that is found at the start belongs to a process that is dead. Several relays
 //! cannot share it: that is what PostgreSQL is for.
 
-mod claim;
-mod enqueue;
 mod files;
-mod fold;
-mod group;
 mod identity;
-mod operator;
-mod read;
-mod record;
-mod recording;
+mod session;
 mod soundness;
 mod writer;
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 
 use self::identity::Identity;
+use self::session::{SqliteSession, done};
 use self::writer::Writer;
-use super::store::{PreparedAcceptance, Store, within};
+use super::delivery::Claims;
+use super::store::{AskedGroup, Keep, PreparedAcceptance, Store, millis_of, within};
 use super::{
     Acceptance, Delivery, DeliveryId, Dropped, Enqueued, Filter, FoldPolicy, KnownGroup, NewRecording, OutboxError,
     Outcome, Recorded, Recording, RecordingId, Retried, RoomWait, Settings, Stats,
 };
+use super::{accept, claim, known, operator, read, record, recording, row};
 use crate::message::RoomAddress;
 
-const VOID_CLAIMS: &str = "UPDATE room SET in_flight = NULL, lease_until = 0 WHERE in_flight IS NOT NULL";
-const PROBE: &str = "UPDATE probe SET count = count + 1";
+const VOID_CLAIMS: &str = "UPDATE outbox_room SET owner = NULL, lease_until = 0 WHERE owner IS NOT NULL";
+const PROBE: &str = "UPDATE outbox_probe SET count = count + 1";
 
 /// How long an acceptance, a probe or a look may take before the disk counts as gone; one that hangs says nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
+const LATE: &str = "the disk did not answer in time";
 
 /// The store.
 pub(super) struct Sqlite {
@@ -51,10 +47,11 @@ pub(super) struct Sqlite {
     writer: Writer,
     directory: PathBuf,
     files: Arc<Identity>,
-    repeat_window: Duration,
-    keep_delivered: Duration,
-    keep_groups: Duration,
+    keep: Keep,
 }
+
+/// The one that claims: the directory has no other.
+const OWNER: &str = "relay";
 
 impl Sqlite {
     /// For the relay: takes the directory, migrates, voids the claims of whoever was there before.
@@ -84,37 +81,45 @@ impl Sqlite {
                 Mutex::new(files::open_lookup(&settings.data_dir)?),
             ],
             reader: Arc::new(Mutex::new(files::open_reader(&settings.data_dir)?)),
-            writer: Writer::start(connection, guard)?,
+            writer: Writer::start(connection, guard, still)?,
             files: Arc::new(Identity::of(&settings.data_dir)),
             directory: settings.data_dir.clone(),
-            repeat_window: settings.repeat_window,
-            keep_delivered: settings.keep_delivered,
-            keep_groups: settings.keep_groups,
+            keep: Keep::of(settings),
         })
     }
 
     async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, OutboxError> + Send + 'static,
+        work: impl FnOnce(&mut SqliteSession<'_>) -> Result<T, OutboxError> + Send + 'static,
     ) -> Result<T, OutboxError> {
         let reader = Arc::clone(&self.reader);
-        let read = move || work(&reader.lock().unwrap_or_else(PoisonError::into_inner));
+        let read = move || {
+            let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&mut SqliteSession(&reader))
+        };
         let read = async { tokio::task::spawn_blocking(read).await.map_err(OutboxError::bug)? };
-        within(PATIENCE, "the disk did not answer in time", read).await
+        within(PATIENCE, OutboxError::unavailable(LATE), read).await
     }
+}
+
+/// While the disk hung nothing could be accepted or come again: the time of recognition stood still.
+fn still(connection: &Connection, hung: Duration) -> Result<(), OutboxError> {
+    const LATER: &str = "UPDATE outbox_repeat SET accepted_at = accepted_at + ?1";
+    connection.prepare_cached(LATER)?.execute([millis_of(hung)])?;
+    Ok(())
 }
 
 #[async_trait]
 impl Store for Sqlite {
-    async fn groups(&self, keys: Vec<String>) -> Result<HashMap<String, KnownGroup>, OutboxError> {
+    async fn groups(&self, asked: Vec<AskedGroup>) -> Result<Vec<Option<KnownGroup>>, OutboxError> {
         // A few rows by their keys cost less than a walk to another thread and back, which every acceptance would pay. One
         // thread for requests stays out of it, because a disk that hangs holds up whoever reads.
         let others = tokio::runtime::Handle::current().metrics().num_workers() - 1;
         let mut lookups = self.lookups.iter().take(others);
         if let Some(lookup) = lookups.find_map(|lookup| lookup.try_lock().ok()) {
-            return group::known(&lookup, &keys);
+            return done(known::known(&mut SqliteSession(&lookup), &asked));
         }
-        self.read(move |c| group::known(c, &keys)).await
+        self.read(move |s| done(known::known(s, &asked))).await
     }
 
     async fn stopped(&self) {
@@ -123,37 +128,45 @@ impl Store for Sqlite {
 
     async fn enqueue(&self, acceptance: Acceptance) -> Result<Enqueued, OutboxError> {
         let acceptance = PreparedAcceptance::new(acceptance)?;
-        let window = self.repeat_window;
+        let window = self.keep.keys;
         let files = Arc::clone(&self.files);
-        let enqueue = move |c: &Connection| {
+        let enqueue = move |s: &mut SqliteSession<'_>| {
             files.check()?;
-            enqueue::enqueue(c, &acceptance, window)
+            done(async {
+                let mut rooms = accept::lock_rooms(s, acceptance.rooms()).await?;
+                let enqueued = accept::accept(s, &acceptance, &mut rooms, window).await?;
+                rooms.write(s).await?;
+                Ok(enqueued)
+            })
         };
         self.writer.run_within(PATIENCE, enqueue).await
     }
 
-    async fn claim_due(&self, now: Timestamp, limit: usize, fold: &FoldPolicy) -> Result<Vec<Delivery>, OutboxError> {
+    async fn claim_due(&self, now: Timestamp, limit: usize, fold: &FoldPolicy) -> Result<Claims, OutboxError> {
         let fold = fold.clone();
-        self.writer.run(move |c| claim::claim_due(c, now, limit, &fold)).await
+        self.writer
+            .run(move |s| done(claim::claim_due(s, OWNER, now, limit, &fold)))
+            .await
     }
 
     async fn renew(&self, ids: &[DeliveryId], now: Timestamp) -> Result<(), OutboxError> {
         let ids = ids.to_vec();
-        self.writer.run(move |c| claim::renew(c, &ids, now)).await
+        self.writer.run(move |s| done(claim::renew(s, OWNER, &ids, now))).await
     }
 
     async fn release(&self, ids: &[DeliveryId]) -> Result<(), OutboxError> {
         let ids = ids.to_vec();
-        self.writer.run(move |c| claim::release(c, &ids)).await
+        self.writer.run(move |s| done(claim::release(s, OWNER, &ids))).await
     }
 
     async fn record(&self, id: DeliveryId, outcome: Outcome, now: Timestamp) -> Result<Recorded, OutboxError> {
-        self.writer.run(move |c| record::record(c, id, &outcome, now)).await
+        let record = move |s: &mut SqliteSession<'_>| done(record::record(s, OWNER, id, &outcome, now));
+        self.writer.run(record).await
     }
 
     async fn room_due(&self, room: &RoomAddress, now: Timestamp) -> Result<Option<RoomWait>, OutboxError> {
         let room = room.clone();
-        self.read(move |c| read::room_due(c, &room, now)).await
+        self.read(move |s| done(read::room_due(s, &room, now))).await
     }
 
     async fn set_room_due(
@@ -163,20 +176,19 @@ impl Store for Sqlite {
         now: Timestamp,
     ) -> Result<(), OutboxError> {
         let room = room.clone();
-        self.writer
-            .run(move |c| record::set_room_due(c, &room, wait.as_ref(), now))
-            .await
+        let set = move |s: &mut SqliteSession<'_>| done(record::set_room_due(s, &room, wait.as_ref(), now));
+        self.writer.run(set).await
     }
 
     async fn stats(&self, now: Timestamp) -> Result<Stats, OutboxError> {
-        self.read(move |c| read::stats(c, now)).await
+        self.read(move |s| done(read::stats(s, now))).await
     }
 
     async fn probe(&self) -> Result<(), OutboxError> {
         let files = Arc::clone(&self.files);
-        let probe = move |c: &Connection| {
+        let probe = move |s: &mut SqliteSession<'_>| {
             files.check()?;
-            Ok(c.prepare_cached(PROBE)?.execute([]).map(drop)?)
+            Ok(s.0.prepare_cached(PROBE)?.execute([]).map(drop)?)
         };
         self.writer.run_within(PATIENCE, probe).await
     }
@@ -192,75 +204,172 @@ impl Store for Sqlite {
     }
 
     async fn prune(&self, now: Timestamp) -> Result<u64, OutboxError> {
-        let keep = operator::Keep {
-            delivered: self.keep_delivered,
-            keys: self.repeat_window,
-            groups: self.keep_groups,
-        };
+        let keep = self.keep;
         let mut removed = 0;
         loop {
-            match self.writer.run(move |c| operator::prune_step(c, now, keep)).await? {
+            match self
+                .writer
+                .run(move |s| done(operator::prune_step(s, now, keep)))
+                .await?
+            {
                 0 => break,
                 step => removed += step,
             }
         }
-        while self.writer.run(files::give_back).await? {}
+        while self.writer.run(|s| files::give_back(s.0)).await? {}
         Ok(removed)
     }
 
     async fn list(&self, filter: Filter) -> Result<Vec<Delivery>, OutboxError> {
-        self.read(move |c| read::list(c, &filter)).await
+        self.read(move |s| done(read::list(s, &filter))).await
     }
 
     async fn show(&self, id: DeliveryId) -> Result<Option<Delivery>, OutboxError> {
-        self.read(move |c| read::show(c, id)).await
+        self.read(move |s| done(row::show(s, id))).await
     }
 
     async fn retry(&self, ids: &[DeliveryId], now: Timestamp) -> Result<Vec<Retried>, OutboxError> {
-        let ids = ids.to_vec();
-        self.writer.run(move |c| operator::retry(c, &ids, now)).await
+        let mut retried = Vec::with_capacity(ids.len());
+        for &id in ids {
+            let result = self.writer.run(move |s| done(operator::retry(s, id, now))).await?;
+            retried.push(Retried { id, result });
+        }
+        Ok(retried)
     }
 
-    async fn retry_room(&self, room: &RoomAddress, now: Timestamp) -> Result<Vec<Retried>, OutboxError> {
+    async fn dead_of_room(&self, room: &RoomAddress) -> Result<Vec<DeliveryId>, OutboxError> {
         let room = room.clone();
-        let retry = move |c: &Connection| operator::retry(c, &operator::dead_of_room(c, &room)?, now);
-        self.writer.run(retry).await
+        self.read(move |s| done(operator::dead_of_room(s, &room))).await
     }
 
     async fn discard(&self, id: DeliveryId, now: Timestamp) -> Result<Dropped, OutboxError> {
-        self.writer.run(move |c| operator::discard(c, id, now)).await
+        self.writer.run(move |s| done(operator::discard(s, id, now))).await
     }
 
     async fn keep_recordings(&self, new: Vec<NewRecording>, keep: usize) -> Result<(), OutboxError> {
-        self.writer.run(move |c| recording::keep(c, &new, keep)).await
+        self.writer.run(move |s| done(recording::keep(s, &new, keep))).await
     }
 
     async fn recordings(&self) -> Result<Vec<Recording>, OutboxError> {
-        self.read(recording::list).await
+        self.read(|s| done(recording::list(s))).await
     }
 
     async fn recording(&self, id: RecordingId) -> Result<Option<(Recording, String)>, OutboxError> {
-        self.read(move |c| recording::show(c, id)).await
+        self.read(move |s| done(recording::show(s, id))).await
     }
 }
 
-/// What passes by itself or when an operator makes room is told apart from what is wrong.
-impl From<rusqlite::Error> for OutboxError {
-    fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(
-                ErrorCode::DiskFull
-                | ErrorCode::SystemIoFailure
-                | ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-                | ErrorCode::CannotOpen
-                | ErrorCode::ReadOnly
-                | ErrorCode::PermissionDenied
-                | ErrorCode::OutOfMemory
-                | ErrorCode::OperationAborted,
-            ) => Self::unavailable(&error),
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => soundness::corrupt(&error),
-            _ => Self::bug(error),
+#[cfg(test)]
+mod tests {
+    use super::session::RUN;
+    use super::*;
+    use crate::message::{Mentions, MsgType, RenderedMessage};
+    use crate::outbox::{GroupMessage, GroupUpdate, KnownAlert, NewLine, Root};
+
+    fn message(text: &str) -> RenderedMessage {
+        RenderedMessage {
+            body: text.to_owned(),
+            formatted_body: format!("<b>{text}</b>"),
+            msgtype: MsgType::Text,
+            mentions: Mentions::default(),
+            headline: text.to_owned(),
+        }
+    }
+
+    fn update(version: i64, root: Root) -> Acceptance {
+        let line = NewLine {
+            message: message("line"),
+            starts_at: None,
+        };
+        let alert = KnownAlert {
+            name: version.to_string(),
+            firing: true,
+            data: "{}".to_owned(),
+            is_new: true,
+        };
+        Acceptance {
+            deliveries: Vec::new(),
+            groups: vec![GroupUpdate {
+                room: "!a:example.org".parse().unwrap(),
+                key: "g".to_owned(),
+                expected: version,
+                memory: "{}".to_owned(),
+                snapshot: None,
+                alerts: vec![alert],
+                message: Some(GroupMessage {
+                    text: message("text"),
+                    rest: vec![message("rest")],
+                    loud: true,
+                    pings: Mentions::default(),
+                }),
+                root,
+                starts_at: None,
+                live: true,
+                lines: vec![line.clone(), line],
+            }],
+            repeat_key: Some(version.to_string()),
+            request_key: None,
+            at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn accept_now(session: &mut SqliteSession<'_>, acceptance: Acceptance) {
+        let acceptance = PreparedAcceptance::new(acceptance).unwrap();
+        done(async {
+            let mut rooms = accept::lock_rooms(session, acceptance.rooms()).await?;
+            accept::accept(session, &acceptance, &mut rooms, 1).await?;
+            rooms.write(session).await
+        })
+        .unwrap();
+    }
+
+    /// With 100,000 rows waiting, a statement that walks over them would cost every acceptance and claim milliseconds.
+    #[test]
+    fn no_statement_of_an_acceptance_or_a_delivery_walks_over_what_waits() {
+        let directory = tempfile::tempdir().unwrap();
+        let _lock = files::take_directory(directory.path()).unwrap();
+        let mut connection = files::open_writer(directory.path()).unwrap();
+        files::migrate(&mut connection).unwrap();
+        let session = &mut SqliteSession(&connection);
+        let fold = FoldPolicy {
+            threshold: 3,
+            ..FoldPolicy::never()
+        };
+        let now = Timestamp::UNIX_EPOCH;
+        for version in 0..8 {
+            let root = if version % 4 == 0 { Root::Begin } else { Root::Keep };
+            accept_now(session, update(version, root));
+            for round in 0..9 {
+                let claims = done(claim::claim_due(session, OWNER, now, 9, &fold)).unwrap();
+                for delivery in claims.deliveries {
+                    done(claim::renew(session, OWNER, &[delivery.id], now)).unwrap();
+                    let (event_id, error) = (format!("${version}-{round}"), "refused".to_owned());
+                    let outcome = if round == 3 && delivery.relation.is_some() {
+                        Outcome::Detached { error }
+                    } else {
+                        Outcome::Delivered { event_id }
+                    };
+                    done(record::record(session, OWNER, delivery.id, &outcome, now)).unwrap();
+                }
+            }
+        }
+        let asked = AskedGroup::new(&"!a:example.org".parse().unwrap(), "g", &["1".to_owned()]).unwrap();
+        assert!(done(known::known(session, &[asked])).unwrap()[0].is_some());
+        let run = RUN.take();
+        assert!(run.len() > 40, "{}", run.len());
+        for statement in run {
+            let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+            let parameters = vec![0; explained.parameter_count()];
+            let plan = explained.query_map(rusqlite::params_from_iter(parameters), |row| row.get("detail"));
+            let plan: Vec<String> = plan.unwrap().map(Result::unwrap).collect();
+            // Rooms are walked over, and the list that is handed in.
+            let walks = |step: &&String| {
+                step.starts_with("SCAN")
+                    && !matches!(step.as_str(), "SCAN r" | "SCAN outbox_room")
+                    && !step.contains("json_each")
+                    && !step.contains("CONSTANT")
+            };
+            assert_eq!(plan.iter().find(walks), None, "{statement}\n{plan:#?}");
         }
     }
 }

@@ -3,22 +3,21 @@
 //! [`Store`] is what a database has to do; `tests/it/outbox` is one suite that runs against both. The rulings here are
 //! pure, so that the two cannot come to differ.
 
-use std::collections::HashMap;
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::delivery::{Acceptance, Delivery, DeliveryId, DeliveryState, Enqueued, Outcome, Receipt, Recorded};
+use super::Settings;
+use super::delivery::{Acceptance, Claims, Delivery, DeliveryId, DeliveryState, Enqueued, Outcome, Receipt, Recorded};
 use super::error::OutboxError;
 use super::fold::FoldPolicy;
-use super::part::{KnownGroup, Part};
+use super::group::{GroupUpdate, KnownAlert, KnownGroup};
 use super::recording::{NewRecording, Recording, RecordingId};
 use super::report::{Dropped, Filter, Retried, RoomWait, Stats};
-use crate::message::{Mentions, MsgType, RenderedMessage, RoomAddress, TxnId};
+use crate::message::{Mentions, MsgType, RenderedMessage, RoomAddress};
 
 /// How far a clock may lie behind another, or be set back, before a room's wait is no longer believed.
 pub(super) const CLOCK_SLACK_MS: i64 = 30_000;
@@ -27,31 +26,58 @@ pub(super) const CLOCK_SLACK_MS: i64 = 30_000;
 /// machine slept, a clock was set, or everything waited for another reason. Such time does not count towards giving up.
 pub(super) const UNTRIED_MS: i64 = 15 * 60 * 1_000;
 
+/// A commit that takes so long hangs.
+pub(super) const HANGS: Duration = Duration::from_secs(1);
+
 /// How many rows a step of pruning removes, so that acceptance never waits long behind it.
 pub(super) const PRUNE_STEP: i64 = 500;
 
 /// What a delivery that the operator drops while it waits says of its end.
 pub(super) const DROPPED: &str = "dropped by the operator";
 
-/// Ends a call that takes too long, and says so with `late`.
-pub(super) async fn within<T>(
-    patience: Duration,
-    late: &str,
-    call: impl Future<Output = Result<T, OutboxError>> + Send,
-) -> Result<T, OutboxError> {
-    let late = |_| OutboxError::unavailable(late);
-    tokio::time::timeout(patience, call).await.map_err(late)?
+/// A group that is to be read: its stored key, and the names of alerts.
+pub(super) struct AskedGroup {
+    pub(super) key: String,
+    /// A list in JSON.
+    pub(super) names: String,
 }
 
-/// Says that a row cannot be read, which only a damaged table or a hand in it explains, and that it has been given up:
-/// no other may wait behind it.
-pub(super) fn given_up(id: DeliveryId, error: &impl std::fmt::Display) -> String {
-    tracing::error!(
-        delivery.id = %id, error.message = %error,
-        "a delivery cannot be read from the outbox and was given up; it is kept, see `grafana-matrix-relay outbox show {id}`"
-    );
-    metrics::counter!("relay_deliveries_dead_total").increment(1);
-    clean(&format!("it cannot be read: {error}"))
+impl AskedGroup {
+    pub(super) fn new(room: &RoomAddress, key: &str, names: &[String]) -> Result<Self, OutboxError> {
+        let name = |name: &String| serde_json::json!({"name": stored_name(name)});
+        let names: Vec<serde_json::Value> = names.iter().map(name).collect();
+        Ok(Self {
+            key: group_key(room, key),
+            names: serde_json::to_string(&names)?,
+        })
+    }
+}
+
+/// How long what is kept, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keep {
+    pub(super) delivered: i64,
+    pub(super) keys: i64,
+    pub(super) groups: i64,
+}
+
+impl Keep {
+    pub(super) fn of(settings: &Settings) -> Self {
+        Self {
+            delivered: millis_of(settings.keep_delivered),
+            keys: millis_of(settings.repeat_window),
+            groups: millis_of(settings.keep_groups),
+        }
+    }
+}
+
+/// Ends a call that takes too long, with this error.
+pub(super) async fn within<T>(
+    patience: Duration,
+    late: OutboxError,
+    call: impl Future<Output = Result<T, OutboxError>> + Send,
+) -> Result<T, OutboxError> {
+    tokio::time::timeout(patience, call).await.unwrap_or(Err(late))
 }
 
 /// What people see of a message that cannot be read.
@@ -69,11 +95,11 @@ pub(super) fn unreadable(error: &impl std::fmt::Display) -> RenderedMessage {
 /// One database.
 #[async_trait]
 pub(super) trait Store: Send + Sync {
-    async fn groups(&self, keys: Vec<String>) -> Result<HashMap<String, KnownGroup>, OutboxError>;
+    async fn groups(&self, asked: Vec<AskedGroup>) -> Result<Vec<Option<KnownGroup>>, OutboxError>;
     /// Ends only when what writes has failed, and nothing can be accepted any more.
     async fn stopped(&self);
     async fn enqueue(&self, acceptance: Acceptance) -> Result<Enqueued, OutboxError>;
-    async fn claim_due(&self, now: Timestamp, limit: usize, fold: &FoldPolicy) -> Result<Vec<Delivery>, OutboxError>;
+    async fn claim_due(&self, now: Timestamp, limit: usize, fold: &FoldPolicy) -> Result<Claims, OutboxError>;
     async fn renew(&self, ids: &[DeliveryId], now: Timestamp) -> Result<(), OutboxError>;
     async fn release(&self, ids: &[DeliveryId]) -> Result<(), OutboxError>;
     async fn record(&self, id: DeliveryId, outcome: Outcome, now: Timestamp) -> Result<Recorded, OutboxError>;
@@ -90,31 +116,27 @@ pub(super) trait Store: Send + Sync {
     async fn list(&self, filter: Filter) -> Result<Vec<Delivery>, OutboxError>;
     async fn show(&self, id: DeliveryId) -> Result<Option<Delivery>, OutboxError>;
     async fn retry(&self, ids: &[DeliveryId], now: Timestamp) -> Result<Vec<Retried>, OutboxError>;
-    async fn retry_room(&self, room: &RoomAddress, now: Timestamp) -> Result<Vec<Retried>, OutboxError>;
+    async fn dead_of_room(&self, room: &RoomAddress) -> Result<Vec<DeliveryId>, OutboxError>;
     async fn discard(&self, id: DeliveryId, now: Timestamp) -> Result<Dropped, OutboxError>;
     async fn keep_recordings(&self, new: Vec<NewRecording>, keep: usize) -> Result<(), OutboxError>;
     async fn recordings(&self) -> Result<Vec<Recording>, OutboxError>;
     async fn recording(&self, id: RecordingId) -> Result<Option<(Recording, String)>, OutboxError>;
 }
 
-/// A delivery as it goes into a table: texts made before any lock is taken.
+/// A message as it goes into a table: texts made before any lock is taken.
 pub(super) struct Prepared {
     pub(super) room: RoomAddress,
-    pub(super) txn_id: TxnId,
-    pub(super) message: RenderedMessage,
     pub(super) text: String,
     pub(super) starts_at: Option<i64>,
-    pub(super) part: Part,
-    /// The stored key of its group.
-    pub(super) group: Option<String>,
 }
 
-/// What is to be known of a group, under its stored key.
+/// A group as it goes into the tables.
 pub(super) struct PreparedGroup {
-    pub(super) room: RoomAddress,
+    /// The stored key.
     pub(super) key: String,
-    pub(super) expected: i64,
-    pub(super) state: String,
+    pub(super) update: GroupUpdate,
+    /// JSON.
+    pub(super) alerts: String,
 }
 
 /// An acceptance as it goes into the tables.
@@ -124,6 +146,7 @@ pub(super) struct PreparedAcceptance {
     pub(super) repeat_key: Option<String>,
     pub(super) request_key: Option<String>,
     pub(super) at: i64,
+    arrived: Instant,
 }
 
 impl PreparedAcceptance {
@@ -131,56 +154,59 @@ impl PreparedAcceptance {
         let prepare = |new: super::NewDelivery| {
             Ok(Prepared {
                 text: message_text(&new.message)?,
-                message: new.message,
-                txn_id: TxnId::generate(),
                 starts_at: new.starts_at.map(millis),
-                part: new.part,
-                group: new.group.map(|group| group_key(&new.room, &group)),
                 room: new.room,
             })
         };
-        let group = |group: super::GroupChange| PreparedGroup {
-            key: group_key(&group.room, &group.key),
-            room: group.room,
-            expected: group.expected,
-            state: group.state,
+        let group = |update: GroupUpdate| {
+            Ok(PreparedGroup {
+                key: group_key(&update.room, &update.key),
+                alerts: alerts_text(&update)?,
+                update,
+            })
         };
+        let (deliveries, groups) = (acceptance.deliveries.into_iter(), acceptance.groups.into_iter());
         Ok(Self {
-            deliveries: acceptance
-                .deliveries
-                .into_iter()
-                .map(prepare)
-                .collect::<Result<_, OutboxError>>()?,
-            groups: acceptance.groups.into_iter().map(group).collect(),
+            deliveries: deliveries.map(prepare).collect::<Result<_, OutboxError>>()?,
+            groups: groups.map(group).collect::<Result<_, OutboxError>>()?,
             repeat_key: acceptance.repeat_key.map(|key| fixed_length(&key)),
             request_key: acceptance
                 .request_key
                 .map(|key| fixed_length(&format!("request\n{key}"))),
             at: millis(acceptance.at),
+            arrived: Instant::now(),
         })
     }
-}
 
-impl PreparedAcceptance {
     /// Both keys that a repetition is recognised by, that of the request first.
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
         let keys = [self.request_key.as_deref(), self.repeat_key.as_deref()];
         keys.into_iter().flatten()
     }
 
-    /// The stored keys of the groups that it is about, each once and sorted.
-    pub(super) fn group_keys(&self) -> Vec<&str> {
-        let named = self.deliveries.iter().filter_map(|delivery| delivery.group.as_deref());
-        let mut keys: Vec<&str> = self
-            .groups
-            .iter()
-            .map(|group| group.key.as_str())
-            .chain(named)
-            .collect();
-        keys.sort_unstable();
-        keys.dedup();
-        keys
+    /// Every room that it has to do with.
+    pub(super) fn rooms(&self) -> impl Iterator<Item = &RoomAddress> {
+        let deliveries = self.deliveries.iter().map(|delivery| &delivery.room);
+        deliveries.chain(self.groups.iter().map(|group| &group.update.room))
     }
+
+    /// The time by now, if it has waited for a disk that hung: then it is accepted when it is written, not when it came.
+    pub(super) fn written_at(&self) -> i64 {
+        let waited = Some(self.arrived.elapsed()).filter(|waited| *waited >= HANGS);
+        self.at.saturating_add(waited.map_or(0, millis_of))
+    }
+}
+
+/// Alerts as they go into the table: a list in JSON, whose texts hold no NUL.
+fn alerts_text(update: &GroupUpdate) -> Result<String, OutboxError> {
+    let row = |alert: &KnownAlert| serde_json::json!({"name": stored_name(&alert.name), "firing": i64::from(alert.firing), "data": alert.data});
+    let rows: Vec<serde_json::Value> = update.alerts.iter().map(row).collect();
+    Ok(serde_json::to_string(&rows)?)
+}
+
+/// The name of an alert as it is stored: PostgreSQL has no place for NUL.
+pub(super) fn stored_name(name: &str) -> String {
+    name.replace('\0', "\u{fffd}")
 }
 
 /// Where a row stands in the table. In flight is not written there: the room says which of its rows is.
@@ -216,7 +242,7 @@ impl Stored {
 
 /// Whether an outcome counts. That a message is in the room is true whoever says so, and however late; anything else
 /// only the holder of the claim may say, because somebody else may be sending the row by now.
-pub(super) fn counts(outcome: &Outcome, state: Stored, claim_held: bool) -> bool {
+pub(super) fn is_counted(outcome: &Outcome, state: Stored, claim_held: bool) -> bool {
     match (outcome, state) {
         (Outcome::Delivered { .. }, Stored::Waiting | Stored::Dead) => true,
         (_, Stored::Waiting) => claim_held,
@@ -234,19 +260,14 @@ pub(super) fn wait_of(due_at: i64, waits_since: i64, reason: Option<String>, now
     })
 }
 
-/// What a digest needs of a message, without the rest of it.
-#[derive(Deserialize)]
-pub(super) struct Summary {
-    pub(super) headline: String,
-    #[serde(default)]
-    pub(super) msgtype: MsgType,
-    #[serde(default)]
-    pub(super) mentions: Mentions,
-}
-
 /// Milliseconds since 1970: what both tables hold.
 pub(super) fn millis(time: Timestamp) -> i64 {
     time.as_millisecond()
+}
+
+/// A duration in the same.
+pub(super) fn millis_of(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The reverse. A number that is no time can only come from a hand in the table; it reads as 1970.
@@ -261,10 +282,7 @@ pub(super) fn clean(text: &str) -> String {
 
 /// A repeat key as it is stored: an index refuses long ones, and no database has to take what a caller sends.
 fn fixed_length(key: &str) -> String {
-    let digest = Sha256::digest(key);
-    digest
-        .iter()
-        .fold(String::with_capacity(64), |hex, byte| hex + &format!("{byte:02x}"))
+    hex::encode(Sha256::digest(key))
 }
 
 /// A group as it is stored: the same in two rooms is two.

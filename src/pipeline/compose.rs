@@ -3,28 +3,42 @@
 //!
 //! Guarantees: it only renders and compares; what is known is handed in, and nothing is stored here.
 
+use std::cell::RefCell;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::memo::{Knows, Memo};
-use super::problems::{Problems, Templates};
+use super::memo::{Before, Memo};
+use super::problems::{Note, Problems, Templates};
 use super::repeat;
+use super::snapshot;
 use super::story::{Teller, Voice};
-use super::target::{Target, Targets, Vacant};
+use super::target::{Target, Targets};
 use crate::alert::Notification;
 use crate::group::{self, Compared, News};
 use crate::message::TemplateName;
-use crate::outbox::{Acceptance, GroupChange, KnownGroup, NewDelivery};
+use crate::outbox::{Acceptance, GroupUpdate, KnownGroup, NewDelivery};
 use crate::render::{Deadline, Rendered, Renderer, TemplateProblem};
-use crate::route::Destination;
 
 /// What rendering needs.
 #[derive(Clone)]
 pub(super) struct Tools {
     renderer: Renderer,
     problems: Arc<Problems>,
+}
+
+/// What is to be stored, and what is to be said of it once it is: composing may have to be done again.
+pub(super) struct Composed {
+    pub(super) acceptance: Acceptance,
+    pub(super) facts: Facts,
+}
+
+/// See [`Composed`].
+pub(super) struct Facts {
+    notes: Vec<Note>,
+    news: Vec<News>,
+    took: Duration,
 }
 
 impl Tools {
@@ -51,11 +65,24 @@ impl Tools {
         self.renderer.may_take_long()
     }
 
-    fn templates(&self) -> Templates {
-        Templates {
+    /// Counts and says what has become of a notification that is stored.
+    pub(super) fn count(&self, facts: Facts, now: Timestamp) {
+        let templates = Templates {
             version: self.renderer.version(),
             problems: self.renderer.problems(),
+        };
+        for note in facts.notes {
+            self.problems.note(note, &templates, now);
         }
+        for news in facts.news {
+            let news = match news {
+                News::Begins => "begins",
+                News::Changed => "changed",
+                News::Nothing => "nothing",
+            };
+            metrics::counter!("relay_group_news_total", "news" => news).increment(1);
+        }
+        metrics::histogram!("relay_render_seconds").record(facts.took);
     }
 
     /// Everything that is to be stored, given what is `known` of the groups of `targets`; `None`: nothing may be asked
@@ -66,130 +93,139 @@ impl Tools {
         known: Option<Vec<Option<KnownGroup>>>,
         keys: repeat::Keys,
         now: Timestamp,
-    ) -> Acceptance {
+    ) -> Composed {
         let started = Instant::now();
+        let voice = Templated {
+            renderer: &self.renderer,
+            notes: RefCell::default(),
+        };
         let content = keys.content.as_deref();
-        let has_groups = known.is_some();
-        let mut known = known.into_iter().flatten().map(Knows::read);
-        let of_told: Vec<Knows> = known.by_ref().take(targets.told.len()).collect();
-        let mut of_vacant: Vec<(&Vacant, Knows)> = targets.vacant.iter().zip(known).collect();
-        let mut of_told = of_told.into_iter();
+        let mut known = known.map(Vec::into_iter);
+        let mut before = |target: &Target| {
+            let known = known.as_mut().filter(|_| target.group.is_some())?;
+            Some(Before::read(known.next().flatten()))
+        };
         let (mut deliveries, mut groups, mut generations) = (Vec::new(), Vec::new(), Vec::new());
+        let mut news = Vec::new();
         for target in &targets.told {
-            let Some(key) = target.group.as_ref().filter(|_| has_groups) else {
-                deliveries.extend(teller(self, &target.destination, now).alone(&target.share.notification()));
+            let before = before(target);
+            let teller = teller(&voice, target, now);
+            let (Some(key), Some(before)) = (&target.group, before) else {
+                deliveries.extend(teller.alone(&target.share.notification()));
                 continue;
             };
-            let of_target = (key.as_str(), of_told.next().unwrap_or_default());
-            let (key, knows) = continued(target, of_target, &mut of_vacant);
-            let mut compared = group::compare(knows.state(), target.share.notification(), now);
-            compared.note_elsewhere(&targets.whole);
-            count(compared.change.news);
-            let told = self.tell(&target.destination, key, compared, &knows, content, now);
-            generations.push(told.generation);
-            deliveries.extend(told.deliveries);
-            groups.push(told.group);
+            let step = Step::of(&teller, targets, key, before, content);
+            news.push(step.news);
+            generations.push(step.generation);
+            deliveries.extend(step.messages);
+            groups.push(step.update);
         }
-        for (vacant, knows) in of_vacant {
-            if !targets.is_complete || !knows.is_going_on() {
+        for target in &targets.vacant {
+            let before = before(target);
+            let (Some(key), Some(before)) = (&target.group, before.filter(Before::is_going_on)) else {
                 continue;
-            }
-            let mut compared = group::compare(knows.state(), targets.nothing(), now);
+            };
+            let step = Step::of(&teller(&voice, target, now), targets, key, before, content);
             // What has not changed there is not written, either: nobody said anything of it.
-            if compared.change.news == News::Changed {
-                compared.note_elsewhere(&targets.whole);
-                let told = self.tell(&vacant.destination, &vacant.group, compared, &knows, content, now);
-                deliveries.extend(told.deliveries);
-                groups.push(told.group);
+            if step.news == News::Changed {
+                deliveries.extend(step.messages);
+                groups.push(step.update);
             }
         }
-        metrics::histogram!("relay_render_seconds").record(started.elapsed());
-        Acceptance {
+        let acceptance = Acceptance {
             deliveries,
             groups,
             repeat_key: content.map(|key| repeat::in_course(key, &generations)),
             request_key: keys.request,
             at: now,
-        }
-    }
-
-    /// The next part of a group's story in one place, and what is known there from then on.
-    fn tell(
-        &self,
-        destination: &Destination,
-        key: &str,
-        compared: Compared,
-        knows: &Knows,
-        content: Option<&str>,
-        now: Timestamp,
-    ) -> Step {
-        let told = teller(self, destination, now).next(&compared, knows.before());
-        let last_key = content.unwrap_or_default().to_owned();
-        let generation = Memo::generation_of(knows.memo.as_ref(), &last_key);
-        let memo = Memo {
-            state: compared.state,
-            at: now,
-            last_key,
-            generation,
-            head: told.head,
-            head_at: told.head_at,
-            kept: told.kept,
         };
-        let of_group = |delivery| NewDelivery {
-            group: Some(key.to_owned()),
-            ..delivery
+        let facts = Facts {
+            notes: voice.notes.into_inner(),
+            news,
+            took: started.elapsed(),
         };
-        Step {
-            deliveries: told.deliveries.into_iter().map(of_group).collect(),
-            group: GroupChange {
-                room: destination.room.clone(),
-                key: key.to_owned(),
-                expected: knows.version,
-                state: memo.text(),
-            },
-            generation,
-        }
+        Composed { acceptance, facts }
     }
 }
 
-/// The group whose story a target continues, with what it knows; that of a former place is taken out. Where a rule leads
-/// to this place that led to one of its own before, an alert that it has shown there stays in the message that shows it.
-fn continued<'a>(target: &Target, own: (&'a str, Knows), vacant: &mut [(&'a Vacant, Knows)]) -> (&'a str, Knows) {
-    if own.1.is_going_on() {
-        return own;
-    }
-    let formers = vacant
-        .iter_mut()
-        .filter(|(vacant, _)| vacant.former && vacant.destination == target.destination);
-    // Once all is over there as well, whichever story was told last knows what its end is a repeat of.
-    let last = |knows: &Knows| (knows.is_going_on(), knows.memo.as_ref().map(|memo| memo.at));
-    match formers.max_by_key(|(_, knows)| last(knows)) {
-        Some((former, knows)) if last(knows) > last(&own.1) => (&former.group, std::mem::take(knows)),
-        _ => own,
-    }
-}
-
-/// What one place adds to an acceptance.
+/// What one destination adds to an acceptance.
 struct Step {
-    deliveries: Vec<NewDelivery>,
-    group: GroupChange,
+    news: News,
+    messages: Vec<NewDelivery>,
+    update: GroupUpdate,
     generation: u64,
 }
 
-fn teller<'a>(voice: &'a dyn Voice, destination: &'a Destination, now: Timestamp) -> Teller<'a> {
+impl Step {
+    fn of(teller: &Teller<'_>, targets: &Targets, key: &str, mut before: Before, content: Option<&str>) -> Self {
+        let state = before.memo.as_mut().map(|memo| std::mem::take(&mut memo.state));
+        let mut compared = group::compare(state, teller.share.notification(), teller.now);
+        compared.note_elsewhere(&targets.whole);
+        let mut told = teller.next(&compared, &before);
+        let Compared {
+            state,
+            change,
+            notification,
+        } = compared;
+        let last_key = content.unwrap_or_default().to_owned();
+        let generation = Memo::generation_of(before.memo.as_ref(), &last_key);
+        let said = before.memo.map(|memo| (memo.text, memo.text_at));
+        let (text, text_at) = told.text.or(said).unwrap_or((String::new(), teller.now));
+        let memo = Memo {
+            state,
+            last_key,
+            generation,
+            text,
+            text_at,
+            was_told: told.by_messages,
+        };
+        let update = GroupUpdate {
+            room: teller.destination.room.clone(),
+            key: key.to_owned(),
+            expected: before.version,
+            memory: memo.text(),
+            snapshot: told.message.as_ref().and_then(|_| snapshot::write(&notification)),
+            alerts: memo.changed_alerts(),
+            message: told.message.take(),
+            root: told.root,
+            starts_at: told.starts_at,
+            live: told.live,
+            lines: told.lines,
+        };
+        Self {
+            news: change.news,
+            messages: told.messages,
+            update,
+            generation,
+        }
+    }
+}
+
+fn teller<'a>(voice: &'a dyn Voice, target: &'a Target, now: Timestamp) -> Teller<'a> {
     Teller {
         voice,
-        destination,
+        destination: &target.destination,
+        share: &target.share,
         now,
     }
 }
 
-impl Voice for Tools {
-    fn whole(&self, template: &TemplateName, notification: &Notification, now: Timestamp) -> Rendered {
-        let templates = self.templates();
-        let rendered = self.renderer.render(template, notification, now);
-        self.problems.note(template, &rendered, &templates, now);
+/// Renders with the relay's templates, and notes how that went.
+struct Templated<'a> {
+    renderer: &'a Renderer,
+    notes: RefCell<Vec<Note>>,
+}
+
+impl Templated<'_> {
+    fn noted(&self, template: &TemplateName, rendered: Rendered) -> Rendered {
+        self.notes.borrow_mut().push(Note::of(template, &rendered));
         rendered
+    }
+}
+
+impl Voice for Templated<'_> {
+    fn whole(&self, template: &TemplateName, notification: &Notification, now: Timestamp) -> Rendered {
+        self.noted(template, self.renderer.render(template, notification, now))
     }
 
     fn compared(&self, template: &TemplateName, notification: &Notification, then: Timestamp) -> Rendered {
@@ -197,18 +233,7 @@ impl Voice for Tools {
     }
 
     fn change(&self, notification: &Notification, change: &group::Change, now: Timestamp) -> Rendered {
-        let templates = self.templates();
         let rendered = self.renderer.render_change(notification, change, now);
-        self.problems.note(&TemplateName::update(), &rendered, &templates, now);
-        rendered
+        self.noted(&TemplateName::update(), rendered)
     }
-}
-
-fn count(news: News) {
-    let news = match news {
-        News::Begins => "begins",
-        News::Changed => "changed",
-        News::Nothing => "nothing",
-    };
-    metrics::counter!("relay_group_news_total", "news" => news).increment(1);
 }

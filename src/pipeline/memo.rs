@@ -1,79 +1,81 @@
-//! What is remembered of a group from one notification to the next: its state, and what its head says.
+//! What is remembered of a group from one notification to the next: its state, and what its message says.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::story::Before;
-use crate::group::State;
-use crate::outbox::{HeadStanding, KnownGroup};
+use crate::group::{Known, State};
+use crate::outbox::{KnownAlert, KnownGroup, RootStanding};
 
 /// See the module. It is stored as JSON; what cannot be read begins anew.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Memo {
     pub(super) state: State,
-    /// When the last notification was accepted.
-    pub(super) at: Timestamp,
     /// The repeat key of the last notification, and how often it was another one than before.
     pub(super) last_key: String,
     pub(super) generation: u64,
-    /// A hash of what the head says, and the moment as of which it says it.
-    pub(super) head: String,
-    pub(super) head_at: Timestamp,
-    #[serde(default)]
-    pub(super) kept: Kept,
-}
-
-/// What this episode has in the room, whatever the room's mode is by now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Kept {
-    /// Messages of their own, none of which is a head.
-    None,
-    /// A head that stays as it was.
-    #[default]
-    Once,
-    /// A head that was edited to the present state, and is until all is over.
-    Live,
+    /// A hash of what the message says, and the moment as of which it says it.
+    pub(super) text: String,
+    pub(super) text_at: Timestamp,
+    /// Whether the room was told of this episode by messages that are no group's.
+    pub(super) was_told: bool,
 }
 
 /// What is known of a group before a notification. The version stands beside the memo: also what cannot be read is
 /// replaced only as the one that was seen.
-#[derive(Default)]
-pub(super) struct Knows {
+pub(super) struct Before {
     /// Counts the acceptances; 0 where there was none.
     pub(super) version: i64,
     pub(super) memo: Option<Memo>,
-    head: Option<HeadStanding>,
+    pub(super) root: RootStanding,
+    /// Whether the message says what it should.
+    pub(super) is_shown: bool,
+    /// Whether the room has heard of what it shows.
+    pub(super) is_heard: bool,
+    /// Whether it is edited.
+    pub(super) live: bool,
 }
 
-impl Knows {
+impl Default for Before {
+    fn default() -> Self {
+        Self {
+            version: 0,
+            memo: None,
+            root: RootStanding::None,
+            is_shown: true,
+            is_heard: false,
+            live: false,
+        }
+    }
+}
+
+impl Before {
     pub(super) fn read(known: Option<KnownGroup>) -> Self {
         known.map_or_else(Self::default, |known| Self {
             version: known.version,
-            memo: Memo::read(&known),
-            head: Some(known.head),
+            root: known.root,
+            is_shown: known.is_shown,
+            is_heard: known.is_heard,
+            live: known.live,
+            memo: Memo::read(known),
         })
     }
 
-    pub(super) fn state(&self) -> Option<&State> {
-        self.memo.as_ref().map(|memo| &memo.state)
-    }
-
-    pub(super) fn before(&self) -> Option<Before<'_>> {
-        let (memo, head) = (self.memo.as_ref()?, self.head?);
-        Some(Before { memo, head })
-    }
-
-    /// Whether there is a story that is not over.
+    /// Whether there is something that is not over.
     pub(super) fn is_going_on(&self) -> bool {
-        self.state().is_some_and(|state| !state.is_over())
+        self.memo.as_ref().is_some_and(|memo| !memo.state.is_over())
     }
 }
 
 impl Memo {
-    fn read(known: &KnownGroup) -> Option<Self> {
-        serde_json::from_str(&known.state)
-            .inspect_err(|error| {
+    fn read(known: KnownGroup) -> Option<Self> {
+        let read = || {
+            let memo: Self = serde_json::from_str(&known.memory)?;
+            let alerts = known.alerts.into_iter().map(alert).collect::<Result<Vec<_>, _>>()?;
+            let state = memo.state.with_alerts(alerts);
+            Ok(Self { state, ..memo })
+        };
+        read()
+            .inspect_err(|error: &serde_json::Error| {
                 tracing::warn!(error.message = %error, "what was known of a group cannot be read; it begins anew");
             })
             .ok()
@@ -84,6 +86,17 @@ impl Memo {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    /// The alerts that have to be written.
+    pub(super) fn changed_alerts(&self) -> Vec<KnownAlert> {
+        let row = |(name, known, is_new): (&String, &Known, bool)| KnownAlert {
+            name: name.clone(),
+            firing: known.firing,
+            data: serde_json::to_string(known).unwrap_or_default(),
+            is_new,
+        };
+        self.state.changed().map(row).collect()
+    }
+
     /// The generation of a notification with this key.
     pub(super) fn generation_of(before: Option<&Self>, key: &str) -> u64 {
         match before {
@@ -92,4 +105,10 @@ impl Memo {
             None => 0,
         }
     }
+}
+
+fn alert(row: KnownAlert) -> Result<(String, Known), serde_json::Error> {
+    let mut known: Known = serde_json::from_str(&row.data)?;
+    known.firing = row.firing;
+    Ok((row.name, known))
 }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::message::TemplateName;
-use crate::render::{Rendered, TemplateProblem};
+use crate::render::{BudgetSteps, Rendered, TemplateProblem};
 
 /// More are not remembered; the oldest give way.
 const MOST: usize = 100;
@@ -37,17 +37,39 @@ struct Known {
     at: Timestamp,
 }
 
+/// How a rendering went.
+pub(super) struct Note {
+    template: TemplateName,
+    problem: Option<TemplateProblem>,
+    budget: BudgetSteps,
+}
+
+impl Note {
+    pub(super) fn of(template: &TemplateName, rendered: &Rendered) -> Self {
+        Self {
+            template: template.clone(),
+            problem: rendered.problem.clone(),
+            budget: rendered.budget,
+        }
+    }
+}
+
 impl Problems {
     /// Counts what a rendering at `now`, by these templates, went through.
-    pub(super) fn note(&self, template: &TemplateName, rendered: &Rendered, templates: &Templates, now: Timestamp) {
+    pub(super) fn note(&self, note: Note, templates: &Templates, now: Timestamp) {
+        let Note {
+            template,
+            problem,
+            budget,
+        } = note;
         let version = templates.version;
-        for (step, taken) in rendered.budget.taken() {
+        for (step, taken) in budget.taken() {
             metrics::counter!("relay_budget_steps_total", "step" => step).increment(u64::from(taken));
         }
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(problem) = &rendered.problem else {
+        let Some(problem) = problem else {
             let count = known.len();
-            known.retain(|one| one.template != *template || one.version == version);
+            known.retain(|one| one.template != template || one.version == version);
             if known.len() < count {
                 tracing::info!(template = %template, "template `{template}` works again");
             }
@@ -57,11 +79,11 @@ impl Problems {
         // The same place fails with other words for another alert.
         let is_same = |one: &Known| {
             let place = (&one.problem.file, one.problem.line);
-            one.template == *template && place == (&problem.file, problem.line)
+            one.template == template && place == (&problem.file, problem.line)
         };
         if let Some(at) = known.iter().position(is_same) {
             known.remove(at);
-        } else if !templates.problems.contains(problem) {
+        } else if !templates.problems.contains(&problem) {
             tracing::warn!(
                 template = %template,
                 "template {problem}. Notifications that it fails for are rendered by the built-in one until this is corrected"
@@ -71,8 +93,8 @@ impl Problems {
             known.remove(0);
         }
         known.push(Known {
-            template: template.clone(),
-            problem: problem.clone(),
+            template,
+            problem,
             version,
             at: now,
         });
@@ -94,13 +116,10 @@ impl Problems {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::{BudgetSteps, Markdown};
 
-    fn rendered(problem: Option<(&str, &str)>) -> Rendered {
-        Rendered {
-            messages: Vec::new(),
-            markdown: Markdown::default(),
-            notes: Vec::new(),
+    fn noted(template: &TemplateName, problem: Option<(&str, &str)>) -> Note {
+        Note {
+            template: template.clone(),
             problem: problem.map(|(file, message)| TemplateProblem {
                 file: file.to_owned(),
                 line: Some(1),
@@ -117,7 +136,7 @@ mod tests {
             version,
             problems: Vec::new(),
         };
-        let note = |problem, version, at| problems.note(&template, &rendered(problem), &templates(version), at);
+        let note = |problem, version, at| problems.note(noted(&template, problem), &templates(version), at);
         let present = |at| {
             let present = problems.present(at).into_iter();
             present.map(|one| one.message).collect::<Vec<_>>()
@@ -131,7 +150,7 @@ mod tests {
         note(Some(("p.j2", "three")), 1, now);
         assert_eq!(present(now), ["two", "three"]);
         // Another template says nothing about this one.
-        problems.note(&TemplateName::update(), &rendered(None), &templates(2), now);
+        problems.note(noted(&TemplateName::update(), None), &templates(2), now);
         assert_eq!(present(now).len(), 2);
         note(None, 2, now);
         assert_eq!(present(now), [""; 0]);
@@ -144,8 +163,8 @@ mod tests {
         let problems = Problems::default();
         for number in 0..1_000 {
             let template: TemplateName = format!("t{number}").parse().unwrap();
-            let missing = rendered(Some((&template.file_name(), "there is no such template")));
-            problems.note(&template, &missing, &Templates::default(), Timestamp::UNIX_EPOCH);
+            let missing = noted(&template, Some((&template.file_name(), "there is no such template")));
+            problems.note(missing, &Templates::default(), Timestamp::UNIX_EPOCH);
         }
         let present = problems.present(Timestamp::UNIX_EPOCH);
         assert_eq!((present.len(), present[MOST - 1].file.as_str()), (MOST, "t999.md.j2"));

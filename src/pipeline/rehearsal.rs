@@ -6,18 +6,19 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::memo::Memo;
-use super::story::{Before, Teller, Voice};
+use super::memo::{Before, Memo};
+use super::story::{Teller, Told, Voice};
 use super::target;
 use crate::alert::Notification;
 use crate::group::{self, Change};
 use crate::message::{Mode, Relation, RenderedMessage, RoomAddress, TemplateName};
-use crate::outbox::{HeadStanding, NewDelivery, Part};
+use crate::outbox::{NewDelivery, Root, RootStanding};
 use crate::render::{Desk, Diagnostic, Draft, Preview, Rendered, Renderer};
-use crate::route::{Destination, MessagePolicy};
+use crate::route::{Destination, MessagePolicy, Share};
 
 /// One event of the room.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,9 +68,11 @@ pub fn rehearse(
     };
     let (mut stories, mut events) = (HashMap::new(), Vec::new());
     for (index, (notification, now)) in steps.iter().enumerate() {
+        let share = Share::of_all(&Arc::new(notification.clone()));
         let teller = Teller {
             voice: &prompter,
             destination: &destination,
+            share: &share,
             now: *now,
         };
         let mut alone = Story::default();
@@ -79,18 +82,19 @@ pub fn rehearse(
         } else {
             &mut alone
         };
-        let mut told = story.tell(&teller, notification);
-        told.sort_by_key(|delivery| delivery.part.gives_way());
-        for (number, delivery) in told.into_iter().enumerate() {
-            let event_id = format!("${}-{}", index + 1, number + 1);
+        let mut number = 0;
+        story.tell(&teller, notification, &mut |message, relation| {
+            number += 1;
+            let event_id = format!("${}-{number}", index + 1);
             events.push(Event {
-                relation: story.place(&delivery.part, &event_id),
-                event_id,
+                relation,
+                event_id: event_id.clone(),
                 step: index + 1,
                 at: *now,
-                message: delivery.message,
+                message,
             });
-        }
+            event_id
+        });
     }
     let Said {
         markdown,
@@ -108,46 +112,82 @@ pub fn rehearse(
 #[derive(Default)]
 struct Story {
     memo: Option<Memo>,
-    head: Option<String>,
+    live: bool,
+    root: Option<String>,
     latest: Option<String>,
 }
 
+/// Puts an event into the room, and says its ID.
+type Send<'a> = &'a mut dyn FnMut(RenderedMessage, Option<Relation>) -> String;
+
 impl Story {
-    fn tell(&mut self, teller: &Teller<'_>, notification: &Notification) -> Vec<NewDelivery> {
+    fn tell(&mut self, teller: &Teller<'_>, notification: &Notification, send: Send<'_>) {
         if !target::has_group(notification) {
-            return teller.alone(notification);
+            for NewDelivery { message, .. } in teller.alone(notification) {
+                send(message, None);
+            }
+            return;
         }
-        let state = self.memo.as_ref().map(|memo| &memo.state);
+        let mut before = Before {
+            memo: self.memo.take(),
+            root: if self.root.is_some() {
+                RootStanding::InRoom
+            } else {
+                RootStanding::None
+            },
+            is_heard: self.root.is_some(),
+            live: self.live,
+            ..Before::default()
+        };
+        let state = before.memo.as_mut().map(|memo| std::mem::take(&mut memo.state));
         let compared = group::compare(state, notification.clone(), teller.now);
-        let before = self.memo.as_ref().map(|memo| Before {
-            memo,
-            head: HeadStanding::Present,
-        });
-        let told = teller.next(&compared, before);
+        let mut told = teller.next(&compared, &before);
+        let said = before.memo.map(|memo| (memo.text, memo.text_at));
+        let (text, text_at) = told.text.take().or(said).unwrap_or((String::new(), teller.now));
         self.memo = Some(Memo {
             state: compared.state,
-            at: teller.now,
             last_key: String::new(),
             generation: 0,
-            head: told.head,
-            head_at: told.head_at,
-            kept: told.kept,
+            text,
+            text_at,
+            was_told: told.by_messages,
         });
-        told.deliveries
+        self.show(told, send);
     }
 
-    /// How the next event refers to those before it.
-    fn place(&mut self, part: &Part, event_id: &str) -> Option<Relation> {
-        if *part == Part::Head {
-            (self.head, self.latest) = (None, None);
+    /// As the outbox and its worker do: news in order, then the message is brought up to date.
+    fn show(&mut self, told: Told, send: Send<'_>) {
+        self.live = told.live;
+        for NewDelivery { message, .. } in told.messages {
+            send(message, None);
         }
-        let relation = part.relation(self.head.clone(), self.latest.clone());
-        match part {
-            Part::Head => self.head = Some(event_id.to_owned()),
-            Part::Line | Part::Rest { .. } => self.latest = Some(event_id.to_owned()),
-            Part::Message | Part::Edit | Part::Reply | Part::Reaction { .. } => {}
+        let mut rest = Vec::new();
+        let mut message = told.message;
+        match told.root {
+            Root::Keep => {}
+            Root::Forget => (self.root, self.latest) = (None, None),
+            Root::Begin | Root::Again => {
+                if let Some(message) = message.take() {
+                    self.root = Some(send(message.as_root(), None));
+                    (self.latest, rest) = (None, message.rest);
+                }
+            }
         }
-        relation
+        for line in told.lines.into_iter().map(|line| line.message).chain(rest) {
+            self.line(line, send);
+        }
+        if let (Some(message), Some(of)) = (message.filter(|_| told.live), self.root.clone()) {
+            send(message.as_edit(), Some(Relation::Edit { of }));
+            for line in message.rest {
+                self.line(line, send);
+            }
+        }
+    }
+
+    fn line(&mut self, message: RenderedMessage, send: Send<'_>) {
+        let Some(root) = self.root.clone() else { return };
+        let latest = self.latest.clone().unwrap_or_else(|| root.clone());
+        self.latest = Some(send(message, Some(Relation::Thread { root, latest })));
     }
 }
 

@@ -1,35 +1,31 @@
-//! How a group's story is told in a room: which messages a notification becomes there, by the room's mode.
+//! How a group appears in a room: what a notification does to its message there, and which news it brings, by the mode.
 //!
 //! | mode | the group begins | something changes | nothing is new |
 //! |---|---|---|---|
-//! | live | head | the head is edited; a line in its thread | the head is edited if its text changes |
-//! | thread | head | a line in its thread | – |
-//! | reply | head | a reply to it | – |
-//! | reaction | head | a message if something starts or returns, ✅ (⚪ if not all recovered) on the head when all is over | – |
-//! | new | message | message | message |
+//! | live | its message | the message is edited; a line in its thread | the message is edited if its text changes |
+//! | thread | its message | a line in its thread | – |
+//! | new | a message | a message | a message |
 //!
-//! Where there is no head, or not any more, the next notification that changes something, or a repeat while something
-//! fires, becomes it, whole and without a line beside it. A mode that is changed holds at once, except that a head which
-//! was kept true in mode live is kept true until all is over.
+//! Where the group's message is not in the room and none waits, the next notification that changes something, or a repeat
+//! while something fires, brings it, whole and without a line beside it. A group that begins again before the room was shown
+//! that it was over goes on in the same message. A mode that is changed holds at once, except that a message which was kept
+//! true is kept true until all is over.
 //!
-//! What returns, having been called no longer reported a moment ago, changes something and does not start.
-//!
-//! Guarantees: only what starts firing rings and pings, once; an edit never does, and where nothing starts nobody is
-//! pinged, whatever the template says. With reminders a notification that brings nothing new is a quiet line (a reply in
-//! the modes without a thread), if the last one is over a minute old.
+//! Guarantees: only what starts firing notifies and mentions, once; where nothing starts nobody is mentioned, whatever the
+//! template says. With reminders a notification that brings nothing new is a quiet line.
 
 mod write;
 
 use jiff::Timestamp;
 
 use self::write::{earliest, quiet, text_hash};
-use super::memo::{Kept, Memo};
+use super::memo::{Before, Memo};
 use crate::alert::{Alert, AlertStatus, Notification};
-use crate::group::{Change, Compared, LATE, News};
-use crate::message::{Mode, MsgType, TemplateName};
-use crate::outbox::{HeadStanding, NewDelivery, Part};
+use crate::group::{Change, Compared, News};
+use crate::message::{Mentions, Mode, MsgType, RenderedMessage, TemplateName};
+use crate::outbox::{GroupMessage, NewDelivery, NewLine, Root, RootStanding};
 use crate::render::Rendered;
-use crate::route::Destination;
+use crate::route::{Destination, Share};
 
 /// What renders: the relay's templates for what is sent, drafts for a rehearsal.
 pub(super) trait Voice {
@@ -41,219 +37,191 @@ pub(super) trait Voice {
     fn change(&self, notification: &Notification, change: &Change, now: Timestamp) -> Rendered;
 }
 
-/// Whoever tells: in which voice, and where.
+/// Whoever tells: in which voice, where, and whom the rules mention there.
 pub(super) struct Teller<'a> {
     pub(super) voice: &'a dyn Voice,
     pub(super) destination: &'a Destination,
+    pub(super) share: &'a Share,
     pub(super) now: Timestamp,
 }
 
-/// What was told before.
-#[derive(Clone, Copy)]
-pub(super) struct Before<'a> {
-    pub(super) memo: &'a Memo,
-    pub(super) head: HeadStanding,
-}
-
-/// What goes out, and what the head says from now on.
+/// What a notification comes to.
+#[derive(Default)]
 pub(super) struct Told {
-    pub(super) deliveries: Vec<NewDelivery>,
-    pub(super) head: String,
-    pub(super) head_at: Timestamp,
-    pub(super) kept: Kept,
-}
-
-impl Before<'_> {
-    /// Whether there is nothing that could be referred to, and if so whether people have heard of the group.
-    fn headless(&self) -> Option<bool> {
-        match (self.memo.kept, self.head) {
-            (Kept::None, _) | (_, HeadStanding::None) => Some(true),
-            (_, HeadStanding::Absent { rang }) => Some(rang),
-            (_, HeadStanding::Present) => None,
-        }
-    }
+    /// Messages that are no group's.
+    pub(super) messages: Vec<NewDelivery>,
+    /// What the group's message should say; `None`: as before.
+    pub(super) message: Option<GroupMessage>,
+    pub(super) root: Root,
+    pub(super) live: bool,
+    pub(super) lines: Vec<NewLine>,
+    pub(super) starts_at: Option<Timestamp>,
+    /// The hash of what the message says, and the moment as of which it does, if that is another one.
+    pub(super) text: Option<(String, Timestamp)>,
+    /// Whether the room was told of this episode by messages that are no group's.
+    pub(super) by_messages: bool,
 }
 
 impl Teller<'_> {
-    /// A notification that belongs to no story: a message of its own.
+    /// A notification that belongs to no group: messages of its own.
     pub(super) fn alone(&self, notification: &Notification) -> Vec<NewDelivery> {
-        let mut messages = self.whole(notification, self.now);
-        if let Some(first) = messages.first_mut() {
-            self.ping(first, &notification.alerts);
-        }
-        messages
-            .into_iter()
-            .map(|message| self.delivery(message, Part::Message, notification.starts_at()))
-            .collect()
+        self.messages(notification, &notification.alerts, notification.starts_at())
     }
 
-    /// The next part of a story.
-    pub(super) fn next(&self, compared: &Compared, before: Option<Before<'_>>) -> Told {
+    /// What a notification of a group comes to.
+    pub(super) fn next(&self, compared: &Compared, before: &Before) -> Told {
         let Compared {
             change, notification, ..
         } = compared;
-        let Some(before) = before.filter(|_| change.news != News::Begins) else {
-            return self.begins(notification, change);
+        let begins = before.memo.is_none() || change.news == News::Begins;
+        let has_root = before.root != RootStanding::None;
+        let was_told = !begins && before.memo.as_ref().is_some_and(|memo| memo.was_told);
+        let told = Told {
+            live: before.live && has_root,
+            by_messages: was_told,
+            ..Told::default()
         };
-        let changed = change.news == News::Changed;
-        match before.headless() {
-            Some(heard) if self.mode() != Mode::New => {
-                if changed || self.is_worth_showing(notification, change, before.memo) {
-                    self.anew(notification, change, heard)
-                } else {
-                    kept(before.memo)
-                }
-            }
-            headless if changed => self.changed(notification, change, before.memo, headless.is_none()),
-            headless => self.nothing_new(notification, change, before.memo, headless.is_none()),
+        if self.mode() == Mode::New {
+            return self.by_messages(notification, change, begins, told);
         }
-    }
-
-    fn begins(&self, notification: &Notification, change: &Change) -> Told {
-        let mut messages = self.whole(notification, self.now);
-        let head = messages.first().map_or_else(String::new, text_hash);
-        if let Some(first) = messages.first_mut() {
-            let has_rung = |alert: &&Alert| change.returned.iter().any(|one| one.fingerprint == alert.fingerprint);
-            let starting = notification.alerts.iter().filter(|alert| !has_rung(alert));
-            self.ping(first, starting);
-        }
-        let part = match self.mode() {
-            Mode::New => Part::Message,
-            _ => Part::Head,
-        };
-        let deliveries = self.parts(messages, part, notification.starts_at());
-        self.told(deliveries, head)
-    }
-
-    /// A head in the middle of a story. Where people have `heard` of the group, it rings only for what starts.
-    fn anew(&self, notification: &Notification, change: &Change, heard: bool) -> Told {
-        let mut messages = self.whole(notification, self.now);
-        let head = messages.first().map_or_else(String::new, text_hash);
-        let starting = if heard { &change.starting } else { &notification.alerts };
-        if let Some(first) = messages.first_mut() {
-            self.ping(first, starting);
-            if starting.is_empty() {
-                first.msgtype = MsgType::Notice;
-            }
-        }
-        let starts_at = if heard {
-            earliest(starting)
+        // Nobody was shown an end of what begins again.
+        let goes_on = before.root == RootStanding::Waiting || (before.live && !before.is_shown);
+        let is_new = if has_root {
+            begins && !goes_on
         } else {
-            notification.starts_at()
+            begins || change.news == News::Changed || notification.status == AlertStatus::Firing
         };
-        self.told(self.parts(messages, Part::Head, starts_at), head)
+        let told = Told {
+            live: self.mode() == Mode::Live || (told.live && !is_new),
+            ..told
+        };
+        if is_new {
+            let is_heard = before.is_heard || was_told;
+            return self.new_root(notification, change, (begins, is_heard), told);
+        }
+        match &before.memo {
+            _ if !has_root => told,
+            Some(memo) if change.news == News::Nothing => self.nothing_new(notification, change, memo, told),
+            _ => self.changed(notification, change, told),
+        }
     }
 
-    /// Whether a repeat is to be shown that has no head: a glance at the room has to tell what fires.
-    fn is_worth_showing(&self, notification: &Notification, change: &Change, memo: &Memo) -> bool {
-        notification.status == AlertStatus::Firing && self.is_old(memo) && !change.doubtful
-    }
-
-    fn is_old(&self, memo: &Memo) -> bool {
-        self.now.duration_since(memo.at).abs() >= LATE
-    }
-
-    fn changed(&self, notification: &Notification, change: &Change, memo: &Memo, has_head: bool) -> Told {
-        let starts_at = earliest(&change.starting);
-        let mode = self.mode();
-        let mut told = kept(memo);
-        if has_head && (mode == Mode::Live || memo.kept == Kept::Live) {
-            let messages = self.whole(notification, self.now);
-            told.head = messages.first().map_or_else(String::new, text_hash);
-            told.head_at = self.now;
-            told.kept = Kept::Live;
-            told.deliveries = self.edit(messages);
-        }
-        match mode {
-            Mode::Live | Mode::Thread => told.deliveries.extend(self.lines(notification, change, &Part::Line)),
-            Mode::Reply => told.deliveries.extend(self.lines(notification, change, &Part::Reply)),
-            Mode::Reaction => {
-                if !change.starting.is_empty() || !change.returned.is_empty() {
-                    let mut messages = self.whole(notification, self.now);
-                    if let Some(first) = messages.first_mut() {
-                        self.ping(first, &change.starting);
-                        if change.starting.is_empty() {
-                            first.msgtype = MsgType::Notice;
-                        }
-                    }
-                    told.deliveries.extend(self.parts(messages, Part::Message, starts_at));
-                }
-                if change.over {
-                    let key = if change.recovered { "✅" } else { "⚪" }.to_owned();
-                    let whole = self.whole(notification, self.now).into_iter().take(1);
-                    told.deliveries
-                        .extend(whole.map(|m| self.delivery(quiet(m), Part::Reaction { key: key.clone() }, None)));
-                }
-            }
-            Mode::New => {
-                let mut messages = self.whole(notification, self.now);
-                if let Some(first) = messages.first_mut() {
-                    self.ping(first, &change.starting);
-                }
-                told.deliveries.extend(self.parts(messages, Part::Message, starts_at));
-            }
-        }
-        told
-    }
-
-    fn nothing_new(&self, notification: &Notification, change: &Change, memo: &Memo, has_head: bool) -> Told {
-        let mode = self.mode();
-        let mut told = kept(memo);
-        if has_head && (mode == Mode::Live || memo.kept == Kept::Live) && !change.doubtful {
-            // As of the moment as of which the head was written: that time has passed changes every text.
-            let template = &self.destination.template;
-            let same_moment = self.voice.compared(template, notification, memo.head_at);
-            if same_moment.messages.first().map(text_hash).as_ref() != Some(&memo.head) {
-                let messages = self.whole(notification, self.now);
-                told.head = messages.first().map_or_else(String::new, text_hash);
-                told.head_at = self.now;
-                told.kept = Kept::Live;
-                told.deliveries = self.edit(messages);
-            }
-        }
-        if mode == Mode::New {
-            let mut messages = self.whole(notification, self.now);
-            if let Some(first) = messages.first_mut() {
-                self.ping(first, &[]);
-            }
-            told.deliveries.extend(self.parts(messages, Part::Message, None));
-        }
-        let reminds = self.destination.policy.reminders && notification.status == AlertStatus::Firing;
-        if reminds && self.is_old(memo) && !change.doubtful && mode != Mode::New {
-            let part = match mode {
-                Mode::Live | Mode::Thread => Part::Line,
-                _ => Part::Reply,
+    /// A message of the whole for each notification; one that shows the group, and was kept true, is kept true.
+    fn by_messages(&self, notification: &Notification, change: &Change, begins: bool, told: Told) -> Told {
+        let starting = if change.news == News::Nothing {
+            &[][..]
+        } else {
+            &change.starting
+        };
+        let starts_at = if begins {
+            notification.starts_at()
+        } else {
+            earliest(starting)
+        };
+        let told = Told {
+            messages: self.messages(notification, starting, starts_at),
+            by_messages: true,
+            ..told
+        };
+        if begins {
+            return Told {
+                root: Root::Forget,
+                live: false,
+                ..told
             };
-            told.deliveries.extend(self.lines(notification, change, &part));
+        }
+        if told.live {
+            self.shown(notification, &[], told)
+        } else {
+            told
+        }
+    }
+
+    /// The message of a group. Where the room has heard of the group, it notifies only for what starts.
+    fn new_root(
+        &self,
+        notification: &Notification,
+        change: &Change,
+        (begins, is_heard): (bool, bool),
+        told: Told,
+    ) -> Told {
+        let is_all_new = !begins && !is_heard;
+        let starting = if is_all_new {
+            &notification.alerts
+        } else {
+            &change.starting
+        };
+        let starts_at = if begins || is_all_new {
+            notification.starts_at()
+        } else {
+            earliest(starting)
+        };
+        let mut told = self.shown(notification, starting, told);
+        if let Some(message) = &mut told.message {
+            // What nobody was told of rings as its template has it.
+            message.loud = message.text.msgtype == MsgType::Text && (begins || !starting.is_empty());
+        }
+        Told {
+            root: if begins { Root::Begin } else { Root::Again },
+            starts_at,
+            by_messages: false,
+            ..told
+        }
+    }
+
+    fn changed(&self, notification: &Notification, change: &Change, told: Told) -> Told {
+        Told {
+            lines: self.lines(notification, change),
+            starts_at: earliest(&change.starting),
+            ..self.shown(notification, &change.starting, told)
+        }
+    }
+
+    fn nothing_new(&self, notification: &Notification, change: &Change, memo: &Memo, told: Told) -> Told {
+        let mut told = told;
+        if told.live {
+            // As of the moment as of which it was written: that time has passed changes every text.
+            let template = &self.destination.template;
+            let same_moment = self.voice.compared(template, notification, memo.text_at);
+            if same_moment.messages.first().map(text_hash).as_ref() != Some(&memo.text) {
+                told = self.shown(notification, &[], told);
+            }
+        }
+        if self.destination.policy.reminders && notification.status == AlertStatus::Firing {
+            told.lines = self.lines(notification, change);
         }
         told
+    }
+
+    /// With what the group's message should say; `starting` are those for whom it notifies if it is sent as one of its own.
+    fn shown(&self, notification: &Notification, starting: &[Alert], told: Told) -> Told {
+        let mut whole = self.whole(notification).into_iter();
+        let Some(mut text) = whole.next() else { return told };
+        let hash = text_hash(&text);
+        let fires = starting.iter().any(|alert| alert.status == AlertStatus::Firing);
+        let pings = self.share.mentions(starting);
+        if !fires {
+            text.mentions = Mentions::default();
+        }
+        let message = GroupMessage {
+            loud: fires && text.msgtype == MsgType::Text,
+            text,
+            rest: whole.map(quiet).collect(),
+            pings,
+        };
+        Told {
+            message: Some(message),
+            text: Some((hash, self.now)),
+            ..told
+        }
+    }
+
+    fn whole(&self, notification: &Notification) -> Vec<RenderedMessage> {
+        let template = &self.destination.template;
+        self.voice.whole(template, notification, self.now).messages
     }
 
     fn mode(&self) -> Mode {
         self.destination.policy.mode
-    }
-
-    /// With a new head, if the mode has heads.
-    fn told(&self, deliveries: Vec<NewDelivery>, head: String) -> Told {
-        Told {
-            deliveries,
-            head,
-            head_at: self.now,
-            kept: match self.mode() {
-                Mode::Live => Kept::Live,
-                Mode::Thread | Mode::Reply | Mode::Reaction => Kept::Once,
-                Mode::New => Kept::None,
-            },
-        }
-    }
-}
-
-/// With the head as it was.
-fn kept(memo: &Memo) -> Told {
-    Told {
-        deliveries: Vec::new(),
-        head: memo.head.clone(),
-        head_at: memo.head_at,
-        kept: memo.kept,
     }
 }

@@ -1,19 +1,20 @@
-//! What a notification is to the places of its route: who gets which part of it, which group that continues there, and
-//! which places hear nothing of it.
+//! What a notification is to the destinations of its route: who gets which part of it, which group that continues there, and
+//! which destinations hear nothing of it.
 //!
-//! Guarantees: a group is told apart by the routing table and the sender's own names, never by what fires; how many places
-//! are asked although they hear nothing is bounded.
+//! Guarantees: a group is told apart by room, template and the sender's own names, never by what fires or by which rule; how
+//! many destinations are asked although they hear nothing is bounded.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use crate::alert::{Notification, Source};
-use crate::message::{RoomAddress, RouteName, TemplateName};
-use crate::route::{Destination, Place, Routed, Router, Share};
+use crate::group::name_of;
+use crate::message::{RouteName, TemplateName};
+use crate::outbox::GroupQuery;
+use crate::route::{Destination, Router, Share};
 
-/// Of how many places that a notification has nothing for it is asked what they know. A route with more has so many rules
+/// How many destinations are asked what they know that a notification has nothing for. A route with more has so many rules
 /// that a look at all of them would cost each acceptance milliseconds.
 const VACANT_AT_MOST: usize = 100;
 
@@ -21,29 +22,19 @@ const VACANT_AT_MOST: usize = 100;
 pub(super) struct Targets {
     /// Those that hear of it; none only if there is no such route.
     pub(super) told: Vec<Target>,
-    /// Those that it has nothing for; none of them shares its room and group with one that hears of it.
-    pub(super) vacant: Vec<Vacant>,
-    /// Whether whoever gets nothing of it knows that there is nothing: of what was cut off nobody knows where it belongs.
-    pub(super) is_complete: bool,
+    /// Those that it has nothing for. None where alerts were cut off: of those nobody knows where they belong.
+    pub(super) vacant: Vec<Target>,
     /// All of it.
     pub(super) whole: Arc<Notification>,
     route: RouteName,
 }
 
-/// What goes to one place.
+/// What goes to one destination.
 pub(super) struct Target {
     pub(super) destination: Destination,
     pub(super) share: Share,
-    /// The group whose story it continues; `None`: a message of its own.
+    /// The group that it continues there; `None`: a message of its own.
     pub(super) group: Option<String>,
-}
-
-/// A place that a notification has nothing for, and what its group would be there.
-pub(super) struct Vacant {
-    pub(super) destination: Destination,
-    pub(super) group: String,
-    /// See [`Place::former`].
-    pub(super) former: bool,
 }
 
 impl Targets {
@@ -56,62 +47,43 @@ impl Targets {
         let split = router.split(route, whole, template);
         let has_group = has_group(whole);
         let group = GroupId::of(route, whole);
-        let id = |destination: &Destination, branch: &str| group.at(&destination.template, branch);
-        let target = |routed: Routed| Target {
-            group: has_group.then(|| id(&routed.destination, &routed.branch)),
-            destination: routed.destination,
-            share: routed.share,
+        let target = |destination: Destination, share: Share| Target {
+            group: has_group.then(|| group.at(&destination.template)),
+            destination,
+            share,
         };
-        let vacant = |place: Place| Vacant {
-            group: id(&place.destination, &place.branch),
-            destination: place.destination,
-            former: place.former,
-        };
-        let told: Vec<Target> = split.parts.into_iter().map(target).collect();
-        let is_complete = whole.truncated_alerts == 0;
-        // A group that is named twice would be told two stories at once.
-        let mut named: HashSet<(RoomAddress, String)> = told.iter().filter_map(Target::of_room).collect();
-        let vacant = split.vacant.into_iter().filter(|_| has_group).map(vacant);
-        let vacant = vacant
-            .filter(|vacant| (is_complete || vacant.former) && named.insert(vacant.of_room()))
-            .take(VACANT_AT_MOST)
-            .collect();
+        let told = split.parts.into_iter().map(|part| target(part.destination, part.share));
+        let is_asked = has_group && whole.truncated_alerts == 0;
+        let vacant = split.vacant.into_iter().filter(|_| is_asked).take(VACANT_AT_MOST);
         Self {
-            told,
-            vacant,
-            is_complete,
+            told: told.collect(),
+            vacant: vacant.map(|one| target(one, Share::of_nothing(whole))).collect(),
             route: route.clone(),
             whole: Arc::clone(whole),
         }
     }
 
-    /// All groups that it is about: those of whom it tells, then those of the vacant places.
-    pub(super) fn groups(&self) -> Vec<(RoomAddress, String)> {
-        let told = self.told.iter().filter_map(Target::of_room);
-        told.chain(self.vacant.iter().map(Vacant::of_room)).collect()
+    /// All groups that it is about: those of whom it tells, then those that it has nothing for.
+    pub(super) fn groups(&self) -> Vec<GroupQuery<'_>> {
+        fn query(target: &Target) -> Option<GroupQuery<'_>> {
+            let Target {
+                destination,
+                share,
+                group,
+            } = target;
+            Some(GroupQuery {
+                room: &destination.room,
+                key: group.as_deref()?,
+                alerts: share.fingerprints().map(|one| name_of(one).into_owned()).collect(),
+            })
+        }
+        self.told.iter().chain(&self.vacant).filter_map(query).collect()
     }
 
     /// What all notifications share that can be about one of these groups.
     pub(super) fn family(&self) -> (&str, &str, &str) {
         let (group_key, receiver) = (&self.whole.group_key.0, &self.whole.receiver);
         (self.route.as_str(), group_key, receiver)
-    }
-
-    /// What a vacant place hears: the same without an alert.
-    pub(super) fn nothing(&self) -> Notification {
-        Share::of_nothing(&self.whole).notification()
-    }
-}
-
-impl Target {
-    fn of_room(&self) -> Option<(RoomAddress, String)> {
-        Some((self.destination.room.clone(), self.group.clone()?))
-    }
-}
-
-impl Vacant {
-    fn of_room(&self) -> (RoomAddress, String) {
-        (self.destination.room.clone(), self.group.clone())
     }
 }
 
@@ -121,13 +93,12 @@ pub(super) fn has_group(notification: &Notification) -> bool {
     notification.source != Source::Legacy && notification.group_key.0 != "{}"
 }
 
-/// A group for one route, receiver and template: two contact points that post the same group tell two stories. So do the
-/// branches of a route that lead to one room, each with another policy.
+/// A group for one route, receiver and template: two contact points that post the same group have two messages.
 #[derive(Clone)]
 struct GroupId(Sha256);
 
 impl GroupId {
-    /// What is the same for all places, hashed once: a receiver's name may be as long as a body, and places are many.
+    /// What is the same for all destinations, hashed once: a receiver's name may be as long as a body, and they are many.
     fn of(route: &RouteName, notification: &Notification) -> Self {
         let (group_key, receiver) = (&notification.group_key.0, &notification.receiver);
         let parts = [route.as_str(), group_key, receiver];
@@ -140,8 +111,7 @@ impl GroupId {
         self
     }
 
-    fn at(&self, template: &TemplateName, branch: &str) -> String {
-        let id = self.clone().with(template.as_str()).with(branch);
-        hex::encode(id.0.finalize())
+    fn at(&self, template: &TemplateName) -> String {
+        hex::encode(self.clone().with(template.as_str()).0.finalize())
     }
 }

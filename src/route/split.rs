@@ -7,13 +7,14 @@
 //! Deliberately not kept: the sender's own title and message, which speak of all alerts, also of those that this room is
 //! not meant to see.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::place::{Place, asked};
+use super::policy::MentionPolicy;
 use super::tree::Rule;
 use super::{Destination, Routed};
-use crate::alert::{Alert, AlertStatus, Labels, Notification, Source};
-use crate::message::TemplateName;
+use crate::alert::{Alert, AlertStatus, Fingerprint, Labels, Notification, Source};
+use crate::message::{Mentions, RoomAddress, TemplateName};
 
 /// A room's share of a notification. It is put together each time that it is asked for, so that a large notification
 /// for many rooms is in memory once, and once more while one of them is at work on it.
@@ -21,6 +22,8 @@ use crate::message::TemplateName;
 pub struct Share {
     whole: Arc<Notification>,
     alerts: Vec<usize>,
+    /// Whom the rules mention, each with the alerts that it sends there.
+    mentions: Vec<(MentionPolicy, Vec<usize>)>,
 }
 
 impl Share {
@@ -29,6 +32,15 @@ impl Share {
         Self {
             whole: Arc::clone(whole),
             alerts: Vec::new(),
+            mentions: Vec::new(),
+        }
+    }
+
+    /// All of it, with nobody who is mentioned for it.
+    pub fn of_all(whole: &Arc<Notification>) -> Self {
+        Self {
+            alerts: (0..whole.alerts.len()).collect(),
+            ..Self::of_nothing(whole)
         }
     }
 
@@ -36,44 +48,86 @@ impl Share {
     pub fn notification(&self) -> Notification {
         part(&self.whole, &self.alerts)
     }
+
+    /// The identities of its alerts.
+    pub fn fingerprints(&self) -> impl Iterator<Item = &Fingerprint> {
+        let alert = |index: &usize| self.whole.alerts.get(*index);
+        self.alerts.iter().filter_map(alert).map(|alert| &alert.fingerprint)
+    }
+
+    /// Who is mentioned because these of its alerts have just started to fire: each as the rule wants it that sends it there.
+    pub fn mentions<'a>(&self, starting: impl IntoIterator<Item = &'a Alert> + Clone) -> Mentions {
+        if let [(policy, _)] = self.mentions.as_slice() {
+            return policy.of(starting);
+        }
+        let mut all = Mentions::default();
+        for (policy, alerts) in self.mentions.iter().filter(|(policy, _)| !policy.is_empty()) {
+            let own = alerts.iter().filter_map(|index| self.whole.alerts.get(*index));
+            let own: HashSet<&Fingerprint> = own.map(|alert| &alert.fingerprint).collect();
+            let starting = starting
+                .clone()
+                .into_iter()
+                .filter(|alert| own.contains(&alert.fingerprint));
+            all.add(&policy.of(starting));
+        }
+        all
+    }
 }
 
-/// What a route does with a notification; `places` are those of the route, with the same `template`.
+/// The destinations of a route, each room with a template once, in the order in which they are written: a group has one
+/// message there. Rules that differ in whom they mention share it, and what else they say is said by the first of them. With a
+/// `template`, that one instead of what the table says.
+pub(super) fn destinations_of(route: &Rule, template: Option<&TemplateName>) -> Vec<Destination> {
+    let mut known: HashSet<(RoomAddress, TemplateName)> = HashSet::new();
+    let all = route.all_destinations().into_iter().map(|one| asked(one, template));
+    all.filter(|one| known.insert((one.room.clone(), one.template.clone())))
+        .collect()
+}
+
+/// A destination, with the template that the caller asked for.
+fn asked(destination: &Destination, template: Option<&TemplateName>) -> Destination {
+    Destination {
+        template: template.unwrap_or(&destination.template).clone(),
+        ..destination.clone()
+    }
+}
+
+/// What a route does with a notification; `known` are its destinations with the same `template`. Then those that it has
+/// nothing for.
 pub(super) fn routed(
     route: &Rule,
-    places: &[Place],
+    known: &[Destination],
     notification: &Arc<Notification>,
     template: Option<&TemplateName>,
-) -> Vec<Routed> {
-    let same = |a: &Destination, b: &Destination| {
-        let in_one_place =
-            || a.room == b.room && (template.is_some() || a.template == b.template) && a.policy == b.policy;
-        std::ptr::eq(a, b) || in_one_place()
-    };
-    let mut shares: Vec<(&Destination, Vec<usize>)> = Vec::new();
+) -> (Vec<Routed>, Vec<Destination>) {
+    let mut shares: Vec<(&Destination, Share)> = Vec::new();
     for (index, alert) in notification.alerts.iter().enumerate() {
         for destination in destinations(route, &alert.labels) {
-            match shares.iter_mut().find(|(known, _)| same(known, destination)) {
-                Some((_, share)) => share.push(index),
-                None => shares.push((destination, vec![index])),
+            let is_same = |one: &Destination| {
+                one.room == destination.room && one.template == *template.unwrap_or(&destination.template)
+            };
+            let at = shares.iter().position(|(one, _)| is_same(one)).unwrap_or_else(|| {
+                // All that the rules name is known.
+                let first = known.iter().find(|one| is_same(one)).unwrap_or(destination);
+                shares.push((first, Share::of_nothing(notification)));
+                shares.len() - 1
+            });
+            let share = &mut shares[at].1;
+            share.alerts.push(index);
+            let mentions = &destination.policy.mentions;
+            match share.mentions.iter_mut().find(|(policy, _)| policy == mentions) {
+                Some((_, alerts)) => alerts.push(index),
+                None => share.mentions.push((mentions.clone(), vec![index])),
             }
         }
     }
-    let routed = |(destination, alerts): (&Destination, Vec<usize>)| {
-        let destination = asked(destination, template);
-        let place = places
-            .iter()
-            .find(|place| !place.former && place.destination == destination);
-        Routed {
-            branch: place.map_or_else(String::new, |place| place.branch.clone()),
-            destination,
-            share: Share {
-                whole: Arc::clone(notification),
-                alerts,
-            },
-        }
+    let is_vacant = |one: &&Destination| !shares.iter().any(|(told, _)| std::ptr::eq(*told, *one));
+    let vacant = known.iter().filter(is_vacant).cloned().collect();
+    let routed = |(destination, share): (&Destination, Share)| Routed {
+        destination: destination.clone(),
+        share,
     };
-    shares.into_iter().map(routed).collect()
+    (shares.into_iter().map(routed).collect(), vacant)
 }
 
 /// Where an alert goes. It appears once in a room, as the first of its rules wants it, however many send it there.

@@ -276,7 +276,11 @@ mod tests {
                 headline: "x".to_owned(),
             };
             let acceptance = Acceptance {
-                deliveries: vec![NewDelivery::message(room.clone(), message)],
+                deliveries: vec![NewDelivery {
+                    room: room.clone(),
+                    message,
+                    starts_at: None,
+                }],
                 groups: Vec::new(),
                 repeat_key: None,
                 request_key: None,

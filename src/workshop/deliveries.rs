@@ -78,7 +78,7 @@ enum NotRetried {
     /// There is no such delivery.
     #[oai(status = 404)]
     Unknown(ProblemJson),
-    /// It is not dead: it waits, or it is in its room already. Or it is out of date: the room is told a newer state.
+    /// It is not dead: it waits, or it is in its room already.
     #[oai(status = 409)]
     NotDead(ProblemJson),
     /// The store cannot be used now.
@@ -157,13 +157,6 @@ impl Deliveries {
             Some(RetryResult::NotDead(state)) => Err(NotRetried::NotDead(problem(
                 StatusCode::CONFLICT,
                 format!("delivery {} is {state}; only a dead one can be sent again", id.0),
-            ))),
-            Some(RetryResult::Outdated) => Err(NotRetried::NotDead(problem(
-                StatusCode::CONFLICT,
-                format!(
-                    "delivery {} is out of date: the room is told a newer state of its group",
-                    id.0
-                ),
             ))),
             Some(RetryResult::Unknown) | None => Err(NotRetried::Unknown(problem(
                 StatusCode::NOT_FOUND,

@@ -35,8 +35,8 @@ pub(super) struct PreviewRequest {
     /// room gets, each group for itself: heads, edits and the lines that `update.md.j2` writes; with the template
     /// `update`, the heads are written by the relay's default one.
     pub(super) sequence: Option<Vec<Any<Box<RawValue>>>>,
-    /// What later notifications of a sequence do to the first message of their group: `live`, `thread`, `reply`,
-    /// `reaction` or `new`; `live` if it is left out.
+    /// What later notifications of a sequence do to the first message of their group: `live`, `thread` or
+    /// `new`; `live` if it is left out.
     pub(super) mode: Option<String>,
 }
 

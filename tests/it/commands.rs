@@ -424,7 +424,7 @@ fn check_names_every_problem_of_the_routes_with_its_line() {
     assert_eq!(said.code, Some(1), "{}", said.out);
     for line in [
         "routes.toml:2: error: the key `roms` is unknown; did you mean `rooms`?",
-        "routes.toml:13: error: `nwe` is not a mode",
+        "routes.toml:13: error: invalid mode `nwe`",
     ] {
         assert!(said.out.contains(line), "{line}\n{}", said.out);
     }

@@ -8,7 +8,7 @@ use grafana_matrix_relay::message::{Mentions, MsgType, Relation, RenderedMessage
 use grafana_matrix_relay::standin::{Homeserver, RunningHomeserver};
 use poem::Server;
 use poem::listener::TcpAcceptor;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::support::chromium::Browser;
@@ -80,6 +80,18 @@ impl Stage {
             .send(&room, &txn, &message, relation.as_ref())
             .await
             .unwrap()
+    }
+
+    /// Sends what the relay never does.
+    async fn put(&self, kind: &str, txn: &str, content: &Value) {
+        let (base, room) = (&self.running.base_url, &self.room.room_id);
+        let url = format!("{base}/_matrix/client/v3/rooms/{room}/send/{kind}/{txn}");
+        let request = self
+            .browser
+            .put(url)
+            .bearer_auth(&self.room.access_token)
+            .body(content.to_string());
+        assert_eq!(request.send().await.unwrap().status(), 200);
     }
 
     async fn feed(&self, last: Option<&str>) -> Feed {
@@ -243,16 +255,16 @@ async fn page_shows_replies_reactions_threads_edits_and_deletions_as_a_client_do
     let head = stage.relate("the head\nin two lines", None).await;
     browser.wait_for_text("in two lines").await;
     let to = || head.clone();
-    stage.relate("an answer", Some(Relation::Reply { to: to() })).await;
+    let answer =
+        json!({"msgtype": "m.text", "body": "an answer", "m.relates_to": {"m.in_reply_to": {"event_id": head}}});
+    stage.put("m.room.message", "1", &answer).await;
     browser
         .wait_until("document.querySelector('.quote')?.textContent === 'in reply to: the head'")
         .await;
-    let key = |key: &str| Relation::Reaction {
-        to: to(),
-        key: key.to_owned(),
-    };
-    stage.relate("", Some(key("✅"))).await;
-    stage.relate("", Some(key("⚪"))).await;
+    for (txn, key) in [("2", "✅"), ("3", "⚪")] {
+        let reaction = json!({"m.relates_to": {"rel_type": "m.annotation", "event_id": head, "key": key}});
+        stage.put("m.reaction", txn, &reaction).await;
+    }
     browser.wait_for_text("✅ 1").await;
     browser
         .wait_until("[...document.querySelectorAll('.reaction')].map((one) => one.textContent).join() === '✅ 1,⚪ 1'")

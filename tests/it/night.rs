@@ -258,12 +258,12 @@ impl Night {
     pub(crate) async fn damage_memory(&self) {
         if let Some(url) = &self.settings.database_url {
             let mut connection = postgres::connect(url.expose_secret()).await;
-            let damage = sqlx::query("UPDATE outbox_group SET state = '{'");
+            let damage = sqlx::query("UPDATE outbox_group SET memory = '{'");
             damage.execute(&mut connection).await.unwrap();
         } else {
             let file = rusqlite::Connection::open(self.data.path().join("outbox.db")).unwrap();
             file.busy_timeout(Duration::from_secs(5)).unwrap();
-            file.execute_batch("UPDATE alert_group SET state = '{'").unwrap();
+            file.execute_batch("UPDATE outbox_group SET memory = '{'").unwrap();
         }
     }
 
@@ -289,7 +289,7 @@ impl Night {
         if let Some(url) = &settings.database_url {
             // What the dead process had claimed passes to the next one after seconds that no test has to wait for.
             let mut connection = postgres::connect(url.expose_secret()).await;
-            let expire = "UPDATE outbox_room SET lease_until = clock_timestamp() - interval '1 s'";
+            let expire = "UPDATE outbox_room SET lease_until = 0";
             sqlx::query(expire).execute(&mut connection).await.unwrap();
         }
         let courier = courier(&homeserver.base_url, &token);

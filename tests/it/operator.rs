@@ -39,7 +39,11 @@ impl Place {
             headline: text.to_owned(),
         };
         let acceptance = Acceptance {
-            deliveries: vec![NewDelivery::message(address(room), message)],
+            deliveries: vec![NewDelivery {
+                room: address(room),
+                message,
+                starts_at: None,
+            }],
             groups: Vec::new(),
             repeat_key: None,
             request_key: None,

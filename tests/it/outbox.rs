@@ -6,7 +6,6 @@ mod place;
 mod tale;
 mod timeline;
 
-mod again;
 mod crash;
 mod damage;
 mod doubt;
@@ -24,8 +23,6 @@ mod repeat;
 mod replicas;
 mod schema;
 mod stories;
-mod turns;
-mod unseen;
 
 /// Makes a test of each fact on each store.
 macro_rules! on_every_store {

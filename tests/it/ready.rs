@@ -164,7 +164,7 @@ async fn many_probes_are_little_work_for_the_store() {
     let probes = || {
         let database = rusqlite::Connection::open(app.data.path().join("data/outbox.db")).unwrap();
         database
-            .query_row("SELECT count FROM probe", [], |row| row.get::<_, u32>(0))
+            .query_row("SELECT count FROM outbox_probe", [], |row| row.get::<_, u32>(0))
             .unwrap()
     };
     let before = probes();

@@ -236,7 +236,6 @@ fn told(answer: &Value) -> Vec<(u64, String, String)> {
         let relation = &event["event"]["m.relates_to"];
         let kind = match relation["rel_type"].as_str() {
             Some(kind) => kind.to_owned(),
-            None if relation["m.in_reply_to"].is_object() => "reply".to_owned(),
             None => String::new(),
         };
         let line = event["body"].as_str().unwrap().lines().next().unwrap_or_default();
@@ -251,8 +250,6 @@ async fn sequence_is_told_in_the_mode_that_is_chosen() {
     for (mode, kinds) in [
         ("live", &["", "m.thread", "m.replace"][..]),
         ("thread", &["", "m.thread"]),
-        ("reply", &["", "reply"]),
-        ("reaction", &["", "m.annotation"]),
         ("new", &["", ""]),
     ] {
         let answer = preview(&app, &json!({"sequence": ["firing", "resolved"], "mode": mode})).await;
@@ -261,6 +258,11 @@ async fn sequence_is_told_in_the_mode_that_is_chosen() {
     }
     let (status, problem) = refused(&app, &json!({"sequence": ["firing"], "mode": "loud"})).await;
     assert_eq!((status, &problem["field"]), (422, &json!("mode")), "{problem}");
+    let (_, problem) = refused(&app, &json!({"sequence": ["firing"], "mode": "reaction"})).await;
+    assert!(
+        problem["detail"].as_str().unwrap().contains("use `thread`"),
+        "{problem}"
+    );
 }
 
 #[tokio::test]

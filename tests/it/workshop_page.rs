@@ -216,13 +216,11 @@ async fn sequence_is_shown_as_a_conversation_with_the_drafts_of_head_and_line() 
 
     // In the other modes.
     desk.until("!el('mode-label').hidden && el('add').hidden").await;
-    desk.run("choose('mode', 'reaction')").await;
-    desk.until("shows('✅ 1') && !shows('a line of mine') && !shows('edited')")
+    desk.run("choose('mode', 'thread')").await;
+    desk.until("shows('1 burn') && shows('a line of mine') && !shows('edited')")
         .await;
-    desk.run("choose('mode', 'reply')").await;
-    desk.until("shows('in reply to:') && shows('a line of mine')").await;
     desk.run("choose('mode', 'new')").await;
-    desk.until("shows('1 burn') && shows('0 burn') && !shows('in reply to:')")
+    desk.until("shows('1 burn') && shows('0 burn') && !shows('a line of mine')")
         .await;
     desk.leave().await;
 }

@@ -29,13 +29,13 @@ pub(super) fn of(trials: &[Trial]) -> Vec<ChangeTrial> {
                 now: later,
             });
         };
-        let again = compare(Some(&begun), trial.notification.clone(), later);
+        let again = compare(Some(begun.clone()), trial.notification.clone(), later);
         add(format!("{} again", trial.name), again);
-        let over = compare(Some(&begun), ended(&trial.notification, later), later);
+        let over = compare(Some(begun), ended(&trial.notification, later), later);
         add(format!("the end of {}", trial.name), over);
         if let Some(before) = before {
             let known = compare(None, before.notification.clone(), trial.now).state;
-            let after = compare(Some(&known), trial.notification.clone(), later);
+            let after = compare(Some(known), trial.notification.clone(), later);
             add(format!("{} after {}", trial.name, before.name), after);
         }
         before = Some(trial);

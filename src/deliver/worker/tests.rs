@@ -65,7 +65,7 @@ async fn a_store_that_fails_is_said_once_and_so_is_its_recovery() {
     };
     let outbox = Outbox::open(&settings).await.unwrap();
     let table = rusqlite::Connection::open(folder.path().join("outbox.db")).unwrap();
-    table.execute_batch("ALTER TABLE delivery RENAME TO away").unwrap();
+    table.execute_batch("ALTER TABLE outbox_news RENAME TO away").unwrap();
 
     let stop = CancellationToken::new();
     let running = tokio::spawn(worker(outbox.clone()).run(stop.clone(), Duration::from_secs(1)));
@@ -74,7 +74,7 @@ async fn a_store_that_fails_is_said_once_and_so_is_its_recovery() {
     while said.count("still cannot be used") < 5 {
         outbox.set_room_due(&room, None, Moment::now().wall).await.unwrap();
     }
-    table.execute_batch("ALTER TABLE away RENAME TO delivery").unwrap();
+    table.execute_batch("ALTER TABLE away RENAME TO outbox_news").unwrap();
     while said.count("can be used again") == 0 {
         outbox.set_room_due(&room, None, Moment::now().wall).await.unwrap();
     }
@@ -105,7 +105,11 @@ async fn an_attempt_that_always_panics_is_given_up_after_a_few() {
         headline: "x".to_owned(),
     };
     let acceptance = outbox::Acceptance {
-        deliveries: vec![outbox::NewDelivery::message("!a:b".parse().unwrap(), message)],
+        deliveries: vec![outbox::NewDelivery {
+            room: "!a:b".parse().unwrap(),
+            message,
+            starts_at: None,
+        }],
         groups: Vec::new(),
         repeat_key: None,
         request_key: None,

@@ -29,7 +29,7 @@ async fn origin(answers: Vec<(u16, String)>) -> String {
                 "HTTP/1.1 {status} X\r\n{location}Content-Length: {}\r\nConnection: close\r\n\r\n",
                 body.len()
             );
-            stream.write_all((head + &body).as_bytes()).await.unwrap();
+            stream.write_all((head + body.as_str()).as_bytes()).await.unwrap();
         }
     });
     origin

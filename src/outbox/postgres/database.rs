@@ -12,14 +12,9 @@ use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Postgres, Transacti
 
 use crate::outbox::OutboxError;
 
-/// The steps from an empty database to the present schema. Only ever add to the end.
-const MIGRATIONS: &[&str] = &[
-    include_str!("001.sql"),
-    include_str!("002.sql"),
-    include_str!("003.sql"),
-    include_str!("004.sql"),
-    include_str!("005.sql"),
-];
+/// The tables, and the number of this form of them. Nothing was released with another one.
+const SCHEMA: &str = include_str!("schema.sql");
+const KNOWN: i64 = 1;
 
 /// Connections of one relay: one that accepts, the others for claims, records and readers.
 const CONNECTIONS: u32 = 8;
@@ -27,8 +22,11 @@ const CONNECTIONS: u32 = 8;
 /// How long to wait for a connection before the database counts as gone.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The first half of this program's advisory locks; the second is a room, or 0 for the schema.
-pub(super) const LOCKS: i32 = 0x6772_6f62;
+/// A relay that stops in the middle of a transaction, as a machine does that sleeps, holds its rooms no longer than this.
+const IDLE: &str = "SET idle_in_transaction_session_timeout = '15s'";
+
+/// This program's advisory lock, for the schema.
+const LOCKS: i32 = 0x6772_6f62;
 
 const DURABLE: &str = "
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
@@ -57,7 +55,10 @@ pub(super) async fn connect(url: &SecretString) -> Result<PgPool, OutboxError> {
         .max_connections(CONNECTIONS)
         .acquire_timeout(PATIENCE)
         .after_connect(|connection, _| {
-            Box::pin(async move { sqlx::query(DURABLE).execute(connection).await.map(drop) })
+            Box::pin(async move {
+                sqlx::query(DURABLE).execute(&mut *connection).await?;
+                sqlx::query(IDLE).execute(connection).await.map(drop)
+            })
         })
         .connect_with(options)
         .await?;
@@ -87,34 +88,30 @@ pub(super) async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres
     Ok(pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?)
 }
 
-/// Brings the schema to the present version.
+/// Makes the tables in a database that has none of them.
 pub(super) async fn migrate(pool: &PgPool) -> Result<(), OutboxError> {
     let mut transaction = begin(pool).await?;
     sqlx::query(LOCK_SCHEMA).bind(LOCKS).execute(&mut *transaction).await?;
-    let known = known_version();
     let found = version(&mut transaction).await?;
-    if found > known {
-        return Err(OutboxError::NewerSchema { found, known });
+    if found > 0 {
+        return check(found);
     }
-    if found < known {
-        if found == 0 {
-            sqlx::query(CREATE_VERSION).execute(&mut *transaction).await?;
-        }
-        for step in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or_default()) {
-            sqlx::raw_sql(*step).execute(&mut *transaction).await?;
-        }
-        sqlx::query(SET_VERSION).bind(known).execute(&mut *transaction).await?;
-    }
+    sqlx::query(CREATE_VERSION).execute(&mut *transaction).await?;
+    sqlx::raw_sql(SCHEMA).execute(&mut *transaction).await?;
+    sqlx::query(SET_VERSION).bind(KNOWN).execute(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(())
 }
 
 /// Refuses any schema but the present one.
 pub(super) async fn check_version(pool: &PgPool) -> Result<(), OutboxError> {
-    let known = known_version();
-    match version(&mut *pool.acquire().await?).await? {
-        found if found > known => Err(OutboxError::NewerSchema { found, known }),
-        found if found < known => Err(OutboxError::OlderSchema { found, known }),
+    check(version(&mut *pool.acquire().await?).await?)
+}
+
+fn check(found: i64) -> Result<(), OutboxError> {
+    match found {
+        found if found > KNOWN => Err(OutboxError::NewerSchema { found, known: KNOWN }),
+        found if found < KNOWN => Err(OutboxError::OlderSchema { found, known: KNOWN }),
         _ => Ok(()),
     }
 }
@@ -127,8 +124,4 @@ async fn version(connection: &mut PgConnection) -> Result<i64, OutboxError> {
         return Ok(0);
     }
     Ok(sqlx::query_scalar(VERSION).fetch_one(connection).await?)
-}
-
-fn known_version() -> i64 {
-    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }

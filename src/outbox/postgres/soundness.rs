@@ -16,7 +16,7 @@ const BY_TABLE: &str =
 const BY_INDEX: &str = "
     SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = on; SET LOCAL enable_indexonlyscan = on;
     SET LOCAL enable_bitmapscan = on";
-const WAITING: &str = "SELECT count(*) FROM outbox_delivery WHERE state = 'waiting'";
+const WAITING: &str = "SELECT count(*) FROM outbox_news WHERE state = 'waiting'";
 
 const TABLES: &str = "
     SELECT format('REINDEX TABLE %I.%I', n.nspname, c.relname)

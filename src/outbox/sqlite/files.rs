@@ -12,15 +12,9 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::outbox::OutboxError;
 
-/// The steps from an empty file to the present schema. Only ever add to the end.
-const MIGRATIONS: &[&str] = &[
-    include_str!("001.sql"),
-    include_str!("002.sql"),
-    include_str!("003.sql"),
-    include_str!("004.sql"),
-    include_str!("005.sql"),
-    include_str!("006.sql"),
-];
+/// The tables, and the number of this form of them. Nothing was released with another one.
+const SCHEMA: &str = include_str!("schema.sql");
+const VERSION: i64 = 1;
 
 /// How long a statement waits for another process, such as an operator's command.
 const BUSY: Duration = Duration::from_secs(5);
@@ -104,7 +98,7 @@ pub(super) fn open_writer(directory: &Path) -> Result<Connection, OutboxError> {
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     // What a piece of work may have to undo is kept in memory; a file for it would be written at each acceptance.
     connection.pragma_update(None, "temp_store", "memory")?;
-    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_prepared_statement_cache_capacity(128);
     Ok(connection)
 }
 
@@ -143,29 +137,21 @@ fn flags(access: OpenFlags) -> OpenFlags {
     access | OpenFlags::SQLITE_OPEN_NO_MUTEX
 }
 
-/// Brings the schema to the present version.
+/// Makes the tables in a file that is new.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), OutboxError> {
-    let known = known_version();
-    let found = version(connection)?;
-    if found > known {
-        return Err(OutboxError::NewerSchema { found, known });
-    }
-    // A disk without room for a page more is no reason not to start.
-    if found == known {
-        return Ok(());
+    if version(connection)? > 0 {
+        return check_version(connection);
     }
     let transaction = connection.transaction()?;
-    for step in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or_default()) {
-        transaction.execute_batch(step)?;
-    }
-    transaction.pragma_update(None, "user_version", known)?;
+    transaction.execute_batch(SCHEMA)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;
     Ok(())
 }
 
 /// Refuses any schema but the present one.
 pub(super) fn check_version(connection: &Connection) -> Result<(), OutboxError> {
-    let known = known_version();
+    let known = VERSION;
     match version(connection)? {
         found if found > known => Err(OutboxError::NewerSchema { found, known }),
         found if found < known => Err(OutboxError::OlderSchema { found, known }),
@@ -177,38 +163,9 @@ fn version(connection: &Connection) -> Result<i64, OutboxError> {
     Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
 
-fn known_version() -> i64 {
-    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbox::HeadStanding;
-    use crate::outbox::sqlite::group;
-
-    #[test]
-    fn what_an_older_relay_knew_of_a_group_stays_known() {
-        let directory = tempfile::tempdir().unwrap();
-        let _lock = take_directory(directory.path()).unwrap();
-        let mut connection = open_writer(directory.path()).unwrap();
-        for step in &MIGRATIONS[..5] {
-            connection.execute_batch(step).unwrap();
-        }
-        let rows = "
-            INSERT INTO head (id, event_id) VALUES ('h', '$event');
-            INSERT INTO alert_group (key, version, state, head_id, changed_at) VALUES ('a', 3, '{}', 'h', 7), ('b', 1, '', NULL, 5);
-            PRAGMA user_version = 5;";
-        connection.execute_batch(rows).unwrap();
-        migrate(&mut connection).unwrap();
-        let known = group::known(&connection, &["a".to_owned(), "b".to_owned(), "c".to_owned()]).unwrap();
-        assert_eq!((known.len(), known["a"].version, &*known["a"].state), (2, 3, "{}"));
-        assert_eq!(known["a"].head, HeadStanding::Present);
-        let broken: i64 = connection
-            .query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0))
-            .unwrap();
-        assert_eq!(broken, 0);
-    }
 
     /// They come from a file that a build may miss without failing.
     #[test]

@@ -8,19 +8,23 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::session::SqliteSession;
 use crate::outbox::OutboxError;
-use crate::outbox::store::within;
+use crate::outbox::store::{HANGS, within};
 
 /// How many pieces of work share a commit at most.
 const BATCH: usize = 256;
 
 /// How long the last handle waits for the thread to finish. A disk that hangs may never let it.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is done after a commit that took so long.
+type AfterHang = fn(&Connection, Duration) -> Result<(), OutboxError>;
 
 /// A handle on the thread. Dropping it lets the thread finish what was asked, and waits for that, though not for ever.
 pub(super) struct Writer {
@@ -31,15 +35,25 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread. It keeps `guard` as long as it may write.
-    pub(super) fn start(connection: Connection, guard: impl Send + 'static) -> Result<Self, OutboxError> {
+    /// Starts the thread. It keeps `guard` as long as it may write, and runs `after_hang` after a commit that took long.
+    pub(super) fn start(
+        connection: Connection,
+        guard: impl Send + 'static,
+        after_hang: AfterHang,
+    ) -> Result<Self, OutboxError> {
         let (queue, mut waiting) = mpsc::channel::<Box<dyn Job>>(BATCH);
         let (ends, ended) = channel::<()>();
         let serve = move || {
             let _ends = ends;
             let mut batch = Vec::with_capacity(BATCH);
             while waiting.blocking_recv_many(&mut batch, BATCH) > 0 {
+                let began = Instant::now();
                 commit_together(&connection, &mut batch);
+                let took = began.elapsed();
+                // Before whatever comes next; where it fails, that fails as well.
+                if took >= HANGS {
+                    let _told_with_what_comes_next = after_hang(&connection, took);
+                }
             }
             drop(connection);
             drop(guard);
@@ -66,7 +80,7 @@ impl Writer {
     pub(super) async fn run<T, W>(&self, work: W) -> Result<T, OutboxError>
     where
         T: Send + 'static,
-        W: Fn(&Connection) -> Result<T, OutboxError> + Send + 'static,
+        W: Fn(&mut SqliteSession<'_>) -> Result<T, OutboxError> + Send + 'static,
     {
         self.ask(work, Duty::Owed).await
     }
@@ -76,15 +90,18 @@ impl Writer {
     pub(super) async fn run_within<T, W>(&self, patience: Duration, work: W) -> Result<T, OutboxError>
     where
         T: Send + 'static,
-        W: Fn(&Connection) -> Result<T, OutboxError> + Send + 'static,
+        W: Fn(&mut SqliteSession<'_>) -> Result<T, OutboxError> + Send + 'static,
     {
-        within(patience, "the disk did not answer in time", self.ask(work, Duty::Asked)).await
+        let late = OutboxError::Unknown {
+            reason: super::LATE.to_owned(),
+        };
+        within(patience, late, self.ask(work, Duty::Asked)).await
     }
 
     async fn ask<T, W>(&self, work: W, duty: Duty) -> Result<T, OutboxError>
     where
         T: Send + 'static,
-        W: Fn(&Connection) -> Result<T, OutboxError> + Send + 'static,
+        W: Fn(&mut SqliteSession<'_>) -> Result<T, OutboxError> + Send + 'static,
     {
         let gone = || OutboxError::unavailable("its writer has stopped");
         let (answer, answered) = oneshot::channel();
@@ -136,13 +153,13 @@ struct Task<T, W> {
     answer: oneshot::Sender<Result<T, OutboxError>>,
 }
 
-impl<T: Send, W: Fn(&Connection) -> Result<T, OutboxError> + Send> Job for Task<T, W> {
+impl<T: Send, W: Fn(&mut SqliteSession<'_>) -> Result<T, OutboxError> + Send> Job for Task<T, W> {
     fn is_void(&self) -> bool {
         self.duty == Duty::Asked && self.answer.is_closed()
     }
 
     fn run(&mut self, connection: &Connection) -> Option<String> {
-        let result = self.result.insert((self.work)(connection));
+        let result = self.result.insert((self.work)(&mut SqliteSession(connection)));
         result.as_ref().err().map(ToString::to_string)
     }
 
@@ -227,12 +244,12 @@ mod tests {
         connection
             .execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY)")
             .unwrap();
-        Writer::start(connection, ()).unwrap()
+        Writer::start(connection, (), |_, _| Ok(())).unwrap()
     }
 
-    fn insert(n: i64) -> impl Fn(&Connection) -> Result<(), OutboxError> + Send + 'static {
-        move |connection| {
-            connection.execute("INSERT INTO t VALUES (?1)", [n])?;
+    fn insert(n: i64) -> impl Fn(&mut SqliteSession<'_>) -> Result<(), OutboxError> + Send + 'static {
+        move |session| {
+            session.0.execute("INSERT INTO t VALUES (?1)", [n])?;
             Ok(())
         }
     }
@@ -251,10 +268,10 @@ mod tests {
         let (go_on, hangs) = channel::<()>();
         let (began, mut has_begun) = mpsc::unbounded_channel::<()>();
         let hangs = Mutex::new(hangs);
-        let hanging = writer.run_within(Duration::from_millis(50), move |connection: &Connection| {
+        let hanging = writer.run_within(Duration::from_millis(50), move |session: &mut SqliteSession<'_>| {
             began.send(()).unwrap();
             hangs.lock().unwrap().recv().unwrap();
-            insert(1)(connection)
+            insert(1)(session)
         });
         let behind = async {
             has_begun.recv().await.unwrap();
@@ -263,7 +280,7 @@ mod tests {
         };
         let (hanging, behind) = tokio::join!(hanging, behind);
         for answer in [hanging, behind] {
-            let Err(OutboxError::Unavailable { reason }) = answer else {
+            let Err(OutboxError::Unknown { reason }) = answer else {
                 panic!("{answer:?}")
             };
             assert!(reason.contains("did not answer in time"), "{reason}");
@@ -281,16 +298,16 @@ mod tests {
         writer.patience = Duration::from_millis(50);
         let (go_on, hangs) = channel::<()>();
         let hangs = Mutex::new(hangs);
-        let hangs = move |_: &Connection| hangs.lock().unwrap().recv().map_err(OutboxError::bug);
+        let hangs = move |_: &mut SqliteSession<'_>| hangs.lock().unwrap().recv().map_err(OutboxError::bug);
         let late = writer.run_within(Duration::from_millis(10), hangs).await;
-        assert!(matches!(late, Err(OutboxError::Unavailable { .. })));
+        assert!(matches!(late, Err(OutboxError::Unknown { .. })));
         drop(writer);
         // Only now could the thread have gone on.
         go_on.send(()).unwrap();
     }
 
     async fn count(writer: &Writer) -> i64 {
-        let count = |c: &Connection| Ok(c.query_row("SELECT count(*) FROM t", [], |row| row.get(0))?);
+        let count = |s: &mut SqliteSession<'_>| Ok(s.0.query_row("SELECT count(*) FROM t", [], |row| row.get(0))?);
         writer.run(count).await.unwrap()
     }
 
@@ -298,9 +315,9 @@ mod tests {
     async fn work_that_fails_does_not_fail_its_neighbours() {
         let writer = writer();
         let first = writer.run(insert(1));
-        let twice = writer.run(|connection| {
-            connection.execute("INSERT INTO t VALUES (7)", [])?;
-            insert(1)(connection)
+        let twice = writer.run(|session| {
+            session.0.execute("INSERT INTO t VALUES (7)", [])?;
+            insert(1)(session)
         });
         let last = writer.run(insert(2));
         let (first, twice, last) = tokio::join!(first, twice, last);
@@ -316,10 +333,11 @@ mod tests {
     #[tokio::test]
     async fn full_disk_is_told_to_everybody_and_ends_when_there_is_space() {
         let writer = writer();
-        let limit = |pages: i64| move |c: &Connection| Ok(c.pragma_update(None, "max_page_count", pages)?);
+        let limit =
+            |pages: i64| move |s: &mut SqliteSession<'_>| Ok(s.0.pragma_update(None, "max_page_count", pages)?);
         writer.run(limit(3)).await.unwrap();
-        let big = |connection: &Connection| {
-            connection.execute_batch("CREATE TABLE big (b BLOB); INSERT INTO big VALUES (zeroblob(100000))")?;
+        let big = |s: &mut SqliteSession<'_>| {
+            s.0.execute_batch("CREATE TABLE big (b BLOB); INSERT INTO big VALUES (zeroblob(100000))")?;
             Ok(())
         };
         let (small, big) = tokio::join!(writer.run(insert(1)), writer.run(big));

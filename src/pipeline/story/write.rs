@@ -1,6 +1,6 @@
-//! What a story is written with: rendered messages as deliveries, how loud they are, whom they ping.
+//! Rendered messages as news: how loud they are, whom they mention.
 //!
-//! Guarantees: an edit pings nobody, and so does everything beyond the first of several messages, which is quiet, too.
+//! Guarantees: everything beyond the first of several messages is quiet and mentions nobody.
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -8,98 +8,51 @@ use sha2::{Digest, Sha256};
 use super::Teller;
 use crate::alert::{Alert, AlertStatus, Notification};
 use crate::group::Change;
-use crate::message::{Mentions, Mode, MsgType, RenderedMessage};
-use crate::outbox::{NewDelivery, Part};
+use crate::message::{Mentions, MsgType, RenderedMessage};
+use crate::outbox::{NewDelivery, NewLine};
 
 impl Teller<'_> {
-    /// The whole notification by the room's template.
-    pub(super) fn whole(&self, notification: &Notification, now: Timestamp) -> Vec<RenderedMessage> {
-        self.voice.whole(&self.destination.template, notification, now).messages
-    }
-
-    /// What has changed, as a line or a reply; what returns is told in a quiet one of its own.
-    pub(super) fn lines(&self, notification: &Notification, change: &Change, part: &Part) -> Vec<NewDelivery> {
-        let mut deliveries = Vec::new();
-        let is_only_return = change.starting.is_empty() && change.ended.is_empty() && change.gone.is_empty();
-        if change.returned.is_empty() || !is_only_return {
-            let mut messages = self.voice.change(notification, change, self.now).messages;
-            if let Some(first) = messages.first_mut() {
-                self.ping(first, &change.starting);
-            }
-            let mut messages = messages.into_iter();
-            let first = messages.next();
-            let starts_at = earliest(&change.starting);
-            deliveries.extend(first.map(|message| self.delivery(message, part.clone(), starts_at)));
-            deliveries.extend(messages.map(|message| self.delivery(quiet(message), part.clone(), None)));
-        }
-        if !change.returned.is_empty() {
-            let returned = Change {
-                news: change.news,
-                starting: change.returned.clone(),
-                ..Change::default()
-            };
-            let messages = self.voice.change(notification, &returned, self.now).messages;
-            deliveries.extend(
-                messages
-                    .into_iter()
-                    .map(|m| self.delivery(quiet(m), part.clone(), None)),
-            );
-        }
-        deliveries
-    }
-
-    /// A head can only be one event; what does not fit into it follows in its thread.
-    pub(super) fn edit(&self, messages: Vec<RenderedMessage>) -> Vec<NewDelivery> {
-        let unmentioned = |message| RenderedMessage {
-            mentions: Mentions::default(),
-            ..message
-        };
-        self.parts(messages.into_iter().map(unmentioned).collect(), Part::Edit, None)
-    }
-
-    pub(super) fn parts(
+    /// The whole notification as messages of its own.
+    pub(super) fn messages(
         &self,
-        messages: Vec<RenderedMessage>,
-        part: Part,
+        notification: &Notification,
+        starting: &[Alert],
         starts_at: Option<Timestamp>,
     ) -> Vec<NewDelivery> {
-        let threaded = matches!(self.destination.policy.mode, Mode::Live | Mode::Thread);
-        let is_message = part == Part::Message;
-        let rest = |number| {
-            if is_message {
-                Part::Message
-            } else {
-                Part::Rest { number, threaded }
-            }
+        let mut whole = self.whole(notification).into_iter();
+        let first = whole.next().map(|message| (self.pinging(message, starting), starts_at));
+        let rest = whole.map(|message| (quiet(message), None));
+        let delivery = |(message, starts_at)| NewDelivery {
+            room: self.destination.room.clone(),
+            message,
+            starts_at,
         };
-        let mut messages = (1..).zip(messages);
-        let first = messages.next();
-        let first = first.map(|(_, message)| self.delivery(message, part, starts_at));
-        let rest = messages.map(|(number, message)| self.delivery(quiet(message), rest(number), None));
+        first.into_iter().chain(rest).map(delivery).collect()
+    }
+
+    /// What has changed, as lines.
+    pub(super) fn lines(&self, notification: &Notification, change: &Change) -> Vec<NewLine> {
+        let mut messages = self.voice.change(notification, change, self.now).messages.into_iter();
+        let first = messages.next().map(|message| NewLine {
+            message: self.pinging(message, &change.starting),
+            starts_at: earliest(&change.starting),
+        });
+        let rest = messages.map(|message| NewLine {
+            message: quiet(message),
+            starts_at: None,
+        });
         first.into_iter().chain(rest).collect()
     }
 
-    /// Pings those whom the template names, and whom the operator wants to be pinged for what starts; nobody where nothing
-    /// that fires is among it.
-    pub(super) fn ping<'a>(
-        &self,
-        message: &mut RenderedMessage,
-        starting: impl IntoIterator<Item = &'a Alert> + Clone,
-    ) {
-        let mut alerts = starting.clone().into_iter();
-        if alerts.any(|alert| alert.status == AlertStatus::Firing) {
-            message.ping(&self.destination.policy.mentions.of(starting));
+    /// Mentions those whom the template names, and whom the operator wants to be mentioned for what starts; nobody where
+    /// nothing that fires is among it.
+    fn pinging(&self, mut message: RenderedMessage, starting: &[Alert]) -> RenderedMessage {
+        if starting.iter().any(|alert| alert.status == AlertStatus::Firing) {
+            message.ping(&self.share.mentions(starting));
         } else {
             message.mentions = Mentions::default();
         }
-    }
-
-    pub(super) fn delivery(&self, message: RenderedMessage, part: Part, starts_at: Option<Timestamp>) -> NewDelivery {
-        NewDelivery {
-            starts_at,
-            part,
-            ..NewDelivery::message(self.destination.room.clone(), message)
-        }
+        message
     }
 }
 

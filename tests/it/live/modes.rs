@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use grafana_matrix_relay::message::Mode;
-use grafana_matrix_relay::outbox::RetryResult;
 use serde_json::json;
 
 use super::story::Live;
@@ -33,35 +32,6 @@ async fn thread_never_edits() {
     ];
     assert_eq!(lines, expected);
     assert_eq!(live.sends(), 4);
-}
-
-#[tokio::test]
-async fn reply_answers_the_head() {
-    let (live, lines) = story(Mode::Reply).await;
-    let expected = [
-        "loud 🔥 FIRING · A · critical",
-        "loud > 🔥 FIRING · B · critical · needs you · value 96.5",
-        "> ✅ RESOLVED · A · after 19 min · was: needs you (value 96.5)",
-        "> ✅ RESOLVED · B · after 4 h 20 min · was: needs you (value 96.5)",
-    ];
-    assert_eq!(lines, expected);
-    let shown = live.shown();
-    assert!(
-        shown[1..]
-            .iter()
-            .all(|one| one.reply_to.as_ref() == Some(&shown[0].event_id))
-    );
-}
-
-#[tokio::test]
-async fn reaction_marks_the_head_when_all_is_over() {
-    let (live, lines) = story(Mode::Reaction).await;
-    let expected = [
-        "loud 🔥 FIRING · A · critical ✅×1",
-        "loud 🔥 2 firing · A, B · critical",
-    ];
-    assert_eq!(lines, expected);
-    assert_eq!(live.sends(), 3);
 }
 
 #[tokio::test]
@@ -103,14 +73,6 @@ async fn a_head_that_was_kept_true_is_kept_true_to_the_end() {
             ],
         ),
         (
-            Mode::Reply,
-            vec!["✅ RESOLVED · A · after 29 min · was critical (edited 2 times)"],
-        ),
-        (
-            Mode::Reaction,
-            vec!["✅ RESOLVED · A · after 29 min · was critical (edited 2 times) ✅×1"],
-        ),
-        (
             Mode::New,
             vec![
                 "✅ RESOLVED · A · after 29 min · was critical (edited 2 times)",
@@ -136,7 +98,7 @@ async fn a_head_that_was_kept_true_is_kept_true_to_the_end() {
 
 #[tokio::test]
 async fn a_group_that_was_told_in_messages_gets_its_head_quietly() {
-    for mode in [Mode::Live, Mode::Thread, Mode::Reply, Mode::Reaction] {
+    for mode in [Mode::Live, Mode::Thread] {
         for (alerts, expected) in [
             (["A 0-9", "B 0"], "🔥 1 firing · ✅ 1 resolved · A, B · critical"),
             (["A 0-9", "B 0-9"], "✅ 2 resolved · A, B"),
@@ -174,7 +136,7 @@ async fn the_head_of_an_earlier_episode_is_left_alone() {
 
 #[tokio::test]
 async fn a_deleted_head_is_replaced_by_a_message_that_rings_nobody() {
-    for mode in [Mode::Live, Mode::Thread, Mode::Reply, Mode::Reaction] {
+    for mode in [Mode::Live, Mode::Thread] {
         let mut live = Live::new().await;
         live.night.policy.mode = mode;
         live.post(0, &["A 0", "B 0"]).await;
@@ -182,15 +144,11 @@ async fn a_deleted_head_is_replaced_by_a_message_that_rings_nobody() {
         live.delete_head();
         live.post(10, &["A 0-9", "B 0-9"]).await;
         let lines = live.lines().await;
-        let expected: &[&str] = match mode {
-            Mode::Live => &[
-                "✅ 2 resolved · A, B",
-                "| ✅ RESOLVED · A · after 9 min · was: needs you (value 96.5)",
-                "| ✅ RESOLVED · B · after 9 min · was: needs you (value 96.5)",
-            ],
-            Mode::Thread | Mode::Reply => &["✅ RESOLVED · A · after 9 min · was: needs you (value 96.5)"],
-            _ => &["✅ 2 resolved · A, B"],
-        };
+        let expected = [
+            "✅ 2 resolved · A, B",
+            "| ✅ RESOLVED · A · after 9 min · was: needs you (value 96.5)",
+            "| ✅ RESOLVED · B · after 9 min · was: needs you (value 96.5)",
+        ];
         assert_eq!(lines, expected, "{mode}");
         assert_eq!(live.loud(), 0, "{mode}: only the deleted head rang");
     }
@@ -265,36 +223,4 @@ async fn a_group_goes_on_after_a_crash() {
     let lines = live.lines().await;
     assert_eq!(lines[0], "🔥 2 firing · A, B · critical (edited)");
     assert_eq!(lines.len(), 2, "{lines:?}");
-}
-
-#[tokio::test]
-async fn what_was_given_up_and_is_out_of_date_is_not_sent_again() {
-    let mut live = Live::new().await;
-    live.post(0, &["A 0"]).await;
-    live.hold();
-    live.night.homeserver.refuse().await;
-    live.post(10, &["A 0", "B 9"]).await;
-    live.night.work_for(Duration::from_hours(25)).await;
-    assert_eq!(live.night.stats().await.dead, 1, "the line; the edit was not tried yet");
-    live.night.work_for(Duration::from_hours(25)).await;
-    assert_eq!(live.night.stats().await.dead, 2);
-    live.night.homeserver.accept_again().await;
-    live.post(3100, &["A 0-3090", "B 9-3090"]).await;
-    let retried = live
-        .night
-        .outbox
-        .retry_room(&live.room, live.night.now.wall)
-        .await
-        .unwrap();
-    let results: Vec<_> = retried.into_iter().map(|one| one.result).collect();
-    assert_eq!(
-        results,
-        [RetryResult::Outdated],
-        "the edit; the line went with the notification"
-    );
-    let lines = live.lines().await;
-    assert_eq!(lines[0], "✅ 2 resolved · A, B (edited)", "{lines:?}");
-    // It comes late, but it comes, and in its order.
-    assert_eq!(lines[1], "| loud 🔥 FIRING · B · critical · needs you · value 96.5");
-    assert!(lines[2].starts_with("| ✅ RESOLVED"), "{lines:?}");
 }

@@ -51,15 +51,15 @@ async fn two_relays_that_hear_of_one_group_at_once_tell_it_once() {
         minute += 10;
         live.hold();
         live.until_minute(minute);
-        // What begins, and then what ends: two snapshots, each of them from both replicas of the sender.
-        let begins = truth.toggle(0, round % 3, minute);
-        let ends = truth.toggle(0, (round + 1) % 3, minute);
-        let posts = [(0, &begins), (1, &ends), (1, &begins), (0, &ends)];
-        let posts = posts.map(|(relay, alerts)| {
-            let notification = live.notification("0", &names(alerts));
-            accept(&relays[relay], notification, live.night.now.wall)
-        });
-        join_all(posts).await;
+        // What begins, and then what ends: two snapshots, each of them from both replicas of the sender at once.
+        for which in [round % 3, (round + 1) % 3] {
+            let alerts = truth.toggle(0, which, minute);
+            let posts = [0, 1, 1, 0].map(|relay| {
+                let notification = live.notification("0", &names(&alerts));
+                accept(&relays[relay], notification, live.night.now.wall)
+            });
+            join_all(posts).await;
+        }
         live.lines().await;
         truth.look(&live);
         truth.check_heads(&live);

@@ -107,6 +107,8 @@ async fn run(steps: Vec<Step>, number: usize) {
                 post(&mut live, GROUP, minute, &others).await;
                 if anew {
                     truth.restart(GROUP, alert, minute);
+                } else {
+                    truth.relist(GROUP, alert);
                 }
                 post_soon(&mut live, GROUP, &truth.posted[GROUP]).await;
             }
@@ -147,7 +149,6 @@ fn check(live: &Live, truth: &Truth, other: &RoomAddress, is_edited: bool) {
             }
         }
         assert_eq!(said, sent, "in {room}\n{}", live.told());
-        // What moves to another rule's message because the table was edited rings there.
         let messages = homeserver.messages(room.as_str());
         let rings = messages.iter().filter(|event| {
             let is_edit = event.content["m.relates_to"]["rel_type"] == "m.replace";

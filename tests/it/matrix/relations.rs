@@ -1,4 +1,4 @@
-//! Edits, threads, replies and reactions: the same scenes at the stand-in and at a real Synapse, read back as a person.
+//! Edits and threads: the same scenes at the stand-in and at a real Synapse, read back as a person.
 
 use grafana_matrix_relay::matrix::{MessageTrouble, Verdict};
 use grafana_matrix_relay::message::{Mentions, Relation, RenderedMessage, TxnId};
@@ -36,17 +36,6 @@ fn thread(root: &str, latest: &str) -> Relation {
     }
 }
 
-fn reply(to: &str) -> Relation {
-    Relation::Reply { to: to.to_owned() }
-}
-
-fn tick(to: &str) -> Relation {
-    Relation::Reaction {
-        to: to.to_owned(),
-        key: "✅".to_owned(),
-    }
-}
-
 fn bodies(shown: &[Shown]) -> Vec<&str> {
     shown.iter().map(Shown::body).collect()
 }
@@ -59,19 +48,10 @@ async fn what_is_seen(home: &Home) {
     home.send("still firing", Some(&edit(&head))).await.unwrap();
     let edited = home.send("resolved", Some(&edit(&head))).await.unwrap();
     home.send("one less, after 5 min", Some(&edit(&last))).await.unwrap();
-    home.send("see above", Some(&reply(&head))).await.unwrap();
-    let reaction = home.send("", Some(&tick(&head))).await.unwrap();
-    // The account has reacted so already, which is as good as having done so now.
-    assert_eq!(home.send("", Some(&tick(&head))).await.unwrap(), head);
-
     let ids = |events: Vec<Event>| events.into_iter().map(|event| event.id).collect::<Vec<_>>();
     let threaded = home.person.relations(room, &head, "m.thread").await;
     assert_eq!(threaded[1].content["m.relates_to"]["m.in_reply_to"]["event_id"], first);
     assert_eq!(ids(threaded), [first.as_str(), last.as_str()]);
-    assert_eq!(
-        ids(home.person.relations(room, &head, "m.annotation").await),
-        [reaction]
-    );
     assert_eq!(ids(home.person.relations(room, &head, "m.replace").await).len(), 2);
     let path = ["rooms", room, "event", &head];
     let sums = home.person.get(&path, &[]).await.ok()["unsigned"]["m.relations"].clone();
@@ -81,13 +61,12 @@ async fn what_is_seen(home: &Home) {
     assert_eq!(sums["m.thread"]["latest_event"]["event_id"], json!(last));
 
     let shown = home.person.visible(room).await;
-    assert_eq!(bodies(&shown), ["resolved", "see above"]);
-    assert_eq!((shown[0].edits, shown[0].reactions.get("✅")), (2, Some(&1)));
+    assert_eq!(bodies(&shown), ["resolved"]);
+    assert_eq!(shown[0].edits, 2);
     assert_eq!(bodies(&shown[0].thread), ["two more", "one less, after 5 min"]);
-    assert_eq!(shown[1].reply_to.as_ref(), Some(&head));
 }
 
-/// All four relations to one event are refused, or only those that are told, and nothing new is in the room.
+/// Both relations to one event are refused, or only those that are told, and nothing new is in the room.
 async fn refused(home: &Home, what: &str, relations: &[Relation]) {
     let room = home.room.as_str();
     let before = home.person.timeline::<Event>(room).await.len();
@@ -100,7 +79,7 @@ async fn refused(home: &Home, what: &str, relations: &[Relation]) {
 
 async fn what_leads_nowhere(home: &Home) {
     let room = home.room.as_str();
-    let all = |id: &str| [edit(id), thread(id, id), reply(id), tick(id)];
+    let all = |id: &str| [edit(id), thread(id, id)];
     refused(home, "unknown", &all(&format!("${}", "A".repeat(43)))).await;
     refused(home, "no ID", &all("nonsense")).await;
 
@@ -215,18 +194,6 @@ async fn what_takes_the_place_of_an_edit_is_not_taken_for_its_repeat() {
     assert_eq!(send(Some(&edit)).await.unwrap_err().verdict, Verdict::Relation);
     send(None).await.unwrap();
     assert_eq!(bodies(&stage.homeserver().visible(&id)), ["resolved"]);
-}
-
-#[tokio::test]
-async fn who_may_not_react_may_still_send() {
-    let stage = Stage::new().await;
-    let (id, room) = stage.room(&NewRoom::named("ops").member("bot"));
-    let head = stage.send(&room).await.unwrap();
-    let levels = json!({"events": {"m.reaction": 50}});
-    stage.homeserver().set_state(&id, "m.room.power_levels", "", levels);
-    let refused = stage.relate(&room, "", Some(&tick(&head))).await.unwrap_err();
-    assert_eq!(refused.verdict, Verdict::Relation);
-    stage.send(&room).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,20 +1,21 @@
 //! Rows that cannot be read: each is given up by itself, and nothing else stops.
 
-use grafana_matrix_relay::outbox::{DeliveryId, DeliveryState, Filter, Outbox, Part};
+use grafana_matrix_relay::outbox::{DeliveryId, DeliveryState, Filter, Outbox};
 
 use super::on_every_store;
 use super::place::{Place, accept, at, claim, delivered, drain, folding, record, room};
-use super::tale::{show, tell};
+use super::tale::{begins, changes, show, tell};
 
 on_every_store!(
     a_row_that_cannot_be_read_is_given_up_and_its_room_goes_on,
     a_digest_ends_before_what_cannot_be_read,
-    what_cannot_be_read_takes_up_nothing,
+    a_group_whose_text_cannot_be_read_waits_for_the_next_one,
+    a_kind_that_is_none_is_given_up,
     a_room_whose_address_cannot_be_read_stops_no_other,
 );
 
 async fn damage(place: &Place, id: i64) {
-    let statement = format!("UPDATE delivery SET message = '{{' WHERE id = {id}");
+    let statement = format!("UPDATE outbox_news SET message = '{{' WHERE id = {id}");
     place.by_hand(&statement).await;
 }
 
@@ -75,17 +76,40 @@ async fn a_digest_ends_before_what_cannot_be_read(place: Place) {
     assert_given_up(&outbox, 5).await;
 }
 
-async fn what_cannot_be_read_takes_up_nothing(place: Place) {
+async fn a_group_whose_text_cannot_be_read_waits_for_the_next_one(place: Place) {
     let outbox = place.open().await;
-    tell(&outbox, 0, &[(Part::Head, "head")]).await;
-    damage(&place, 1).await;
-    tell(&outbox, 1, &[(Part::Edit, "edit"), (Part::Line, "line")]).await;
-    damage(&place, 3).await;
-    tell(&outbox, 2, &[(Part::Line, "line 2")]).await;
-    assert!(claim(&outbox, at(3)).await.is_empty());
-    assert_eq!(show(&outbox, "$edit", 4).await.message.body, "edit");
-    assert!(claim(&outbox, at(5)).await.is_empty());
-    assert_eq!(show(&outbox, "$line", 6).await.message.body, "line 2");
+    tell(&outbox, 0, begins("head")).await;
+    show(&outbox, "$head", 0).await;
+    tell(&outbox, 1, changes("edit", &["line"])).await;
+    place.by_hand("UPDATE outbox_group_text SET wanted = '{'").await;
+    damage(&place, 2).await;
+    assert!(claim(&outbox, at(3)).await.is_empty(), "the line");
+    assert!(claim(&outbox, at(4)).await.is_empty(), "the edit");
+    assert_given_up(&outbox, 2).await;
+    tell(&outbox, 2, changes("edit 2", &["line 2"])).await;
+    assert_eq!(drain(&outbox, at(5)).await, ["line 2", "edit 2"]);
+}
+
+async fn a_kind_that_is_none_is_given_up(place: Place) {
+    let outbox = place.open().await;
+    let allow = if place.is_postgresql() {
+        "ALTER TABLE outbox_news DROP CONSTRAINT outbox_news_kind_check"
+    } else {
+        "PRAGMA ignore_check_constraints = 1"
+    };
+    for text in ["1", "2"] {
+        accept(&outbox, "a", text, at(0)).await;
+    }
+    place
+        .by_hand(&format!(
+            "{allow}; UPDATE outbox_news SET kind = 'nonsense' WHERE id = 1"
+        ))
+        .await;
+    assert!(claim(&outbox, at(1)).await.is_empty());
+    assert_eq!(drain(&outbox, at(1)).await, ["2"]);
+    let row = outbox.show(DeliveryId(1)).await.unwrap().unwrap();
+    assert_eq!((row.state, row.message.body.as_str()), (DeliveryState::Dead, "1"));
+    assert!(row.last_error.unwrap().contains("`nonsense`"));
 }
 
 async fn a_room_whose_address_cannot_be_read_stops_no_other(place: Place) {
@@ -96,7 +120,7 @@ async fn a_room_whose_address_cannot_be_read_stops_no_other(place: Place) {
     let address = room("a");
     place
         .by_hand(&format!(
-            "UPDATE room SET address = 'nonsense' WHERE address = '{address}'"
+            "UPDATE outbox_room SET address = 'nonsense' WHERE address = '{address}'"
         ))
         .await;
     let stats = outbox.stats(at(1)).await.unwrap();

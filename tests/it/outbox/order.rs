@@ -1,6 +1,6 @@
 //! Order and independence: one queue per room, its head alone can be claimed.
 
-use grafana_matrix_relay::outbox::{Acceptance, DeliveryState, Enqueued, FoldPolicy, NewDelivery, OutboxError, Part};
+use grafana_matrix_relay::outbox::{Acceptance, DeliveryState, Enqueued, FoldPolicy, NewDelivery, OutboxError};
 
 use super::on_every_store;
 use super::place::{Place, accept, acceptance, at, claim, claim_one, delivered, drain, message, record, room, wait};
@@ -75,8 +75,6 @@ async fn everything_that_was_accepted_is_kept_word_for_word(place: Place) {
             room: room("a"),
             message: message(odd),
             starts_at: Some(at(-60)),
-            part: Part::Message,
-            group: None,
         }],
         groups: Vec::new(),
         repeat_key: Some(odd.to_owned()),

@@ -1,11 +1,12 @@
 //! How long an edit waits, as a property: whatever is refused, folded or lost in a crash, at most ten others go before it. Whose turn it
 //! is the two databases do not decide, so one will do.
 
-use grafana_matrix_relay::outbox::{Delivery, DeliveryId, DeliveryState, Filter, Outbox, Part};
+use grafana_matrix_relay::message::Relation;
+use grafana_matrix_relay::outbox::{Delivery, Outbox, Part};
 use proptest::prelude::*;
 
 use super::place::{Place, accept, at, delivered, folding, record, wait};
-use super::tale::{show, tell_of};
+use super::tale::{begins, changes, show, tell_of};
 
 /// One step of a run.
 #[derive(Debug, Clone)]
@@ -43,7 +44,8 @@ struct Run {
     outbox: Outbox,
     versions: [i64; 2],
     now: i64,
-    /// How many in a row have gone before the first edit that waits.
+    /// Which edits are owed, and how much news has gone in a row while one was.
+    owed: [bool; 2],
     overtaken: u32,
 }
 
@@ -51,7 +53,7 @@ impl Run {
     async fn start(place: Place) -> Self {
         let outbox = place.open().await;
         for group in GROUPS {
-            tell_of(&outbox, group, 0, &[(Part::Head, group)]).await;
+            tell_of(&outbox, group, 0, begins(group)).await;
             show(&outbox, &format!("${group}"), 0).await;
         }
         Self {
@@ -59,6 +61,7 @@ impl Run {
             place,
             versions: [1; 2],
             now: 0,
+            owed: [false; 2],
             overtaken: 0,
         }
     }
@@ -71,13 +74,8 @@ impl Run {
                 }
             }
             Step::Edit(group) => {
-                tell_of(
-                    &self.outbox,
-                    GROUPS[group],
-                    self.versions[group],
-                    &[(Part::Edit, "edit")],
-                )
-                .await;
+                tell_of(&self.outbox, GROUPS[group], self.versions[group], changes("edit", &[])).await;
+                self.owed[group] = true;
                 self.versions[group] += 1;
             }
             Step::Claim(finish) => self.claim(finish).await,
@@ -88,51 +86,32 @@ impl Run {
     }
 
     async fn claim(&mut self, finish: Finish) {
-        let first_edit = self.first_edit().await;
         let claimed = self.outbox.claim_due(at(self.now), 10, &folding()).await.unwrap();
         for delivery in claimed {
-            self.count(&delivery, first_edit).await;
+            if delivery.part == Part::Edit {
+                self.overtaken = 0;
+            } else if self.owed.contains(&true) && delivery.attempts == 1 {
+                self.overtaken += 1;
+            }
+            assert!(self.overtaken <= 10, "an edit is owed, and {delivery:?} goes before it");
             match finish {
-                Finish::Delivered => record(&self.outbox, delivery.id, delivered(), at(self.now)).await,
+                Finish::Delivered => {
+                    record(&self.outbox, delivery.id, delivered(), at(self.now)).await;
+                    self.shown(&delivery);
+                }
                 Finish::Wait => record(&self.outbox, delivery.id, wait(at(self.now + 5)), at(self.now)).await,
                 Finish::Release => self.outbox.release(&[delivery.id]).await.unwrap(),
             }
         }
     }
 
-    /// The first edit that was never tried.
-    async fn first_edit(&self) -> Option<DeliveryId> {
-        let waiting = self.rows(Some(DeliveryState::Pending), None).await;
-        let edits = waiting.iter().filter(|row| row.part == Part::Edit && row.attempts == 0);
-        edits.map(|row| row.id).min()
-    }
-
-    async fn count(&mut self, delivery: &Delivery, first_edit: Option<DeliveryId>) {
-        if delivery.part == Part::Edit {
-            self.overtaken = 0;
-            return;
-        }
-        let Some(first_edit) = first_edit.filter(|_| delivery.attempts == 1) else {
+    /// The messages of both groups are `$e` and `$f`.
+    fn shown(&mut self, delivery: &Delivery) {
+        let Some(Relation::Edit { of }) = &delivery.relation else {
             return;
         };
-        // A digest stands where the first that it names did.
-        let named = self.rows(None, Some(delivery.id)).await;
-        let place = named.iter().map(|row| row.id).min().unwrap_or(delivery.id);
-        self.overtaken += u32::from(place > first_edit);
-        assert!(
-            self.overtaken <= 10,
-            "{first_edit} waits, and {delivery:?} goes before it"
-        );
-    }
-
-    async fn rows(&self, state: Option<DeliveryState>, folded_into: Option<DeliveryId>) -> Vec<Delivery> {
-        let filter = Filter {
-            state,
-            folded_into,
-            limit: 10_000,
-            ..Filter::default()
-        };
-        self.outbox.list(filter).await.unwrap()
+        let group = GROUPS.iter().position(|group| of[1..] == **group).unwrap();
+        self.owed[group] = false;
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use grafana_matrix_relay::message::{Mentions, MsgType, RenderedMessage, RoomAddress};
 use grafana_matrix_relay::outbox::{
-    Acceptance, Delivery, DeliveryId, Digest, Enqueued, FoldPolicy, NewDelivery, Outbox, Outcome, Part, Recorded,
-    Settings, Waiting,
+    Acceptance, Delivery, DeliveryId, Digest, Enqueued, FoldPolicy, NewDelivery, Outbox, Outcome, Recorded, Settings,
+    Waiting,
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -43,6 +43,10 @@ impl Place {
         settings(self.directory.path(), self.database_url.clone())
     }
 
+    pub(crate) fn is_postgresql(&self) -> bool {
+        self.database_url.is_some()
+    }
+
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
     }
@@ -63,7 +67,7 @@ impl Place {
     /// Makes the database refuse any message that holds the word.
     pub(crate) async fn refuse(&self, word: &str) {
         if let Some(url) = &self.database_url {
-            let refuse = format!("ALTER TABLE outbox_delivery ADD CHECK (message NOT LIKE '%{word}%')");
+            let refuse = format!("ALTER TABLE outbox_news ADD CHECK (message NOT LIKE '%{word}%')");
             let mut connection = postgres::connect(url).await;
             sqlx::raw_sql(sqlx::AssertSqlSafe(refuse))
                 .execute(&mut connection)
@@ -72,19 +76,18 @@ impl Place {
         } else {
             let file = rusqlite::Connection::open(self.directory().join("outbox.db")).unwrap();
             let refuse = format!(
-                "CREATE TRIGGER refuse BEFORE INSERT ON delivery WHEN new.message LIKE '%{word}%'
+                "CREATE TRIGGER refuse BEFORE INSERT ON outbox_news WHEN new.message LIKE '%{word}%'
                  BEGIN SELECT raise(ABORT, 'refused'); END"
             );
             file.execute_batch(&refuse).unwrap();
         }
     }
 
-    /// Does by hand to the tables what no relay does; their names have no prefix in SQLite.
+    /// Does by hand to the tables what no relay does.
     pub(crate) async fn by_hand(&self, statement: &str) {
         if let Some(url) = &self.database_url {
             let mut connection = postgres::connect(url).await;
-            let statement = statement.replace("UPDATE ", "UPDATE outbox_");
-            sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+            sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned()))
                 .execute(&mut connection)
                 .await
                 .unwrap();
@@ -106,7 +109,7 @@ impl Place {
     pub(crate) async fn expire_leases(&self) {
         if let Some(url) = &self.database_url {
             let mut connection = postgres::connect(url).await;
-            let expire = "UPDATE outbox_room SET lease_until = clock_timestamp() - interval '1 s'";
+            let expire = "UPDATE outbox_room SET lease_until = 0";
             sqlx::query(expire).execute(&mut connection).await.unwrap();
         }
     }
@@ -147,8 +150,6 @@ pub(crate) fn acceptance(name: &str, text: &str, now: Timestamp) -> Acceptance {
             room: room(name),
             message: message(text),
             starts_at: None,
-            part: Part::Message,
-            group: None,
         }],
         groups: Vec::new(),
         repeat_key: None,

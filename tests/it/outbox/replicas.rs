@@ -172,23 +172,28 @@ async fn positions_follow_the_order_of_commits_over_relays() {
     let (place, first, second) = two_relays().await;
     accept(&first, "a", "0", at(0)).await;
     let mut raw = postgres::connect(place.database_url()).await;
-    // Somebody holds the room's tail, as a batch does from before it draws its positions until it has committed.
-    sqlx::raw_sql("BEGIN; SELECT pg_advisory_xact_lock(1735552866, 1)")
+    // Somebody holds the room, as a batch does from before it gives out its positions until it has committed.
+    sqlx::raw_sql("BEGIN; SELECT id FROM outbox_room FOR NO KEY UPDATE")
         .execute(&mut raw)
         .await
         .unwrap();
     let waiting = tokio::spawn(async move { accept(&second, "a", "1", at(1)).await });
-    let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+    let locks = "SELECT count(*) FROM pg_locks WHERE NOT granted";
     while sqlx::query_scalar::<_, i64>(locks).fetch_one(&mut raw).await.unwrap() == 0 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(
-        claim_one(&first, at(1)).await.message.body,
-        "0",
-        "claiming needs no such lock"
-    );
+    let last = "UPDATE outbox_room SET tail = tail + 5";
+    sqlx::raw_sql(last).execute(&mut raw).await.unwrap();
     sqlx::raw_sql("COMMIT").execute(&mut raw).await.unwrap();
     waiting.await.unwrap();
+    accept(&first, "a", "2", at(2)).await;
+    assert_eq!(drain(&first, at(3)).await, ["0", "1", "2"]);
+    let tail = sqlx::query_scalar::<_, i64>("SELECT tail FROM outbox_room");
+    assert_eq!(
+        tail.fetch_one(&mut raw).await.unwrap(),
+        8,
+        "what was given out meanwhile is seen"
+    );
 }
 
 #[tokio::test]

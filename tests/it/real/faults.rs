@@ -195,7 +195,7 @@ async fn what_synapse_has_forgotten_is_found_in_the_room_and_not_sent_again() {
     let outbox = rusqlite::Connection::open(setup.data_dir().join("outbox.db")).unwrap();
     let ago = SignedDuration::from_hours(48).as_millis();
     for column in ["accepted_at", "first_attempt_at", "last_attempt_at"] {
-        let sql = format!("UPDATE delivery SET {column} = {column} - {ago}");
+        let sql = format!("UPDATE outbox_news SET {column} = {column} - {ago}");
         assert!(outbox.execute(&sql, []).unwrap() > 0);
     }
     drop(outbox);

@@ -1,6 +1,6 @@
 //! How the lines read that tell what has changed in a group, and what happens where their template is wrong.
 
-use grafana_matrix_relay::alert::{AlertStatus, Notification};
+use grafana_matrix_relay::alert::{Alert, AlertStatus, Notification};
 use grafana_matrix_relay::group::{self, Compared};
 use grafana_matrix_relay::message::MsgType;
 use grafana_matrix_relay::render::Rendered;
@@ -21,7 +21,7 @@ fn later() -> Timestamp {
 /// What a notification changes after another one of its group.
 fn after(before: Notification, then: Notification) -> Compared {
     let known = group::compare(None, before, now()).state;
-    group::compare(Some(&known), then, later())
+    group::compare(Some(known), then, later())
 }
 
 /// The first so many of a notification's firing alerts.
@@ -30,6 +30,19 @@ fn first(sample: &str, count: usize) -> Notification {
     notification.alerts.retain(|alert| alert.status == AlertStatus::Firing);
     notification.alerts.truncate(count);
     notification
+}
+
+/// The first that fires, and those that are over later.
+fn firing_so_far(sample: &str) -> Notification {
+    let mut before = first(sample, 1);
+    let over = parsed(sample).alerts.into_iter();
+    let over = over.filter(|alert| alert.status == AlertStatus::Resolved);
+    before.alerts.extend(over.map(|alert| Alert {
+        status: AlertStatus::Firing,
+        values: None,
+        ..alert
+    }));
+    before
 }
 
 /// All of it is over.
@@ -44,9 +57,9 @@ fn over(sample: &str) -> Notification {
 
 fn stories() -> Vec<(&'static str, Compared)> {
     vec![
-        ("starts", after(first("mixed", 1), parsed("mixed"))),
+        ("starts", after(firing_so_far("mixed"), parsed("mixed"))),
         ("over", after(parsed("firing"), over("firing"))),
-        ("many-start", after(first("many", 1), parsed("many"))),
+        ("many-start", after(firing_so_far("many"), parsed("many"))),
         ("many-over", after(parsed("many"), over("many"))),
         ("not-recovered", {
             let mut before = parsed("not-recovered");

@@ -209,7 +209,7 @@ proptest! {
         static RENDERER: LazyLock<Renderer> = LazyLock::new(built_in);
         let known = group::compare(None, before, now()).state;
         let later = now() + SignedDuration::from_mins(10);
-        let compared = group::compare(Some(&known), then, later);
+        let compared = group::compare(Some(known.clone()), then, later);
         let seen = RENDERER.render_change(&compared.notification, &compared.change, later);
         prop_assert_eq!(&seen.problem, &None);
         seen.messages.iter().for_each(check);

@@ -141,7 +141,7 @@ mentions = { room = true, users = ["alice"], severity_label = "x" }
     let wanted = [
         (2, "`alerts` is neither a room ID"),
         (3, "did you mean `template`?"),
-        (4, "`alive` is not a mode"),
+        (4, "invalid mode `alive` (expected live, thread or new)"),
         (6, "the variable UNSET_TOKEN is not set"),
         (8, "did you mean `matchers`?"),
         (10, "column 18: the closing `\"` is missing"),
@@ -229,7 +229,7 @@ fn what_flags_say_of_the_default_route_beats_the_file() {
     let text = r##"[routes.default]
 rooms = ["#file:x.org"]
 template = "detailed"
-mode = "reply"
+mode = "live"
 credentials.bearer = "file-token"
 [routes.other]
 rooms = ["#other:x.org"]

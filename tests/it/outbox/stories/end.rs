@@ -2,33 +2,38 @@
 
 use std::collections::HashSet;
 
-use grafana_matrix_relay::outbox::{Delivery, DeliveryId, DeliveryState, Outcome, Part, RetryResult};
+use grafana_matrix_relay::outbox::{DeliveryState, Outcome, RetryResult, RootStanding};
 
 use super::super::place::{self, at, room};
-use super::ROOMS;
 use super::run::Run;
+use super::{GROUPS, ROOMS, Tell};
 
 impl Run {
-    /// The faults are over: everything goes out, and what came of it is looked at. Returns what each room was told.
-    pub(super) async fn end(mut self) -> [Vec<i64>; 2] {
+    /// The faults are over: everything goes out, and what came of it is looked at.
+    pub(super) async fn end(mut self) {
         self.in_flight.clear();
         self.outbox = self.place.reopen(self.outbox).await;
         self.now += 10_000;
-        let mut outdated = HashSet::new();
         for name in ROOMS {
             for retried in self.outbox.retry_room(&room(name), at(self.now)).await.unwrap() {
-                match retried.result {
-                    RetryResult::Queued { .. } => {}
-                    RetryResult::Outdated => drop(outdated.insert(retried.id)),
-                    other => panic!("{other:?}"),
-                }
+                assert!(matches!(retried.result, RetryResult::Queued { .. }), "{retried:?}");
             }
         }
+        self.drain().await;
+        // The next notification of each group brings its message, wherever it was lost.
+        for group in 0..GROUPS.len() {
+            self.tell(group, Tell::Change { rest: false }).await;
+        }
+        self.drain().await;
+        self.check().await;
+    }
+
+    async fn drain(&mut self) {
         loop {
             self.claim(true).await;
             let claimed = std::mem::take(&mut self.in_flight);
             if claimed.is_empty() {
-                break;
+                return;
             }
             for delivery in claimed.into_values() {
                 let event_id = self.show(&delivery);
@@ -36,52 +41,33 @@ impl Run {
                 place::record(&self.outbox, delivery.id, outcome, at(self.now)).await;
             }
         }
-        self.check(&outdated).await;
-        self.told
     }
 
-    async fn check(&self, outdated: &HashSet<DeliveryId>) {
+    async fn check(&mut self) {
         let rows = self.rows().await;
-        let is_outdated = |row: &Delivery| {
-            outdated.contains(&row.id) && matches!(row.part, Part::Head | Part::Edit | Part::Rest { .. })
-        };
         for row in rows.values() {
             let says = row.folded_into.map_or(row, |carrier| &rows[&carrier]);
-            let ended = match says.state {
-                DeliveryState::Delivered => true,
-                DeliveryState::Dead => is_outdated(says),
-                DeliveryState::Folded | DeliveryState::Pending | DeliveryState::InFlight => false,
-            };
-            assert!(ended, "{row:?}");
+            assert_eq!(says.state, DeliveryState::Delivered, "{row:?}");
         }
+        assert_eq!(self.outbox.stats(at(self.now)).await.unwrap().pending, 0);
         let told: Vec<i64> = self.told.iter().flatten().copied().collect();
         let once: HashSet<i64> = told.iter().copied().collect();
         assert_eq!(told.len(), once.len(), "something was told twice: {told:?}");
-        for news in &self.news {
-            let is_excused = news.taken_up || self.taken_over.contains(&news.row);
-            assert!(
-                once.contains(&news.number) || is_excused,
-                "{} was not told: {told:?}",
-                news.number
-            );
+        for (number, row) in &self.news {
+            assert!(once.contains(number), "{number} of {row} was not told: {told:?}");
         }
         for order in &self.order {
             assert!(order.is_sorted(), "in order, but for what was given up: {order:?}");
         }
-        // A head that comes after what stands for it is a line.
-        let is_late = |row: &Delivery| row.part == Part::Head && row.relation.is_some();
-        for (number, row) in self.states.iter().flatten() {
-            let Some(row) = rows.get(row) else { continue };
-            assert_ne!(
-                row.state,
-                DeliveryState::Dead,
-                "the newest state is never out of date: {row:?}"
-            );
-            let event = self.events.get(&format!("${}", row.txn_id));
-            let is_shown_itself = event.is_some_and(|event| event.text == *number || is_late(row));
-            let is_edit = self.events.values().any(|event| event.text == *number);
-            let is_named = row.state == DeliveryState::Folded;
-            assert!(is_shown_itself || is_edit || is_named, "{number} is nowhere: {row:?}");
+        for group in 0..GROUPS.len() {
+            let known = self.known(group).await.unwrap();
+            assert_eq!((known.root, known.is_shown), (RootStanding::InRoom, true));
+            let state = self.states[group];
+            let shown = self
+                .events
+                .values()
+                .filter(|event| !event.is_deleted && event.text == state);
+            assert_eq!(shown.count(), 1, "{state} of {group}: {:?}", self.events);
         }
     }
 }

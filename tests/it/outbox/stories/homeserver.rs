@@ -6,8 +6,9 @@ use grafana_matrix_relay::outbox::{Delivery, Part};
 use super::run::{Run, room_of};
 
 /// What a room's members see of one event.
+#[derive(Debug)]
 pub(super) struct Event {
-    /// The state that it shows; 0 where it is another part that stands for a head.
+    /// The state that it shows; 0 where it is no group's message.
     pub(super) text: i64,
     pub(super) is_deleted: bool,
 }
@@ -32,19 +33,21 @@ impl Run {
             return event_id;
         }
         let n = room_of(delivery);
-        let numbers: Vec<i64> = text.lines().map(|line| line.parse().unwrap()).collect();
-        let is_state = matches!(delivery.part, Part::Head | Part::Edit) && delivery.relation.is_none();
+        let is_state = delivery.part == Part::Root;
+        let numbers = text.lines().map(|line| line.parse::<i64>().unwrap());
+        // What does not fit a message has a number below zero.
+        let numbers: Vec<i64> = numbers.filter(|number| *number > 0).collect();
         let event = Event {
             text: if is_state { numbers[0] } else { 0 },
             is_deleted: false,
         };
         self.events.insert(event_id.clone(), event);
-        if !matches!(delivery.part, Part::Edit | Part::Rest { .. } | Part::Reaction { .. }) {
-            let rows = numbers.iter().map(|number| self.rows_of[number]);
-            let in_time = rows.filter(|row| !self.ever_dead.contains(row) && !self.ever_dead.contains(&delivery.id));
-            self.order[n].extend(in_time.map(|row| row.0));
-            self.told[n].extend(numbers);
-        }
+        let news = numbers.into_iter().filter(|number| self.rows_of.contains_key(number));
+        let news: Vec<i64> = news.filter(|_| !is_state).collect();
+        let rows = news.iter().map(|number| self.rows_of[number]);
+        let in_time = rows.filter(|row| !self.ever_dead.contains(row) && !self.ever_dead.contains(&delivery.id));
+        self.order[n].extend(in_time.map(|row| row.0));
+        self.told[n].extend(news);
         event_id
     }
 }

@@ -3,43 +3,33 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use grafana_matrix_relay::outbox::{
-    Acceptance, Delivery, DeliveryId, DeliveryState, Dropped, Enqueued, Filter, FoldPolicy, GroupChange, NewDelivery,
-    Outbox, Outcome, Part,
+    Delivery, DeliveryId, DeliveryState, Dropped, Enqueued, Filter, FoldPolicy, GroupQuery, KnownGroup, Outbox,
+    Outcome, RootStanding,
 };
 use proptest::sample::Index;
 
 use super::super::place::{self, Place, at, dead, folding, message, room, wait};
+use super::super::tale::{self, again, begins, changes};
 use super::homeserver::Event;
 use super::{Finish, GROUPS, ROOMS, Step, Tell};
-
-/// A text that was accepted. Texts are numbers, so that the newer of two is known.
-pub(super) struct Told {
-    pub(super) number: i64,
-    pub(super) row: DeliveryId,
-    /// A head that nobody had seen says it; it need not be told again.
-    pub(super) taken_up: bool,
-}
 
 pub(super) struct Run {
     pub(super) place: Place,
     pub(super) outbox: Outbox,
     pub(super) now: i64,
     pub(super) count: i64,
-    pub(super) versions: [i64; 3],
-    /// The row that each text was accepted into, but for the rests.
+    /// The row that each piece of news was accepted into.
     pub(super) rows_of: HashMap<i64, DeliveryId>,
-    /// What is news, and each group's last state.
-    pub(super) news: Vec<Told>,
-    pub(super) states: [Option<(i64, DeliveryId)>; 3],
+    pub(super) news: Vec<(i64, DeliveryId)>,
+    /// Each group's last state.
+    pub(super) states: [i64; 3],
     pub(super) in_flight: BTreeMap<usize, Delivery>,
     pub(super) events: HashMap<String, Event>,
-    /// What has been told by an event that is no edit, in order and by room.
+    /// The news that has been told, in order and by room.
     pub(super) told: [Vec<i64>; 2],
     /// The rows of what has been told, in the same order, but for what was ever given up.
     pub(super) order: [Vec<i64>; 2],
     pub(super) ever_dead: HashSet<DeliveryId>,
-    /// Rows that another one, no digest, says.
-    pub(super) taken_over: HashSet<DeliveryId>,
 }
 
 impl Run {
@@ -49,16 +39,14 @@ impl Run {
             place,
             now: 0,
             count: 0,
-            versions: [0; 3],
             rows_of: HashMap::new(),
             news: Vec::new(),
-            states: [None; 3],
+            states: [0; 3],
             in_flight: BTreeMap::new(),
             events: HashMap::new(),
             told: Default::default(),
             order: Default::default(),
             ever_dead: HashSet::new(),
-            taken_over: HashSet::new(),
         }
     }
 
@@ -93,74 +81,73 @@ impl Run {
     async fn message(&mut self, n: usize) {
         let (number, text) = self.next();
         let row = place::accept(&self.outbox, ROOMS[n], &text, at(self.now)).await;
-        let taken_up = false;
-        self.rows_of.insert(number, row);
-        self.news.push(Told { number, row, taken_up });
+        self.note(number, row);
     }
 
-    async fn tell(&mut self, group: usize, tell: Tell) {
-        let rest = Part::Rest {
-            number: 2,
-            threaded: true,
+    fn note(&mut self, number: i64, row: DeliveryId) {
+        self.rows_of.insert(number, row);
+        self.news.push((number, row));
+    }
+
+    pub(super) async fn known(&self, group: usize) -> Option<KnownGroup> {
+        let query = GroupQuery {
+            room: &room(ROOMS[GROUPS[group].1]),
+            key: GROUPS[group].0,
+            alerts: Vec::new(),
         };
-        let tick = Part::Reaction { key: "✅".to_owned() };
-        let (parts, with_rest) = match tell {
-            Tell::Head { rest } => (vec![Part::Head], rest),
-            Tell::Change { rest } => (vec![Part::Edit, Part::Line], rest),
-            Tell::Values { rest } => (vec![Part::Edit], rest),
-            Tell::Line => (vec![Part::Line], false),
-            Tell::Reply => (vec![Part::Reply], false),
-            Tell::Reaction => (vec![tick], false),
+        self.outbox.groups(&[query]).await.unwrap().remove(0)
+    }
+
+    /// As the pipeline does: by where the message stands.
+    pub(super) async fn tell(&mut self, group: usize, tell: Tell) {
+        let known = self.known(group).await;
+        let (root, is_shown) = known
+            .as_ref()
+            .map_or((RootStanding::None, true), |known| (known.root, known.is_shown));
+        let version = known.map_or(0, |known| known.version);
+        let (state, text) = self.next();
+        let (number, line) = self.next();
+        let lines = [line.as_str()];
+        let (told, rest) = match (tell, root) {
+            (Tell::Begin { rest }, RootStanding::None) => (begins(&text), rest),
+            (Tell::Begin { rest }, RootStanding::InRoom) if is_shown => (begins(&text), rest),
+            (Tell::Change { rest } | Tell::Values { rest }, RootStanding::None) => (again(&text), rest),
+            (Tell::Line, RootStanding::None) => (again(&text), false),
+            (Tell::Begin { rest } | Tell::Change { rest }, _) => (changes(&text, &lines), rest),
+            (Tell::Values { rest }, _) => (changes(&text, &[]), rest),
+            (Tell::Line, _) => (
+                tale::Tell {
+                    lines: &lines,
+                    ..Default::default()
+                },
+                false,
+            ),
+            (Tell::Forget, _) => (
+                tale::Tell {
+                    root: grafana_matrix_relay::outbox::Root::Forget,
+                    ..Default::default()
+                },
+                false,
+            ),
         };
-        let mut parts = parts;
-        if with_rest {
-            parts.insert(1, rest);
+        let (name, n) = GROUPS[group];
+        let mut acceptance = tale::in_room(ROOMS[n], name, version, told, at(self.now));
+        if let Some(message_of) = acceptance.groups[0].message.as_mut().filter(|_| rest) {
+            message_of.rest.push(message("-1"));
         }
-        let (name, room) = (GROUPS[group].0, room(ROOMS[GROUPS[group].1]));
-        let numbered: Vec<(Part, i64, String)> = parts
-            .into_iter()
-            .map(|part| {
-                let (number, text) = self.next();
-                (part, number, text)
-            })
-            .collect();
-        let deliveries = numbered.iter().map(|(part, _, text)| NewDelivery {
-            part: part.clone(),
-            group: Some(name.to_owned()),
-            ..NewDelivery::message(room.clone(), message(text))
-        });
-        let acceptance = Acceptance {
-            deliveries: deliveries.collect(),
-            groups: vec![GroupChange {
-                room: room.clone(),
-                key: name.to_owned(),
-                expected: self.versions[group],
-                state: String::new(),
-            }],
-            repeat_key: None,
-            request_key: None,
-            at: at(self.now),
-        };
         let Enqueued::Accepted(receipts) = self.outbox.enqueue(acceptance).await.unwrap() else {
             panic!("nobody else accepts")
         };
-        self.versions[group] += 1;
-        self.note_taken_over().await;
-        // A line that has no row of its own was told to the head.
-        let taken_up = receipts.len() < numbered.len();
-        for (part, number, _) in &numbered {
-            let row = match part {
-                Part::Rest { .. } => continue,
-                Part::Line | Part::Reply if !taken_up => receipts.last(),
-                _ => receipts.first(),
-            };
-            let (number, row) = (*number, row.unwrap().id);
-            self.rows_of.insert(number, row);
-            match part {
-                Part::Head | Part::Edit => self.states[group] = Some((number, row)),
-                Part::Line | Part::Reply => self.news.push(Told { number, row, taken_up }),
-                Part::Message | Part::Rest { .. } | Part::Reaction { .. } => {}
-            }
+        if told.text.is_some() {
+            self.states[group] = state;
+        }
+        // A line that has no row of its own is told by the message.
+        let row = receipts.last().map(|receipt| receipt.id);
+        let is_line = async |row| self.rows().await[&row].part == grafana_matrix_relay::outbox::Part::Line;
+        if let Some(row) = row.filter(|_| !told.lines.is_empty())
+            && is_line(row).await
+        {
+            self.note(number, row);
         }
     }
 
@@ -200,14 +187,14 @@ impl Run {
                 self.show(&delivery);
                 wait(at(self.now + 5))
             }
-            Finish::HeadDeleted if delivery.relation.is_some() => {
+            Finish::RootDeleted if delivery.relation.is_some() => {
                 let head = delivery.relation.as_ref().unwrap().event_id();
                 self.events.get_mut(head).unwrap().is_deleted = true;
                 Outcome::Detached {
                     error: "it was deleted".to_owned(),
                 }
             }
-            Finish::Wait | Finish::HeadDeleted => wait(at(self.now + 20)),
+            Finish::Wait | Finish::RootDeleted => wait(at(self.now + 20)),
             Finish::Dead => {
                 self.ever_dead.insert(delivery.id);
                 dead()
@@ -244,16 +231,6 @@ impl Run {
         };
         let rows = self.outbox.list(all).await.unwrap();
         rows.into_iter().map(|row| (row.id, row)).collect()
-    }
-
-    async fn note_taken_over(&mut self) {
-        let rows = self.rows().await;
-        let is_taken_over = |row: &&Delivery| {
-            let carrier = row.folded_into.and_then(|carrier| rows.get(&carrier));
-            carrier.is_some_and(|carrier| carrier.members == 0)
-        };
-        self.taken_over
-            .extend(rows.values().filter(is_taken_over).map(|row| row.id));
     }
 }
 

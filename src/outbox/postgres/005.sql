@@ -1,2 +1,0 @@
--- Finds what was given up of a head, by itself or in a digest, without looking at all that was ever sent of it.
-CREATE INDEX outbox_delivery_lost ON outbox_delivery (head_id, state) WHERE state IN ('dead', 'folded') AND head_id IS NOT NULL;

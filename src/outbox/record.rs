@@ -1,0 +1,342 @@
+//! Recording how an attempt ended, and what a room waits for.
+//!
+//! Guarantees: that a message is in the room is believed whoever says so, anything else only from who holds the claim; the
+//! room's row is locked first and the rest read after that, so what is read is what holds.
+
+use jiff::Timestamp;
+
+use super::accept::{NewRow, insert, lock_rooms};
+use super::lost::{hush, lose_root};
+use super::session::{Session, values};
+use super::store::{Stored, clean, is_counted, message_text, millis};
+use super::{DeliveryId, OutboxError, Outcome, Part, Recorded, RoomWait};
+use crate::message::RoomAddress;
+
+const ROOM_OF_NEWS: &str = "
+    SELECT id, address, current, owner FROM outbox_room WHERE id = (SELECT room_id FROM outbox_news WHERE id = ?1)
+    /*pg FOR NO KEY UPDATE*/";
+const ROOM_OF_GROUP: &str = "
+    SELECT id, address, current, owner FROM outbox_room WHERE id = (SELECT room_id FROM outbox_group WHERE id = ?1)
+    /*pg FOR NO KEY UPDATE*/";
+const NEWS: &str = "SELECT state, kind, group_id, members, last_attempt_at FROM outbox_news WHERE id = ?1";
+
+const FREE_ROOM: &str = "
+    UPDATE outbox_room SET owner = NULL, current = ?2, due_at = ?3, waits_since = ?4, reason = ?5 WHERE id = ?1";
+const END_CURRENT: &str = "UPDATE outbox_room SET current = NULL WHERE id = ?1 AND current = ?2 AND owner IS NULL";
+const SET_ROOM_DUE: &str = "UPDATE outbox_room SET due_at = ?2, waits_since = ?3, reason = ?4 WHERE address = ?1";
+
+const DELIVERED: &str = "UPDATE outbox_news SET state = 'delivered', finished_at = ?2, event_id = ?3 WHERE id = ?1";
+const FAILED: &str = "
+    UPDATE outbox_news SET last_error = ?2, first_attempt_at = CASE WHEN ?3 = 1 THEN first_attempt_at END WHERE id = ?1";
+const REWRITTEN: &str = "UPDATE outbox_news SET message = ?2, last_error = ?3 WHERE id = ?1";
+const REFUSED: &str = "UPDATE outbox_news SET last_error = ?2 WHERE id = ?1";
+const DEAD: &str = "UPDATE outbox_news SET state = 'dead', finished_at = ?2, last_error = ?3 WHERE id = ?1";
+/// Whether a row has ended exactly so; `now` is a part of what was said, so who says it again is who said it.
+const HAS_ENDED_SO: &str = "
+    SELECT 1 FROM outbox_news WHERE id = ?1 AND finished_at = ?2
+        AND ?3 = CASE state WHEN 'delivered' THEN event_id WHEN 'dead' THEN last_error END";
+
+const ROOT_DELIVERED: &str = "
+    UPDATE outbox_group SET root_event = ?3, latest_event = NULL, shown_rev = tried_rev, tried_rev = 0
+    WHERE id = ?1 AND root_news = ?2";
+const LINE_DELIVERED: &str = "
+    UPDATE outbox_group SET latest_event = ?3
+    WHERE id = ?1 AND root_event IS NOT NULL
+        AND root_news = coalesce((SELECT root_id FROM outbox_news WHERE id = ?2), root_news)";
+/// A digest has told the room of the messages that it names; they are nowhere in it.
+const DIGEST_DELIVERED: &str = "
+    UPDATE outbox_group SET shown_rev = tried_rev, tried_rev = 0, root_news = NULL
+    WHERE id IN (SELECT group_id FROM outbox_news WHERE folded_into = ?1 AND kind = 'root')
+        AND root_news IN (SELECT id FROM outbox_news WHERE folded_into = ?1 AND kind = 'root')";
+/// Those of them of which more was said meanwhile, in lines.
+const NAMED_BEHIND: &str = "
+    SELECT g.id, t.wanted FROM outbox_news m JOIN outbox_group g ON g.id = m.group_id AND g.root_news = m.id
+    JOIN outbox_group_text t ON t.group_id = g.id
+    WHERE m.folded_into = ?1 AND m.kind = 'root' AND g.wanted_rev > g.tried_rev";
+const DIGEST_DEAD: &str = "
+    UPDATE outbox_group SET tried_rev = 0, root_news = NULL
+    WHERE id IN (SELECT group_id FROM outbox_news WHERE folded_into = ?1 AND kind = 'root')
+        AND root_news IN (SELECT id FROM outbox_news WHERE folded_into = ?1 AND kind = 'root')";
+const ROOT_DEAD: &str = "UPDATE outbox_group SET tried_rev = 0, root_news = NULL WHERE id = ?1 AND root_news = ?2";
+
+const BEHIND: &str = "
+    SELECT 1 FROM outbox_group WHERE id = ?1 AND live = 1 AND root_event IS NOT NULL AND wanted_rev > shown_rev";
+const OWE: &str = "UPDATE outbox_group SET owed = ?2 WHERE id = ?1";
+const EDIT_SHOWN: &str = "UPDATE outbox_group SET shown_rev = tried_rev, tried_rev = 0, owed = NULL WHERE id = ?1";
+const EDIT_FAILED: &str = "
+    UPDATE outbox_group SET last_error = ?2, first_attempt_at = CASE WHEN ?3 = 1 THEN first_attempt_at END WHERE id = ?1";
+const EDIT_TEXT: &str = "UPDATE outbox_group_text SET tried = ?2 WHERE group_id = ?1";
+const EDIT_DEAD: &str = "UPDATE outbox_group SET tried_rev = 0, owed = NULL, last_error = ?2 WHERE id = ?1";
+
+const NEW_ROOT: &str = "UPDATE outbox_group SET root_news = ?2 WHERE id = ?1";
+
+/// The room of a delivery, locked.
+pub(super) struct Room {
+    pub(super) id: i64,
+    pub(super) address: String,
+    current: Option<i64>,
+    owner: Option<String>,
+}
+
+impl Room {
+    /// Whether somebody is sending it now.
+    pub(super) fn sends(&self, id: DeliveryId) -> bool {
+        self.current == Some(id.0) && self.owner.is_some()
+    }
+
+    fn is_held(&self, id: DeliveryId, owner: &str) -> bool {
+        self.current == Some(id.0) && self.owner.as_deref() == Some(owner)
+    }
+}
+
+/// A row of news, its room locked.
+pub(super) struct Standing {
+    pub(super) room: Room,
+    pub(super) state: Stored,
+    pub(super) part: Option<Part>,
+    pub(super) group: Option<i64>,
+    pub(super) is_digest: bool,
+    pub(super) last_attempt_at: Option<i64>,
+}
+
+async fn lock<S: Session>(session: &mut S, id: DeliveryId) -> Result<Option<Room>, OutboxError> {
+    let (sql, key) = id
+        .edited_group()
+        .map_or((ROOM_OF_NEWS, id.0), |group| (ROOM_OF_GROUP, group));
+    let Some(mut row) = session.row(sql, values![key]).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Room {
+        id: row.int()?,
+        address: row.text()?,
+        current: row.maybe_int()?,
+        owner: row.maybe_text()?,
+    }))
+}
+
+/// Locks the room of a row and then reads the row; `None` if there is no such row.
+pub(super) async fn standing<S: Session>(session: &mut S, id: DeliveryId) -> Result<Option<Standing>, OutboxError> {
+    let Some(room) = lock(session, id).await? else {
+        return Ok(None);
+    };
+    let Some(mut row) = session.row(NEWS, values![id.0]).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Standing {
+        room,
+        state: Stored::parse(&row.text()?)?,
+        part: Part::stored(&row.text()?),
+        group: row.maybe_int()?,
+        is_digest: row.int()? > 0,
+        last_attempt_at: row.maybe_int()?,
+    }))
+}
+
+/// Writes an outcome down, if it counts, and gives the claim back.
+pub(super) async fn record<S: Session>(
+    session: &mut S,
+    owner: &str,
+    id: DeliveryId,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> Result<Recorded, OutboxError> {
+    if let Some(group) = id.edited_group() {
+        return record_edit(session, owner, group, outcome, now).await;
+    }
+    let Some(standing) = standing(session, id).await? else {
+        return Ok(Recorded::Superseded);
+    };
+    let is_held = standing.room.is_held(id, owner);
+    if is_held {
+        free_room(session, &standing.room, id, outcome, now).await?;
+    }
+    if !is_counted(outcome, standing.state, is_held) {
+        let Some(end) = outcome.end() else {
+            return Ok(Recorded::Superseded);
+        };
+        let ended = session
+            .row(HAS_ENDED_SO, values![id.0, millis(now), clean(end)])
+            .await?;
+        return Ok(if ended.is_some() {
+            Recorded::Done
+        } else {
+            Recorded::Superseded
+        });
+    }
+    match outcome {
+        Outcome::Delivered { event_id } => {
+            let event = clean(event_id);
+            session
+                .run(DELIVERED, values![id.0, millis(now), event.as_str()])
+                .await?;
+            session.run(END_CURRENT, values![standing.room.id, id.0]).await?;
+            shown(session, id, &standing, &event).await?;
+        }
+        Outcome::Wait { error, counts, .. } => {
+            session.run(FAILED, values![id.0, clean(error), *counts]).await?;
+        }
+        Outcome::Rewrite { message, error } => {
+            let text = message_text(message)?;
+            session.run(REWRITTEN, values![id.0, text, clean(error)]).await?;
+        }
+        Outcome::Detached { error } => {
+            session.run(REFUSED, values![id.0, clean(error)]).await?;
+            if let Some(group) = standing.group {
+                lose_root(session, group, Some(id)).await?;
+            }
+        }
+        Outcome::Dead { error } => give_up(session, id, &clean(error), now).await?,
+    }
+    Ok(Recorded::Done)
+}
+
+/// What it means for groups that a row is in the room.
+async fn shown<S: Session>(
+    session: &mut S,
+    id: DeliveryId,
+    standing: &Standing,
+    event: &str,
+) -> Result<(), OutboxError> {
+    match (standing.part, standing.group) {
+        (Some(Part::Root), Some(group)) => {
+            session.run(ROOT_DELIVERED, values![group, id.0, event]).await?;
+            owe_edit(session, &standing.room, group).await?;
+        }
+        (Some(Part::Line), Some(group)) => {
+            session.run(LINE_DELIVERED, values![group, id.0, event]).await?;
+        }
+        _ if standing.is_digest => {
+            for mut row in session.rows(NAMED_BEHIND, values![id.0]).await? {
+                let (group, wanted) = (row.int()?, row.maybe_text()?);
+                hush(session, group, wanted).await?;
+            }
+            session.run(DIGEST_DELIVERED, values![id.0]).await?;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Owes an edit, behind those that are owed already, where the room does not show what it should.
+async fn owe_edit<S: Session>(session: &mut S, room: &Room, group: i64) -> Result<(), OutboxError> {
+    if session.row(BEHIND, values![group]).await?.is_none() {
+        return Ok(());
+    }
+    let Ok(address) = room.address.parse::<RoomAddress>() else {
+        return Ok(());
+    };
+    let mut rooms = lock_rooms(session, std::iter::once(&address)).await?;
+    let position = rooms.append(&address, Part::Edit, 0)?.position;
+    rooms.write(session).await?;
+    session.run(OWE, values![group, position]).await.map(drop)
+}
+
+/// Gives a row, or an edit, up.
+pub(super) async fn give_up<S: Session>(
+    session: &mut S,
+    id: DeliveryId,
+    reason: &str,
+    now: Timestamp,
+) -> Result<(), OutboxError> {
+    if let Some(group) = id.edited_group() {
+        session.run(EDIT_DEAD, values![group, reason]).await?;
+        if let Some(room) = lock(session, id).await? {
+            session
+                .run(FREE_ROOM, values![room.id, None::<i64>, 0, 0, None::<String>])
+                .await?;
+        }
+        return Ok(());
+    }
+    let Some(standing) = standing(session, id).await? else {
+        return Ok(());
+    };
+    session.run(DEAD, values![id.0, millis(now), reason]).await?;
+    match (standing.part, standing.group) {
+        (Some(Part::Root), Some(group)) => drop(session.run(ROOT_DEAD, values![group, id.0]).await?),
+        _ if standing.is_digest => drop(session.run(DIGEST_DEAD, values![id.0]).await?),
+        _ => {}
+    }
+    if standing.room.current == Some(id.0) {
+        let free = values![standing.room.id, None::<i64>, 0, 0, None::<String>];
+        session.run(FREE_ROOM, free).await?;
+    }
+    Ok(())
+}
+
+async fn record_edit<S: Session>(
+    session: &mut S,
+    owner: &str,
+    group: i64,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> Result<Recorded, OutboxError> {
+    let id = DeliveryId::of_edit(group);
+    let room = lock(session, id).await?.filter(|room| room.is_held(id, owner));
+    // Which text it was that is in the room, only who holds the claim knows.
+    let Some(room) = room else {
+        return Ok(Recorded::Superseded);
+    };
+    free_room(session, &room, id, outcome, now).await?;
+    match outcome {
+        Outcome::Delivered { .. } => {
+            session.run(EDIT_SHOWN, values![group]).await?;
+            owe_edit(session, &room, group).await?;
+        }
+        Outcome::Wait { error, counts, .. } => {
+            session.run(EDIT_FAILED, values![group, clean(error), *counts]).await?;
+        }
+        Outcome::Rewrite { message, error } => {
+            session.run(EDIT_TEXT, values![group, message_text(message)?]).await?;
+            session.run(EDIT_FAILED, values![group, clean(error), true]).await?;
+        }
+        Outcome::Detached { .. } => {
+            let is_lost = lose_root(session, group, None).await?;
+            let Some(address) = room.address.parse::<RoomAddress>().ok().filter(|_| is_lost) else {
+                return Ok(Recorded::Done);
+            };
+            let mut rooms = lock_rooms(session, std::iter::once(&address)).await?;
+            let row = NewRow {
+                group: Some(group),
+                ..rooms.append(&address, Part::Root, millis(now))?
+            };
+            let root = insert(session, row).await?;
+            rooms.write(session).await?;
+            session.run(NEW_ROOT, values![group, root.0]).await?;
+        }
+        Outcome::Dead { error } => give_up(session, id, &clean(error), now).await?,
+    }
+    Ok(Recorded::Done)
+}
+
+async fn free_room<S: Session>(
+    session: &mut S,
+    room: &Room,
+    id: DeliveryId,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> Result<(), OutboxError> {
+    let (due_at, waits_since, reason) = match outcome {
+        Outcome::Wait { until, reason, .. } => (millis(*until), millis(now), Some(clean(reason))),
+        Outcome::Delivered { .. } | Outcome::Rewrite { .. } | Outcome::Detached { .. } | Outcome::Dead { .. } => {
+            (0, 0, None)
+        }
+    };
+    let is_still_current = matches!(outcome, Outcome::Wait { .. } | Outcome::Rewrite { .. });
+    let current = is_still_current.then_some(id.0);
+    let free = values![room.id, current, due_at, waits_since, reason];
+    session.run(FREE_ROOM, free).await.map(drop)
+}
+
+/// Lets a room wait, or not any more.
+pub(super) async fn set_room_due<S: Session>(
+    session: &mut S,
+    room: &RoomAddress,
+    wait: Option<&RoomWait>,
+    now: Timestamp,
+) -> Result<(), OutboxError> {
+    let values = match wait {
+        Some(wait) => values![room.as_str(), millis(wait.until), millis(now), clean(&wait.reason)],
+        None => values![room.as_str(), 0, 0, None::<String>],
+    };
+    session.run(SET_ROOM_DUE, values).await.map(drop)
+}

@@ -1,0 +1,245 @@
+//! A run of news that waits together and is sent as one event: a digest of a backlog, or lines of one thread.
+//!
+//! Guarantees: it is a row of its own at the place of its first member, with a transaction ID of its own, and each member
+//! names it; what was ever tried is never a member; the order stays.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::claim::Front;
+use super::fold::{FOLD_AT_MOST, FoldPolicy, Waiting};
+use super::group::GroupMessage;
+use super::session::{Row, Session, values};
+use super::store::{message_text, millis, timestamp};
+use super::{DeliveryId, OutboxError, Part};
+use crate::message::{Mentions, MsgType, RenderedMessage, TxnId};
+
+/// Bytes that joined lines may have as body and HTML together, and how many they may be.
+const JOINED: usize = 16 * 1024;
+const JOINED_LINES: i64 = 50;
+
+const WAITS_BEHIND: &str = "
+    SELECT id FROM outbox_news WHERE room_id = ?1 AND state = 'waiting' ORDER BY position LIMIT 1 OFFSET ?2";
+const BACKLOG: &str = "
+    SELECT n.id, n.attempts, n.accepted_at, n.starts_at, n.message,
+        CASE WHEN n.message IS NULL THEN (SELECT wanted FROM outbox_group_text WHERE group_id = n.group_id) END
+    FROM outbox_news n WHERE n.room_id = ?1 AND n.state = 'waiting' ORDER BY n.position LIMIT ?2";
+const LINES: &str = "
+    SELECT id, attempts, kind, group_id, root_id, accepted_at, starts_at FROM outbox_news
+    WHERE room_id = ?1 AND state = 'waiting' ORDER BY position LIMIT ?2";
+const MESSAGE: &str = "SELECT message FROM outbox_news WHERE id = ?1";
+
+const FOLD: &str = "UPDATE outbox_news SET state = 'folded' WHERE id = ?1";
+const INSERT: &str = "
+    INSERT INTO outbox_news (room_id, position, kind, group_id, root_id, txn_id, message, accepted_at, starts_at, members)
+    SELECT room_id, position, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM outbox_news WHERE id = ?1 /*pg RETURNING id*/";
+const NAME: &str = "UPDATE outbox_news SET folded_into = ?2 WHERE id = ?1";
+/// A message that a digest names counts as tried: what is new of its group from now on is news of its own.
+const NAME_ROOTS: &str = "
+    UPDATE outbox_group SET tried_rev = wanted_rev
+    WHERE id IN (SELECT group_id FROM outbox_news WHERE folded_into = ?1 AND kind = 'root')
+        AND root_news IN (SELECT id FROM outbox_news WHERE folded_into = ?1 AND kind = 'root')";
+
+const NAMED_REV: &str = "
+    UPDATE outbox_news SET rev = coalesce((SELECT wanted_rev FROM outbox_group WHERE id = group_id), 0)
+    WHERE folded_into = ?1 AND kind = 'root'";
+
+/// What a digest needs of a message, without the rest of it.
+#[derive(Deserialize)]
+struct Summary {
+    headline: String,
+    #[serde(default)]
+    msgtype: MsgType,
+    #[serde(default)]
+    mentions: Mentions,
+}
+
+/// A row of the run.
+struct Member {
+    id: DeliveryId,
+    accepted_at: Timestamp,
+    starts_at: Option<Timestamp>,
+}
+
+/// A row that is sent in place of its members.
+struct Bundle {
+    part: Part,
+    group: Option<i64>,
+    root: Option<i64>,
+    message: RenderedMessage,
+}
+
+/// The digest that now stands where `front` did, if the backlog from there on called for one.
+pub(super) async fn digest<S: Session>(
+    session: &mut S,
+    room: i64,
+    front: &Front,
+    now: Timestamp,
+    fold: &FoldPolicy,
+) -> Result<Option<DeliveryId>, OutboxError> {
+    let Some(behind) = fold.looks_behind(front.attempts, front.accepted_at, now) else {
+        return Ok(None);
+    };
+    let behind = i64::try_from(behind).unwrap_or(i64::MAX);
+    if session.row(WAITS_BEHIND, values![room, behind]).await?.is_none() {
+        return Ok(None);
+    }
+    let waiting = backlog(session, room).await?;
+    let Some(digest) = fold.digest(&waiting, now) else {
+        return Ok(None);
+    };
+    let member = |one: &Waiting| Member {
+        id: one.id,
+        accepted_at: one.accepted_at,
+        starts_at: one.starts_at,
+    };
+    let members: Vec<Member> = waiting[..digest.taken].iter().map(member).collect();
+    let bundle = Bundle {
+        part: Part::Message,
+        group: None,
+        root: None,
+        message: digest.message,
+    };
+    let id = write(session, &members, &bundle).await?;
+    session.run(NAME_ROOTS, values![id.0]).await?;
+    session.run(NAMED_REV, values![id.0]).await?;
+    Ok(Some(id))
+}
+
+/// What waits, up to the first that was ever tried, or that cannot be read.
+async fn backlog<S: Session>(session: &mut S, room: i64) -> Result<Vec<Waiting>, OutboxError> {
+    let limit = i64::try_from(FOLD_AT_MOST).unwrap_or(i64::MAX);
+    let rows = session.rows(BACKLOG, values![room, limit]).await?;
+    let mut waiting = Vec::with_capacity(rows.len());
+    for mut row in rows {
+        let (id, attempts) = (DeliveryId(row.int()?), row.int()?);
+        let (accepted_at, starts_at) = (timestamp(row.int()?), row.maybe_int()?.map(timestamp));
+        let Some(summary) = summary(row).filter(|_| attempts == 0) else {
+            break;
+        };
+        waiting.push(Waiting {
+            id,
+            accepted_at,
+            starts_at,
+            headline: summary.headline,
+            msgtype: summary.msgtype,
+            mentions: summary.mentions,
+        });
+    }
+    Ok(waiting)
+}
+
+fn summary(mut row: Row) -> Option<Summary> {
+    let (message, wanted) = (row.maybe_text().ok()?, row.maybe_text().ok()?);
+    if let Some(message) = message {
+        return serde_json::from_str(&message).ok();
+    }
+    let root = serde_json::from_str::<GroupMessage>(&wanted?).ok()?.as_root();
+    Some(Summary {
+        headline: root.headline,
+        msgtype: root.msgtype,
+        mentions: root.mentions,
+    })
+}
+
+/// The row that says this line and those of the same thread that follow it.
+pub(super) async fn joined<S: Session>(
+    session: &mut S,
+    room: i64,
+    front: &Front,
+) -> Result<Option<DeliveryId>, OutboxError> {
+    if front.attempts > 0 {
+        return Ok(None);
+    }
+    let mut members = Vec::new();
+    for mut row in session.rows(LINES, values![room, JOINED_LINES]).await? {
+        let (id, attempts, kind) = (DeliveryId(row.int()?), row.int()?, row.text()?);
+        let thread = (row.maybe_int()?, row.maybe_int()?);
+        if attempts > 0 || Part::stored(&kind) != Some(Part::Line) || thread != (front.group, front.root) {
+            break;
+        }
+        members.push(Member {
+            id,
+            accepted_at: timestamp(row.int()?),
+            starts_at: row.maybe_int()?.map(timestamp),
+        });
+    }
+    if members.len() < 2 {
+        return Ok(None);
+    }
+    let mut text: Option<RenderedMessage> = None;
+    let mut taken = 0;
+    for member in &members {
+        let Some(next) = message(session, member.id).await? else {
+            break;
+        };
+        let both = match &text {
+            None => Some(next),
+            Some(text) => both(text, &next),
+        };
+        let Some(both) = both else { break };
+        text = Some(both);
+        taken += 1;
+    }
+    let Some(message) = text.filter(|_| taken > 1) else {
+        return Ok(None);
+    };
+    members.truncate(taken);
+    let bundle = Bundle {
+        part: Part::Line,
+        group: front.group,
+        root: front.root,
+        message,
+    };
+    write(session, &members, &bundle).await.map(Some)
+}
+
+/// What a row says; `None` where that cannot be read, which is dealt with when it is claimed.
+async fn message<S: Session>(session: &mut S, id: DeliveryId) -> Result<Option<RenderedMessage>, OutboxError> {
+    let row = session.row(MESSAGE, values![id.0]).await?;
+    let text = row.map(|mut row| row.maybe_text()).transpose()?.flatten();
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// One text of two lines, or `None` where that would be too long, or one of them is plain text.
+fn both(first: &RenderedMessage, second: &RenderedMessage) -> Option<RenderedMessage> {
+    let texts = [&first.body, &first.formatted_body, &second.body, &second.formatted_body];
+    let is_plain = first.formatted_body.is_empty() || second.formatted_body.is_empty();
+    if is_plain || texts.iter().map(|text| text.len()).sum::<usize>() > JOINED {
+        return None;
+    }
+    let is_loud = [first, second].iter().any(|one| one.msgtype == MsgType::Text);
+    let mut message = RenderedMessage {
+        body: format!("{}\n{}", first.body, second.body),
+        formatted_body: format!("{}\n{}", first.formatted_body, second.formatted_body),
+        msgtype: if is_loud { MsgType::Text } else { MsgType::Notice },
+        mentions: first.mentions.clone(),
+        headline: first.headline.clone(),
+    };
+    message.ping(&second.mentions);
+    Some(message)
+}
+
+async fn write<S: Session>(session: &mut S, members: &[Member], bundle: &Bundle) -> Result<DeliveryId, OutboxError> {
+    // Its first member leaves the queue just before.
+    for member in members {
+        session.run(FOLD, values![member.id.0]).await?;
+    }
+    let txn = TxnId::generate();
+    let values = values![
+        members.first().map(|first| first.id.0),
+        bundle.part.as_str(),
+        bundle.group,
+        bundle.root,
+        txn.as_str(),
+        message_text(&bundle.message)?,
+        members.iter().map(|member| millis(member.accepted_at)).min(),
+        members.iter().filter_map(|member| member.starts_at).min().map(millis),
+        i64::try_from(members.len()).unwrap_or(i64::MAX),
+    ];
+    let id = DeliveryId(session.insert(INSERT, values).await?);
+    for member in members {
+        session.run(NAME, values![member.id.0, id.0]).await?;
+    }
+    Ok(id)
+}
