@@ -170,7 +170,7 @@ impl<'a> Context<'a> {
         let all: Vec<Value> = firing.iter().chain(&resolved).cloned().collect();
         let single = match all.as_slice() {
             [single] if self.facts.total() == 1 => single.clone(),
-            _ => Value::from_object(NoSingle(self.facts.total())),
+            _ => Value::from_object(NoSingle),
         };
         let list = |which, alerts, total| Value::from_object(AlertList::new(which, alerts, total));
         let firing = list(Which::Firing, firing, self.facts.firing.len());

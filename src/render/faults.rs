@@ -92,7 +92,10 @@ fn expression(tag: &Tag, text: &str) -> String {
     let code = code_of(tag, text).unwrap_or(text);
     match ENGINE.compile_expression(code) {
         Err(error) => remedies::of_syntax(error.detail().unwrap_or("cannot be read")),
-        Ok(_) => "cannot be read".to_owned(),
+        Ok(_) => format!(
+            "`{{% {} %}}` is not complete (expected something behind it)",
+            text.trim()
+        ),
     }
 }
 

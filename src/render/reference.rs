@@ -21,9 +21,11 @@ use super::{filters, trial};
 pub(crate) const BUILT_IN_FILTERS: &[&str] = &[
     "batch",
     "capitalize",
+    "dictsort",
     "first",
     "groupby",
     "indent",
+    "items",
     "join",
     "last",
     "lines",

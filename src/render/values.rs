@@ -183,14 +183,11 @@ pub(crate) const NO_SINGLE: &str = "`alert` is there where a notification holds 
 /// Stands for the one alert of a notification where there are several, or none: false, and an error that says so as soon as
 /// something of it is wanted.
 #[derive(Debug)]
-pub(crate) struct NoSingle(pub(crate) usize);
+pub(crate) struct NoSingle;
 
 impl Object for NoSingle {
     fn get_value(self: &Arc<Self>, _: &Value) -> Option<Value> {
-        let message = format!(
-            "{NO_SINGLE}; here are {} (expected `{{% for alert in alerts %}}`)",
-            self.0
-        );
+        let message = format!("{NO_SINGLE}, and here it does not (expected `{{% for alert in alerts %}}`)");
         Some(Value::from(Error::new(ErrorKind::InvalidOperation, message)))
     }
 

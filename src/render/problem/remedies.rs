@@ -122,17 +122,17 @@ pub(crate) fn undefined(path: &str) -> String {
         );
     }
     let name = word.split('[').next().unwrap_or(word);
-    if let Some(known) = nearest(last, &mut reference::names_behind(name).into_iter()) {
-        return format!("`{path}` is not known; did you mean `{known}`?");
-    }
     let is_alert = matches!(
         name,
         "alert" | "alerts" | "firing" | "resolved" | "a" | "starting" | "ended" | "gone"
     );
+    let label = format!("a label is `{parent}.labels.{last}`, an annotation `{parent}.annotations.{last}`");
+    if let Some(known) = nearest(last, &mut reference::names_behind(name).into_iter()) {
+        let label = if is_alert { format!(" ({label})") } else { String::new() };
+        return format!("`{path}` is not known; did you mean `{known}`?{label}");
+    }
     if is_alert {
-        return format!(
-            "`{path}` is not known; a label is `{parent}.labels.{last}`, an annotation `{parent}.annotations.{last}`"
-        );
+        return format!("`{path}` is not known; {label}");
     }
     format!("`{path}` is not known (`templates reference` lists all names)")
 }
@@ -177,6 +177,8 @@ pub(crate) fn of_code(code: &str) -> Option<String> {
         ("!", "`not …`")
     } else if text.starts_with("else if") {
         ("else if", "`{% elif … %}`")
+    } else if assigns(text) {
+        return Some("`=` gives a name a value only in `{% set %}`; `==` compares".to_owned());
     } else if has("++") {
         ("++", "`{% set n = n + 1 %}`")
     } else if has("{{") && outside.matches("{{").count() > 0 {
@@ -191,6 +193,24 @@ pub(crate) fn of_code(code: &str) -> Option<String> {
         return None;
     };
     Some(format!("`{}` is not known here (expected {})", here.0, here.1))
+}
+
+/// Whether a single `=` stands outside of brackets, and not where it belongs.
+fn assigns(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let mut open = 0_usize;
+    !text.starts_with("set")
+        && !text.starts_with("with")
+        && bytes.iter().enumerate().any(|(at, byte)| {
+            match byte {
+                b'(' => open += 1,
+                b')' => open = open.saturating_sub(1),
+                _ => {}
+            }
+            let before = at.checked_sub(1).map_or(b' ', |at| bytes[at]);
+            let after = bytes.get(at + 1).copied().unwrap_or(b' ');
+            *byte == b'=' && open == 0 && !matches!(before, b'=' | b'!' | b'<' | b'>') && after != b'='
+        })
 }
 
 fn outside_of_texts(code: &str) -> String {

@@ -416,7 +416,7 @@ fn a_missing_value_that_changes_the_message_is_named() {
         .map(|one| one.problem.line.unwrap())
         .collect();
     assert_eq!(lines, [2, 4, 7], "{:#?}", found.diagnostics);
-    let fine = "{{ alerts[0].labels.owner | bold }}\n{{ alerts[0].labels.owner | code }}\n{% if alerts[0].labels.owner %}- {{ alerts[0].labels.owner }}{% endif %}\n\n> {{ alerts[0].summary }}";
+    let fine = "x\n{{ alerts[0].labels.owner | bold }}\n{{ alerts[0].labels.owner | code }}\n{% if alerts[0].labels.owner %}- {{ alerts[0].labels.owner }}{% endif %}\n\n> {{ alerts[0].summary }}";
     assert_eq!(preview(fine, BARE).diagnostics, []);
 }
 

@@ -359,7 +359,7 @@ fn what_is_built_in_says_for_whom_it_stands_in() {
     settled(&renderer);
     assert_eq!(shown(&renderer, "alert"), "mine");
     // From then on there is a version that works, and nothing to say about those who read it.
-    write(dir.path(), "alert.md.j2", "mine\n{% if %}");
+    write(dir.path(), "alert.md.j2", "mine\n{% if %}{% endif %}");
     assert_eq!(settled(&renderer).len(), 3);
     assert_eq!(shown(&renderer, "alert"), "mine");
 

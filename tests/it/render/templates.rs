@@ -118,7 +118,7 @@ fn only_a_template_pings() {
 #[test]
 fn a_misspelt_name_is_reported_with_the_nearest_known_one() {
     let cases = [
-        ("a\n{{ alertnme }}", "t.md.j2:2", "`alerts`"),
+        ("a\n{{ alertnme }}", "t.md.j2:2", "`alert`"),
         ("\n\n{{ alerts[0].sumary }}", "t.md.j2:3", "`summary`"),
         ("{{ name | durations }}", "t.md.j2:1", "`duration`"),
         ("{{ count.frng }}", "t.md.j2:1", "`firing`"),
