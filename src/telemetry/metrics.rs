@@ -206,7 +206,9 @@ mod tests {
     #[tokio::test]
     async fn samples_are_summed_up_again_and_again() {
         let (said, mut heard) = tokio::sync::mpsc::channel(1);
-        let upkeep = || drop(said.try_send(()));
+        let upkeep = || {
+            let _ = said.try_send(());
+        };
         let hear = async {
             for _ in 0..3 {
                 heard.recv().await.unwrap();
