@@ -141,9 +141,9 @@ trait Job: Send {
     /// Whether it may be left undone.
     fn is_void(&self) -> bool;
     /// Does it; the reason if it failed and has to be undone.
-    fn run(&mut self, connection: &Connection) -> Option<String>;
+    fn run(&mut self, connection: &Connection) -> Option<OutboxError>;
     /// Answers: what it came to, or that the commit failed.
-    fn settle(self: Box<Self>, commit_failed: Option<&str>);
+    fn settle(self: Box<Self>, commit_failed: Option<&OutboxError>);
 }
 
 struct Task<T, W> {
@@ -158,18 +158,29 @@ impl<T: Send, W: Fn(&mut SqliteSession<'_>) -> Result<T, OutboxError> + Send> Jo
         self.duty == Duty::Asked && self.answer.is_closed()
     }
 
-    fn run(&mut self, connection: &Connection) -> Option<String> {
+    fn run(&mut self, connection: &Connection) -> Option<OutboxError> {
         let result = self.result.insert((self.work)(&mut SqliteSession(connection)));
-        result.as_ref().err().map(ToString::to_string)
+        result.as_ref().err().map(for_all)
     }
 
-    fn settle(self: Box<Self>, commit_failed: Option<&str>) {
+    fn settle(self: Box<Self>, commit_failed: Option<&OutboxError>) {
         let answer = match (self.result, commit_failed) {
             (Some(result @ Err(_)), _) | (Some(result), None) => result,
-            (_, reason) => Err(OutboxError::unavailable(reason.unwrap_or("the work was not done"))),
+            (_, Some(failed)) => Err(for_all(failed)),
+            (None, None) => Err(OutboxError::unavailable("the work was not done")),
         };
         // Whoever asked may have gone away.
         let _unheard = self.answer.send(answer);
+    }
+}
+
+/// What each job of a batch is told of what failed for all of them. That the database is damaged stays known as that; anything
+/// else may pass.
+fn for_all(failed: &OutboxError) -> OutboxError {
+    match failed {
+        OutboxError::Corrupt { reason } => OutboxError::Corrupt { reason: reason.clone() },
+        OutboxError::Unavailable { reason } => OutboxError::unavailable(reason),
+        other => OutboxError::unavailable(other),
     }
 }
 
@@ -190,12 +201,12 @@ fn commit_together(connection: &Connection, batch: &mut Vec<Box<dyn Job>>) {
         let _rolled_back = roll_back(connection);
     }
     for job in batch.drain(..) {
-        job.settle(failed.as_deref());
+        job.settle(failed.as_ref());
     }
 }
 
 /// Whether all of it worked and is committed; if not, the transaction is still open.
-fn transact(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<bool, String> {
+fn transact(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<bool, OutboxError> {
     execute(connection, "BEGIN IMMEDIATE")?;
     if batch.iter_mut().any(|job| job.run(connection).is_some()) {
         return Ok(false);
@@ -204,7 +215,7 @@ fn transact(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<bool,
     Ok(true)
 }
 
-fn transact_one_by_one(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), String> {
+fn transact_one_by_one(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), OutboxError> {
     execute(connection, "BEGIN IMMEDIATE")?;
     for job in batch {
         execute(connection, "SAVEPOINT job")?;
@@ -221,18 +232,16 @@ fn transact_one_by_one(connection: &Connection, batch: &mut [Box<dyn Job>]) -> R
 }
 
 /// Undoes the transaction, if SQLite has not by itself.
-fn roll_back(connection: &Connection) -> Result<(), String> {
+fn roll_back(connection: &Connection) -> Result<(), OutboxError> {
     if connection.is_autocommit() {
         return Ok(());
     }
     execute(connection, "ROLLBACK")
 }
 
-fn execute(connection: &Connection, sql: &str) -> Result<(), String> {
-    let done = connection
-        .prepare_cached(sql)
-        .and_then(|mut statement| statement.execute([]));
-    done.map(drop).map_err(|error| error.to_string())
+fn execute(connection: &Connection, sql: &str) -> Result<(), OutboxError> {
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
 }
 
 #[cfg(test)]
