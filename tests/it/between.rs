@@ -14,6 +14,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::app::{App, firing};
+use crate::support::patience::eventually;
 use crate::support::relay::{Relay, Setup};
 
 /// A file of the certificates of the tests; they hold for a hundred years.
@@ -149,24 +150,19 @@ async fn a_page_of_a_proxy_is_named_and_condemns_neither_message_nor_room_nor_to
     for (number, status) in [(1, 401), (2, 403), (3, 407), (4, 413)] {
         let fault = homeserver.plan(Scope::Everything, When::Always, Fault::Page(status));
         app.accept(&firing(&format!("Alert{status}"))).await;
-        loop {
+        // Until the report is made anew, it is about the page before.
+        let reason = eventually("a proxy's page is the reason", async || {
             let (_, report) = app.get_json("/health/ready").await;
-            let deliveries = report["checks"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .find(|check| check["name"] == "deliveries");
-            let reason = deliveries.unwrap()["reason"].as_str().unwrap_or_default();
-            if reason.contains("proxy") {
-                assert!(reason.contains(&status.to_string()), "{reason}");
-                assert!(
-                    !reason.contains("token") && !reason.contains("too large") && !reason.contains("closed"),
-                    "{reason}"
-                );
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            let checks = report["checks"].as_array().unwrap();
+            let deliveries = checks.iter().find(|check| check["name"] == "deliveries").unwrap();
+            let reason = deliveries["reason"].as_str().unwrap_or_default().to_owned();
+            (reason.contains("proxy") && reason.contains(&status.to_string())).then_some(reason)
+        })
+        .await;
+        assert!(
+            !reason.contains("token") && !reason.contains("too large") && !reason.contains("closed"),
+            "{reason}"
+        );
         homeserver.heal(fault);
         assert_eq!(app.messages(number).await.len(), number);
         let sent = homeserver.messages(&app.room).pop().unwrap();

@@ -10,6 +10,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 use crate::app::{App, firing};
+use crate::support::patience::eventually;
 use crate::support::postgres;
 
 fn database(app: &App) -> PathBuf {
@@ -24,15 +25,13 @@ fn by_hand(file: &Path, statements: &str) {
 
 /// The `outbox` check of the report, once it says what is wanted.
 async fn until_outbox_is(app: &App, state: &str) -> (StatusCode, Value) {
-    loop {
+    eventually("the outbox is in the state that is wanted", async || {
         let (status, report) = app.get_json("/health/ready").await;
         let checks = report["checks"].as_array().unwrap();
         let outbox = checks.iter().find(|check| check["name"] == "outbox").unwrap();
-        if outbox["state"] == state {
-            return (status, outbox.clone());
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+        (outbox["state"] == state).then(|| (status, outbox.clone()))
+    })
+    .await
 }
 
 async fn refuses(app: &App, name: &str) {

@@ -9,21 +9,21 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::app::{App, firing};
+use crate::support::patience::eventually;
 use crate::support::postgres;
 
 /// What `ready` says of the deliveries; not before it says anything.
 async fn deliveries(app: &App) -> Value {
-    loop {
+    eventually("a delivery is said to wait", async || {
         let (status, report) = app.get_json("/health/ready").await;
         assert_eq!(status, StatusCode::OK, "{report}");
         let checks = report["checks"].as_array().unwrap();
         let deliveries = checks.iter().find(|check| check["name"] == "deliveries").unwrap();
-        if deliveries["state"] == "degraded" {
-            assert_eq!(report["status"], "degraded", "{report}");
-            return deliveries.clone();
-        }
-        tokio::task::yield_now().await;
-    }
+        let is_degraded = deliveries["state"] == "degraded";
+        assert!(!is_degraded || report["status"] == "degraded", "{report}");
+        is_degraded.then(|| deliveries.clone())
+    })
+    .await
 }
 
 async fn a_restart_knows_why_a_room_waits_and_wakes_it_when_it_is_well(database_url: Option<String>) {
