@@ -24,7 +24,7 @@ impl DeliveryId {
 
     /// The group whose message it edits, if it does.
     pub(super) fn edited_group(self) -> Option<i64> {
-        (self.0 < 0).then_some(-self.0)
+        self.0.checked_neg().filter(|group| *group > 0)
     }
 }
 
@@ -293,4 +293,17 @@ pub(super) struct Claims {
     pub(super) deliveries: Vec<Delivery>,
     /// What cannot be read, and was given up so that nothing waits behind it, with the reasons.
     pub(super) unreadable: Vec<(DeliveryId, String)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_number_that_somebody_asks_for_is_an_id() {
+        assert_eq!(DeliveryId::of_edit(7).edited_group(), Some(7));
+        for no_edit in [7, 0, i64::MAX, i64::MIN] {
+            assert_eq!(DeliveryId(no_edit).edited_group(), None, "{no_edit}");
+        }
+    }
 }
