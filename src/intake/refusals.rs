@@ -129,13 +129,13 @@ mod tests {
         Timestamp::from_second(1_795_000_000 + seconds).unwrap()
     }
 
-    fn address(number: u32) -> Option<IpAddr> {
-        Some(IpAddr::V4(Ipv4Addr::from_bits(number)))
+    fn address(number: u32) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::from_bits(number))
     }
 
     /// How many of so many are told.
     fn told(refusals: &Refusals, client: u32, reason: &'static str, count: usize, second: i64) -> usize {
-        let may_be_told = |_: &usize| refusals.may_be_told(address(client), reason, at(second));
+        let may_be_told = |_: &usize| refusals.may_be_told(Some(address(client)), reason, at(second));
         (0..count).filter(may_be_told).count()
     }
 
