@@ -119,7 +119,7 @@ async fn template_that_nobody_has_is_named() {
 #[tokio::test]
 async fn log_says_once_what_is_wrong_with_a_template() {
     let folder = tempfile::tempdir().unwrap();
-    save(folder.path(), "alert.md.j2", "one\n{% if %}");
+    save(folder.path(), "alert.md.j2", "one\n{% if true %}");
     let trap = "{% if name.startswith(\"Trap\") %}{{ 1 // 0 }}{% endif %}fine";
     save(folder.path(), "trap.md.j2", trap);
     let setup = Setup::bare()
