@@ -28,7 +28,7 @@
 //! PostgreSQL it goes by the database's clock); after ten news in a row an edit that is owed has its turn. Nothing is loaded
 //! whole: memory does not grow with the backlog, and an acceptance costs what it changes.
 //!
-//! The rules are written once, over [`session::Session`], which each database has its own of. It does not know Matrix, alerts or
+//! The rules are written once, over `session::Session`, which each database has its own of. It does not know Matrix, alerts or
 //! templates, it sends nothing and decides no retry, and it never reads a clock: `now` is a parameter everywhere.
 
 mod accept;
