@@ -314,16 +314,14 @@ fn function(name: &str, values: &[String]) -> Option<String> {
 fn is_go(text: &str) -> bool {
     let text = text.trim();
     let word = first_word(text);
-    if text.starts_with("/*") || text.contains(":=") {
+    if text.starts_with("/*") {
         return true;
     }
-    let takes_more = text.len() > word.len();
-    if takes_more
-        && matches!(
-            word,
-            "range" | "template" | "define" | "with" | "if" | "printf" | "eq" | "ne" | "index" | "len" | "block"
-        )
-    {
+    let is_word_of_go = matches!(
+        word,
+        "range" | "template" | "define" | "with" | "if" | "printf" | "eq" | "ne" | "index" | "len" | "block"
+    );
+    if is_word_of_go && has_operand(&text[word.len()..]) {
         return true;
     }
     let bytes = text.as_bytes();
@@ -333,6 +331,7 @@ fn is_go(text: &str) -> bool {
             (Some(open), byte) if open == *byte => quote = None,
             (None, b'"' | b'\'' | b'`') => quote = Some(*byte),
             (None, b'$') => return true,
+            (None, b':') if bytes.get(at + 1) == Some(&b'=') => return true,
             (None, b'.') => {
                 let before = at.checked_sub(1).map_or(b' ', |at| bytes[at]);
                 let after = bytes.get(at + 1).copied().unwrap_or(b' ');
@@ -345,6 +344,15 @@ fn is_go(text: &str) -> bool {
         }
     }
     false
+}
+
+/// Whether what follows a word is what it is applied to, as Go writes it: a blank, then a value. Jinja has brackets, a filter or
+/// an operator there: `range(3)`, `index | upper`, `len is defined`.
+fn has_operand(rest: &str) -> bool {
+    let operand = rest.trim_start();
+    let is_operator = matches!(first_word(operand), "and" | "or" | "in" | "is" | "not" | "if" | "else");
+    let is_value = operand.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '$' | '"' | '`'));
+    operand.len() < rest.len() && is_value && !is_operator
 }
 
 fn first_word(text: &str) -> &str {

@@ -373,6 +373,22 @@ fn errors_say_what_to_write() {
 }
 
 #[test]
+fn what_is_jinja_is_not_taken_for_go() {
+    let texts = [
+        "{{ range(3) | join(\",\") }} x",
+        "{% set index = \"a\" %}{{ index | upper }} {{ index }} x",
+        "{% set len = 3 %}{{ len if len is defined else 0 }} {{ len + 1 }} x",
+        "{{ \"a := b\" }} {{ \"5 $ . a\" }} x",
+    ];
+    for (text, errors) in texts.iter().zip(said(&texts)) {
+        assert_eq!(errors, Vec::<String>::new(), "{text}");
+    }
+    // What is wrong with it is not that it were Go's.
+    let errors = said(&["{{ range(1000000000) | length }}"]).concat();
+    assert!(!errors.is_empty() && !errors.concat().contains("Go"), "{errors:?}");
+}
+
+#[test]
 fn a_zone_that_is_no_name_is_not_taken() {
     let found = preview("{{ now | time('%H', tz=nowhere) }}", &body_of("firing"));
     assert_eq!(found.diagnostics[0].gravity, Gravity::Error);
