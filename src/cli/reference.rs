@@ -84,7 +84,7 @@ work, and COOKBOOK.md shows whole ones. The examples were run with the sample `f
 **Nothing stays nothing.** What an alert does not have is the empty text. It prints nothing and counts as false. A
 calculation with it gives nothing; a comparison with it by `<`, `<=`, `>`, `>=` or `in` is false both ways; filters of
 numbers leave it as it is, `max`, `min` and `sum` pass over it, `sort` puts it last. It equals only the empty text.
-`default` gives it a value: `alert.values.A | default(0)`. `check` names the comparisons that met a missing value.
+`default` gives it a value: `alert.values.A | default(0)`. `check` names where `<`, `<=`, `>` or `>=` met one.
 
 A text that is a number counts as one beside a number, since all labels are texts. Times can be compared, and subtracted:
 `now - alert.startsAt` is a number of seconds.

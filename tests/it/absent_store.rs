@@ -1,8 +1,6 @@
 //! An outbox that cannot be opened when the relay starts: what passes is waited for, and told meanwhile; what a person has to mend
 //! ends the start.
 
-use std::time::Duration;
-
 use grafana_matrix_relay::config::{Flags, Settings};
 use grafana_matrix_relay::outbox::{Outbox, OutboxError};
 use grafana_matrix_relay::standin::{Homeserver, NewRoom};
@@ -10,6 +8,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use crate::app::{App, firing};
+use crate::support::patience::until;
 use crate::support::postgres;
 use crate::support::relay::{Relay, Setup};
 
@@ -36,9 +35,10 @@ async fn a_postgresql_that_is_down_at_the_start_is_waited_for() {
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
 
     server.start_again();
-    while app.get("/health/ready").await.status() != StatusCode::OK {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    until("the store is open", async || {
+        app.get("/health/ready").await.status() == StatusCode::OK
+    })
+    .await;
     app.accept(&firing("Late")).await;
     app.room_says("Late").await;
     assert_eq!(app.texts().len(), 1, "what was refused was not accepted");
@@ -46,9 +46,10 @@ async fn a_postgresql_that_is_down_at_the_start_is_waited_for() {
 }
 
 async fn until_ready(relay: &Relay) {
-    while relay.get("/health/ready").await.status != 200 {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    until("the relay is ready", async || {
+        relay.get("/health/ready").await.status == 200
+    })
+    .await;
 }
 
 #[tokio::test]
