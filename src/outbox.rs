@@ -96,6 +96,8 @@ pub struct Settings {
 
 /// How often a running outbox is looked at for damage.
 const LOOK: Duration = Duration::from_mins(10);
+/// The same where damage was met that could not be looked at: nothing is accepted until it was.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// A group that is asked for.
 #[derive(Debug, Clone)]
@@ -279,9 +281,10 @@ impl Outbox {
             self.soundness.look(store).await;
             // What could not be claimed may be claimed now.
             self.work.notify_one();
+            let pause = if self.soundness.is_doubted() { LOOK_AGAIN } else { LOOK };
             tokio::select! {
                 () = self.soundness.doubted() => {}
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Whether the database is sound, and what is done where it is not.
 //!
 //! Guarantees: damage that shows while the outbox is used, at the start, or in a look every few minutes leads to one try to rebuild
-//! what can be rebuilt. If that helps, everything goes on, and the operator is told; if it does not, nothing new is accepted,
-//! because nobody could say that it would ever be sent, and what can be sent is.
+//! what can be rebuilt. Until that has ended nothing new is accepted, because nobody could say that it would ever be sent. If it
+//! helps, everything goes on, and the operator is told; if it does not, still nothing new is accepted, and what can be sent is.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -56,8 +56,9 @@ impl Soundness {
     /// An error where nothing new may be accepted.
     pub(super) fn must_be_usable(&self) -> Result<(), OutboxError> {
         match &*self.state() {
-            State::Broken(reason) => Err(OutboxError::Corrupt { reason: reason.clone() }),
-            State::Sound | State::Doubted(_) | State::Rebuilt(_) => Ok(()),
+            // Whether it can be mended is known in seconds; the sender tries again.
+            State::Doubted(reason) | State::Broken(reason) => Err(OutboxError::Corrupt { reason: reason.clone() }),
+            State::Sound | State::Rebuilt(_) => Ok(()),
         }
     }
 
@@ -69,6 +70,11 @@ impl Soundness {
             )),
             State::Sound | State::Doubted(_) | State::Broken(_) => None,
         }
+    }
+
+    /// Whether there is damage that could not be looked at.
+    pub(super) fn is_doubted(&self) -> bool {
+        matches!(&*self.state(), State::Doubted(_))
     }
 
     /// Waits until somebody has met damage.
