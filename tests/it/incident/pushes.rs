@@ -92,6 +92,7 @@ async fn a_person_is_notified_once_for_each_alert_that_fires_and_highlighted_whe
         relay.accepts(&body).await;
         let messages = person.wait_for_messages(room, events).await;
         assert_eq!(messages.len(), events, "{what}");
+        relay.has_delivered(events).await;
         let counted = counter.at(&messages[events - 1].id).await;
         assert_eq!(
             (counted.0 - before.0, counted.1 - before.1),

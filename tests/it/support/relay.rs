@@ -13,6 +13,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::matrix::{Answer, http_client, send};
+use super::patience::until;
 use super::process::{Process, Program};
 use super::synapse::Synapse;
 
@@ -165,6 +166,17 @@ impl Relay {
             self.process.log()
         );
         answer.body
+    }
+
+    /// Waits until it has recorded so many deliveries of its own: a person sees a message earlier than that, and what the
+    /// relay does next may go by what it has recorded.
+    pub(crate) async fn has_delivered(&self, count: usize) {
+        let wanted = format!("relay_deliveries_delivered_total {count}");
+        until(&wanted, async || {
+            let metrics = self.get("/metrics").await.ok();
+            metrics.as_str().expect("text").lines().any(|line| line == wanted)
+        })
+        .await;
     }
 
     /// The first log line that contains `text`, in whatever case; waits for it if need be.
