@@ -212,7 +212,7 @@ impl Outbox {
                 delivery.id = %id, error.message = reason,
                 "a delivery cannot be read from the outbox and was given up; it is kept, see `grafana-matrix-relay outbox show {id}`"
             );
-            metrics::counter!("relay_deliveries_dead_total").increment(1);
+            metrics::counter!("grafana_matrix_relay_deliveries_dead_total").increment(1);
         }
         Ok(claims.deliveries)
     }

@@ -175,14 +175,19 @@ impl Courier {
         // An edit is of no one acceptance.
         if delivery.part != Part::Edit {
             observe(
-                "relay_acceptance_to_delivery_seconds",
+                "grafana_matrix_relay_acceptance_to_delivery_seconds",
                 delivery.accepted_at,
                 now.wall,
                 took,
             );
         }
         if let Some(starts_at) = delivery.starts_at {
-            observe("relay_start_to_delivery_seconds", starts_at, now.wall, took);
+            observe(
+                "grafana_matrix_relay_start_to_delivery_seconds",
+                starts_at,
+                now.wall,
+                took,
+            );
         }
         Outcome::Delivered { event_id }
     }
@@ -199,7 +204,7 @@ pub(super) fn retried_for(delivery: &Delivery) -> Duration {
 }
 
 pub(super) fn count(verdict: &'static str) {
-    metrics::counter!("relay_attempts_total", "verdict" => verdict).increment(1);
+    metrics::counter!("grafana_matrix_relay_attempts_total", "verdict" => verdict).increment(1);
 }
 
 fn observe(histogram: &'static str, from: Timestamp, began: Timestamp, took: Duration) {

@@ -370,7 +370,7 @@ fn tally(delivery: &Delivery, outcome: &Outcome, recorded: Recorded) {
                 delivery.id = %id, delivery.attempt = attempts, matrix.room_id = %room, matrix.event_id = event_id,
                 "delivered"
             );
-            metrics::counter!("relay_deliveries_delivered_total").increment(1);
+            metrics::counter!("grafana_matrix_relay_deliveries_delivered_total").increment(1);
         }
         (Outcome::Dead { error }, Recorded::Done) => {
             let kept = match delivery.part {
@@ -381,7 +381,7 @@ fn tally(delivery: &Delivery, outcome: &Outcome, recorded: Recorded) {
                 delivery.id = %id, delivery.attempt = attempts, matrix.room_id = %room, error.message = error,
                 "given up after {attempts} attempts: {error}; {kept}"
             );
-            metrics::counter!("relay_deliveries_dead_total").increment(1);
+            metrics::counter!("grafana_matrix_relay_deliveries_dead_total").increment(1);
         }
     }
 }

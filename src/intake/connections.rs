@@ -198,7 +198,7 @@ impl Server {
     }
 
     fn gave_way(&self, client: std::net::IpAddr) {
-        metrics::counter!("relay_connections_closed_total").increment(1);
+        metrics::counter!("grafana_matrix_relay_connections_closed_total").increment(1);
         if self.door.refusals.may_be_told(Some(client), "closed", Timestamp::now()) {
             tracing::warn!(
                 client.ip = %client,

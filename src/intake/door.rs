@@ -314,7 +314,7 @@ impl Door {
     /// At named routes all failures are told in the same way, so that nothing tells whether there is such a route.
     fn refuse(&self, entry: &Entry, denied: Denied, now: Timestamp) -> Problem {
         let (reason, at, client) = (denied.reason(), &entry.words, entry.client);
-        metrics::counter!("relay_failed_credentials_total", "reason" => reason).increment(1);
+        metrics::counter!("grafana_matrix_relay_failed_credentials_total", "reason" => reason).increment(1);
         if entry.is_notification {
             self.lost.note(client, reason, now);
         }

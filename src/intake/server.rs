@@ -181,7 +181,7 @@ async fn problem(error: poem::Error) -> Response {
         None => error.into_response(),
     };
     let status = response.status();
-    metrics::counter!("relay_refused_total", "status" => status.as_str().to_owned()).increment(1);
+    metrics::counter!("grafana_matrix_relay_refused_total", "status" => status.as_str().to_owned()).increment(1);
     tracing::debug!(http.response.status_code = status.as_u16(), "refused");
     response
 }

@@ -80,9 +80,9 @@ impl Tools {
                 News::Changed => "changed",
                 News::Nothing => "nothing",
             };
-            metrics::counter!("relay_group_news_total", "news" => news).increment(1);
+            metrics::counter!("grafana_matrix_relay_group_news_total", "news" => news).increment(1);
         }
-        metrics::histogram!("relay_render_seconds").record(facts.took);
+        metrics::histogram!("grafana_matrix_relay_render_seconds").record(facts.took);
     }
 
     /// Everything that is to be stored, given what is `known` of the groups of `targets`; `None`: nothing may be asked

@@ -64,7 +64,7 @@ impl Problems {
         } = note;
         let version = templates.version;
         for (step, taken) in budget.taken() {
-            metrics::counter!("relay_budget_steps_total", "step" => step).increment(u64::from(taken));
+            metrics::counter!("grafana_matrix_relay_budget_steps_total", "step" => step).increment(u64::from(taken));
         }
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(problem) = problem else {
@@ -75,7 +75,7 @@ impl Problems {
             }
             return;
         };
-        metrics::counter!("relay_template_errors_total").increment(1);
+        metrics::counter!("grafana_matrix_relay_template_errors_total").increment(1);
         // The same place fails with other words for another alert.
         let is_same = |one: &Known| {
             let place = (&one.problem.file, one.problem.line);

@@ -82,7 +82,7 @@ impl Parts {
     /// Begins the figure of each configured room, so that a rule has something to look at before anything waits.
     pub(super) fn begin_gauges(rooms: &[crate::message::RoomAddress]) {
         for room in rooms {
-            metrics::gauge!("relay_deliveries_waiting", "room" => room.to_string()).set(0.0);
+            metrics::gauge!("grafana_matrix_relay_deliveries_waiting", "room" => room.to_string()).set(0.0);
         }
     }
 
@@ -200,25 +200,26 @@ impl Parts {
     }
 
     async fn set_gauges(&self) {
-        metrics::gauge!("relay_templates_broken").set(count(self.template_problems().len() as u64));
+        metrics::gauge!("grafana_matrix_relay_templates_broken").set(count(self.template_problems().len() as u64));
         let routes = self.routes.problems(&self.renderer.names());
-        metrics::gauge!("relay_routes_broken").set(count(routes.len() as u64));
+        metrics::gauge!("grafana_matrix_relay_routes_broken").set(count(routes.len() as u64));
         let Ok(stats) = self.stats().await else {
             return;
         };
-        metrics::gauge!("relay_deliveries_dead").set(count(stats.dead));
+        metrics::gauge!("grafana_matrix_relay_deliveries_dead").set(count(stats.dead));
         let age = stats
             .oldest()
             .map_or(0.0, |oldest| Timestamp::now().duration_since(oldest).as_secs_f64());
-        metrics::gauge!("relay_oldest_waiting_seconds").set(age.max(0.0));
+        metrics::gauge!("grafana_matrix_relay_oldest_waiting_seconds").set(age.max(0.0));
         let mut gauged = self.gauged.lock().await;
         let rooms: Vec<String> = stats.rooms.iter().map(|one| one.room.to_string()).collect();
         // A room that has drained is no longer in the figures; its gauge must not stay where it was.
         for room in gauged.iter().filter(|room| !rooms.contains(room)) {
-            metrics::gauge!("relay_deliveries_waiting", "room" => room.clone()).set(0.0);
+            metrics::gauge!("grafana_matrix_relay_deliveries_waiting", "room" => room.clone()).set(0.0);
         }
         for one in stats.rooms {
-            metrics::gauge!("relay_deliveries_waiting", "room" => one.room.to_string()).set(count(one.waiting));
+            metrics::gauge!("grafana_matrix_relay_deliveries_waiting", "room" => one.room.to_string())
+                .set(count(one.waiting));
         }
         *gauged = rooms;
     }
@@ -247,9 +248,13 @@ impl Checks for Parts {
         let mut text = handle.render();
         let _ = writeln!(
             text,
-            "# HELP relay_build_info The running version.\n# TYPE relay_build_info gauge"
+            "# HELP grafana_matrix_relay_build_info The running version.\n# TYPE grafana_matrix_relay_build_info gauge"
         );
-        let _ = writeln!(text, "relay_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
+        let _ = writeln!(
+            text,
+            "grafana_matrix_relay_build_info{{version=\"{}\"}} 1",
+            env!("CARGO_PKG_VERSION")
+        );
         text
     }
 }

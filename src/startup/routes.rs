@@ -241,7 +241,7 @@ impl Keeper {
         let remarks = self.remarks(&routes);
         self.in_use.routes.store(Arc::new(routes));
         self.in_use.refused().clear();
-        metrics::counter!("relay_routes_reloads_total", "outcome" => "taken").increment(1);
+        metrics::counter!("grafana_matrix_relay_routes_reloads_total", "outcome" => "taken").increment(1);
         // Rooms that were checked before are not asked about again.
         let asked: Vec<_> = new
             .into_iter()
@@ -260,7 +260,7 @@ impl Keeper {
     fn refuse(&self, problems: Vec<RouteProblem>) {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         *self.in_use.refused() = problems;
-        metrics::counter!("relay_routes_reloads_total", "outcome" => "refused").increment(1);
+        metrics::counter!("grafana_matrix_relay_routes_reloads_total", "outcome" => "refused").increment(1);
         tracing::error!(
             "the routes file cannot be used, and the last routes that could stay in use: {}",
             lines.join("; ")

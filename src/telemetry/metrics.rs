@@ -43,7 +43,10 @@ async fn every(interval: Duration, upkeep: impl Fn()) {
 
 fn try_install() -> Option<PrometheusHandle> {
     let builder = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Full("relay_render_seconds".to_owned()), &RENDER_BUCKETS)
+        .set_buckets_for_metric(
+            Matcher::Full("grafana_matrix_relay_render_seconds".to_owned()),
+            &RENDER_BUCKETS,
+        )
         .and_then(|builder| {
             builder.set_buckets_for_metric(Matcher::Suffix("_delivery_seconds".to_owned()), &DELIVERY_BUCKETS)
         });
@@ -61,12 +64,12 @@ type Counter = (
 
 const COUNTERS: [Counter; 11] = [
     (
-        "relay_notifications_total",
+        "grafana_matrix_relay_notifications_total",
         "Notifications by outcome: accepted, or recognised as a repetition.",
         Some(("outcome", &["accepted", "recognised"])),
     ),
     (
-        "relay_refused_total",
+        "grafana_matrix_relay_refused_total",
         "Requests that were refused, by HTTP status.",
         Some((
             "status",
@@ -76,7 +79,7 @@ const COUNTERS: [Counter; 11] = [
         )),
     ),
     (
-        "relay_failed_credentials_total",
+        "grafana_matrix_relay_failed_credentials_total",
         "Requests that did not show the credential that was asked for, by reason.",
         Some((
             "reason",
@@ -92,12 +95,12 @@ const COUNTERS: [Counter; 11] = [
         )),
     ),
     (
-        "relay_connections_closed_total",
+        "grafana_matrix_relay_connections_closed_total",
         "Connections that were closed to make place for others; they had shown no credential.",
         None,
     ),
     (
-        "relay_attempts_total",
+        "grafana_matrix_relay_attempts_total",
         "Attempts to send a message, by verdict.",
         Some((
             "verdict",
@@ -114,53 +117,56 @@ const COUNTERS: [Counter; 11] = [
         )),
     ),
     (
-        "relay_group_news_total",
+        "grafana_matrix_relay_group_news_total",
         "What notifications brought for a group in a room: it begins, has changed, or nothing is new.",
         Some(("news", &["begins", "changed", "nothing"])),
     ),
     (
-        "relay_deliveries_delivered_total",
+        "grafana_matrix_relay_deliveries_delivered_total",
         "Deliveries that reached their room since the start.",
         None,
     ),
     (
-        "relay_deliveries_dead_total",
+        "grafana_matrix_relay_deliveries_dead_total",
         "Deliveries given up since the start; they stay in the outbox.",
         None,
     ),
     (
-        "relay_template_errors_total",
+        "grafana_matrix_relay_template_errors_total",
         "Renderings that fell back to a built-in template.",
         None,
     ),
     (
-        "relay_budget_steps_total",
+        "grafana_matrix_relay_budget_steps_total",
         "Renderings that needed a step to fit into a message, by step.",
         Some(("step", &["labels_folded", "alerts_folded", "split", "cut"])),
     ),
     (
-        "relay_routes_reloads_total",
+        "grafana_matrix_relay_routes_reloads_total",
         "Changes of the routes file since the start, by outcome: taken or refused.",
         Some(("outcome", &["taken", "refused"])),
     ),
 ];
 
 const GAUGES: [(&str, &str); 5] = [
-    ("relay_deliveries_waiting", "Deliveries that wait for their room."),
     (
-        "relay_deliveries_dead",
+        "grafana_matrix_relay_deliveries_waiting",
+        "Deliveries that wait for their room.",
+    ),
+    (
+        "grafana_matrix_relay_deliveries_dead",
         "Deliveries that were given up and are kept in the outbox.",
     ),
     (
-        "relay_oldest_waiting_seconds",
+        "grafana_matrix_relay_oldest_waiting_seconds",
         "Age of the oldest waiting delivery, 0 if none waits.",
     ),
     (
-        "relay_templates_broken",
+        "grafana_matrix_relay_templates_broken",
         "Template files that cannot be used as they are now.",
     ),
     (
-        "relay_routes_broken",
+        "grafana_matrix_relay_routes_broken",
         "Problems of the routes file as it is now; while there are any, older routes or a built-in template are in use.",
     ),
 ];
@@ -181,20 +187,20 @@ fn describe() {
     }
     for (name, help) in GAUGES {
         describe_gauge!(name, help);
-        if name != "relay_deliveries_waiting" {
+        if name != "grafana_matrix_relay_deliveries_waiting" {
             gauge!(name).set(0.0);
         }
     }
     describe_histogram!(
-        "relay_acceptance_to_delivery_seconds",
+        "grafana_matrix_relay_acceptance_to_delivery_seconds",
         "From acceptance to the event in the room."
     );
     describe_histogram!(
-        "relay_start_to_delivery_seconds",
+        "grafana_matrix_relay_start_to_delivery_seconds",
         "From the alert's startsAt to the event in the room."
     );
     describe_histogram!(
-        "relay_render_seconds",
+        "grafana_matrix_relay_render_seconds",
         "Comparing a notification with what is known of its groups, and rendering its messages."
     );
 }

@@ -70,12 +70,12 @@ async fn saved_template_is_in_use_without_a_restart() {
     assert_eq!(app.messages(3).await[2], "Mine: Kept");
     let (state, reason) = templates_check(&app).await;
     assert!(state == "degraded" && reason.starts_with("alert.md.j2:1: "), "{reason}");
-    assert_eq!(metric(&app, "relay_templates_broken").await, "1");
+    assert_eq!(metric(&app, "grafana_matrix_relay_templates_broken").await, "1");
 
     save(&folder, "alert.md.j2", "Mended: {{ name }}");
     looked_at(&app, "alert.md.j2", "Mended: {{ name }}").await;
     assert_eq!(templates_check(&app).await, (json!("ready"), String::new()));
-    assert_eq!(metric(&app, "relay_templates_broken").await, "0");
+    assert_eq!(metric(&app, "grafana_matrix_relay_templates_broken").await, "0");
 }
 
 #[tokio::test]
@@ -87,10 +87,10 @@ async fn template_that_fails_for_some_alerts_only_is_named_until_it_is_edited() 
     for name in ["Trap", "Trap", "Harmless"] {
         app.accept(&firing(name)).await;
     }
-    assert_eq!(metric(&app, "relay_template_errors_total").await, "1");
+    assert_eq!(metric(&app, "grafana_matrix_relay_template_errors_total").await, "1");
     let (state, reason) = templates_check(&app).await;
     assert!(state == "degraded" && reason.starts_with("alert.md.j2:1: "), "{reason}");
-    assert_eq!(metric(&app, "relay_templates_broken").await, "1");
+    assert_eq!(metric(&app, "grafana_matrix_relay_templates_broken").await, "1");
 
     save(&app.data.path().join("templates"), "alert.md.j2", "mended");
     looked_at(&app, "alert.md.j2", "mended").await;
@@ -113,7 +113,7 @@ async fn template_that_nobody_has_is_named() {
         (state, reason.as_str()),
         (json!("degraded"), "mine.md.j2: there is no such template")
     );
-    assert_eq!(metric(&app, "relay_template_errors_total").await, "1");
+    assert_eq!(metric(&app, "grafana_matrix_relay_template_errors_total").await, "1");
 }
 
 #[tokio::test]

@@ -53,7 +53,11 @@ fn named_in_code() -> BTreeSet<String> {
                 .match_indices(macro_name)
                 .map(|(at, _)| text[at + macro_name.len()..].trim_start());
             let quoted = calls.filter_map(|call| call.strip_prefix('"')?.split('"').next());
-            names.extend(quoted.filter(|name| name.starts_with("relay_")).map(str::to_owned));
+            names.extend(
+                quoted
+                    .filter(|name| name.starts_with("grafana_matrix_relay_"))
+                    .map(str::to_owned),
+            );
         }
     }
     assert!(names.len() > 12, "{names:?}");
@@ -84,7 +88,7 @@ async fn what_rules_watch_is_there_from_the_start_and_says_what_it_is() {
         );
     }
     assert_eq!(
-        before.get(&format!("relay_deliveries_waiting{{room=\"{room}\"}}")),
+        before.get(&format!("grafana_matrix_relay_deliveries_waiting{{room=\"{room}\"}}")),
         Some(&0.0)
     );
 
@@ -98,8 +102,8 @@ async fn what_rules_watch_is_there_from_the_start_and_says_what_it_is() {
     let after = until(
         &relay,
         &[
-            ("relay_deliveries_dead_total", 1.0),
-            ("relay_deliveries_delivered_total", 1.0),
+            ("grafana_matrix_relay_deliveries_dead_total", 1.0),
+            ("grafana_matrix_relay_deliveries_delivered_total", 1.0),
         ],
     )
     .await;
@@ -114,7 +118,7 @@ async fn what_rules_watch_is_there_from_the_start_and_says_what_it_is() {
 }
 
 fn is_histogram(name: &str) -> bool {
-    name.contains("_seconds") && !name.starts_with("relay_oldest")
+    name.contains("_seconds") && !name.starts_with("grafana_matrix_relay_oldest")
 }
 
 #[tokio::test]
@@ -124,39 +128,52 @@ async fn metrics_count_what_happened() {
     let post = async |name| relay.request(Method::POST, "/alert", &firing(name)).await.ok();
 
     post("Delivered").await;
-    until(&relay, &[("relay_deliveries_delivered_total", 1.0)]).await;
+    until(&relay, &[("grafana_matrix_relay_deliveries_delivered_total", 1.0)]).await;
     let refused = Fault::Refused(400, "M_BAD_JSON");
     running.homeserver.plan(Scope::Sends, When::Next(2), refused);
     post("Dead").await;
-    until(&relay, &[("relay_deliveries_dead_total", 1.0)]).await;
+    until(&relay, &[("grafana_matrix_relay_deliveries_dead_total", 1.0)]).await;
     running.homeserver.plan(Scope::Sends, When::Always, Fault::Forbidden);
     post("Waiting").await;
 
-    let waiting = format!("relay_deliveries_waiting{{room=\"{room}\"}}");
+    let waiting = format!("grafana_matrix_relay_deliveries_waiting{{room=\"{room}\"}}");
     // The figures of the outbox may be a second old.
     let last = [
-        ("relay_attempts_total{verdict=\"room\"}", 1.0),
-        ("relay_deliveries_dead", 1.0),
+        ("grafana_matrix_relay_attempts_total{verdict=\"room\"}", 1.0),
+        ("grafana_matrix_relay_deliveries_dead", 1.0),
         (waiting.as_str(), 1.0),
     ];
     let samples = until(&relay, &last).await;
     for (name, value) in [
-        ("relay_notifications_total{outcome=\"accepted\"}", 3.0),
-        ("relay_attempts_total{verdict=\"delivered\"}", 1.0),
-        ("relay_attempts_total{verdict=\"message\"}", 2.0),
-        ("relay_deliveries_delivered_total", 1.0),
-        ("relay_deliveries_dead_total", 1.0),
-        ("relay_acceptance_to_delivery_seconds_count", 1.0),
-        ("relay_acceptance_to_delivery_seconds_bucket{le=\"+Inf\"}", 1.0),
-        ("relay_start_to_delivery_seconds_count", 1.0),
-        ("relay_start_to_delivery_seconds_bucket{le=\"0.01\"}", 0.0),
-        ("relay_render_seconds_count", 3.0),
-        ("relay_render_seconds_bucket{le=\"+Inf\"}", 3.0),
+        ("grafana_matrix_relay_notifications_total{outcome=\"accepted\"}", 3.0),
+        ("grafana_matrix_relay_attempts_total{verdict=\"delivered\"}", 1.0),
+        ("grafana_matrix_relay_attempts_total{verdict=\"message\"}", 2.0),
+        ("grafana_matrix_relay_deliveries_delivered_total", 1.0),
+        ("grafana_matrix_relay_deliveries_dead_total", 1.0),
+        ("grafana_matrix_relay_acceptance_to_delivery_seconds_count", 1.0),
+        (
+            "grafana_matrix_relay_acceptance_to_delivery_seconds_bucket{le=\"+Inf\"}",
+            1.0,
+        ),
+        ("grafana_matrix_relay_start_to_delivery_seconds_count", 1.0),
+        (
+            "grafana_matrix_relay_start_to_delivery_seconds_bucket{le=\"0.01\"}",
+            0.0,
+        ),
+        ("grafana_matrix_relay_render_seconds_count", 3.0),
+        ("grafana_matrix_relay_render_seconds_bucket{le=\"+Inf\"}", 3.0),
     ] {
         assert_eq!(samples.get(name), Some(&value), "{name} in {samples:#?}");
     }
-    assert!(samples["relay_oldest_waiting_seconds"] > 0.0, "{samples:#?}");
-    assert!(samples.keys().any(|name| name.starts_with("relay_build_info{version=")));
+    assert!(
+        samples["grafana_matrix_relay_oldest_waiting_seconds"] > 0.0,
+        "{samples:#?}"
+    );
+    assert!(
+        samples
+            .keys()
+            .any(|name| name.starts_with("grafana_matrix_relay_build_info{version="))
+    );
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ async fn reasons_are_for_those_who_may_see_the_pages_or_the_metrics() {
     let metrics = app.request(Method::GET, "/metrics").bearer_auth("prometheus");
     let metrics = metrics.send().await.unwrap().text().await.unwrap();
     assert!(
-        metrics.contains("relay_failed_credentials_total{reason=\"wrong\"}"),
+        metrics.contains("grafana_matrix_relay_failed_credentials_total{reason=\"wrong\"}"),
         "{metrics}"
     );
     assert!(tells_why(&report(ask().bearer_auth("prometheus")).await));

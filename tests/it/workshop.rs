@@ -604,7 +604,10 @@ async fn rendering_that_falls_back_is_counted() {
     );
     assert_eq!(messages[1], "fine");
     let metrics = app.get("/metrics").await.text().await.unwrap();
-    assert!(metrics.contains("relay_template_errors_total 1"), "{metrics}");
+    assert!(
+        metrics.contains("grafana_matrix_relay_template_errors_total 1"),
+        "{metrics}"
+    );
 }
 
 #[tokio::test]

@@ -85,7 +85,7 @@ async fn connections_of_one_address_shut_nobody_out() {
         let metrics = app.get("/metrics").await.text().await.unwrap();
         let closed = metrics
             .lines()
-            .find_map(|line| line.strip_prefix("relay_connections_closed_total "));
+            .find_map(|line| line.strip_prefix("grafana_matrix_relay_connections_closed_total "));
         assert!(closed.unwrap().parse::<u64>().unwrap() > 0, "{metrics}");
     }
 }
@@ -192,7 +192,7 @@ async fn refusals_are_counted_and_a_few_of_them_logged() {
     }
     let metrics = relay.get("/metrics").await.ok();
     for (reason, count) in [("wrong", 25), ("missing", 75)] {
-        let counter = format!("relay_failed_credentials_total{{reason=\"{reason}\"}} {count}");
+        let counter = format!("grafana_matrix_relay_failed_credentials_total{{reason=\"{reason}\"}} {count}");
         assert!(metrics.as_str().unwrap().contains(&counter), "{metrics}");
     }
     relay.says("all its clients count as one address").await;

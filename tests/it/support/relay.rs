@@ -171,7 +171,7 @@ impl Relay {
     /// Waits until it has recorded so many deliveries of its own: a person sees a message earlier than that, and what the
     /// relay does next may go by what it has recorded.
     pub(crate) async fn has_delivered(&self, count: usize) {
-        let wanted = format!("relay_deliveries_delivered_total {count}");
+        let wanted = format!("grafana_matrix_relay_deliveries_delivered_total {count}");
         until(&wanted, async || {
             let metrics = self.get("/metrics").await.ok();
             metrics.as_str().expect("text").lines().any(|line| line == wanted)
