@@ -4,7 +4,7 @@
 //! defaults; an empty variable counts as unset; every problem is reported at once, with the names of flag and variable
 //! and where to get the value. No secret is ever printed: `Debug` redacts them.
 
-mod door;
+mod auth;
 pub mod dotenv;
 pub mod environment;
 mod flags;
@@ -20,14 +20,14 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-pub use self::door::DoorFlags;
+pub use self::auth::AuthFlags;
 pub use self::flags::Flags;
 use self::homeserver::{hook, matrix};
 pub use self::reread::{Origin, Reread};
 use self::routes::{Routes, RoutesSource};
 use self::store::{horizon, outbox};
 use self::value::Values;
-use crate::matrix::Access;
+use crate::matrix::TransportSettings;
 use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
 use crate::{deliver, intake, matrix, outbox, render};
 
@@ -37,7 +37,7 @@ pub struct Settings {
     /// Where it listens.
     pub server: ServerSettings,
     /// Where it delivers.
-    pub matrix: Access,
+    pub matrix: TransportSettings,
     /// Where notifications go, and who may send them.
     pub routes: Routes,
     /// Where the routes were read from, to read them again.
@@ -64,7 +64,7 @@ pub struct ServerSettings {
     /// TCP port; 0 takes any free one.
     pub port: u16,
     /// Who may come in, and how much at once.
-    pub door: intake::DoorSettings,
+    pub auth: intake::AuthSettings,
     /// Bounds on connections.
     pub connections: intake::ConnectionSettings,
     /// What is served beside notifications.
@@ -104,7 +104,7 @@ impl Settings {
             source.room = matrix::hook_room();
             Some(hook)
         } else {
-            matrix(flags, &mut values).map(Access::HomeServer)
+            matrix(flags, &mut values).map(TransportSettings::HomeServer)
         };
         if source.room.is_none() && source.file.is_none() && value::set(flags.default_room.as_deref()).is_none() {
             values.missing(
@@ -115,7 +115,7 @@ impl Settings {
             );
         }
         let mut routes = loaded(&source, &mut values);
-        if let (Some(Access::Hook(_)), Some(routes)) = (&matrix, &mut routes) {
+        if let (Some(TransportSettings::Hook(_)), Some(routes)) = (&matrix, &mut routes) {
             if let Some(mode) = source.mode.filter(|mode| *mode != Mode::New) {
                 values.problems.push(format!(
                     "--message-mode (RELAY_MESSAGE_MODE) is `{mode}`, and through a webhook (MATRIX_HOOK_URL) only `new` works"
@@ -127,7 +127,7 @@ impl Settings {
         let shared = shared(flags, &mut values);
         match (matrix, routes) {
             (Some(matrix), Some(routes)) if values.problems.is_empty() => Ok(Self {
-                origin: Origin::new(flags, &source, matches!(matrix, Access::HomeServer(_))),
+                origin: Origin::new(flags, &source, matches!(matrix, TransportSettings::HomeServer(_))),
                 matrix,
                 routes,
                 routes_source: source,
@@ -151,7 +151,7 @@ impl Settings {
         match routes {
             Some(routes) if values.problems.is_empty() => Ok(Self {
                 origin: Origin::new(flags, &source, false),
-                matrix: Access::HomeServer(matrix),
+                matrix: TransportSettings::HomeServer(matrix),
                 routes,
                 routes_source: source,
                 ..shared
@@ -204,8 +204,8 @@ impl Settings {
     /// What a relay with these flags asks for before it says why it is not well, for the health command.
     pub fn health_credentials(flags: &Flags) -> intake::CredentialSettings {
         let mut values = Values::default();
-        let door = server(flags, &mut values).door;
-        let own = [door.metrics, door.pages].into_iter().find(|one| !one.open());
+        let auth = server(flags, &mut values).auth;
+        let own = [auth.metrics, auth.pages].into_iter().find(|one| !one.open());
         own.or_else(|| {
             let mut routes = routes_source(flags, &mut values).load().ok()?;
             routes.credentials.remove(&RouteName::default())
@@ -239,7 +239,7 @@ fn shared(flags: &Flags, values: &mut Values) -> Settings {
     let min_age = values.duration("--fold-after", "RELAY_FOLD_AFTER", flags.fold_after.as_deref(), 3);
     let placeholder = SecretString::default();
     Settings {
-        matrix: Access::HomeServer(matrix::Settings {
+        matrix: TransportSettings::HomeServer(matrix::Settings {
             home_server: String::new(),
             access_token: placeholder,
             request_timeout: Duration::from_secs(30),
@@ -293,7 +293,7 @@ fn credentials(flags: &Flags, values: &mut Values) -> intake::CredentialSettings
         flags.relay_token.as_ref(),
         flags.relay_token_file.as_deref(),
     );
-    door::credentials(&flags.door, tokens, repeat_window(flags), values)
+    auth::credentials(&flags.auth, tokens, repeat_window(flags), values)
 }
 
 /// A problem with it is the outbox's to tell.
@@ -330,14 +330,14 @@ fn server(flags: &Flags, values: &mut Values) -> ServerSettings {
         flags.record_notifications.as_deref(),
         0,
     );
-    let max_body_bytes = limit.unwrap_or(intake::FlightSettings::default().max_body_bytes);
+    let max_body_bytes = limit.unwrap_or(intake::LimitSettings::default().max_body_bytes);
     values.switch("--ecs-logging", "ECS_LOGGING", flags.ecs_logging.as_deref());
     ServerSettings {
         host: value::set(flags.host.as_deref()).unwrap_or("127.0.0.1").to_owned(),
         port: port.unwrap_or(9042),
-        door: door::door(&flags.door, max_body_bytes, values),
-        connections: door::connections(&flags.door, values),
-        pages: door::pages(&flags.door, values),
+        auth: auth::auth(&flags.auth, max_body_bytes, values),
+        connections: auth::connections(&flags.auth, values),
+        pages: auth::pages(&flags.auth, values),
         record_notifications: recorded.unwrap_or(20),
         grace: values.duration(
             "--shutdown-grace",

@@ -14,6 +14,6 @@ mod moment;
 pub mod policy;
 mod worker;
 
-pub use attempt::{Courier, Settings};
+pub use attempt::{Sender, Settings};
 pub use moment::{Clock, Moment};
 pub use worker::{FoldSettings, Worker};

@@ -1,24 +1,24 @@
-//! The door: turns an untrusted request into a [`Notification`](crate::alert::Notification), or refuses it.
+//! Turns an untrusted request into a [`Notification`](crate::alert::Notification), or refuses it.
 //!
 //! Guarantees: refusals come in a fixed order (size → credential → content type → JSON → schema → store) and name the
 //! field; no request makes it panic, and 503 for a store that cannot take it is the only server error. It renders
 //! nothing and never touches Matrix.
 
 mod address;
-mod authenticate;
+mod auth;
 mod body;
+mod caller;
 mod client;
 mod compat;
 mod connections;
 mod credential;
 mod credentials;
 mod document;
-mod door;
 mod error;
-mod flight;
 mod health;
 mod legacy;
 mod lenient;
+mod limits;
 mod lost;
 mod most;
 pub mod parse;
@@ -30,16 +30,16 @@ mod server;
 mod signature;
 mod webhook;
 
-pub use authenticate::Caller;
+pub use auth::{Auth, AuthSettings};
+pub use caller::Caller;
 pub use client::{TrustedProxies, TrustedProxiesError};
 pub use compat::Compat;
 pub use connections::{ConnectionSettings, serve};
 pub use credential::{BasicLogin, CredentialError, CredentialSettings, SignatureSettings};
 pub use document::Example;
-pub use door::{Door, DoorSettings};
 pub use error::{Problem, ProblemJson};
-pub use flight::{FlightSettings, Place};
 pub use health::{Check, Checks, State};
+pub use limits::{LimitSettings, Permit};
 pub use recorder::Recorder;
 pub use request::JsonBody;
 pub use server::{PageSettings, Parts, endpoint, openapi};

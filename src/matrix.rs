@@ -7,7 +7,6 @@
 //! It never retries, sleeps or queues: that is the worker's. Types, paths and errors of the API are ruma's.
 
 mod answer;
-mod carrier;
 mod check;
 mod clean;
 mod client;
@@ -15,6 +14,7 @@ mod content;
 mod discovery;
 mod failure;
 mod hook;
+mod http_client;
 mod invites;
 mod plain_http;
 mod search;
@@ -29,7 +29,6 @@ use ruma::{OwnedDeviceId, OwnedUserId};
 use secrecy::{ExposeSecret, SecretString};
 
 pub use self::answer::Answer;
-pub use self::carrier::{Access, Carrier};
 pub use self::check::{Finding, Severity};
 pub use self::client::Client;
 pub use self::content::{event, related_event};
@@ -37,7 +36,8 @@ pub use self::failure::Failure;
 pub use self::hook::{Hook, HookSettings, NO_EVENT_ID, hook_room};
 pub use self::invites::Invites;
 pub use self::plain_http::plain_homeserver;
-pub use self::verdict::{Asked, MessageTrouble, RoomTrouble, TokenTrouble, Verdict, judge};
+pub use self::transport::{Transport, TransportSettings};
+pub use self::verdict::{MessageTrouble, RequestKind, RoomTrouble, TokenTrouble, Verdict, judge};
 
 /// What a client needs to know. `Debug` does not show the token.
 #[derive(Debug, Clone)]

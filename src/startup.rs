@@ -31,9 +31,9 @@ use self::routes::InUse;
 use self::summary::Summary;
 use crate::config::Settings;
 use crate::config::routes::Watch;
-use crate::deliver::{Courier, Moment, Worker};
-use crate::intake::{Door, Example, Parts, Recorder};
-use crate::matrix::Carrier;
+use crate::deliver::{Moment, Sender, Worker};
+use crate::intake::{Auth, Example, Parts, Recorder};
+use crate::matrix::Transport;
 use crate::message::TemplateName;
 use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
@@ -71,24 +71,24 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     if let Some(remark) = settings.matrix.plain_http() {
         tracing::warn!("{remark}");
     }
-    let carrier = Carrier::new(&settings.matrix)?;
+    let transport = Transport::new(&settings.matrix)?;
     let outbox = open_outbox(&settings.outbox).await?;
     let renderer = open_templates(&settings.render).await;
     let template = settings.template.clone();
     let router = Router::new(settings.routes.table.clone());
     let by_template = |template: &TemplateName| renderer.can_ping_room(template);
     let (rooms, pinged) = (router.rooms(), router.pinged_rooms(by_template));
-    let door = Arc::new(Door::new(
-        settings.server.door,
+    let auth = Arc::new(Auth::new(
+        settings.server.auth,
         &settings.routes.credentials,
         settings.routes.compat.clone(),
     )?);
-    routes::warn_of_open(&door.open_routes());
+    routes::warn_of_open(&auth.open_routes());
     routes::warn_of_guessable(&settings.routes.credentials);
     let watch = Watch::new(settings.routes_source, &settings.routes);
-    let looked_after = Rooms::new(&carrier, &outbox);
+    let looked_after = Rooms::new(&transport, &outbox);
     let routes = routes::Keeper {
-        door: Arc::clone(&door),
+        auth: Arc::clone(&auth),
         hangup: routes::hangups(),
         origin: settings.origin,
         watch,
@@ -98,16 +98,16 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         renderer: renderer.clone(),
     };
     let pipeline = Arc::new(Pipeline::new(router, renderer.clone(), outbox.clone()));
-    let courier = Arc::new(Courier::new(carrier.clone(), settings.deliver));
+    let sender = Arc::new(Sender::new(transport.clone(), settings.deliver));
 
     let checks = checks::Parts::new(
         outbox.clone(),
-        carrier.clone(),
+        transport.clone(),
         renderer.clone(),
         Arc::clone(&pipeline),
-        Arc::clone(&courier),
+        Arc::clone(&sender),
         Arc::clone(&routes.in_use),
-        Arc::clone(&door),
+        Arc::clone(&auth),
     )
     .with_metrics(metrics);
     let recorder = Arc::new(Recorder::new(settings.server.record_notifications));
@@ -115,7 +115,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         pipeline,
         checks: Arc::new(checks),
         recorder: Arc::clone(&recorder),
-        door: Arc::clone(&door),
+        auth: Arc::clone(&auth),
         pages: settings.server.pages,
         examples: examples(),
         workshop: match page {
@@ -136,11 +136,11 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         listener,
         endpoint.map_to_response().boxed(),
         connections,
-        door,
+        auth,
         stop_accepting.clone(),
         grace,
     );
-    let worker = Worker::new(outbox.clone(), courier, settings.fold, Arc::new(Moment::now))
+    let worker = Worker::new(outbox.clone(), sender, settings.fold, Arc::new(Moment::now))
         .in_zone(settings.render.time_zone.clone());
     let line = summary.line(address, renderer.on_disk().len());
     let mut keepers = vec![

@@ -19,7 +19,7 @@ use crate::alert::Notification;
 use crate::config::routes::RouteProblem;
 use crate::config::{Flags, Settings, environment};
 use crate::intake::parse;
-use crate::matrix::{Carrier, Severity};
+use crate::matrix::{Severity, Transport};
 use crate::message::TemplateName;
 use crate::outbox::{self, Outbox, OutboxError};
 use crate::render::{Diagnostic, Gravity, Preview, Renderer};
@@ -169,9 +169,9 @@ fn check_routes(flags: &Flags, templates: &[TemplateName], count: &mut Count) ->
 async fn check_rooms(flags: &Flags, renderer: &Renderer, count: &mut Count) -> anyhow::Result<()> {
     let settings = Settings::from_flags(flags)?;
     let table = settings.routes.table;
-    let carrier = Carrier::new(&settings.matrix)?;
+    let transport = Transport::new(&settings.matrix)?;
     let pinged = table.pinged_rooms(|template| renderer.can_ping_room(template));
-    for finding in carrier.check(&table.rooms(), &pinged).await {
+    for finding in transport.check(&table.rooms(), &pinged).await {
         match finding.severity {
             Severity::Info => line(&finding.to_string())?,
             Severity::Warn => count.warning(&format!("warning: {finding}"))?,

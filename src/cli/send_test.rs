@@ -10,7 +10,7 @@ use clap::Args;
 use super::material;
 use super::print::line;
 use crate::config::{Flags, Settings};
-use crate::matrix::{Carrier, Severity};
+use crate::matrix::{Severity, Transport};
 use crate::message::{RoomAddress, RouteName, TemplateName, TxnId};
 use crate::render::Renderer;
 use crate::route::{MessagePolicy, Routed, Router};
@@ -50,10 +50,10 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
         bail!("there is no route `{}`", options.route);
     }
 
-    let carrier = Carrier::new(&settings.matrix)?;
+    let transport = Transport::new(&settings.matrix)?;
     let rooms: Vec<RoomAddress> = routed.iter().map(|routed| routed.destination.room.clone()).collect();
     let mut ready = true;
-    for finding in carrier.check(&rooms, &[]).await {
+    for finding in transport.check(&rooms, &[]).await {
         let mark = match finding.severity {
             Severity::Info => "ok",
             Severity::Warn => "warning",
@@ -69,7 +69,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     for Routed { destination, share, .. } in routed {
         let template = material::template(&renderer, options.template.as_ref(), &destination.template)?;
         for message in renderer.render(&template, &share.notification(), now).messages {
-            match carrier
+            match transport
                 .send(&destination.room, &TxnId::generate(), &message, None)
                 .await
             {

@@ -6,7 +6,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 use secrecy::SecretString;
 
-use super::door::DoorFlags;
+use super::auth::AuthFlags;
 use super::environment::Remark;
 use super::value::on_or_off;
 
@@ -151,7 +151,7 @@ pub struct Flags {
 
     /// What guards it and bounds its requests.
     #[command(flatten)]
-    pub door: DoorFlags,
+    pub auth: AuthFlags,
 
     /// Folder of your templates; what is missing there is taken from the binary [default: templates].
     #[arg(
@@ -336,7 +336,7 @@ impl Flags {
     }
 
     fn secrets(&mut self) -> [SecretPair<'_>; 9] {
-        let door = &mut self.door;
+        let auth = &mut self.auth;
         macro_rules! pair {
             ($owner:expr, $value:ident, $file:ident) => {
                 SecretPair {
@@ -352,11 +352,11 @@ impl Flags {
             pair!(self, hook_url, hook_url_file),
             pair!(self, relay_token, relay_token_file),
             pair!(self, database_url, database_url_file),
-            pair!(door, basic_auth, basic_auth_file),
-            pair!(door, hmac_secret, hmac_secret_file),
-            pair!(door, page_auth, page_auth_file),
-            pair!(door, page_token, page_token_file),
-            pair!(door, metrics_token, metrics_token_file),
+            pair!(auth, basic_auth, basic_auth_file),
+            pair!(auth, hmac_secret, hmac_secret_file),
+            pair!(auth, page_auth, page_auth_file),
+            pair!(auth, page_token, page_token_file),
+            pair!(auth, metrics_token, metrics_token_file),
         ]
     }
 }

@@ -6,10 +6,10 @@ use secrecy::ExposeSecret;
 
 use super::Flags;
 use super::value::{self, Values};
-use crate::matrix::{self, Access};
+use crate::matrix::{self, TransportSettings};
 
 /// The webhook that stands in the place of homeserver, token and rooms, if one is set.
-pub(super) fn hook(flags: &Flags, values: &mut Values) -> Option<Access> {
+pub(super) fn hook(flags: &Flags, values: &mut Values) -> Option<TransportSettings> {
     let url = values.secret(
         ("--hook-url", "MATRIX_HOOK_URL"),
         flags.hook_url.as_ref(),
@@ -46,7 +46,7 @@ pub(super) fn hook(flags: &Flags, values: &mut Values) -> Option<Access> {
             .problems
             .push(format!("--hook-url (MATRIX_HOOK_URL) is not usable: {error}"));
     }
-    Some(Access::Hook(settings))
+    Some(TransportSettings::Hook(settings))
 }
 
 fn matrix_timeout(flags: &Flags, values: &mut Values) -> Duration {

@@ -50,15 +50,15 @@ impl Origin {
             credentials: credentials(flags, &mut values),
             ..*self.source.clone()
         };
-        let door = server(flags, &mut values).door;
+        let auth = server(flags, &mut values).auth;
         let access_token = self.access_token(&mut values);
         if !values.problems.is_empty() {
             return Err(values.error());
         }
         Ok(Reread {
             source,
-            pages: door.pages,
-            metrics: door.metrics,
+            pages: auth.pages,
+            metrics: auth.metrics,
             access_token,
             files: self.files(),
         })
@@ -80,15 +80,15 @@ impl Origin {
     }
 
     fn files(&self) -> Vec<String> {
-        let (flags, door) = (&self.flags, &self.flags.door);
+        let (flags, auth) = (&self.flags, &self.flags.auth);
         let files = [
             flags.access_token_file.as_ref().filter(|_| self.has_account),
             flags.relay_token_file.as_ref(),
-            door.basic_auth_file.as_ref(),
-            door.hmac_secret_file.as_ref(),
-            door.page_auth_file.as_ref(),
-            door.page_token_file.as_ref(),
-            door.metrics_token_file.as_ref(),
+            auth.basic_auth_file.as_ref(),
+            auth.hmac_secret_file.as_ref(),
+            auth.page_auth_file.as_ref(),
+            auth.page_token_file.as_ref(),
+            auth.metrics_token_file.as_ref(),
         ];
         let set = files.into_iter().flatten().filter_map(|file| value::set(Some(file)));
         set.map(str::to_owned).collect()

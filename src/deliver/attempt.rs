@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::again;
 use super::gate::{Crowd, Gate, Hold};
 use super::moment::Moment;
-use crate::matrix::{Carrier, Failure, RoomTrouble, Verdict};
+use crate::matrix::{Failure, RoomTrouble, Transport, Verdict};
 use crate::message::{RenderedMessage, RoomAddress};
 use crate::outbox::{Delivery, DeliveryId, Outcome, Part};
 
@@ -24,9 +24,9 @@ pub struct Settings {
     pub horizon: Duration,
 }
 
-/// Carries deliveries to the homeserver and remembers what the account and the rooms have to wait for.
-pub struct Courier {
-    carrier: Carrier,
+/// Sends deliveries to the homeserver and remembers what the account and the rooms have to wait for.
+pub struct Sender {
+    transport: Transport,
     pub(super) settings: Settings,
     state: Mutex<State>,
 }
@@ -53,11 +53,11 @@ pub(super) struct Parked {
     pub(super) same_answers: u32,
 }
 
-impl Courier {
-    /// A courier for one account.
-    pub fn new(carrier: impl Into<Carrier>, settings: Settings) -> Self {
+impl Sender {
+    /// One for the account that `transport` speaks for.
+    pub fn new(transport: impl Into<Transport>, settings: Settings) -> Self {
         Self {
-            carrier: carrier.into(),
+            transport: transport.into(),
             settings,
             state: Mutex::default(),
         }
@@ -65,7 +65,7 @@ impl Courier {
 
     /// Bytes of a message's event, as it would go from here.
     pub(super) fn event_bytes(&self, message: &RenderedMessage) -> usize {
-        self.carrier.event_bytes(message)
+        self.transport.event_bytes(message)
     }
 
     /// How many deliveries may be attempted now, beside this crowd.
@@ -109,7 +109,7 @@ impl Courier {
         {
             return Ok(event_id);
         }
-        self.carrier
+        self.transport
             .send(
                 &delivery.room,
                 &delivery.txn_id,
@@ -123,7 +123,7 @@ impl Courier {
     async fn sent_before(&self, delivery: &Delivery) -> Result<Option<String>, Failure> {
         let (room, id) = (&delivery.room, delivery.id);
         let (txn, relation) = (&delivery.txn_id, delivery.relation.as_ref());
-        match self.carrier.find(room, txn, relation, delivery.accepted_at).await {
+        match self.transport.find(room, txn, relation, delivery.accepted_at).await {
             Ok(found) => {
                 if found.is_some() {
                     tracing::info!(delivery.id = %id, matrix.room_id = %room, "an earlier attempt had come through");
@@ -149,7 +149,7 @@ impl Courier {
             failure.verdict,
             Verdict::Room(RoomTrouble::NotJoined | RoomTrouble::Forbidden)
         );
-        if !absent || !self.carrier.join(room).await {
+        if !absent || !self.transport.join(room).await {
             return false;
         }
         tracing::info!(matrix.room_id = %room, "joined the room");

@@ -5,7 +5,7 @@
 use std::mem::discriminant;
 use std::time::{Duration, Instant};
 
-use super::attempt::{Courier, Parked, count, retried_for};
+use super::attempt::{Parked, Sender, count, retried_for};
 use super::fallback;
 use super::gate::{HANGS_AFTER, Hold};
 use super::moment::Moment;
@@ -23,7 +23,7 @@ struct Runs {
     same_answers: u32,
 }
 
-impl Courier {
+impl Sender {
     pub(super) fn failed(&self, delivery: &Delivery, failure: &Failure, began: Moment, took: Duration) -> Outcome {
         // Whatever is waited for is waited from the answer on, which may have taken as long as the wait.
         let now = began.after(took);
@@ -177,14 +177,14 @@ mod tests {
     use crate::message::{Mentions, MsgType, RenderedMessage, TxnId};
     use crate::outbox::{DeliveryId, DeliveryState, Part};
 
-    fn courier() -> Courier {
+    fn sender() -> Sender {
         let settings = matrix::Settings {
             home_server: "http://127.0.0.1:1".to_owned(),
             access_token: SecretString::from("token"),
             request_timeout: Duration::from_secs(1),
         };
         let horizon = Duration::from_hours(24);
-        Courier::new(Client::new(&settings).unwrap(), deliver::Settings { horizon })
+        Sender::new(Client::new(&settings).unwrap(), deliver::Settings { horizon })
     }
 
     fn delivery(id: i64, attempts: u32) -> Delivery {
@@ -217,10 +217,10 @@ mod tests {
 
     /// How many failures of this kind it takes until the message goes out plain, after seven of another kind.
     fn patience(failure: &Failure, before: Option<&Failure>) -> usize {
-        let (courier, now) = (courier(), Moment::now());
+        let (sender, now) = (sender(), Moment::now());
         let earlier = std::iter::repeat_n(before, 7).flatten();
         let fails = |(number, failure): (u32, &Failure)| {
-            let outcome = courier.failed(&delivery(1, number), failure, now, Duration::ZERO);
+            let outcome = sender.failed(&delivery(1, number), failure, now, Duration::ZERO);
             matches!(outcome, Outcome::Rewrite { .. })
         };
         let all = earlier.chain(std::iter::repeat_n(failure, 20));
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_wait_grows_with_the_refusals_in_a_row_and_not_with_what_failed_before() {
-        let courier = courier();
+        let sender = sender();
         let of = |verdict| Failure {
             verdict,
             status: None,
@@ -260,7 +260,7 @@ mod tests {
         let mut waits = |failure: &Failure| {
             attempts += 1;
             now = now.after(Duration::from_secs(1));
-            let outcome = courier.failed(&delivery(1, attempts), failure, now, Duration::ZERO);
+            let outcome = sender.failed(&delivery(1, attempts), failure, now, Duration::ZERO);
             let Outcome::Wait { until, reason, .. } = outcome else {
                 panic!("{outcome:?}")
             };
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn what_another_message_failed_with_is_not_counted() {
-        let (courier, now) = (courier(), Moment::now());
+        let (sender, now) = (sender(), Moment::now());
         let bridge = Failure {
             verdict: Verdict::Bridge,
             status: Some(500),
@@ -290,7 +290,7 @@ mod tests {
         };
         for id in [1, 2] {
             for attempt in 1..8 {
-                let outcome = courier.failed(&delivery(id, attempt), &bridge, now, Duration::ZERO);
+                let outcome = sender.failed(&delivery(id, attempt), &bridge, now, Duration::ZERO);
                 assert!(matches!(outcome, Outcome::Wait { .. }), "{id}, {attempt}");
             }
         }

@@ -13,7 +13,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use super::attempt::Courier;
+use super::attempt::Sender;
 use super::digest;
 use super::gate::{Crowd, HANGS_AFTER, TOGETHER};
 use super::moment::{Clock, Moment};
@@ -46,22 +46,22 @@ pub struct FoldSettings {
 /// Drains the outbox.
 pub struct Worker {
     outbox: Outbox,
-    courier: Arc<Courier>,
+    sender: Arc<Sender>,
     fold: FoldPolicy,
     clock: Clock,
 }
 
 impl Worker {
     /// A worker that has not begun.
-    pub fn new(outbox: Outbox, courier: Arc<Courier>, fold: FoldSettings, clock: Clock) -> Self {
+    pub fn new(outbox: Outbox, sender: Arc<Sender>, fold: FoldSettings, clock: Clock) -> Self {
         let fold = FoldPolicy {
             threshold: fold.threshold,
             min_age: fold.min_age,
-            compose: composer(TimeZone::UTC, &courier),
+            compose: composer(TimeZone::UTC, &sender),
         };
         Self {
             outbox,
-            courier,
+            sender,
             fold,
             clock,
         }
@@ -70,7 +70,7 @@ impl Worker {
     /// The same, with digests that tell the time in `zone` instead of UTC.
     #[must_use]
     pub fn in_zone(mut self, zone: TimeZone) -> Self {
-        self.fold.compose = composer(zone, &self.courier);
+        self.fold.compose = composer(zone, &self.sender);
         self
     }
 
@@ -84,14 +84,14 @@ impl Worker {
 
     /// One round: claims what is due at `now`, attempts all of it, records the outcomes. Returns how many attempts.
     pub async fn step(&self, now: Moment) -> Result<usize, OutboxError> {
-        let claimed = self.claim(now, self.courier.places(Crowd::default(), now.tick)).await?;
+        let claimed = self.claim(now, self.sender.places(Crowd::default(), now.tick)).await?;
         let count = claimed.len();
         let mut attempts = JoinSet::new();
         for delivery in claimed {
-            let (outbox, courier) = (self.outbox.clone(), Arc::clone(&self.courier));
+            let (outbox, sender) = (self.outbox.clone(), Arc::clone(&self.sender));
             let span = span(&delivery);
             let attempt = async move {
-                let outcome = courier.attempt(&delivery, now).await;
+                let outcome = sender.attempt(&delivery, now).await;
                 let recorded = outbox.record(delivery.id, outcome.clone(), now.wall).await?;
                 tally(&delivery, &outcome, recorded);
                 Ok(())
@@ -150,7 +150,7 @@ impl Worker {
             let now = (self.clock)();
             flight.claimed_at = Some(now.tick);
             flight.cut_off(now.tick);
-            let free = self.courier.places(flight.crowd(now.tick), now.tick);
+            let free = self.sender.places(flight.crowd(now.tick), now.tick);
             flight.pause = if free == 0 { TOGETHER } else { POLL };
             let claimed = match self.claim(now, free).await {
                 Ok(claimed) => claimed,
@@ -169,12 +169,12 @@ impl Worker {
 
     fn begin(&self, flight: &mut Flight, claimed: Vec<Delivery>, now: Moment) {
         for delivery in claimed {
-            let (outbox, courier, clock) = (self.outbox.clone(), Arc::clone(&self.courier), Arc::clone(&self.clock));
+            let (outbox, sender, clock) = (self.outbox.clone(), Arc::clone(&self.sender), Arc::clone(&self.clock));
             let delivery = Arc::new(delivery);
             let claim = Claim {
                 delivery: Arc::clone(&delivery),
                 began: now.tick,
-                hangs: self.courier.hangs(&delivery.room),
+                hangs: self.sender.hangs(&delivery.room),
                 cut: CancellationToken::new(),
             };
             let cut = claim.cut.clone();
@@ -182,8 +182,8 @@ impl Worker {
             let attempt = async move {
                 let began = clock();
                 let outcome = tokio::select! {
-                    outcome = courier.attempt(&delivery, began) => outcome,
-                    () = cut.cancelled() => courier.cut_off(&delivery, began, clock()),
+                    outcome = sender.attempt(&delivery, began) => outcome,
+                    () = cut.cancelled() => sender.cut_off(&delivery, began, clock()),
                 };
                 record(&outbox, &delivery, outcome, &clock).await;
             };
@@ -256,9 +256,9 @@ fn span(delivery: &Delivery) -> tracing::Span {
     tracing::error_span!("delivery", delivery.id = %delivery.id, delivery.attempt = delivery.attempts)
 }
 
-fn composer(zone: TimeZone, courier: &Arc<Courier>) -> Composer {
-    let courier = Arc::clone(courier);
-    Arc::new(move |waiting, now| digest::compose(waiting, &zone, now, &|message| courier.event_bytes(message)))
+fn composer(zone: TimeZone, sender: &Arc<Sender>) -> Composer {
+    let sender = Arc::clone(sender);
+    Arc::new(move |waiting, now| digest::compose(waiting, &zone, now, &|message| sender.event_bytes(message)))
 }
 
 /// What the loop remembers from one round to the next.

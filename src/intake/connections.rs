@@ -34,8 +34,8 @@ use tokio_util::task::TaskTracker;
 
 pub(super) use self::table::Connection;
 use self::table::{Open, Table};
+use super::auth::Auth;
 use super::client::party;
-use super::door::Door;
 use super::refusals::Refusals;
 
 /// How long a peer may leave an answer unread.
@@ -78,7 +78,7 @@ struct Server {
     endpoint: BoxEndpoint<'static, Response>,
     http: http1::Builder,
     local: LocalAddr,
-    door: Arc<Door>,
+    auth: Arc<Auth>,
     stop: CancellationToken,
     /// Cancelled when the grace period is over.
     end: CancellationToken,
@@ -89,7 +89,7 @@ pub async fn serve(
     listener: TcpListener,
     endpoint: BoxEndpoint<'static, Response>,
     settings: ConnectionSettings,
-    door: Arc<Door>,
+    auth: Arc<Auth>,
     stop: CancellationToken,
     grace: Duration,
 ) -> io::Result<()> {
@@ -103,7 +103,7 @@ pub async fn serve(
         endpoint,
         http,
         local: LocalAddr(Addr::SocketAddr(listener.local_addr()?)),
-        door,
+        auth,
         stop: stop.clone(),
         end: CancellationToken::new(),
     });
@@ -111,7 +111,7 @@ pub async fn serve(
     tokio::select! {
         () = stop.cancelled() => {}
         () = accept(&listener, &server, settings.max_connections, &connections) => {}
-        () = summarise(&server.door.refusals) => {}
+        () = summarise(&server.auth.refusals) => {}
     }
     drop(listener);
     connections.close();
@@ -119,7 +119,7 @@ pub async fn serve(
         server.end.cancel();
         connections.wait().await;
     }
-    server.door.refusals.summarise(None);
+    server.auth.refusals.summarise(None);
     Ok(())
 }
 
@@ -134,7 +134,7 @@ async fn accept(listener: &TcpListener, server: &Arc<Server>, max_connections: u
                 connections.spawn(async move { server.connection(stream, peer, open).await });
             }
             Err(error) => {
-                if server.door.refusals.may_be_told(None, "not accepted", Timestamp::now()) {
+                if server.auth.refusals.may_be_told(None, "not accepted", Timestamp::now()) {
                     tracing::warn!(error.message = %error, "a connection could not be accepted");
                 }
                 tokio::time::sleep(ACCEPT_AGAIN).await;
@@ -199,7 +199,7 @@ impl Server {
 
     fn gave_way(&self, client: std::net::IpAddr) {
         metrics::counter!("grafana_matrix_relay_connections_closed_total").increment(1);
-        if self.door.refusals.may_be_told(Some(client), "closed", Timestamp::now()) {
+        if self.auth.refusals.may_be_told(Some(client), "closed", Timestamp::now()) {
             tracing::warn!(
                 client.ip = %client,
                 "a connection of {client} was closed to make place for another one: it had shown no credential, and no other \

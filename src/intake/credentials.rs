@@ -2,7 +2,7 @@
 //!
 //! Guarantees: what is expected is kept as hashes or as keys, and nothing of it is ever printed; what is shown is compared
 //! with every candidate, whichever of them matches, so that the time tells neither which one nor how much of it was
-//! right. It does not know which path asks for which credentials: see `door`.
+//! right. It does not know which path asks for which credentials: see `auth`.
 
 use std::fmt;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 use super::credential::{CredentialError, CredentialSettings};
 use super::signature::{SignatureKeys, Signed, Unsigned};
 
-/// The credentials of one door, ready to compare. With none of them everybody is let in.
+/// The credentials of one resource, ready to compare. With none of them everybody is let in.
 #[derive(Clone, Default)]
 pub(super) struct Credentials {
     /// Hashes of tokens. Hashes have one length, so not even a token's length shows in the time of a comparison.
@@ -39,7 +39,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Why a request is not let in. The words are for the log and the metric; the caller is told by `door`.
+/// Why a request is not let in. The words are for the log and the metric; the caller is told by `auth`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Denied {
     /// There is no credential at all, which is no guess.

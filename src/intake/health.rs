@@ -14,7 +14,7 @@ use poem::web::Json;
 use poem::{IntoResponse, Request, Response, handler};
 use serde::Serialize;
 
-use super::authenticate::door;
+use super::caller::auth;
 
 /// How one part of the relay is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -78,7 +78,7 @@ pub(super) async fn ready(request: &Request, checks: Data<&Arc<dyn Checks>>) -> 
     } else {
         StatusCode::OK
     };
-    let sees_reasons = door(request).is_ok_and(|door| door.sees_reasons(request, Timestamp::now()));
+    let sees_reasons = auth(request).is_ok_and(|auth| auth.sees_reasons(request, Timestamp::now()));
     let withheld = !sees_reasons && checks.iter().any(|check| check.reason.is_some());
     if withheld {
         for check in &mut checks {

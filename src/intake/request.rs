@@ -15,30 +15,30 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::authenticate::door;
+use super::auth::declared_size;
+use super::caller::auth;
 use super::connections::Connection;
-use super::door::declared_size;
 use super::error::Problem;
-use super::flight::{self, Flight, Place, Work};
+use super::limits::{self, Limits, Permit, Work};
 use super::parse;
 
-/// How far a body's place is ahead of its bytes: a connection's buffer holds about as much.
+/// How far a body's permit is ahead of its bytes: a connection's buffer holds about as much.
 const STEP: usize = 64 * 1024;
-/// How long a body waits for its place before somebody who has proven nothing is asked for one. A body that comes at the
+/// How long a body waits for its permit before somebody who has proven nothing is asked for one. A body that comes at the
 /// pace of a network is here by then.
 const ASK: Duration = Duration::from_secs(1);
 /// The largest body of what people ask for; it is kept as it came, beside what is made of it.
 const PAGE_LIMIT: usize = 1024 * 1024;
 
-/// A JSON body that is a `T`, and its place among the bodies in flight.
+/// A JSON body that is a `T`, and its permit.
 #[derive(Debug)]
-pub struct JsonBody<T>(pub T, pub Place);
+pub struct JsonBody<T>(pub T, pub Permit);
 
 /// A body as it came.
 pub(super) struct Raw {
     pub(super) bytes: Vec<u8>,
     /// Held as long as anything that was made of the bytes is worked on.
-    pub(super) place: Place,
+    pub(super) permit: Permit,
 }
 
 /// Refuses what is not JSON by its own declaration.
@@ -61,34 +61,34 @@ pub(super) fn declaration(request: &Request) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The bytes of a body of at most `limit`, as there is place for them and within their time. What waits for a place does
+/// The bytes of a body of at most `limit`, as the limits allow and within their time. What waits for a permit does
 /// not use up the sender's time.
 pub(super) async fn bytes(
-    flight: &Flight,
+    limits: &Limits,
     limit: usize,
     request: &Request,
     body: &mut RequestBody,
 ) -> Result<Raw, Problem> {
     let declared = declared_size(request.headers()).unwrap_or(limit);
     if declared > limit {
-        return Err(flight.too_large(limit));
+        return Err(limits.too_large(limit));
     }
     let body = body
         .take()
         .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the request has no body"))?;
     let mut stream = body.into_bytes_stream();
-    let (mut bytes, mut place) = (Vec::new(), Place::default());
-    let body_time = flight.settings.body_time;
+    let (mut bytes, mut permit) = (Vec::new(), Permit::default());
+    let body_time = limits.settings.body_time;
     let connection = request.data::<Arc<Connection>>();
     let (mut arrival, mut patience) = (Budget(body_time), Budget(body_time));
     loop {
         let next = (bytes.len() + STEP).min(declared);
-        let grown = patience.within(grow(flight, &mut place, next, connection)).await;
-        grown.ok_or_else(flight::full)?;
+        let grown = patience.within(grow(limits, &mut permit, next, connection)).await;
+        grown.ok_or_else(limits::full)?;
         match arrival.within(stream.next()).await {
-            Some(Some(Ok(chunk))) if bytes.len() + chunk.len() > limit => return Err(flight.too_large(limit)),
+            Some(Some(Ok(chunk))) if bytes.len() + chunk.len() > limit => return Err(limits.too_large(limit)),
             Some(Some(Ok(chunk))) => bytes.extend_from_slice(&chunk),
-            Some(None) => return Ok(Raw { bytes, place }),
+            Some(None) => return Ok(Raw { bytes, permit }),
             Some(Some(Err(_))) => return Err(Problem::new(StatusCode::BAD_REQUEST, "the body broke off")),
             None => {
                 let late = "the body did not arrive in time";
@@ -98,10 +98,10 @@ pub(super) async fn bytes(
     }
 }
 
-/// Makes a place large enough, if need be by taking from who holds most and has proven nothing.
-async fn grow(flight: &Flight, place: &mut Place, bytes: usize, connection: Option<&Arc<Connection>>) {
+/// Makes a permit large enough, if need be by taking from who holds most and has proven nothing.
+async fn grow(limits: &Limits, permit: &mut Permit, bytes: usize, connection: Option<&Arc<Connection>>) {
     {
-        let grown = flight.grow(place, bytes);
+        let grown = limits.grow(permit, bytes);
         tokio::pin!(grown);
         while tokio::time::timeout(ASK, &mut grown).await.is_err() {
             if let Some(connection) = connection {
@@ -115,13 +115,13 @@ async fn grow(flight: &Flight, place: &mut Place, bytes: usize, connection: Opti
 }
 
 /// Says that a request has shown what it has to, and its body is here where that is part of it: nobody else's takes its
-/// place.
-pub(super) async fn prove(flight: &Flight, request: &Request) -> Result<(), Problem> {
+/// permit.
+pub(super) async fn prove(limits: &Limits, request: &Request) -> Result<(), Problem> {
     let Some(connection) = request.data::<Arc<Connection>>() else {
         return Ok(());
     };
-    let is_in = connection.prove(flight.settings.body_time).await;
-    is_in.then_some(()).ok_or_else(flight::full)
+    let is_in = connection.prove(limits.settings.body_time).await;
+    is_in.then_some(()).ok_or_else(limits::full)
 }
 
 /// Time that is used up bit by bit.
@@ -179,14 +179,14 @@ impl<'a, T: DeserializeOwned + Type + Send> ApiExtractor<'a> for JsonBody<T> {
         _options: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
         let read = async {
-            let door = door(request)?;
+            let auth = auth(request)?;
             declaration(request)?;
-            let limit = door.flight.settings.max_body_bytes.min(PAGE_LIMIT);
-            let mut raw = bytes(&door.flight, limit, request, body).await?;
-            prove(&door.flight, request).await?;
-            door.flight.admit(&mut raw.place).await?;
-            door.flight.turn(&mut raw.place, Work::Page).await?;
-            Ok::<_, Problem>(Self(parse::typed(&raw.bytes)?, raw.place))
+            let limit = auth.limits.settings.max_body_bytes.min(PAGE_LIMIT);
+            let mut raw = bytes(&auth.limits, limit, request, body).await?;
+            prove(&auth.limits, request).await?;
+            auth.limits.admit(&mut raw.permit).await?;
+            auth.limits.start(&mut raw.permit, Work::Page).await?;
+            Ok::<_, Problem>(Self(parse::typed(&raw.bytes)?, raw.permit))
         };
         read.await.map_err(Problem::into_error)
     }

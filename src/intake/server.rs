@@ -13,11 +13,11 @@ use poem_openapi::OpenApi;
 use serde_json::Value;
 use tracing::Instrument as _;
 
-use super::authenticate::{door, enter};
+use super::auth::{Auth, Resource};
+use super::caller::{auth, enter};
 use super::compat;
 use super::connections::Connection;
 use super::document::{self, Example};
-use super::door::{Asked, Door};
 use super::error::{Problem, ProblemJson};
 use super::health::{self, Checks};
 use super::recorder::Recorder;
@@ -33,7 +33,7 @@ pub struct Parts {
     /// Keeps what was accepted for the workshop.
     pub recorder: Arc<Recorder>,
     /// Who may come in, and how much at once.
-    pub door: Arc<Door>,
+    pub auth: Arc<Auth>,
     /// What is there for people and for Prometheus.
     pub pages: PageSettings,
     /// Example bodies for Swagger UI.
@@ -144,7 +144,7 @@ pub fn endpoint(parts: Parts, others: impl OpenApi + 'static) -> BoxEndpoint<'st
         .data(parts.recorder)
         .data(parts.checks)
         .around(in_flight)
-        .data(parts.door)
+        .data(parts.auth)
         .with(CatchPanic::new().with_handler(our_fault))
         .catch_all_error(problem)
         .around(with_headers)
@@ -198,18 +198,18 @@ fn our_fault(_: Box<dyn Any + Send>) -> Response {
 
 /// Bounds the requests that are worked on at once. One that brings a body is counted when that is here: see `request`.
 async fn in_flight<E: Endpoint>(endpoint: Arc<E>, request: Request) -> poem::Result<Response> {
-    let door = door(&request).map_err(Problem::into_error)?;
-    if let Some((connection, client)) = request.data::<Arc<Connection>>().zip(door.client(&request)) {
+    let auth = auth(&request).map_err(Problem::into_error)?;
+    if let Some((connection, client)) = request.data::<Arc<Connection>>().zip(auth.client(&request)) {
         connection.is_of(client);
     }
     let is_counted = matches!(*request.method(), Method::GET | Method::HEAD) && !is_probe(&request);
-    let place = if is_counted {
-        Some(door.flight.request().await.map_err(Problem::into_error)?)
+    let permit = if is_counted {
+        Some(auth.limits.request().await.map_err(Problem::into_error)?)
     } else {
         None
     };
     let answered = endpoint.call(request).await.map(IntoResponse::into_response);
-    drop(place);
+    drop(permit);
     answered
 }
 
@@ -221,14 +221,16 @@ fn is_probe(request: &Request) -> bool {
 /// Pages are public unless browsers are to log in, or called a relay that asks for nothing by a name that is not its own;
 /// what they ask the relay for is checked by itself.
 async fn with_login<E: Endpoint>(endpoint: Arc<E>, request: Request) -> poem::Result<Response> {
-    if door(&request).map_err(Problem::into_error)?.guards_page_files() {
-        enter(Asked::PageFiles, &request).await.map_err(Problem::into_error)?;
+    if auth(&request).map_err(Problem::into_error)?.guards_page_files() {
+        enter(Resource::PageFiles, &request)
+            .await
+            .map_err(Problem::into_error)?;
     }
     endpoint.call(request).await.map(IntoResponse::into_response)
 }
 
 async fn with_metrics_token<E: Endpoint>(endpoint: Arc<E>, request: Request) -> poem::Result<Response> {
-    enter(Asked::Metrics, &request).await.map_err(Problem::into_error)?;
+    enter(Resource::Metrics, &request).await.map_err(Problem::into_error)?;
     endpoint.call(request).await.map(IntoResponse::into_response)
 }
 

@@ -20,7 +20,7 @@ use super::credential::{CredentialError, SignatureSettings};
 
 type HmacSha256 = Hmac<Sha256>;
 
-/// The keys of one door.
+/// The keys of one resource.
 #[derive(Clone)]
 pub(super) struct SignatureKeys {
     keys: Vec<HmacSha256>,

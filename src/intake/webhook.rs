@@ -16,11 +16,11 @@ use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions, Object, OpenApi, Tags};
 use tracing::Instrument as _;
 
-use super::authenticate::{self, door};
+use super::auth::Resource;
 use super::body::NotificationBody;
-use super::door::Asked;
+use super::caller::{self, auth};
 use super::error::{Problem, ProblemJson, Refused};
-use super::flight::Work;
+use super::limits::Work;
 use super::recorder::Recorder;
 use super::request::Raw;
 use super::signature::Signed;
@@ -45,9 +45,9 @@ struct Body {
     signed: Option<Signed>,
     /// When it was let in: the time that its signature was compared with is the one that its repeat is recognised by.
     at: Timestamp,
-    /// Until when templates may be run for it, however long it waits for its turn.
+    /// Until when templates may be run for it, however long it waits to be worked on.
     deadline: Deadline,
-    /// The same as it came, with its place among the bodies in flight.
+    /// The same as it came, with its permit.
     raw: Raw,
     pipeline: Arc<Pipeline>,
     recorder: Arc<Recorder>,
@@ -57,30 +57,30 @@ impl Body {
     /// Size, credential, content type, JSON, schema. Nothing is parsed before the credential is verified; where that is a
     /// signature the body has to be there first, and where it is not a refusal need not wait for it.
     async fn read(request: &Request, body: &mut RequestBody, route: Option<String>) -> Result<Self, Problem> {
-        let door = door(request)?;
+        let auth = auth(request)?;
         // They are part of every request's data.
         let parts = request.data::<Arc<Pipeline>>().zip(request.data::<Arc<Recorder>>());
         let (pipeline, recorder) = parts.ok_or_else(nothing_here)?;
-        let asked = route.as_deref().map_or(Asked::DefaultRoute, Asked::Route);
-        let entry = door.enter(asked, request, Timestamp::now())?;
-        if !entry.needs_body() {
+        let resource = route.as_deref().map_or(Resource::DefaultRoute, Resource::Route);
+        let header_auth = auth.enter(resource, request, Timestamp::now())?;
+        if !header_auth.needs_body() {
             request::declaration(request)?;
         }
-        if entry.is_proven() {
-            request::prove(&door.flight, request).await?;
+        if header_auth.is_proven() {
+            request::prove(&auth.limits, request).await?;
         }
-        let limit = door.flight.settings.max_body_bytes;
-        let mut raw = request::bytes(&door.flight, limit, request, body).await?;
+        let limit = auth.limits.settings.max_body_bytes;
+        let mut raw = request::bytes(&auth.limits, limit, request, body).await?;
         let (at, deadline) = (Timestamp::now(), Deadline::after(pipeline::TIME_FOR_TEMPLATES));
-        let signed = door.check_body(&entry, request.headers(), &raw.bytes, at)?;
-        request::prove(&door.flight, request).await?;
-        door.flight.admit(&mut raw.place).await?;
+        let signed = auth.check_body(&header_auth, request.headers(), &raw.bytes, at)?;
+        request::prove(&auth.limits, request).await?;
+        auth.limits.admit(&mut raw.permit).await?;
         request::declaration(request)?;
         let size = raw.bytes.len();
         let is_large = size > pipeline::INLINE_BYTES;
         let work = if is_large { Work::Large } else { Work::Small(size) };
-        door.flight.turn(&mut raw.place, work).await?;
-        // The place goes along: the work is not over when the sender hangs up.
+        auth.limits.start(&mut raw.permit, work).await?;
+        // The permit goes along: the work is not over when the sender hangs up.
         let parse = move || (parse::notification(&raw.bytes), raw);
         let (notification, raw) = pipeline::aside(is_large, parse).await;
         let notification = notification?;
@@ -109,13 +109,13 @@ fn named(request: &Request) -> Result<Option<String>, Problem> {
     }
     // poem-openapi calls the parameters of a path by their number.
     let name = request.raw_path_param("param0").ok_or_else(nothing_here)?;
-    Ok(Some(door(request)?.route(name)))
+    Ok(Some(auth(request)?.route(name)))
 }
 
 /// A notification at the address of another relay, if that is enabled; see `compat`.
 pub(super) async fn foreign(request: Request) -> poem::Result<Response> {
     let (request, mut body) = request.split();
-    let route = door(&request).map_err(Problem::into_error)?.foreign_route(&request);
+    let route = auth(&request).map_err(Problem::into_error)?.foreign_route(&request);
     let route = route.ok_or(NotFoundError)?;
     if request.method() != Method::POST {
         return Err(MethodNotAllowedError.into());
@@ -131,12 +131,12 @@ impl<'a> ApiExtractor<'a> for Body {
     type ParamRawType = ();
 
     fn register(registry: &mut Registry) {
-        authenticate::register_sender(registry);
+        caller::register_sender(registry);
         NotificationBody::register(registry);
     }
 
     fn security_schemes() -> Vec<&'static str> {
-        authenticate::sender_schemes()
+        caller::sender_schemes()
     }
 
     fn has_security_fallback() -> bool {
@@ -241,7 +241,7 @@ impl Webhook {
     }
 }
 
-/// What has come in full is worked on to its end, even if its sender hangs up: so it keeps its place for as long as it takes
+/// What has come in full is worked on to its end, even if its sender hangs up: so it keeps its permit for as long as it takes
 /// memory, and nothing that was begun is lost.
 async fn accept(body: Body, template: Option<String>) -> Result<Answer, Refused> {
     let route =
@@ -264,7 +264,7 @@ async fn store(route: RouteName, body: Body, template: Option<TemplateName>) -> 
         deadline: body.deadline,
     };
     let accepted = body.pipeline.accept_with(&route, body.notification, wishes, now).await;
-    drop(raw.place);
+    drop(raw.permit);
     match accepted {
         Ok(accepted) => {
             if !accepted.recognised {

@@ -16,7 +16,7 @@ use ruma::{OwnedRoomId, OwnedUserId, RoomId, RoomVersionId};
 use serde::Deserialize;
 
 use super::clean;
-use super::verdict::{Asked, RoomTrouble, TokenTrouble, Verdict};
+use super::verdict::{RequestKind, RoomTrouble, TokenTrouble, Verdict};
 use super::{Client, Failure, WhoAmI};
 use crate::message::RoomAddress;
 
@@ -79,7 +79,10 @@ impl Client {
     /// Checks the homeserver, the token and the rooms, in this order; stops where the rest cannot be known. In the rooms
     /// of `pinged` the account needs the power to ping everybody, too.
     pub async fn check(&self, rooms: &[RoomAddress], pinged: &[RoomAddress]) -> Vec<Finding> {
-        if let Err(failure) = self.call(Asked::Account, get_supported_versions::Request::new()).await {
+        if let Err(failure) = self
+            .call(RequestKind::Account, get_supported_versions::Request::new())
+            .await
+        {
             return vec![self.account_trouble(&failure)];
         }
         let me = match self.whoami().await {
@@ -166,7 +169,7 @@ impl Client {
         // Since room version 12 the creators stand above all levels without being listed.
         let mut request = state_event::Request::new(id.to_owned(), StateEventType::RoomCreate, String::new());
         request.format = state_event::StateEventFormat::Event;
-        let raw = self.call(Asked::Room, request).await?.event_or_content;
+        let raw = self.call(RequestKind::Room, request).await?.event_or_content;
         let (version, creators) = parse::<Create>(raw.get()).map_or((RoomVersionId::V11, Vec::new()), Create::creators);
         let rules = version
             .rules()

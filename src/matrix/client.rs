@@ -22,8 +22,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::OnceCell;
 
 use super::discovery::{self, Address};
-use super::transport::{KnownPath, Transport};
-use super::verdict::{Asked, RoomTrouble, Verdict};
+use super::http_client::{HttpClient, KnownPath};
+use super::verdict::{RequestKind, RoomTrouble, Verdict};
 use super::{Failure, Settings, SetupError, WhoAmI};
 use crate::message::RoomAddress;
 
@@ -35,7 +35,7 @@ struct Inner {
     address: Address,
     session: ArcSwap<Session>,
     timeout: Duration,
-    transport: Transport,
+    http_client: HttpClient,
     base: OnceCell<String>,
     aliases: Mutex<HashMap<RoomAddress, OwnedRoomId>>,
 }
@@ -59,13 +59,13 @@ impl Client {
     /// Makes a client without touching the network.
     pub fn new(settings: &Settings) -> Result<Self, SetupError> {
         let address = settings.address()?;
-        let transport = Transport::new(settings.request_timeout, Policy::none(), address.is_loopback())
+        let http_client = HttpClient::new(settings.request_timeout, Policy::none(), address.is_loopback())
             .map_err(SetupError::Http)?;
         Ok(Self(Arc::new(Inner {
             address,
             session: ArcSwap::from_pointee(Session::new(settings.access_token.clone())),
             timeout: settings.request_timeout,
-            transport,
+            http_client,
             base: OnceCell::new(),
             aliases: Mutex::default(),
         })))
@@ -79,7 +79,7 @@ impl Client {
 
     /// Whose token it is.
     pub async fn whoami(&self) -> Result<WhoAmI, Failure> {
-        let answer = self.call(Asked::Account, whoami::v3::Request::new()).await?;
+        let answer = self.call(RequestKind::Account, whoami::v3::Request::new()).await?;
         Ok(WhoAmI {
             user_id: answer.user_id,
             device_id: answer.device_id,
@@ -114,7 +114,7 @@ impl Client {
         }
         let alias = RoomAliasId::parse(room.as_str())
             .map_err(|error| Failure::room(RoomTrouble::Unknown, error.to_string()))?;
-        let found = self.call(Asked::Room, get_alias::v3::Request::new(alias)).await?;
+        let found = self.call(RequestKind::Room, get_alias::v3::Request::new(alias)).await?;
         self.aliases().insert(room.clone(), found.room_id.clone());
         Ok(found.room_id)
     }
@@ -134,7 +134,7 @@ impl Client {
             request.via.extend(id.server_name().map(ToOwned::to_owned));
         }
         self.forget(room);
-        self.call(Asked::Room, request).await.map(|_| ())
+        self.call(RequestKind::Room, request).await.map(|_| ())
     }
 
     /// Only the homeserver's own "not found" counts as unencrypted: a proxy's 404 must not let plain text out.
@@ -154,10 +154,10 @@ impl Client {
         key: &str,
     ) -> Result<Box<serde_json::value::RawValue>, Failure> {
         let request = get_state_event_for_key::v3::Request::new(room.to_owned(), kind, key.to_owned());
-        Ok(self.call(Asked::Room, request).await?.event_or_content)
+        Ok(self.call(RequestKind::Room, request).await?.event_or_content)
     }
 
-    pub(super) async fn call<R>(&self, asked: Asked, request: R) -> Result<R::IncomingResponse, Failure>
+    pub(super) async fn call<R>(&self, kind: RequestKind, request: R) -> Result<R::IncomingResponse, Failure>
     where
         R: OutgoingRequest<EndpointError = Error>,
         for<'a> R::Authentication: auth_scheme::AuthScheme<Input<'a> = auth_scheme::SendAccessToken<'a>>,
@@ -165,7 +165,7 @@ impl Client {
     {
         let base = self.base().await?;
         let session = self.0.session.load_full();
-        self.0.transport.call(base, Some(&session.token), asked, request).await
+        self.0.http_client.call(base, Some(&session.token), kind, request).await
     }
 
     /// The base URL, looked up at most once.

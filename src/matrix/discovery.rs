@@ -13,8 +13,8 @@ use url::{Host, Url};
 
 use super::SetupError;
 use super::failure::Failure;
-use super::transport::Transport;
-use super::verdict::{Asked, TokenTrouble, Verdict};
+use super::http_client::HttpClient;
+use super::verdict::{RequestKind, TokenTrouble, Verdict};
 
 /// How many redirects of a `.well-known` are followed.
 const REDIRECTS: usize = 5;
@@ -80,9 +80,9 @@ fn base(text: &str) -> Result<String, SetupError> {
 /// Looks a server name up.
 pub(super) async fn look_up(host: &str, timeout: Duration) -> Result<String, Failure> {
     // The specification lets clients follow redirects here, and no token is sent with it.
-    let transport =
-        Transport::new(timeout, over_https(), false).map_err(|error| Failure::transport(&error, timeout))?;
-    look_up_at(&transport, &format!("https://{host}")).await
+    let http_client =
+        HttpClient::new(timeout, over_https(), false).map_err(|error| Failure::transport(&error, timeout))?;
+    look_up_at(&http_client, &format!("https://{host}")).await
 }
 
 /// Follows redirects, but none to plain HTTP: that one is left as the answer.
@@ -110,9 +110,9 @@ fn named_base(origin: &str, text: &str) -> Result<String, String> {
 }
 
 /// The same with the origin spelled out, so that a test needs no TLS.
-async fn look_up_at(transport: &Transport, origin: &str) -> Result<String, Failure> {
-    let found = transport
-        .call(origin, None, Asked::Account, discover_homeserver::Request::new())
+async fn look_up_at(http_client: &HttpClient, origin: &str) -> Result<String, Failure> {
+    let found = http_client
+        .call(origin, None, RequestKind::Account, discover_homeserver::Request::new())
         .await;
     let found = match found {
         Ok(response) => named_base(origin, &response.homeserver.base_url).map_err(|error| {
@@ -133,8 +133,13 @@ async fn look_up_at(transport: &Transport, origin: &str) -> Result<String, Failu
             return Err(failure);
         }
     };
-    transport
-        .call(&found, None, Asked::Account, get_supported_versions::Request::new())
+    http_client
+        .call(
+            &found,
+            None,
+            RequestKind::Account,
+            get_supported_versions::Request::new(),
+        )
         .await
         .map_err(|mut failure| {
             failure.detail = format!("{found}: {}", failure.detail);

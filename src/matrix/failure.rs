@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::answer::{self, Answer, one_line};
 use super::tls;
-use super::verdict::{Asked, RoomTrouble, TokenTrouble, Verdict, judge};
+use super::verdict::{RequestKind, RoomTrouble, TokenTrouble, Verdict, judge};
 
 /// Why a request failed and what that means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,9 +25,9 @@ pub struct Failure {
 
 impl Failure {
     /// From an answer of the homeserver.
-    pub(super) fn answered(asked: Asked, answer: Answer) -> Self {
+    pub(super) fn answered(kind: RequestKind, answer: Answer) -> Self {
         Self {
-            verdict: judge(asked, &answer),
+            verdict: judge(kind, &answer),
             status: Some(answer.status),
             errcode: answer.errcode,
             detail: answer.text,

@@ -21,7 +21,7 @@ use url::Url;
 
 use super::answer::Answer;
 use super::check::{Finding, Severity};
-use super::transport::Transport;
+use super::http_client::HttpClient;
 use super::verdict::{MessageTrouble, RoomTrouble, TokenTrouble, Verdict};
 use super::{Failure, SetupError};
 use crate::message::{RenderedMessage, RoomAddress};
@@ -63,7 +63,7 @@ pub fn hook_room() -> Option<RoomAddress> {
 /// Sends through one webhook.
 pub struct Hook {
     url: Url,
-    transport: Transport,
+    http_client: HttpClient,
 }
 
 impl Hook {
@@ -76,8 +76,9 @@ impl Hook {
             Some(url::Host::Domain(name)) => name == "localhost",
             None => false,
         };
-        let transport = Transport::new(settings.request_timeout, Policy::none(), loopback).map_err(SetupError::Http)?;
-        Ok(Self { url, transport })
+        let http_client =
+            HttpClient::new(settings.request_timeout, Policy::none(), loopback).map_err(SetupError::Http)?;
+        Ok(Self { url, http_client })
     }
 
     /// Sends a message once; nothing recognises a repeat.
@@ -141,7 +142,7 @@ impl Hook {
         // Short ones are words of the path, such as `webhook`, and a text may have them.
         secrets.retain(|secret| secret.len() > SHORTEST_SECRET);
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        self.transport.exchange(request, &secrets).await
+        self.http_client.exchange(request, &secrets).await
     }
 
     /// The URL without its secret.

@@ -10,7 +10,7 @@ use ruma::api::client::filter::{Filter as EventFilter, FilterDefinition, RoomEve
 use ruma::api::client::sync::sync_events::v3::{self, Filter};
 use ruma::presence::PresenceState;
 
-use super::verdict::Asked;
+use super::verdict::RequestKind;
 use super::{Client, Failure};
 
 /// How long the homeserver keeps a request that has no news, at most.
@@ -34,7 +34,7 @@ impl Client {
         request.timeout = since.as_ref().map(|_| LONGEST_POLL.min(self.timeout() / 2));
         request.since = since;
         request.set_presence = PresenceState::Offline;
-        let answer = self.call(Asked::Account, request).await?;
+        let answer = self.call(RequestKind::Account, request).await?;
         Ok(Invites {
             rooms: answer.rooms.invite.into_keys().collect(),
             next: Some(answer.next_batch),

@@ -8,7 +8,7 @@ use std::net::Ipv6Addr;
 use secrecy::ExposeSecret as _;
 use url::{Host, Url};
 
-use super::Access;
+use super::TransportSettings;
 
 /// Endings of names that lead nowhere outside a private network.
 const PRIVATE: [&str; 7] = [
@@ -21,7 +21,7 @@ const PRIVATE: [&str; 7] = [
     ".cluster.local",
 ];
 
-impl Access {
+impl TransportSettings {
     /// What an operator should know who sends the token, or the secret URL, over plain HTTP.
     pub fn plain_http(&self) -> Option<String> {
         match self {
@@ -31,7 +31,7 @@ impl Access {
     }
 }
 
-/// See [`Access::plain_http`].
+/// See [`TransportSettings::plain_http`].
 pub fn plain_homeserver(address: &str) -> Option<String> {
     let origin = plain_origin(address)?;
     Some(format!(

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::clean;
 use super::send::transaction;
-use super::verdict::Asked;
+use super::verdict::RequestKind;
 use super::{Client, Failure};
 use crate::message::{Relation, RoomAddress, TxnId};
 
@@ -69,7 +69,7 @@ impl Client {
         request.limit = UInt::from(size);
         request.filter.senders = Some(vec![me.to_owned()]);
         request.filter.types = Some(vec!["m.room.message".to_owned()]);
-        let answer = self.call(Asked::Room, request).await?;
+        let answer = self.call(RequestKind::Room, request).await?;
         let events = answer.chunk.iter();
         Ok(Page {
             events: events

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::clean;
 use super::content::{self, BadRelation};
-use super::verdict::{Asked, MessageTrouble, RoomTrouble, Verdict};
+use super::verdict::{MessageTrouble, RequestKind, RoomTrouble, Verdict};
 use super::{Client, Failure};
 use crate::message::{Relation, RenderedMessage, RoomAddress, TxnId};
 
@@ -57,27 +57,29 @@ impl Client {
             return Err(Failure::room(RoomTrouble::Encrypted, "m.room.encryption is set"));
         }
         let Some(relation) = relation else {
-            return self.put(Asked::Send, &id, txn.as_str(), &content::event(message)).await;
+            return self
+                .put(RequestKind::Send, &id, txn.as_str(), &content::event(message))
+                .await;
         };
         let target = target(relation)?;
         self.must_bear(&id, &target, relation).await?;
         let content = content::related_event(message, relation)?;
         let txn = transaction(txn, Some(relation));
-        self.put(Asked::Related, &id, &txn, &content).await
+        self.put(RequestKind::Related, &id, &txn, &content).await
     }
 
-    async fn put(&self, asked: Asked, room: &RoomId, txn: &str, content: &Value) -> Result<String, Failure> {
+    async fn put(&self, kind: RequestKind, room: &RoomId, txn: &str, content: &Value) -> Result<String, Failure> {
         let content = Raw::new(content).map_err(|_| not_json())?.cast_unchecked();
         let txn = OwnedTransactionId::from(txn);
         let request =
             send_message_event::v3::Request::new_raw(room.to_owned(), txn, MessageLikeEventType::RoomMessage, content);
-        Ok(clean::event_id(self.call(asked, request).await?.event_id.as_str()))
+        Ok(clean::event_id(self.call(kind, request).await?.event_id.as_str()))
     }
 
     /// Whether people will see something that refers to this event.
     async fn must_bear(&self, room: &RoomId, target: &EventId, relation: &Relation) -> Result<(), Failure> {
         let request = get_room_event::v3::Request::new(room.to_owned(), target.to_owned());
-        let event = self.call(Asked::Event, request).await?.event;
+        let event = self.call(RequestKind::Event, request).await?.event;
         let Ok(event) = event.deserialize_as_unchecked::<Target>() else {
             return Err(Failure::unreadable(200, "not an event"));
         };

@@ -1,153 +1,142 @@
-//! Requests of ruma's types over HTTP by reqwest, and their answers back.
+//! The two ways into a room: the client-server API of a homeserver, or a Hookshot webhook.
 //!
-//! Guarantees: a call ends within the timeout; an answer of any size, status and content becomes a value or a
-//! [`Failure`]; the token goes to no other address, because redirects are not followed, and is taken out of an answer that
-//! repeats it before anything reads that. It does not retry.
+//! Guarantees: the same questions have the same answers in form, so that outbox and worker need not know which it is. What a
+//! webhook cannot do, it refuses with the verdict that leads to what it can.
 
-use std::borrow::Cow;
-use std::time::{Duration, SystemTime};
+use jiff::Timestamp;
+use ruma::OwnedRoomId;
+use secrecy::SecretString;
 
-use http::header::AUTHORIZATION;
-use reqwest::redirect::Policy;
-use ruma::api::auth_scheme::{AuthScheme, SendAccessToken};
-use ruma::api::error::{Error, FromHttpResponseError};
-use ruma::api::path_builder::{PathBuilder, SinglePath, VersionHistory};
-use ruma::api::{IncomingResponse, MatrixVersion, OutgoingRequest, SupportedVersions};
-use secrecy::{ExposeSecret, SecretString};
+use super::{Client, Failure, Finding, Hook, HookSettings, Invites, RoomTrouble, Settings, SetupError, content, hook};
+use crate::message::{Relation, RenderedMessage, RoomAddress, TxnId};
 
-use super::answer::Answer;
-use super::clean;
-use super::failure::Failure;
-use super::verdict::{Asked, TokenTrouble, Verdict};
+/// What an operator can do about messages of the other way.
+const OF_HOOK: &str = "they were accepted for a webhook: set MATRIX_HOOK_URL again to send them, or give each up by \
+                       `grafana-matrix-relay outbox drop`";
+const OF_ACCOUNT: &str = "they were accepted for an account, and the webhook (MATRIX_HOOK_URL) leads to one room of its own: \
+                          set the account again to send them, or give each up by `grafana-matrix-relay outbox drop`";
 
-/// An event is at most 64 KiB, so no answer that is asked for here comes near this.
-const ANSWER_LIMIT: usize = 1 << 20;
+/// Which way messages go, and what that needs.
+#[derive(Debug, Clone)]
+pub enum TransportSettings {
+    /// As a user of a homeserver, to any room.
+    HomeServer(Settings),
+    /// Through a webhook, to its one room.
+    Hook(HookSettings),
+}
 
-/// How long a connection may be silent, and what was sent unconfirmed, until it counts as dead and is not used again.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Sends messages one way or the other; cheap to clone.
+#[derive(Debug, Clone)]
+pub enum Transport {
+    /// The client of a homeserver.
+    HomeServer(Client),
+    /// A webhook.
+    Hook(std::sync::Arc<Hook>),
+}
 
-/// How many connections stay open for the next request.
-const IDLE: usize = 32;
-
-/// The HTTP side of the client.
-pub(super) struct Transport {
-    http: reqwest::Client,
-    timeout: Duration,
+impl From<Client> for Transport {
+    fn from(client: Client) -> Self {
+        Self::HomeServer(client)
+    }
 }
 
 impl Transport {
-    /// Builds the pool; `direct` bypasses proxies, which never lead to this very machine.
-    pub(super) fn new(timeout: Duration, redirects: Policy, direct: bool) -> reqwest::Result<Self> {
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("grafana-matrix-relay/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirects)
-            .referer(false)
-            .timeout(timeout)
-            .connect_timeout(timeout.min(Duration::from_secs(10)))
-            // Requests of HTTP/2 share a connection that takes about a hundred at a time: those that hang would keep the others
-            // waiting behind them.
-            .http1_only()
-            .pool_max_idle_per_host(IDLE)
-            .tcp_keepalive(KEEP_ALIVE)
-            .tcp_keepalive_interval(KEEP_ALIVE);
-        #[cfg(target_os = "linux")]
-        {
-            builder = builder.tcp_user_timeout(2 * KEEP_ALIVE);
-        }
-        if direct {
-            builder = builder.no_proxy();
-        }
-        Ok(Self {
-            http: builder.build()?,
-            timeout,
+    /// Makes one without touching the network.
+    pub fn new(access: &TransportSettings) -> Result<Self, SetupError> {
+        Ok(match access {
+            TransportSettings::HomeServer(settings) => Self::HomeServer(Client::new(settings)?),
+            TransportSettings::Hook(settings) => Self::Hook(Hook::new(settings)?.into()),
         })
     }
 
-    /// Carries out one request. Without a token only requests that need none succeed.
-    pub(super) async fn call<R>(
+    /// See [`Client::send`]. A webhook knows no rooms, no transactions and no relations: what has a relation is refused
+    /// as [`Verdict::Relation`](super::Verdict::Relation), and what is for another room than the webhook's as
+    /// [`RoomTrouble::OtherWay`].
+    pub async fn send(
         &self,
-        base: &str,
-        token: Option<&SecretString>,
-        asked: Asked,
-        request: R,
-    ) -> Result<R::IncomingResponse, Failure>
-    where
-        R: OutgoingRequest<EndpointError = Error>,
-        for<'a> R::Authentication: AuthScheme<Input<'a> = SendAccessToken<'a>>,
-        R::PathBuilder: KnownPath,
-    {
-        let secret = token.map_or(SendAccessToken::None, |token| {
-            SendAccessToken::IfRequired(token.expose_secret())
-        });
-        let mut request: http::Request<Vec<u8>> = request
-            .try_into_http_request(base, secret, R::PathBuilder::input())
-            // The error may quote the header that holds the token, so only its kind is told.
-            .map_err(|_| Failure::without_answer(Verdict::Token(TokenTrouble::WrongAddress), "no valid request"))?;
-        if let Some(value) = request.headers_mut().get_mut(AUTHORIZATION) {
-            value.set_sensitive(true);
+        room: &RoomAddress,
+        txn: &TxnId,
+        message: &RenderedMessage,
+        relation: Option<&Relation>,
+    ) -> Result<String, Failure> {
+        // The outbox may have been filled while the other way was configured.
+        let is_of_hook = hook::hook_room().as_ref() == Some(room);
+        match (self, relation) {
+            (Self::HomeServer(_), _) if is_of_hook => Err(Failure::room(RoomTrouble::OtherWay, OF_HOOK)),
+            (Self::HomeServer(client), _) => client.send(room, txn, message, relation).await,
+            (Self::Hook(_), _) if !is_of_hook => Err(Failure::room(RoomTrouble::OtherWay, OF_ACCOUNT)),
+            (Self::Hook(hook), None) => hook.send(message).await,
+            (Self::Hook(_), Some(_)) => Err(Failure::relation("a webhook cannot refer to messages")),
         }
-        let secret = token.map_or("", |token| token.expose_secret());
-        let response = self.exchange(request, &[secret]).await?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        // ruma takes every status below 400 for a success, but a redirect is none: it is not followed.
-        if !(200..300).contains(&status) && status < 400 {
-            let answer = Answer::read(status, &headers, &not_json(), SystemTime::now());
-            return Err(Failure::answered(asked, answer));
-        }
-        R::IncomingResponse::try_from_http_response(response).map_err(|error| match error {
-            FromHttpResponseError::Server(error) => {
-                let answer = Answer::read(status, &headers, &error.body, SystemTime::now());
-                Failure::answered(asked, answer)
-            }
-            FromHttpResponseError::Deserialization(_) => Failure::unreadable(status, "not what the endpoint answers"),
-            _ => Failure::unreadable(status, "unknown"),
-        })
     }
 
-    /// Carries out a request of any kind; its own URL is in no failure, and none of the secrets in the answer.
-    pub(super) async fn exchange(
+    /// See [`Client::find`]. A webhook tells nothing of what is in its room.
+    pub async fn find(
         &self,
-        request: http::Request<Vec<u8>>,
-        secrets: &[&str],
-    ) -> Result<http::Response<Vec<u8>>, Failure> {
-        let transport = |error: &reqwest::Error| Failure::transport(error, self.timeout);
-        let request = reqwest::Request::try_from(request).map_err(|error| transport(&error))?;
-        let mut answer = self.http.execute(request).await.map_err(|error| transport(&error))?;
-        let (status, mut headers, mut body) = (answer.status(), answer.headers().clone(), Vec::new());
-        while let Some(chunk) = answer.chunk().await.map_err(|error| transport(&error))? {
-            if body.len() + chunk.len() > ANSWER_LIMIT {
-                return Err(Failure::unreadable(status.as_u16(), "larger than 1 MiB"));
-            }
-            body.extend_from_slice(&chunk);
+        room: &RoomAddress,
+        txn: &TxnId,
+        relation: Option<&Relation>,
+        since: Timestamp,
+    ) -> Result<Option<String>, Failure> {
+        match self {
+            Self::HomeServer(client) => client.find(room, txn, relation, since).await,
+            Self::Hook(_) => Ok(None),
         }
-        clean::take_out(secrets, &mut headers, &mut body);
-        let mut response = http::Response::new(body);
-        *response.status_mut() = status;
-        *response.headers_mut() = headers;
-        Ok(response)
     }
-}
 
-/// Paths of ruma's endpoints: all that are used here exist since v1.1, so the homeserver's list of versions is not
-/// needed to choose one.
-pub(super) trait KnownPath: PathBuilder {
-    /// What the path is chosen by.
-    fn input() -> Self::Input<'static>;
-}
-
-impl KnownPath for VersionHistory {
-    fn input() -> Self::Input<'static> {
-        Cow::Owned(SupportedVersions {
-            versions: [MatrixVersion::V1_11].into(),
-            features: std::collections::BTreeSet::new(),
-        })
+    /// The size of a message on this way: bytes of the content of the event that holds it, as JSON.
+    pub fn event_bytes(&self, message: &RenderedMessage) -> usize {
+        match self {
+            Self::HomeServer(_) => content::event(message).to_string().len(),
+            Self::Hook(_) => hook::event_bytes(message),
+        }
     }
-}
 
-impl KnownPath for SinglePath {
-    fn input() -> Self::Input<'static> {}
-}
+    /// Joins the room, which only a user of a homeserver can.
+    pub async fn join(&self, room: &RoomAddress) -> bool {
+        match self {
+            Self::HomeServer(client) => client.join(room).await.is_ok(),
+            Self::Hook(_) => false,
+        }
+    }
 
-fn not_json() -> ruma::api::error::ErrorBody {
-    ruma::api::error::ErrorBody::Json(serde_json::Value::Null)
+    /// See [`Client::set_token`]. A webhook has none.
+    pub fn set_token(&self, token: SecretString) -> bool {
+        match self {
+            Self::HomeServer(client) => client.set_token(token),
+            Self::Hook(_) => false,
+        }
+    }
+
+    /// See [`Client::invites`]. A webhook is in its room already.
+    pub async fn invites(&self, since: Option<String>) -> Result<Invites, Failure> {
+        match self {
+            Self::HomeServer(client) => client.invites(since).await,
+            Self::Hook(_) => Ok(Invites::default()),
+        }
+    }
+
+    /// See [`Client::resolve`]. A webhook has no rooms.
+    pub async fn resolve(&self, room: &RoomAddress) -> Option<OwnedRoomId> {
+        match self {
+            Self::HomeServer(client) => client.resolve(room).await.ok(),
+            Self::Hook(_) => None,
+        }
+    }
+
+    /// Whether somebody answers at the other end.
+    pub async fn probe(&self) -> Result<(), Failure> {
+        match self {
+            Self::HomeServer(client) => client.whoami().await.map(|_| ()),
+            Self::Hook(hook) => hook.probe().await,
+        }
+    }
+
+    /// See [`Client::check`].
+    pub async fn check(&self, rooms: &[RoomAddress], pinged: &[RoomAddress]) -> Vec<Finding> {
+        match self {
+            Self::HomeServer(client) => client.check(rooms, pinged).await,
+            Self::Hook(hook) => hook.check().await,
+        }
+    }
 }

@@ -98,7 +98,7 @@ pub enum MessageTrouble {
 
 /// What was asked for: the same status means another thing for another question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum RequestKind {
     /// About the homeserver or the account (versions, whoami).
     Account,
     /// About a room (alias, join, state).
@@ -127,16 +127,16 @@ impl Verdict {
 }
 
 /// The verdict on an answer that is not a success.
-pub fn judge(asked: Asked, answer: &Answer) -> Verdict {
+pub fn judge(kind: RequestKind, answer: &Answer) -> Verdict {
     match answer.errcode.as_deref() {
         Some("M_LIMIT_EXCEEDED") => rate_limited(answer),
         // A failing server may attach any errcode to its 5xx; only the limit and the token are believed then.
         Some(errcode) => token(errcode, answer)
             .or_else(|| {
-                let known = || relation(asked, errcode, answer).or_else(|| by_errcode(asked, errcode, answer));
+                let known = || relation(kind, errcode, answer).or_else(|| by_errcode(kind, errcode, answer));
                 (answer.status < 500).then(known)?
             })
-            .unwrap_or_else(|| by_status(asked, answer)),
+            .unwrap_or_else(|| by_status(kind, answer)),
         None => without_errcode(answer),
     }
 }
@@ -167,21 +167,21 @@ fn token(errcode: &str, answer: &Answer) -> Option<Verdict> {
 
 /// Errcodes that refuse a relation, not the message. There is no code for that alone; if something else was meant, the
 /// same message without the relation will be told so.
-fn relation(asked: Asked, errcode: &str, answer: &Answer) -> Option<Verdict> {
-    let refused = match asked {
+fn relation(kind: RequestKind, errcode: &str, answer: &Answer) -> Option<Verdict> {
+    let refused = match kind {
         // Who may not see the event may still send; so may who meets a homeserver without single events.
-        Asked::Event if errcode == "M_FORBIDDEN" => forbidden(&answer.text) == RoomTrouble::Forbidden,
-        Asked::Event => matches!(errcode, "M_NOT_FOUND" | "M_INVALID_PARAM" | "M_UNRECOGNIZED"),
-        Asked::Related => matches!(errcode, "M_NOT_FOUND" | "M_INVALID_PARAM"),
-        Asked::Account | Asked::Room | Asked::Send => false,
+        RequestKind::Event if errcode == "M_FORBIDDEN" => forbidden(&answer.text) == RoomTrouble::Forbidden,
+        RequestKind::Event => matches!(errcode, "M_NOT_FOUND" | "M_INVALID_PARAM" | "M_UNRECOGNIZED"),
+        RequestKind::Related => matches!(errcode, "M_NOT_FOUND" | "M_INVALID_PARAM"),
+        RequestKind::Account | RequestKind::Room | RequestKind::Send => false,
     };
     (refused && answer.status != 401).then_some(Verdict::Relation)
 }
 
 /// Errcodes that mean the same at every status below 500; `None` where the status has to decide.
-fn by_errcode(asked: Asked, errcode: &str, answer: &Answer) -> Option<Verdict> {
-    let verdict = match (errcode, asked) {
-        ("M_FORBIDDEN" | "M_GUEST_ACCESS_FORBIDDEN", Asked::Account) => {
+fn by_errcode(kind: RequestKind, errcode: &str, answer: &Answer) -> Option<Verdict> {
+    let verdict = match (errcode, kind) {
+        ("M_FORBIDDEN" | "M_GUEST_ACCESS_FORBIDDEN", RequestKind::Account) => {
             Verdict::Token(TokenTrouble::Unknown { soft_logout: false })
         }
         // A 401 is about who asks, not about the room.
@@ -198,13 +198,13 @@ fn by_errcode(asked: Asked, errcode: &str, answer: &Answer) -> Option<Verdict> {
             _,
         ) => Verdict::Room(RoomTrouble::Forbidden),
         ("M_UNRECOGNIZED", _) => Verdict::Token(TokenTrouble::WrongAddress),
-        ("M_NOT_FOUND", Asked::Room | Asked::Send) | ("M_INVALID_PARAM", Asked::Room) => {
+        ("M_NOT_FOUND", RequestKind::Room | RequestKind::Send) | ("M_INVALID_PARAM", RequestKind::Room) => {
             Verdict::Room(RoomTrouble::Unknown)
         }
-        ("M_TOO_LARGE", Asked::Send | Asked::Related) => Verdict::Message(MessageTrouble::TooLarge),
+        ("M_TOO_LARGE", RequestKind::Send | RequestKind::Related) => Verdict::Message(MessageTrouble::TooLarge),
         (
             "M_BAD_JSON" | "M_NOT_JSON" | "M_INVALID_PARAM" | "M_MISSING_PARAM" | "M_DUPLICATE_ANNOTATION",
-            Asked::Send | Asked::Related,
+            RequestKind::Send | RequestKind::Related,
         ) => Verdict::Message(MessageTrouble::Rejected),
         _ => return None,
     };
@@ -212,16 +212,18 @@ fn by_errcode(asked: Asked, errcode: &str, answer: &Answer) -> Option<Verdict> {
 }
 
 /// An errcode that says nothing (`M_UNKNOWN`) or that this table does not know.
-fn by_status(asked: Asked, answer: &Answer) -> Verdict {
-    match (answer.status, asked) {
+fn by_status(kind: RequestKind, answer: &Answer) -> Verdict {
+    match (answer.status, kind) {
         (429, _) => rate_limited(answer),
         (401, _) => Verdict::Token(TokenTrouble::Unknown { soft_logout: false }),
-        (403, Asked::Event) | (400 | 404 | 409 | 422, Asked::Related | Asked::Event) => Verdict::Relation,
-        (403, Asked::Room | Asked::Send | Asked::Related) => Verdict::Room(RoomTrouble::Forbidden),
-        (404, Asked::Room | Asked::Send) | (400, Asked::Room) => Verdict::Room(RoomTrouble::Unknown),
+        (403, RequestKind::Event) | (400 | 404 | 409 | 422, RequestKind::Related | RequestKind::Event) => {
+            Verdict::Relation
+        }
+        (403, RequestKind::Room | RequestKind::Send | RequestKind::Related) => Verdict::Room(RoomTrouble::Forbidden),
+        (404, RequestKind::Room | RequestKind::Send) | (400, RequestKind::Room) => Verdict::Room(RoomTrouble::Unknown),
         (404 | 405, _) => Verdict::Token(TokenTrouble::WrongAddress),
-        (413, Asked::Send | Asked::Related) => Verdict::Message(MessageTrouble::TooLarge),
-        (400 | 409 | 422, Asked::Send) => Verdict::Message(MessageTrouble::Rejected),
+        (413, RequestKind::Send | RequestKind::Related) => Verdict::Message(MessageTrouble::TooLarge),
+        (400 | 409 | 422, RequestKind::Send) => Verdict::Message(MessageTrouble::Rejected),
         _ => Verdict::Transient,
     }
 }

@@ -13,9 +13,9 @@ use tokio::sync::Mutex;
 
 use super::remembered::Remembered;
 use super::routes::InUse;
-use crate::deliver::Courier;
-use crate::intake::{Check, Checks, Door, State};
-use crate::matrix::Carrier;
+use crate::deliver::Sender;
+use crate::intake::{Auth, Check, Checks, State};
+use crate::matrix::Transport;
 use crate::outbox::{Outbox, RoomStats, Stats};
 use crate::pipeline::Pipeline;
 use crate::render::{Renderer, TemplateProblem};
@@ -31,12 +31,12 @@ const LATE_SECONDS: i64 = 60;
 
 pub(super) struct Parts {
     outbox: Outbox,
-    carrier: Carrier,
+    transport: Transport,
     renderer: Renderer,
     pipeline: Arc<Pipeline>,
-    courier: Arc<Courier>,
+    sender: Arc<Sender>,
     routes: Arc<InUse>,
-    door: Arc<Door>,
+    auth: Arc<Auth>,
     metrics: Option<PrometheusHandle>,
     /// Why the outbox cannot be written.
     writes: Remembered<Option<String>>,
@@ -50,21 +50,21 @@ pub(super) struct Parts {
 impl Parts {
     pub(super) fn new(
         outbox: Outbox,
-        carrier: Carrier,
+        transport: Transport,
         renderer: Renderer,
         pipeline: Arc<Pipeline>,
-        courier: Arc<Courier>,
+        sender: Arc<Sender>,
         routes: Arc<InUse>,
-        door: Arc<Door>,
+        auth: Arc<Auth>,
     ) -> Self {
         Self {
             outbox,
-            carrier,
+            transport,
             renderer,
             pipeline,
-            courier,
+            sender,
             routes,
-            door,
+            auth,
             metrics: None,
             writes: Remembered::default(),
             stats: Remembered::default(),
@@ -113,7 +113,7 @@ impl Parts {
 
     async fn homeserver(&self) -> Check {
         let probe = async {
-            match tokio::time::timeout(PROBE, self.carrier.probe()).await {
+            match tokio::time::timeout(PROBE, self.transport.probe()).await {
                 Ok(Ok(())) => None,
                 Ok(Err(failure)) => Some(failure.to_string()),
                 Err(_) => Some(format!("no answer within {} s", PROBE.as_secs())),
@@ -180,7 +180,7 @@ impl Parts {
         }
         let unclaimed = self.outbox.unclaimed();
         reasons.extend(unclaimed.map(|reason| format!("nothing that waits can be sent: {reason}")));
-        reasons.extend(self.courier.trouble(Instant::now()));
+        reasons.extend(self.sender.trouble(Instant::now()));
         let reason = (!reasons.is_empty()).then(|| reasons.join("; "));
         Check {
             name: "deliveries",
@@ -191,7 +191,7 @@ impl Parts {
 
     /// Whether alerts are being lost because senders are refused.
     fn senders(&self) -> Check {
-        let reason = self.door.lost(Timestamp::now());
+        let reason = self.auth.lost(Timestamp::now());
         Check {
             name: "senders",
             state: degraded(reason.as_ref()),

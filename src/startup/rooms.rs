@@ -15,7 +15,7 @@ use rand::seq::SliceRandom as _;
 use ruma::OwnedRoomId;
 use secrecy::SecretString;
 
-use crate::matrix::{Carrier, Finding, Severity};
+use crate::matrix::{Finding, Severity, Transport};
 use crate::message::RoomAddress;
 use crate::outbox::{Outbox, OutboxError};
 
@@ -38,7 +38,7 @@ const TRIES: u8 = 10;
 /// What is needed to look at rooms; cheap to clone.
 #[derive(Clone)]
 pub(super) struct Rooms {
-    carrier: Carrier,
+    transport: Transport,
     outbox: Outbox,
     unsettled: Arc<Mutex<Unsettled>>,
 }
@@ -63,24 +63,24 @@ enum Why {
 }
 
 impl Rooms {
-    pub(super) fn new(carrier: &Carrier, outbox: &Outbox) -> Self {
+    pub(super) fn new(transport: &Transport, outbox: &Outbox) -> Self {
         Self {
-            carrier: carrier.clone(),
+            transport: transport.clone(),
             outbox: outbox.clone(),
             unsettled: Arc::default(),
         }
     }
 
-    /// See [`Carrier::set_token`].
+    /// See [`Transport::set_token`].
     pub(super) fn set_token(&self, token: SecretString) -> bool {
-        self.carrier.set_token(token)
+        self.transport.set_token(token)
     }
 
     /// Says what an operator has to do about homeserver, token and these rooms. In those of `pinged` the account needs the power
     /// to ping everybody, too.
     pub(super) async fn report(&self, rooms: Vec<RoomAddress>, pinged: Vec<RoomAddress>) {
         self.unsettled().pinged.extend(pinged.iter().cloned());
-        let findings = self.carrier.check(&rooms, &pinged).await;
+        let findings = self.transport.check(&rooms, &pinged).await;
         self.note(&rooms, &findings);
         for finding in self.news(&findings) {
             match finding.severity {
@@ -143,7 +143,7 @@ impl Rooms {
                 tokio::time::sleep(MISSING).await;
                 continue;
             }
-            match self.carrier.invites(since.clone()).await {
+            match self.transport.invites(since.clone()).await {
                 Ok(invites) => {
                     since = invites.next;
                     pause = ASK;
@@ -169,7 +169,7 @@ impl Rooms {
             (rooms, unsettled.pinged.iter().cloned().collect::<Vec<_>>())
         };
         for (room, why) in rooms {
-            let id = self.carrier.resolve(&room).await;
+            let id = self.transport.resolve(&room).await;
             let is_invited = id.as_ref().is_some_and(|id| invited.contains_key(id));
             if is_invited || why == Why::Unchecked {
                 let pinged: Vec<_> = pinged.iter().filter(|one| **one == room).cloned().collect();
@@ -203,7 +203,7 @@ impl Rooms {
             return;
         }
         // What has not been answered by then is looked at another time.
-        if let Ok(findings) = tokio::time::timeout(PATIENCE, self.carrier.check(&rooms, &[])).await {
+        if let Ok(findings) = tokio::time::timeout(PATIENCE, self.transport.check(&rooms, &[])).await {
             self.note(&rooms, &findings);
             self.wake(&findings).await;
         }

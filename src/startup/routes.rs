@@ -15,7 +15,7 @@ use tokio::task::JoinError;
 use super::rooms::Rooms;
 use crate::config::routes::{RouteProblem, Routes, Watch, Watched};
 use crate::config::{Origin, Reread};
-use crate::intake::{CredentialSettings, Door};
+use crate::intake::{Auth, CredentialSettings};
 use crate::message::{RouteName, TemplateName};
 use crate::render::Renderer;
 use crate::route::Router;
@@ -54,7 +54,7 @@ impl InUse {
 pub(super) struct Keeper {
     pub(super) watch: Watch,
     pub(super) in_use: Arc<InUse>,
-    pub(super) door: Arc<Door>,
+    pub(super) auth: Arc<Auth>,
     pub(super) router: Router,
     pub(super) rooms: Rooms,
     /// Knows which templates there are.
@@ -193,7 +193,7 @@ impl Keeper {
 
     /// Takes in the secrets of files; those of routes come with the routes.
     fn take_secrets(&mut self, settings: Reread, said: &mut Vec<String>, wrong: &mut Vec<String>) {
-        match self.door.replace_own(&settings.pages, &settings.metrics) {
+        match self.auth.replace_own(&settings.pages, &settings.metrics) {
             Ok(()) => self.watch.set_source(settings.source),
             Err(error) => return wrong.push(error.to_string()),
         }
@@ -214,16 +214,16 @@ impl Keeper {
     }
 
     fn take(&self, routes: Routes) -> Result<Taken, Vec<RouteProblem>> {
-        let open = self.door.open_routes();
+        let open = self.auth.open_routes();
         // First who may come in: a route that is added or guarded now must not be open for a moment.
-        if let Err(error) = self.door.replace_routes(&routes.credentials, routes.compat.clone()) {
+        if let Err(error) = self.auth.replace_routes(&routes.credentials, routes.compat.clone()) {
             return Err(vec![RouteProblem {
                 file: "the credentials of the routes".to_owned(),
                 line: None,
                 message: error.to_string(),
             }]);
         }
-        warn_of_open(self.door.open_routes().iter().filter(|route| !open.contains(route)));
+        warn_of_open(self.auth.open_routes().iter().filter(|route| !open.contains(route)));
         warn_of_guessable(&routes.credentials);
         let before = self.router.table();
         let by_template = |template: &TemplateName| self.renderer.can_ping_room(template);

@@ -28,7 +28,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
             &["deliver", "intake", "matrix", "message", "outbox", "render", "route"],
         ),
         ("telemetry", &["mask"]),
-        // A second door beside `intake`, for people: it shows what the rooms of the flow know, and so reads them, but
+        // A second way in beside `intake`, for people: it shows what the rooms of the flow know, and so reads them, but
         // none of them knows it. Of `matrix` it may use the form of an event alone, so that a preview is what is sent; of
         // `pipeline` the rehearsal alone, so that a sequence is told as it would be in a room.
         (
@@ -89,7 +89,7 @@ fn imports(file: &str, text: &str) -> BTreeSet<String> {
     found
 }
 
-/// How many modules deep a file is: `intake/door/routes.rs` is three.
+/// How many modules deep a file is: `intake/auth/routes.rs` is three.
 fn depth(file: &str) -> usize {
     match file {
         "lib.rs" | "main.rs" => 0,
@@ -204,7 +204,7 @@ fn every_way_to_name_a_module_is_seen() {
             "outbox",
         ),
         (
-            "intake/door/routes.rs",
+            "intake/auth/routes.rs",
             "use super::super::compat; use super::super::super::outbox;",
             "outbox",
         ),

@@ -10,6 +10,8 @@ mod answers;
 #[cfg(test)]
 mod app;
 #[cfg(test)]
+mod auth;
+#[cfg(test)]
 mod between;
 #[cfg(test)]
 mod commands;
@@ -23,8 +25,6 @@ mod delivery;
 mod demo;
 #[cfg(test)]
 mod documents;
-#[cfg(test)]
-mod door;
 #[cfg(test)]
 mod editing;
 #[cfg(test)]

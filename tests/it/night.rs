@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use grafana_matrix_relay::deliver::{self, Courier, FoldSettings, Moment, Worker};
+use grafana_matrix_relay::deliver::{self, FoldSettings, Moment, Sender, Worker};
 use grafana_matrix_relay::intake::parse;
 use grafana_matrix_relay::matrix;
 use grafana_matrix_relay::message::{RoomAddress, RouteName, TemplateName};
@@ -33,7 +33,7 @@ pub(crate) struct Night {
     pub(crate) table: Option<Table>,
     renderer: Renderer,
     worker: Worker,
-    courier: Arc<Courier>,
+    sender: Arc<Sender>,
     settings: outbox::Settings,
     accepted: BTreeMap<String, Vec<String>>,
     count: usize,
@@ -116,8 +116,8 @@ impl Night {
             keep_groups: Duration::from_hours(30 * 24),
         };
         let outbox = Outbox::open(&settings).await.unwrap();
-        let courier = courier(&running.base_url, &token);
-        let worker = Worker::new(outbox.clone(), Arc::clone(&courier), fold, Arc::new(Moment::now));
+        let sender = sender(&running.base_url, &token);
+        let worker = Worker::new(outbox.clone(), Arc::clone(&sender), fold, Arc::new(Moment::now));
         let (now, accepted) = (Moment::now(), BTreeMap::new());
         Self {
             homeserver: running,
@@ -132,7 +132,7 @@ impl Night {
                 isolation: isolation(),
             }),
             worker,
-            courier,
+            sender,
             settings,
             accepted,
             count: 0,
@@ -237,7 +237,7 @@ impl Night {
 
     /// What keeps all messages of the account back.
     pub(crate) fn trouble(&self) -> Option<String> {
-        self.courier.trouble(self.now.tick)
+        self.sender.trouble(self.now.tick)
     }
 
     /// What keeps single rooms back.
@@ -292,9 +292,9 @@ impl Night {
             let expire = "UPDATE outbox_room SET lease_until = 0";
             sqlx::query(expire).execute(&mut connection).await.unwrap();
         }
-        let courier = courier(&homeserver.base_url, &token);
+        let sender = sender(&homeserver.base_url, &token);
         let outbox = Outbox::open(&settings).await.unwrap();
-        let worker = Worker::new(outbox.clone(), Arc::clone(&courier), fold, Arc::new(Moment::now));
+        let worker = Worker::new(outbox.clone(), Arc::clone(&sender), fold, Arc::new(Moment::now));
         Self {
             homeserver,
             token,
@@ -304,7 +304,7 @@ impl Night {
             table,
             renderer,
             worker,
-            courier,
+            sender,
             settings,
             accepted,
             count,
@@ -321,14 +321,14 @@ impl Night {
     }
 }
 
-fn courier(base_url: &str, token: &str) -> Arc<Courier> {
+fn sender(base_url: &str, token: &str) -> Arc<Sender> {
     let client = matrix::Client::new(&matrix::Settings {
         home_server: base_url.to_owned(),
         access_token: token.to_owned().into(),
         request_timeout: Duration::from_millis(500),
     });
     let horizon = Duration::from_hours(24);
-    Arc::new(Courier::new(client.unwrap(), deliver::Settings { horizon }))
+    Arc::new(Sender::new(client.unwrap(), deliver::Settings { horizon }))
 }
 
 /// The names of notifications in these messages, each message naming each of its own once.

@@ -49,8 +49,8 @@ async fn reasons_are_for_everybody_where_nothing_is_guarded() {
 async fn reasons_are_for_those_who_may_see_the_pages_or_the_metrics() {
     let app = app(|flags| {
         flags.relay_token = Some("senders".into());
-        flags.door.page_auth = Some("me:password".into());
-        flags.door.metrics_token = Some("prometheus".into());
+        flags.auth.page_auth = Some("me:password".into());
+        flags.auth.metrics_token = Some("prometheus".into());
     })
     .await;
     let ask = || app.request(Method::GET, "/health/ready");
@@ -99,9 +99,9 @@ async fn the_health_command_tells_all_with_the_flags_of_the_relay() {
                 let secret = Some((*value).into());
                 match *name {
                     "RELAY_TOKEN" => flags.relay_token = secret,
-                    "RELAY_PAGE_AUTH" => flags.door.page_auth = secret,
-                    "RELAY_BASIC_AUTH" => flags.door.basic_auth = secret,
-                    _ => flags.door.metrics_token = secret,
+                    "RELAY_PAGE_AUTH" => flags.auth.page_auth = secret,
+                    "RELAY_BASIC_AUTH" => flags.auth.basic_auth = secret,
+                    _ => flags.auth.metrics_token = secret,
                 }
             }
         })

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::app::{App, firing};
-use crate::door::{SIGNATURE, TIME, now, signature, signed, with_signature};
+use crate::auth::{SIGNATURE, TIME, now, signature, signed, with_signature};
 use crate::support::matrix::http_client;
 use crate::support::postgres;
 use crate::support::relay::{Relay, Setup};

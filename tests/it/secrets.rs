@@ -6,13 +6,13 @@ use std::io::Write as _;
 use std::net::TcpStream;
 
 use grafana_matrix_relay::config::{Flags, Settings};
-use grafana_matrix_relay::matrix::Carrier;
+use grafana_matrix_relay::matrix::Transport;
 use grafana_matrix_relay::standin::{Fault, Homeserver, NewRoom, Scope, When};
 use reqwest::Method;
 use serde_json::json;
 
 use crate::app::firing;
-use crate::door::{SIGNATURE, TIME, signature};
+use crate::auth::{SIGNATURE, TIME, signature};
 use crate::support::matrix::http_client;
 use crate::support::postgres;
 use crate::support::relay::Setup;
@@ -231,11 +231,11 @@ fn debug_of_the_settings_shows_no_secret() {
         database_url: Some("postgres://u:zq-password@db/relay".into()),
         ..Flags::default()
     };
-    flags.door.basic_auth = Some("u:zq-basic".into());
-    flags.door.hmac_secret = Some("zq-hmac".into());
-    flags.door.page_auth = Some("u:zq-page".into());
-    flags.door.page_token = Some("zq-page".into());
-    flags.door.metrics_token = Some("zq-metrics".into());
+    flags.auth.basic_auth = Some("u:zq-basic".into());
+    flags.auth.hmac_secret = Some("zq-hmac".into());
+    flags.auth.page_auth = Some("u:zq-page".into());
+    flags.auth.page_token = Some("zq-page".into());
+    flags.auth.metrics_token = Some("zq-metrics".into());
     let settings = Settings::from_flags(&flags).unwrap();
     let by_hook = Flags {
         hook_url: Some("https://hooks.example.org/webhook/zq-hook".into()),
@@ -243,12 +243,12 @@ fn debug_of_the_settings_shows_no_secret() {
     };
     let hook = Settings::from_flags(&by_hook).unwrap();
     // Of what is made of them, too: a panic may print any of it.
-    let carriers = [&settings, &hook].map(|settings| Carrier::new(&settings.matrix).unwrap());
+    let transports = [&settings, &hook].map(|settings| Transport::new(&settings.matrix).unwrap());
     for shown in [
         format!("{flags:?}{by_hook:?}"),
         format!("{settings:?}{hook:?}"),
         format!("{settings:#?}{hook:#?}"),
-        format!("{carriers:?}{carriers:#?}"),
+        format!("{transports:?}{transports:#?}"),
         format!("{:?}", settings.routes_source),
     ] {
         assert!(!shown.contains(MARK), "{shown}");

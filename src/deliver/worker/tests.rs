@@ -43,12 +43,12 @@ fn worker(outbox: Outbox) -> Worker {
         request_timeout: Duration::from_secs(1),
     };
     let horizon = Duration::from_hours(24);
-    let courier = Courier::new(matrix::Client::new(&settings).unwrap(), deliver::Settings { horizon });
+    let sender = Sender::new(matrix::Client::new(&settings).unwrap(), deliver::Settings { horizon });
     let fold = FoldSettings {
         threshold: usize::MAX,
         min_age: Duration::ZERO,
     };
-    Worker::new(outbox, Arc::new(courier), fold, Arc::new(Moment::now))
+    Worker::new(outbox, Arc::new(sender), fold, Arc::new(Moment::now))
 }
 
 #[tokio::test]

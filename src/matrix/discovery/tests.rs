@@ -41,8 +41,8 @@ async fn found(answers: Vec<(u16, &str)>) -> (String, Result<String, Failure>) {
         .map(|(status, body)| (status, body.to_owned()))
         .collect();
     let origin = origin(answers).await;
-    let transport = Transport::new(Duration::from_secs(30), over_https(), true).unwrap();
-    let found = look_up_at(&transport, &origin).await;
+    let http_client = HttpClient::new(Duration::from_secs(30), over_https(), true).unwrap();
+    let found = look_up_at(&http_client, &origin).await;
     (origin, found)
 }
 

@@ -5,18 +5,18 @@ use crate::matrix::answer::tests::answer;
 
 const UNKNOWN: Verdict = Verdict::Token(TokenTrouble::Unknown { soft_logout: false });
 
-fn of(asked: Asked, status: u16, errcode: &str) -> Verdict {
-    said(asked, status, errcode, "because")
+fn of(kind: RequestKind, status: u16, errcode: &str) -> Verdict {
+    said(kind, status, errcode, "because")
 }
 
-fn said(asked: Asked, status: u16, errcode: &str, text: &str) -> Verdict {
+fn said(kind: RequestKind, status: u16, errcode: &str, text: &str) -> Verdict {
     let body = serde_json::json!({"errcode": errcode, "error": text}).to_string();
-    judge(asked, &answer(status, &[], &body))
+    judge(kind, &answer(status, &[], &body))
 }
 
-fn page(asked: Asked, status: u16) -> Verdict {
+fn page(kind: RequestKind, status: u16) -> Verdict {
     let headers = [("content-type", "text/html")];
-    judge(asked, &answer(status, &headers, "<html>Bad Gateway</html>"))
+    judge(kind, &answer(status, &headers, "<html>Bad Gateway</html>"))
 }
 
 #[test]
@@ -33,12 +33,8 @@ fn token_errcodes_are_token_trouble_whatever_was_asked() {
         (403, "M_USER_LIMIT_EXCEEDED", TokenTrouble::UserLimit),
     ];
     for (status, errcode, trouble) in table {
-        for asked in [Asked::Account, Asked::Room, Asked::Send] {
-            assert_eq!(
-                of(asked, status, errcode),
-                Verdict::Token(trouble),
-                "{errcode} {asked:?}"
-            );
+        for kind in [RequestKind::Account, RequestKind::Room, RequestKind::Send] {
+            assert_eq!(of(kind, status, errcode), Verdict::Token(trouble), "{errcode} {kind:?}");
         }
     }
 }
@@ -46,7 +42,7 @@ fn token_errcodes_are_token_trouble_whatever_was_asked() {
 #[test]
 fn soft_logout_is_told() {
     let body = r#"{"errcode":"M_UNKNOWN_TOKEN","error":"expired","soft_logout":true}"#;
-    let verdict = judge(Asked::Send, &answer(401, &[], body));
+    let verdict = judge(RequestKind::Send, &answer(401, &[], body));
     assert_eq!(verdict, Verdict::Token(TokenTrouble::Unknown { soft_logout: true }));
 }
 
@@ -64,18 +60,18 @@ fn forbidden_is_told_apart_by_its_text_where_that_helps() {
     ];
     for (text, trouble) in table {
         assert_eq!(
-            said(Asked::Send, 403, "M_FORBIDDEN", text),
+            said(RequestKind::Send, 403, "M_FORBIDDEN", text),
             Verdict::Room(trouble),
             "{text}"
         );
     }
     assert_eq!(
-        of(Asked::Room, 403, "M_FORBIDDEN"),
+        of(RequestKind::Room, 403, "M_FORBIDDEN"),
         Verdict::Room(RoomTrouble::Forbidden)
     );
-    assert_eq!(of(Asked::Account, 403, "M_FORBIDDEN"), UNKNOWN);
-    assert_eq!(of(Asked::Send, 401, "M_FORBIDDEN"), UNKNOWN);
-    assert_eq!(of(Asked::Send, 401, "M_UNAUTHORIZED"), UNKNOWN);
+    assert_eq!(of(RequestKind::Account, 403, "M_FORBIDDEN"), UNKNOWN);
+    assert_eq!(of(RequestKind::Send, 401, "M_FORBIDDEN"), UNKNOWN);
+    assert_eq!(of(RequestKind::Send, 401, "M_UNAUTHORIZED"), UNKNOWN);
 }
 
 #[test]
@@ -89,18 +85,18 @@ fn message_that_is_refused_for_its_content_is_message_trouble_only_when_one_was_
         "M_DUPLICATE_ANNOTATION",
     ] {
         let rejected = Verdict::Message(MessageTrouble::Rejected);
-        assert_eq!(of(Asked::Send, 400, errcode), rejected, "{errcode}");
+        assert_eq!(of(RequestKind::Send, 400, errcode), rejected, "{errcode}");
     }
     for (status, errcode) in [(413, "M_TOO_LARGE"), (400, "M_TOO_LARGE"), (413, "M_UNKNOWN")] {
         assert_eq!(
-            of(Asked::Send, status, errcode),
+            of(RequestKind::Send, status, errcode),
             Verdict::Message(MessageTrouble::TooLarge),
             "{status} {errcode}"
         );
     }
     for errcode in ["M_INVALID_PARAM", "M_UNKNOWN"] {
         assert_eq!(
-            of(Asked::Room, 400, errcode),
+            of(RequestKind::Room, 400, errcode),
             Verdict::Room(RoomTrouble::Unknown),
             "{errcode}"
         );
@@ -117,69 +113,69 @@ fn a_relation_that_is_refused_is_no_trouble_of_message_or_room() {
         (400, "M_INVALID_PARAM", "Invalid relation"),
         (404, "M_NOT_FOUND", "Event not found."),
     ];
-    for asked in [Asked::Related, Asked::Event] {
+    for kind in [RequestKind::Related, RequestKind::Event] {
         for (status, errcode, text) in refused {
             assert_eq!(
-                said(asked, status, errcode, text),
+                said(kind, status, errcode, text),
                 Verdict::Relation,
-                "{asked:?} {errcode} {text}"
+                "{kind:?} {errcode} {text}"
             );
         }
     }
     let hidden = "You don't have permission to access that event.";
-    assert_eq!(said(Asked::Event, 403, "M_FORBIDDEN", hidden), Verdict::Relation);
-    assert_eq!(of(Asked::Event, 404, "M_UNRECOGNIZED"), Verdict::Relation);
+    assert_eq!(said(RequestKind::Event, 403, "M_FORBIDDEN", hidden), Verdict::Relation);
+    assert_eq!(of(RequestKind::Event, 404, "M_UNRECOGNIZED"), Verdict::Relation);
 }
 
 #[test]
 fn other_trouble_of_a_message_with_a_relation_is_what_it_is_without() {
-    for asked in [Asked::Related, Asked::Event] {
-        assert_eq!(of(asked, 401, "M_UNKNOWN_TOKEN"), UNKNOWN);
+    for kind in [RequestKind::Related, RequestKind::Event] {
+        assert_eq!(of(kind, 401, "M_UNKNOWN_TOKEN"), UNKNOWN);
         assert_eq!(
-            of(asked, 429, "M_LIMIT_EXCEEDED"),
+            of(kind, 429, "M_LIMIT_EXCEEDED"),
             Verdict::RateLimited { retry_after: None }
         );
-        assert_eq!(of(asked, 500, "M_UNKNOWN"), Verdict::Transient);
-        assert_eq!(page(asked, 404), Verdict::Transient);
+        assert_eq!(of(kind, 500, "M_UNKNOWN"), Verdict::Transient);
+        assert_eq!(page(kind, 404), Verdict::Transient);
         assert_eq!(
-            said(asked, 403, "M_FORBIDDEN", "User @bot:hs not in room !r (None)"),
+            said(kind, 403, "M_FORBIDDEN", "User @bot:hs not in room !r (None)"),
             Verdict::Room(RoomTrouble::NotJoined)
         );
     }
     let level = "You don't have permission to post that to the room. user_level (0) < send_level (50)";
     assert_eq!(
-        said(Asked::Related, 403, "M_FORBIDDEN", level),
+        said(RequestKind::Related, 403, "M_FORBIDDEN", level),
         Verdict::Room(RoomTrouble::NoPower)
     );
     assert_eq!(
-        of(Asked::Related, 413, "M_TOO_LARGE"),
+        of(RequestKind::Related, 413, "M_TOO_LARGE"),
         Verdict::Message(MessageTrouble::TooLarge)
     );
     assert_eq!(
-        of(Asked::Related, 400, "M_BAD_JSON"),
+        of(RequestKind::Related, 400, "M_BAD_JSON"),
         Verdict::Message(MessageTrouble::Rejected)
     );
 }
 
 #[test]
 fn unknown_room_alias_and_endpoint_are_told_apart() {
-    for asked in [Asked::Room, Asked::Send] {
-        assert_eq!(of(asked, 404, "M_NOT_FOUND"), Verdict::Room(RoomTrouble::Unknown));
-        assert_eq!(of(asked, 404, "M_UNKNOWN"), Verdict::Room(RoomTrouble::Unknown));
+    for kind in [RequestKind::Room, RequestKind::Send] {
+        assert_eq!(of(kind, 404, "M_NOT_FOUND"), Verdict::Room(RoomTrouble::Unknown));
+        assert_eq!(of(kind, 404, "M_UNKNOWN"), Verdict::Room(RoomTrouble::Unknown));
         assert_eq!(
-            of(asked, 404, "M_UNRECOGNIZED"),
+            of(kind, 404, "M_UNRECOGNIZED"),
             Verdict::Token(TokenTrouble::WrongAddress)
         );
         assert_eq!(
-            of(asked, 405, "M_UNRECOGNIZED"),
+            of(kind, 405, "M_UNRECOGNIZED"),
             Verdict::Token(TokenTrouble::WrongAddress)
         );
     }
     assert_eq!(
-        of(Asked::Account, 404, "M_NOT_FOUND"),
+        of(RequestKind::Account, 404, "M_NOT_FOUND"),
         Verdict::Token(TokenTrouble::WrongAddress)
     );
-    assert_eq!(page(Asked::Send, 405), Verdict::Token(TokenTrouble::WrongAddress));
+    assert_eq!(page(RequestKind::Send, 405), Verdict::Token(TokenTrouble::WrongAddress));
 }
 
 #[test]
@@ -192,14 +188,14 @@ fn rooms_that_cannot_be_joined_are_room_trouble() {
     ];
     for (status, errcode) in codes {
         assert_eq!(
-            of(Asked::Room, status, errcode),
+            of(RequestKind::Room, status, errcode),
             Verdict::Room(RoomTrouble::Forbidden),
             "{errcode}"
         );
     }
     let body = r#"{"errcode":"M_INCOMPATIBLE_ROOM_VERSION","error":"old server","room_version":"99"}"#;
     assert_eq!(
-        judge(Asked::Room, &answer(400, &[], body)),
+        judge(RequestKind::Room, &answer(400, &[], body)),
         Verdict::Room(RoomTrouble::Forbidden)
     );
 }
@@ -207,7 +203,7 @@ fn rooms_that_cannot_be_joined_are_room_trouble() {
 #[test]
 fn failing_server_is_transient_and_condemns_no_message() {
     for status in [500, 502, 503, 504, 520, 599] {
-        assert_eq!(page(Asked::Send, status), Verdict::Transient, "{status}");
+        assert_eq!(page(RequestKind::Send, status), Verdict::Transient, "{status}");
         for errcode in [
             "M_UNKNOWN",
             "M_BAD_JSON",
@@ -217,14 +213,19 @@ fn failing_server_is_transient_and_condemns_no_message() {
             "ORG.EXAMPLE.ODD",
         ] {
             assert_eq!(
-                of(Asked::Send, status, errcode),
+                of(RequestKind::Send, status, errcode),
                 Verdict::Transient,
                 "{status} {errcode}"
             );
         }
     }
     assert_eq!(
-        said(Asked::Send, 503, "M_UNKNOWN", "Unable to introspect the access token"),
+        said(
+            RequestKind::Send,
+            503,
+            "M_UNKNOWN",
+            "Unable to introspect the access token"
+        ),
         Verdict::Transient
     );
 }
@@ -232,20 +233,26 @@ fn failing_server_is_transient_and_condemns_no_message() {
 #[test]
 fn answers_that_are_not_from_a_homeserver_condemn_nothing() {
     for status in [400, 401, 403, 404, 407, 408, 409, 410, 413, 418, 421, 422, 425] {
-        for asked in [Asked::Account, Asked::Room, Asked::Send, Asked::Related, Asked::Event] {
-            assert_eq!(page(asked, status), Verdict::Transient, "{status} {asked:?}");
+        for kind in [
+            RequestKind::Account,
+            RequestKind::Room,
+            RequestKind::Send,
+            RequestKind::Related,
+            RequestKind::Event,
+        ] {
+            assert_eq!(page(kind, status), Verdict::Transient, "{status} {kind:?}");
         }
     }
     for status in [301, 302, 307, 308] {
         assert_eq!(
-            page(Asked::Send, status),
+            page(RequestKind::Send, status),
             Verdict::Token(TokenTrouble::WrongAddress),
             "{status}"
         );
     }
     for body in ["", "{}", "[]", "null", "\u{0}", "{\"errcode\":5}"] {
         assert_eq!(
-            judge(Asked::Send, &answer(404, &[], body)),
+            judge(RequestKind::Send, &answer(404, &[], body)),
             Verdict::Transient,
             "{body:?}"
         );
@@ -255,18 +262,18 @@ fn answers_that_are_not_from_a_homeserver_condemn_nothing() {
 #[test]
 fn rate_limit_is_recognised_by_errcode_or_status() {
     assert_eq!(
-        of(Asked::Send, 429, "M_LIMIT_EXCEEDED"),
+        of(RequestKind::Send, 429, "M_LIMIT_EXCEEDED"),
         Verdict::RateLimited { retry_after: None }
     );
     assert_eq!(
-        of(Asked::Send, 400, "M_LIMIT_EXCEEDED"),
+        of(RequestKind::Send, 400, "M_LIMIT_EXCEEDED"),
         Verdict::RateLimited { retry_after: None }
     );
     assert_eq!(
-        of(Asked::Send, 429, "M_UNKNOWN"),
+        of(RequestKind::Send, 429, "M_UNKNOWN"),
         Verdict::RateLimited { retry_after: None }
     );
-    assert_eq!(page(Asked::Send, 429), Verdict::RateLimited { retry_after: None });
+    assert_eq!(page(RequestKind::Send, 429), Verdict::RateLimited { retry_after: None });
 }
 
 #[test]

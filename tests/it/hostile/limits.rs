@@ -8,8 +8,8 @@ use super::{JSON, alert, exchange, lives, request, statuses};
 use crate::app::{App, firing};
 
 fn impatient(flags: &mut Flags) {
-    flags.door.body_timeout = Some("300ms".to_owned());
-    flags.door.header_timeout = Some("300ms".to_owned());
+    flags.auth.body_timeout = Some("300ms".to_owned());
+    flags.auth.header_timeout = Some("300ms".to_owned());
 }
 
 #[tokio::test]
@@ -87,7 +87,7 @@ fn is_unanswered(stream: &TcpStream) -> bool {
 async fn more_requests_than_connections_are_allowed_wait_for_their_turn() {
     let app = App::with(|flags| {
         flags.relay_token = Some("t0k3n".into());
-        flags.door.max_connections = Some("1".to_owned());
+        flags.auth.max_connections = Some("1".to_owned());
     })
     .await;
     let shown = format!("{JSON}Authorization: Bearer t0k3n\r\n");
@@ -112,7 +112,7 @@ async fn more_requests_than_connections_are_allowed_wait_for_their_turn() {
 async fn idle_connections_lose_their_places() {
     let app = App::with(|flags| {
         impatient(flags);
-        flags.door.max_connections = Some("2".to_owned());
+        flags.auth.max_connections = Some("2".to_owned());
     })
     .await;
     let mut idle = Vec::new();
@@ -127,7 +127,7 @@ async fn idle_connections_lose_their_places() {
 async fn bodies_in_flight_share_one_total() {
     let app = App::with(|flags| {
         flags.max_body_bytes = Some("100000".to_owned());
-        flags.door.max_bodies_bytes = Some("100000".to_owned());
+        flags.auth.max_bodies_bytes = Some("100000".to_owned());
     })
     .await;
     let slow = begun(&app, 100_000).await;
@@ -156,7 +156,7 @@ async fn a_body_that_is_only_announced_takes_no_place_from_others() {
 async fn bodies_that_have_come_in_part_do_not_wait_for_each_other() {
     let app = App::with(|flags| {
         flags.max_body_bytes = Some("400000".to_owned());
-        flags.door.max_bodies_bytes = Some("600000".to_owned());
+        flags.auth.max_bodies_bytes = Some("600000".to_owned());
     })
     .await;
     let body = alert(&format!("{{\"a\":\"{}\"}}", "x".repeat(390_000)));
@@ -181,8 +181,8 @@ async fn bodies_that_have_come_in_part_do_not_wait_for_each_other() {
 async fn what_finds_no_place_in_time_may_come_again() {
     let app = App::with(|flags| {
         flags.max_body_bytes = Some("1000".to_owned());
-        flags.door.max_bodies_bytes = Some("1000".to_owned());
-        flags.door.body_timeout = Some("1s".to_owned());
+        flags.auth.max_bodies_bytes = Some("1000".to_owned());
+        flags.auth.body_timeout = Some("1s".to_owned());
     })
     .await;
     let first = begun(&app, 1000).await;
@@ -204,7 +204,7 @@ async fn what_finds_no_place_in_time_may_come_again() {
 
 #[tokio::test]
 async fn requests_at_once_are_bounded_and_probes_never_wait() {
-    let app = App::with(|flags| flags.door.max_requests = Some("1".to_owned())).await;
+    let app = App::with(|flags| flags.auth.max_requests = Some("1".to_owned())).await;
     let database = rusqlite::Connection::open(app.data.path().join("data/outbox.db")).unwrap();
     database.execute_batch("BEGIN IMMEDIATE").unwrap();
     // It cannot be stored now.

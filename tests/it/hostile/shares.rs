@@ -9,7 +9,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::{JSON, alert, lives, statuses};
 use crate::app::{App, firing};
-use crate::door::{now, signed, with_signature};
+use crate::auth::{now, signed, with_signature};
 use crate::support::relay::Setup;
 
 /// More than there are places, those for health checks included.
@@ -48,7 +48,7 @@ async fn posts_signed(app: &App, name: &str) {
 }
 
 fn four_connections(flags: &mut Flags) {
-    flags.door.max_connections = Some("4".to_owned());
+    flags.auth.max_connections = Some("4".to_owned());
 }
 
 /// A connection on which a request was answered, and that is open for the next one.
@@ -95,7 +95,7 @@ async fn the_clients_of_a_named_proxy_have_a_share_each() {
     let app = App::with(|flags| {
         four_connections(flags);
         with_signature(flags);
-        flags.door.trusted_proxies = Some("127.0.0.0/8".to_owned());
+        flags.auth.trusted_proxies = Some("127.0.0.0/8".to_owned());
     })
     .await;
     // The proxy itself holds as many, but for clients that have one each.
@@ -120,7 +120,7 @@ async fn the_clients_of_a_named_proxy_have_a_share_each() {
 async fn bodies_that_are_not_signed_yet_hold_no_request() {
     let app = App::with(|flags| {
         with_signature(flags);
-        flags.door.max_requests = Some("1".to_owned());
+        flags.auth.max_requests = Some("1".to_owned());
     })
     .await;
     let _silent = silent(&app, MANY, &unsent("", 1000)).await;
@@ -133,7 +133,7 @@ async fn bodies_that_have_proven_nothing_keep_no_bytes_from_others() {
     let app = App::with(|flags| {
         with_signature(flags);
         flags.max_body_bytes = Some("100000".to_owned());
-        flags.door.max_bodies_bytes = Some("200000".to_owned());
+        flags.auth.max_bodies_bytes = Some("200000".to_owned());
     })
     .await;
     let begin = format!("{}{}", unsent("", 100_000), " ".repeat(90_000));
@@ -145,7 +145,7 @@ async fn bodies_that_have_proven_nothing_keep_no_bytes_from_others() {
 async fn a_few_connections_are_kept_for_health_checks() {
     let app = App::with(|flags| {
         flags.relay_token = Some("t0k3n".into());
-        flags.door.max_connections = Some("1".to_owned());
+        flags.auth.max_connections = Some("1".to_owned());
     })
     .await;
     // They have shown their credential, so they are ended for nobody.

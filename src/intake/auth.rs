@@ -1,6 +1,6 @@
-//! Which credentials guard which path, and what a request that does not show them is told.
+//! Authorisation: which credentials guard which path, and the answer to a request that does not show them.
 //!
-//! Guarantees: the decisions come in the order of the room (size, then credential, then everything else); a named route
+//! Guarantees: the decisions come in a fixed order (size, then credential, then everything else); a named route
 //! that does not exist answers exactly as one whose credential was not shown, so that nobody learns names by asking; who
 //! shows the right credential is let in, whatever others did; failures are counted, and logged as often as `refusals` allows,
 //! and no log line, answer or metric holds what was shown. The credentials of named routes can be replaced while requests are served.
@@ -27,7 +27,7 @@ use super::compat::Compat;
 use super::credential::{CredentialError, CredentialSettings};
 use super::credentials::{Credentials, Denied};
 use super::error::{Challenge, Problem};
-use super::flight::{Flight, FlightSettings};
+use super::limits::{LimitSettings, Limits};
 use super::lost::Lost;
 use super::refusals::Refusals;
 use super::signature::{self, Signed, Unsigned};
@@ -35,7 +35,7 @@ use crate::message::RouteName;
 
 /// Who may come in, and how much at once.
 #[derive(Debug, Clone, Default)]
-pub struct DoorSettings {
+pub struct AuthSettings {
     /// What people show at the pages; without one, what the default route asks for.
     pub pages: CredentialSettings,
     /// What Prometheus shows.
@@ -43,12 +43,12 @@ pub struct DoorSettings {
     /// Which peers may say who the client is.
     pub trusted_proxies: TrustedProxies,
     /// Bodies and requests in flight.
-    pub flight: FlightSettings,
+    pub limits: LimitSettings,
 }
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked<'a> {
+pub(super) enum Resource<'a> {
     /// To post a notification on the default route.
     DefaultRoute,
     /// To post one on a named route.
@@ -61,7 +61,7 @@ pub(super) enum Asked<'a> {
     Metrics,
 }
 
-impl Asked<'_> {
+impl Resource<'_> {
     /// As the log names it. The name of a route is shown only where it is one.
     fn words(self, known: bool) -> String {
         match self {
@@ -75,7 +75,7 @@ impl Asked<'_> {
 }
 
 /// The credentials, and who failed to show them.
-pub struct Door {
+pub struct Auth {
     /// `None` keeps everybody out: there would be no credential to ask people for.
     pages: ArcSwap<Option<Credentials>>,
     own_pages: ArcSwap<Option<Credentials>>,
@@ -86,11 +86,11 @@ pub struct Door {
     proxy_seen: AtomicBool,
     pub(super) refusals: Refusals,
     lost: Lost,
-    pub(super) flight: Flight,
+    pub(super) limits: Limits,
 }
 
 /// A request whose size is right, and that has shown what a header can show.
-pub(super) struct Entry {
+pub(super) struct HeaderAuth {
     credentials: Arc<Credentials>,
     client: Option<IpAddr>,
     words: String,
@@ -100,7 +100,7 @@ pub(super) struct Entry {
     denied: Option<Denied>,
 }
 
-impl Entry {
+impl HeaderAuth {
     /// Whether the body has to be read before it is decided who may come in.
     pub(super) fn needs_body(&self) -> bool {
         self.denied.is_some() || self.credentials.signs()
@@ -112,14 +112,14 @@ impl Entry {
     }
 }
 
-impl Door {
-    /// A door with what senders show at each route.
+impl Auth {
+    /// Takes what senders have to show at each route.
     pub fn new(
-        settings: DoorSettings,
+        settings: AuthSettings,
         routes: &BTreeMap<RouteName, CredentialSettings>,
         compat: Compat,
     ) -> Result<Self, CredentialError> {
-        let door = Self {
+        let auth = Self {
             pages: ArcSwap::default(),
             own_pages: ArcSwap::default(),
             metrics: ArcSwap::default(),
@@ -128,11 +128,11 @@ impl Door {
             proxy_seen: AtomicBool::new(false),
             refusals: Refusals::default(),
             lost: Lost::default(),
-            flight: Flight::new(settings.flight),
+            limits: Limits::new(settings.limits),
         };
-        door.replace_own(&settings.pages, &settings.metrics)?;
-        door.replace_routes(routes, compat)?;
-        Ok(door)
+        auth.replace_own(&settings.pages, &settings.metrics)?;
+        auth.replace_routes(routes, compat)?;
+        Ok(auth)
     }
 
     /// Takes in what pages and metrics ask for by themselves; nothing changes if it is not usable. What the pages ask for in the
@@ -193,27 +193,32 @@ impl Door {
         other.map_or(name, RouteName::as_str).to_owned()
     }
 
-    /// Size and header of a request. What cannot be decided without the body is left to [`Door::check_body`].
-    pub(super) fn enter(&self, asked: Asked<'_>, request: &Request, now: Timestamp) -> Result<Entry, Problem> {
+    /// Size and header of a request. What cannot be decided without the body is left to [`Auth::check_body`].
+    pub(super) fn enter(
+        &self,
+        resource: Resource<'_>,
+        request: &Request,
+        now: Timestamp,
+    ) -> Result<HeaderAuth, Problem> {
         self.check_declared_size(request.headers())?;
-        browser::refuse_foreign(asked, &self.proxies, request)?;
+        browser::refuse_foreign(resource, &self.proxies, request)?;
         let client = self.client_of_attempt(request);
-        let (credentials, known, body_first) = self.asked_for(asked)?;
+        let (credentials, known, body_first) = self.asked_for(resource)?;
         if credentials.open() {
-            browser::refuse_rebound(asked, self.proxies.are_named(), request)?;
+            browser::refuse_rebound(resource, self.proxies.are_named(), request)?;
         }
         let denied = credentials.check_header(request.headers()).err();
-        let entry = Entry {
+        let header_auth = HeaderAuth {
             credentials,
             client,
-            words: asked.words(known),
-            named: matches!(asked, Asked::Route(_)),
-            is_notification: matches!(asked, Asked::Route(_) | Asked::DefaultRoute),
+            words: resource.words(known),
+            named: matches!(resource, Resource::Route(_)),
+            is_notification: matches!(resource, Resource::Route(_) | Resource::DefaultRoute),
             denied,
         };
         match denied {
-            Some(denied) if !body_first => Err(self.refuse(&entry, denied, now)),
-            _ => Ok(entry),
+            Some(denied) if !body_first => Err(self.refuse(&header_auth, denied, now)),
+            _ => Ok(header_auth),
         }
     }
 
@@ -224,7 +229,7 @@ impl Door {
         let mut guarded = pages.iter().chain([&*metrics]).filter(|one| !one.open()).peekable();
         if guarded.peek().is_none() {
             // As the workshop, which some browsers are kept from all the same.
-            return self.enter(Asked::Pages, request, now).is_ok();
+            return self.enter(Resource::Pages, request, now).is_ok();
         }
         if !request.headers().contains_key(header::AUTHORIZATION) {
             return false;
@@ -237,7 +242,7 @@ impl Door {
             }
         }
         if let Some(denied) = denied {
-            let entry = Entry {
+            let header_auth = HeaderAuth {
                 credentials: Arc::default(),
                 client: self.client_of_attempt(request),
                 words: "the reasons in /health/ready".to_owned(),
@@ -245,7 +250,7 @@ impl Door {
                 is_notification: false,
                 denied: Some(denied),
             };
-            drop(self.refuse(&entry, denied, now));
+            drop(self.refuse(&header_auth, denied, now));
         }
         false
     }
@@ -253,44 +258,44 @@ impl Door {
     /// What was put off until the body is here, and its signature. `None` if nothing was signed that has a time.
     pub(super) fn check_body(
         &self,
-        entry: &Entry,
+        header_auth: &HeaderAuth,
         headers: &HeaderMap,
         body: &[u8],
         now: Timestamp,
     ) -> Result<Option<Signed>, Problem> {
-        let (checked, keys) = match entry.denied {
+        let (checked, keys) = match header_auth.denied {
             Some(denied) => (Err(denied), 0),
             None => (
-                entry.credentials.check_signature(headers, body, now),
-                entry.credentials.keys(),
+                header_auth.credentials.check_signature(headers, body, now),
+                header_auth.credentials.keys(),
             ),
         };
         checked.map_err(|denied| {
             // A route whose signature is looked at takes no longer than one that does not exist.
             signature::read_in_vain(body, self.routes.load().most_keys.saturating_sub(keys));
-            self.refuse(entry, denied, now)
+            self.refuse(header_auth, denied, now)
         })
     }
 
-    fn asked_for(&self, asked: Asked<'_>) -> Result<Wanted, Problem> {
-        match asked {
-            Asked::Metrics => Ok((self.metrics.load_full(), true, false)),
-            Asked::Pages | Asked::PageFiles => match &**self.pages.load() {
+    fn asked_for(&self, resource: Resource<'_>) -> Result<Wanted, Problem> {
+        match resource {
+            Resource::Metrics => Ok((self.metrics.load_full(), true, false)),
+            Resource::Pages | Resource::PageFiles => match &**self.pages.load() {
                 Some(credentials) => Ok((Arc::new(credentials.clone()), true, false)),
                 None => Err(Problem::new(
                     StatusCode::FORBIDDEN,
                     "the workshop has no credential of its own yet: set RELAY_PAGE_AUTH or RELAY_PAGE_TOKEN",
                 )),
             },
-            Asked::DefaultRoute => Ok(self.routes.load().asked_for(RouteName::DEFAULT)),
-            Asked::Route(name) => Ok(self.routes.load().asked_for(name)),
+            Resource::DefaultRoute => Ok(self.routes.load().asked_for(RouteName::DEFAULT)),
+            Resource::Route(name) => Ok(self.routes.load().asked_for(name)),
         }
     }
 
     fn check_declared_size(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        let limit = self.flight.settings.max_body_bytes;
+        let limit = self.limits.settings.max_body_bytes;
         match declared_size(headers) {
-            Some(size) if size > limit => Err(self.flight.too_large(limit)),
+            Some(size) if size > limit => Err(self.limits.too_large(limit)),
             _ => Ok(()),
         }
     }
@@ -312,10 +317,10 @@ impl Door {
     }
 
     /// At named routes all failures are told in the same way, so that nothing tells whether there is such a route.
-    fn refuse(&self, entry: &Entry, denied: Denied, now: Timestamp) -> Problem {
-        let (reason, at, client) = (denied.reason(), &entry.words, entry.client);
+    fn refuse(&self, header_auth: &HeaderAuth, denied: Denied, now: Timestamp) -> Problem {
+        let (reason, at, client) = (denied.reason(), &header_auth.words, header_auth.client);
         metrics::counter!("grafana_matrix_relay_failed_credentials_total", "reason" => reason).increment(1);
-        if entry.is_notification {
+        if header_auth.is_notification {
             self.lost.note(client, reason, now);
         }
         if self.refusals.may_be_told(client, reason, now) {
@@ -325,12 +330,12 @@ impl Door {
                 "a request to {at} was refused: its credential is {reason}"
             );
         }
-        let (bearer, basic) = if entry.named {
+        let (bearer, basic) = if header_auth.named {
             (true, true)
         } else {
-            entry.credentials.schemes()
+            header_auth.credentials.schemes()
         };
-        let detail = if entry.named {
+        let detail = if header_auth.named {
             "there is no such route, or the request does not show the credential that it asks for".to_owned()
         } else {
             explain(denied, bearer, basic)
@@ -406,7 +411,7 @@ mod tests {
             ),
         ];
         let routes = routes.map(|(name, settings)| (name.parse().unwrap(), settings));
-        let door = Door::new(DoorSettings::default(), &routes.into(), Compat::default()).unwrap();
+        let auth = Auth::new(AuthSettings::default(), &routes.into(), Compat::default()).unwrap();
         let mut reads = Vec::new();
         for route in ["two-keys", "one-key", "both", "token", "no-such-route"] {
             let digest = "0".repeat(64);
@@ -428,10 +433,10 @@ mod tests {
                 }
                 let request = request.finish();
                 READ.set(0);
-                let entry = door
-                    .enter(Asked::Route(route), &request, Timestamp::UNIX_EPOCH)
+                let header_auth = auth
+                    .enter(Resource::Route(route), &request, Timestamp::UNIX_EPOCH)
                     .unwrap();
-                let checked = door.check_body(&entry, request.headers(), b"body", Timestamp::UNIX_EPOCH);
+                let checked = auth.check_body(&header_auth, request.headers(), b"body", Timestamp::UNIX_EPOCH);
                 assert!(checked.is_err());
                 reads.push((READ.get(), route, headers.len()));
             }

@@ -1,18 +1,18 @@
-//! What is in flight at once: requests, the bytes of their bodies, and the bodies that are made into something.
+//! Limits of what is in flight at once: requests, the bytes of their bodies, and the bodies that are made into something.
 //!
 //! Guarantees: the bodies that are held at any moment are no more than the configured total, but for a buffer of each
-//! connection, until the notification is stored. A body's place grows with the bytes that have come and not with those that
-//! were announced, so whoever announces much and sends nothing keeps nobody out. What finds no place waits, for as long as
+//! connection, until the notification is stored. A body's permit grows with the bytes that have come and not with those that
+//! were announced, so whoever announces much and sends nothing keeps nobody out. A body without a permit waits, for as long as
 //! a body may take, and is then refused as something to send again. The probes of the orchestrator never wait.
 //!
-//! A request takes its place when its body is here and its credential is shown: until then it holds a connection and bytes, of
+//! A request takes its permit when its body is here and its credential is shown: until then it holds a connection and bytes, of
 //! which each address has its share (see `connections::table`).
 //!
-//! What is made of a body can be forty times its size. So it has a turn, from before it is parsed until it is stored: large
-//! ones take turns two by two, small ones by their bytes and never behind a large one. A [`Place`] goes along with the work:
-//! whoever hangs up makes no room for the next body while theirs is still worked on.
+//! What is made of a body can be forty times its size. So work on it needs a permit too, from before it is parsed until it is
+//! stored: two large ones are worked on at once, small ones by their bytes and never behind a large one. A [`Permit`] goes along
+//! with the work: whoever hangs up makes no room for the next body while theirs is still worked on.
 //!
-//! Bodies that have come in part could wait for each other for ever. So the place of one largest body is kept free for one of
+//! Bodies that have come in part could wait for each other for ever. So enough for one largest body is kept free for one of
 //! them at a time, which then comes to its end whatever the others do.
 
 use std::sync::Arc;
@@ -36,7 +36,7 @@ const PAGES_AT_ONCE: usize = 4;
 
 /// How much may be in flight.
 #[derive(Debug, Clone, Copy)]
-pub struct FlightSettings {
+pub struct LimitSettings {
     /// Largest single body in bytes.
     pub max_body_bytes: usize,
     /// All bodies together, in bytes; at least one of the largest fits.
@@ -47,7 +47,7 @@ pub struct FlightSettings {
     pub body_time: Duration,
 }
 
-impl Default for FlightSettings {
+impl Default for LimitSettings {
     fn default() -> Self {
         Self {
             max_body_bytes: 8 * 1024 * 1024,
@@ -59,9 +59,9 @@ impl Default for FlightSettings {
     }
 }
 
-/// The places for requests and bodies.
-pub(super) struct Flight {
-    pub(super) settings: FlightSettings,
+/// The semaphores for requests and bodies.
+pub(super) struct Limits {
+    pub(super) settings: LimitSettings,
     bodies: Arc<Semaphore>,
     /// Holds one largest body, whatever else is in flight.
     last: Arc<Semaphore>,
@@ -71,7 +71,7 @@ pub(super) struct Flight {
     pages: Arc<Semaphore>,
 }
 
-/// What a body is for, as far as it matters for its turn.
+/// What a body is for, as far as it matters for when it starts.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Work {
     /// A notification whose body is done with at once, of so many bytes.
@@ -82,17 +82,17 @@ pub(super) enum Work {
     Page,
 }
 
-/// The place of a body, and its turn; dropping it gives them back.
+/// What a body holds of the limits; dropping it gives that back.
 #[derive(Debug, Default)]
-pub struct Place {
+pub struct Permit {
     permits: Option<OwnedSemaphorePermit>,
     last: Option<OwnedSemaphorePermit>,
     request: Option<OwnedSemaphorePermit>,
-    turn: Option<OwnedSemaphorePermit>,
+    work: Option<OwnedSemaphorePermit>,
 }
 
-impl Flight {
-    pub(super) fn new(settings: FlightSettings) -> Self {
+impl Limits {
+    pub(super) fn new(settings: LimitSettings) -> Self {
         let beside_the_last = settings.max_bodies_bytes.saturating_sub(settings.max_body_bytes) / UNIT;
         Self {
             settings,
@@ -105,45 +105,45 @@ impl Flight {
         }
     }
 
-    /// A place for a request.
+    /// A permit for a request.
     pub(super) async fn request(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        let place = Arc::clone(&self.requests).acquire_owned();
-        match tokio::time::timeout(self.settings.body_time, place).await {
+        let permit = Arc::clone(&self.requests).acquire_owned();
+        match tokio::time::timeout(self.settings.body_time, permit).await {
             Ok(Ok(permit)) => Ok(permit),
             // The semaphores are never closed, so this is the time that has passed.
             _ => Err(full()),
         }
     }
 
-    /// The same for one whose body has come in full; it lasts as long as the place of that.
-    pub(super) async fn admit(&self, place: &mut Place) -> Result<(), Problem> {
-        place.request = Some(self.request().await?);
+    /// The same for one whose body has come in full; it lasts as long as the permit of that.
+    pub(super) async fn admit(&self, permit: &mut Permit) -> Result<(), Problem> {
+        permit.request = Some(self.request().await?);
         Ok(())
     }
 
-    /// Makes a place large enough for so many bytes; it may be given up while it waits.
-    pub(super) async fn grow(&self, place: &mut Place, bytes: usize) {
-        let held = place.permits.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+    /// Makes a permit large enough for so many bytes; it may be given up while it waits.
+    pub(super) async fn grow(&self, permit: &mut Permit, bytes: usize) {
+        let held = permit.permits.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let more = bytes.div_ceil(UNIT).saturating_sub(held);
-        if more == 0 || place.last.is_some() {
+        if more == 0 || permit.last.is_some() {
             return;
         }
         let more = u32::try_from(more).unwrap_or(u32::MAX);
         tokio::select! {
             biased;
-            Ok(permits) = Arc::clone(&self.bodies).acquire_many_owned(more) => match &mut place.permits {
+            Ok(permits) = Arc::clone(&self.bodies).acquire_many_owned(more) => match &mut permit.permits {
                 Some(held) => held.merge(permits),
                 none => *none = Some(permits),
             },
-            Ok(last) = Arc::clone(&self.last).acquire_owned() => place.last = Some(last),
+            Ok(last) = Arc::clone(&self.last).acquire_owned() => permit.last = Some(last),
             // The semaphores are never closed.
             else => {}
         }
     }
 
-    /// Waits until it is the turn of a body that has come in full. It lasts as long as its place.
-    pub(super) async fn turn(&self, place: &mut Place, work: Work) -> Result<(), Problem> {
-        let (turns, permits) = match work {
+    /// Waits until work on a body that has come in full may start. What that takes is held as long as its permit.
+    pub(super) async fn start(&self, permit: &mut Permit, work: Work) -> Result<(), Problem> {
+        let (semaphore, permits) = match work {
             Work::Small(bytes) => (
                 &self.small,
                 bytes.clamp(SMALL_LEAST, SMALL_BYTES_AT_ONCE).div_ceil(UNIT),
@@ -151,10 +151,10 @@ impl Flight {
             Work::Large => (&self.large, 1),
             Work::Page => (&self.pages, 1),
         };
-        let turn = Arc::clone(turns).acquire_many_owned(u32::try_from(permits).unwrap_or(u32::MAX));
-        match tokio::time::timeout(self.settings.body_time, turn).await {
-            Ok(Ok(turn)) => {
-                place.turn = Some(turn);
+        let start = Arc::clone(semaphore).acquire_many_owned(u32::try_from(permits).unwrap_or(u32::MAX));
+        match tokio::time::timeout(self.settings.body_time, start).await {
+            Ok(Ok(start)) => {
+                permit.work = Some(start);
                 Ok(())
             }
             _ => Err(full()),
@@ -173,7 +173,7 @@ impl Flight {
     }
 }
 
-/// The refusal of what found no place in time.
+/// The refusal of what got no permit in time.
 pub(super) fn full() -> Problem {
     let detail = "the relay has too many requests in flight; nothing was accepted, send it again";
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1)
@@ -184,37 +184,37 @@ mod tests {
     use super::*;
 
     /// Whoever would have to wait is refused.
-    fn impatient() -> Flight {
-        Flight::new(FlightSettings {
+    fn impatient() -> Limits {
+        Limits::new(LimitSettings {
             body_time: Duration::ZERO,
-            ..FlightSettings::default()
+            ..LimitSettings::default()
         })
     }
 
-    async fn turn(flight: &Flight, work: Work) -> Option<Place> {
-        let mut place = Place::default();
-        flight.turn(&mut place, work).await.ok().map(|()| place)
+    async fn start(limits: &Limits, work: Work) -> Option<Permit> {
+        let mut permit = Permit::default();
+        limits.start(&mut permit, work).await.ok().map(|()| permit)
     }
 
     #[tokio::test]
-    async fn large_bodies_take_turns_two_by_two_and_nobody_else_waits_for_them() {
-        let flight = impatient();
-        let (first, second) = (turn(&flight, Work::Large).await, turn(&flight, Work::Large).await);
-        assert!(first.is_some() && second.is_some() && turn(&flight, Work::Large).await.is_none());
-        assert!(turn(&flight, Work::Small(1)).await.is_some() && turn(&flight, Work::Page).await.is_some());
+    async fn two_large_bodies_are_worked_on_at_once_and_nobody_else_waits_for_them() {
+        let limits = impatient();
+        let (first, second) = (start(&limits, Work::Large).await, start(&limits, Work::Large).await);
+        assert!(first.is_some() && second.is_some() && start(&limits, Work::Large).await.is_none());
+        assert!(start(&limits, Work::Small(1)).await.is_some() && start(&limits, Work::Page).await.is_some());
         drop(first);
-        assert!(turn(&flight, Work::Large).await.is_some());
+        assert!(start(&limits, Work::Large).await.is_some());
     }
 
     #[tokio::test]
-    async fn small_bodies_take_turns_by_their_bytes() {
-        let flight = impatient();
+    async fn small_bodies_are_worked_on_by_their_bytes() {
+        let limits = impatient();
         for (bytes, at_once) in [(64 * 1024, 32), (64, 256)] {
-            let mut turns = Vec::new();
-            while let Some(place) = turn(&flight, Work::Small(bytes)).await {
-                turns.push(place);
+            let mut held = Vec::new();
+            while let Some(permit) = start(&limits, Work::Small(bytes)).await {
+                held.push(permit);
             }
-            assert_eq!(turns.len(), at_once, "{bytes}");
+            assert_eq!(held.len(), at_once, "{bytes}");
         }
     }
 }

@@ -10,19 +10,23 @@ use poem::http::{HeaderValue, StatusCode};
 
 use super::super::client::TrustedProxies;
 use super::super::error::Problem;
-use super::Asked;
+use super::Resource;
 
 /// The browser of whoever can reach the relay, or is logged in there, must not become the hand of another site. Browsers
 /// say of which site a page is, but only to HTTPS and to their own machine (`Sec-Fetch-Site`); elsewhere they say its
 /// address with all that is posted, which then has to be the one that the relay was called by.
-pub(super) fn refuse_foreign(asked: Asked<'_>, proxies: &TrustedProxies, request: &Request) -> Result<(), Problem> {
+pub(super) fn refuse_foreign(
+    resource: Resource<'_>,
+    proxies: &TrustedProxies,
+    request: &Request,
+) -> Result<(), Problem> {
     let headers = request.headers();
     let is_foreign = match (headers.get("sec-fetch-site"), headers.get(header::ORIGIN)) {
         (Some(site), _) => matches!(site.as_bytes(), b"cross-site" | b"same-site"),
         (None, Some(origin)) => !called_by(proxies, request).any(|host| is_of(origin, host)),
         (None, None) => false,
     };
-    if is_foreign && !matches!(asked, Asked::PageFiles | Asked::Metrics) {
+    if is_foreign && !matches!(resource, Resource::PageFiles | Resource::Metrics) {
         let detail = "a web page of another site may not call the relay; if it is the relay's own page and a proxy in \
                       front changes the header `Host`, let it keep that, or name it in RELAY_TRUSTED_PROXIES and let it \
                       send `X-Forwarded-Host`";
@@ -58,12 +62,12 @@ fn is_of(origin: &HeaderValue, host: &str) -> bool {
 /// taken, whatever address it listens on: in a container that is all of them, and whom the port is published to is known
 /// only outside. Senders are no browsers and send no `Origin`, and what reads metrics sends no `Accept-Language`, which
 /// every browser adds and no page can take away: so none of them is kept out, under whatever name it calls.
-pub(super) fn refuse_rebound(asked: Asked<'_>, has_proxy: bool, request: &Request) -> Result<(), Problem> {
+pub(super) fn refuse_rebound(resource: Resource<'_>, has_proxy: bool, request: &Request) -> Result<(), Problem> {
     let headers = request.headers();
-    let name = match asked {
-        Asked::Pages | Asked::PageFiles => headers.get(header::HOST),
-        Asked::DefaultRoute | Asked::Route(_) => headers.get(header::ORIGIN),
-        Asked::Metrics => headers
+    let name = match resource {
+        Resource::Pages | Resource::PageFiles => headers.get(header::HOST),
+        Resource::DefaultRoute | Resource::Route(_) => headers.get(header::ORIGIN),
+        Resource::Metrics => headers
             .get(header::HOST)
             .filter(|_| headers.contains_key(header::ACCEPT_LANGUAGE)),
     };

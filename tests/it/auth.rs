@@ -48,8 +48,8 @@ pub(crate) fn now() -> i64 {
 }
 
 pub(crate) fn with_signature(flags: &mut Flags) {
-    flags.door.hmac_secret = Some("s3cr3t".into());
-    flags.door.hmac_timestamp_header = Some(TIME.to_owned());
+    flags.auth.hmac_secret = Some("s3cr3t".into());
+    flags.auth.hmac_timestamp_header = Some(TIME.to_owned());
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn any_of_several_tokens_or_logins_lets_in() {
     fs::write(&file, "old\n\n  new  \n").unwrap();
     let app = App::with(|flags| {
         flags.relay_token_file = Some(file.display().to_string());
-        flags.door.basic_auth = Some("grafana:pass:word".into());
+        flags.auth.basic_auth = Some("grafana:pass:word".into());
     })
     .await;
     let post = || app.post("/alert").json(&firing("Let in"));
@@ -249,9 +249,9 @@ async fn who_shows_the_right_credential_is_let_in_whatever_others_showed() {
 async fn pages_can_ask_for_a_login_and_metrics_for_a_token() {
     let app = App::with(|flags| {
         flags.relay_token = Some("senders".into());
-        flags.door.page_auth = Some("me:password".into());
-        flags.door.page_token = Some("people".into());
-        flags.door.metrics_token = Some("prometheus".into());
+        flags.auth.page_auth = Some("me:password".into());
+        flags.auth.page_token = Some("people".into());
+        flags.auth.metrics_token = Some("prometheus".into());
     })
     .await;
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -313,7 +313,7 @@ async fn pages_stay_closed_where_only_senders_have_a_credential() {
 async fn what_is_switched_off_is_not_there() {
     let app = App::with(|flags| {
         let off = || Some("off".to_owned());
-        (flags.door.workshop, flags.door.metrics) = (off(), off());
+        (flags.auth.workshop, flags.auth.metrics) = (off(), off());
     })
     .await;
     for path in [
@@ -329,7 +329,7 @@ async fn what_is_switched_off_is_not_there() {
     let (_, document) = app.get_json("/openapi.json").await;
     let paths: Vec<_> = document["paths"].as_object().unwrap().keys().collect();
     assert!(paths.iter().all(|path| path.starts_with("/alert")), "{paths:?}");
-    let app = App::with(|flags| flags.door.docs = Some("off".to_owned())).await;
+    let app = App::with(|flags| flags.auth.docs = Some("off".to_owned())).await;
     for path in ["/docs", "/openapi.json"] {
         assert_eq!(app.get(path).await.status(), 404, "{path}");
     }

@@ -12,7 +12,7 @@ use poem_openapi::auth::{ApiKey, Basic, Bearer};
 use poem_openapi::registry::Registry;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions, SecurityScheme};
 
-use super::door::{Asked, Door};
+use super::auth::{Auth, Resource};
 use super::error::Problem;
 use super::request::prove;
 
@@ -37,7 +37,7 @@ struct BasicScheme(#[expect(dead_code, reason = "only documents the scheme")] Ba
 )]
 struct SignatureScheme(#[expect(dead_code, reason = "only documents the scheme")] ApiKey);
 
-/// Documents what senders may have to show; the check is the door's.
+/// Documents what senders may have to show; `webhook` checks it.
 pub(super) fn register_sender(registry: &mut Registry) {
     register_page(registry);
     SignatureScheme::register(registry);
@@ -82,24 +82,24 @@ impl<'a> ApiExtractor<'a> for Caller {
         _body: &mut RequestBody,
         _options: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
-        let entered = enter(Asked::Pages, request).await;
+        let entered = enter(Resource::Pages, request).await;
         entered.map(|()| Self(())).map_err(Problem::into_error)
     }
 }
 
 /// Lets a request in that shows all there is to show by its headers.
-pub(super) async fn enter(asked: Asked<'_>, request: &Request) -> Result<(), Problem> {
-    let door = door(request)?;
-    let entry = door.enter(asked, request, Timestamp::now())?;
-    if entry.is_proven() {
-        prove(&door.flight, request).await?;
+pub(super) async fn enter(resource: Resource<'_>, request: &Request) -> Result<(), Problem> {
+    let auth = auth(request)?;
+    let header_auth = auth.enter(resource, request, Timestamp::now())?;
+    if header_auth.is_proven() {
+        prove(&auth.limits, request).await?;
     }
     Ok(())
 }
 
-/// The door that this request came to.
-pub(super) fn door(request: &Request) -> Result<&Arc<Door>, Problem> {
+/// The credentials that guard this relay.
+pub(super) fn auth(request: &Request) -> Result<&Arc<Auth>, Problem> {
     // It is part of every request's data; without it nobody may come in.
     let closed = || Problem::new(StatusCode::FORBIDDEN, "the relay takes no requests here");
-    request.data::<Arc<Door>>().ok_or_else(closed)
+    request.data::<Arc<Auth>>().ok_or_else(closed)
 }

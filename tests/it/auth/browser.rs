@@ -19,7 +19,7 @@ async fn a_name_that_others_can_own_does_not_lead_a_browser_into_an_open_relay()
             if is_guarded {
                 flags.relay_token = Some("t0k3n".into());
             } else {
-                flags.door.trusted_proxies = Some("127.0.0.1".to_owned());
+                flags.auth.trusted_proxies = Some("127.0.0.1".to_owned());
             }
         })
         .await;
@@ -73,7 +73,7 @@ async fn a_page_of_another_address_does_not_lead_a_browser_into_a_relay_without_
     for proxies in [None, Some("127.0.0.1")] {
         let app = App::with(|flags| {
             flags.relay_token = Some("t0k3n".into());
-            flags.door.trusted_proxies = proxies.map(str::to_owned);
+            flags.auth.trusted_proxies = proxies.map(str::to_owned);
         })
         .await;
         let from = |origin: &str, path: &str| {

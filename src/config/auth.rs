@@ -1,6 +1,6 @@
-//! The door's flags and variables, and what they mean: credentials, proxies, pages, limits.
+//! The flags and variables of access, and what they mean: credentials, proxies, pages, limits.
 //!
-//! Guarantees: what is read here can be used by the door, or is a problem that names its variable; a file of secrets holds
+//! Guarantees: what is read here can be used as it is, or is a problem that names its variable; a file of secrets holds
 //! one on each line, so that a new one can be added before the old one is taken away.
 
 use std::time::Duration;
@@ -11,14 +11,14 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::flags::secret;
 use super::value::{self, Values};
 use crate::intake::{
-    BasicLogin, ConnectionSettings, CredentialSettings, DoorSettings, FlightSettings, PageSettings, SignatureSettings,
+    AuthSettings, BasicLogin, ConnectionSettings, CredentialSettings, LimitSettings, PageSettings, SignatureSettings,
     TrustedProxies,
 };
 
 /// What guards the relay and bounds its requests, unparsed.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Door")]
-pub struct DoorFlags {
+pub struct AuthFlags {
     /// Login of HTTP Basic that callers may show instead of a token.
     #[arg(long, global = true, value_name = "USER:PASSWORD", env = "RELAY_BASIC_AUTH", hide_env_values = true, value_parser = secret)]
     pub basic_auth: Option<SecretString>,
@@ -232,7 +232,7 @@ pub struct DoorFlags {
 
 /// What senders show, with their `tokens`, which are flags of their own; a repeat is recognised for `repeat_window`.
 pub(super) fn credentials(
-    flags: &DoorFlags,
+    flags: &AuthFlags,
     tokens: Vec<SecretString>,
     repeat_window: Duration,
     values: &mut Values,
@@ -250,8 +250,8 @@ pub(super) fn credentials(
     }
 }
 
-/// The door, without what senders show.
-pub(super) fn door(flags: &DoorFlags, max_body_bytes: usize, values: &mut Values) -> DoorSettings {
+/// Who may come in, without what senders show.
+pub(super) fn auth(flags: &AuthFlags, max_body_bytes: usize, values: &mut Values) -> AuthSettings {
     let pages = CredentialSettings {
         bearer: values.secrets(
             ("--page-token", "RELAY_PAGE_TOKEN"),
@@ -280,11 +280,11 @@ pub(super) fn door(flags: &DoorFlags, max_body_bytes: usize, values: &mut Values
         "RELAY_TRUSTED_PROXIES",
         flags.trusted_proxies.as_deref(),
     );
-    DoorSettings {
+    AuthSettings {
         pages,
         metrics,
         trusted_proxies: proxies.unwrap_or_default(),
-        flight: flight(flags, max_body_bytes, values),
+        limits: limits(flags, max_body_bytes, values),
     }
 }
 
@@ -312,7 +312,7 @@ fn logins(
     logins
 }
 
-fn signature(flags: &DoorFlags, repeat_window: Duration, values: &mut Values) -> Option<SignatureSettings> {
+fn signature(flags: &AuthFlags, repeat_window: Duration, values: &mut Values) -> Option<SignatureSettings> {
     let names = ("--hmac-secret", "RELAY_HMAC_SECRET");
     let secrets = values.secrets(names, flags.hmac_secret.as_ref(), flags.hmac_secret_file.as_deref());
     let default = repeat_window.as_secs() / 2;
@@ -341,15 +341,15 @@ fn signature(flags: &DoorFlags, repeat_window: Duration, values: &mut Values) ->
     Some(signature)
 }
 
-fn flight(flags: &DoorFlags, max_body_bytes: usize, values: &mut Values) -> FlightSettings {
-    let default = FlightSettings::default();
+fn limits(flags: &AuthFlags, max_body_bytes: usize, values: &mut Values) -> LimitSettings {
+    let default = LimitSettings::default();
     let total = values.number(
         "--max-bodies-bytes",
         "RELAY_MAX_BODIES_BYTES",
         flags.max_bodies_bytes.as_deref(),
         max_body_bytes as u64,
     );
-    FlightSettings {
+    LimitSettings {
         max_body_bytes,
         max_bodies_bytes: total.unwrap_or(default.max_bodies_bytes.max(max_body_bytes)),
         max_requests: values
@@ -365,7 +365,7 @@ fn flight(flags: &DoorFlags, max_body_bytes: usize, values: &mut Values) -> Flig
 }
 
 /// Bounds on connections.
-pub(super) fn connections(flags: &DoorFlags, values: &mut Values) -> ConnectionSettings {
+pub(super) fn connections(flags: &AuthFlags, values: &mut Values) -> ConnectionSettings {
     let default = ConnectionSettings::default();
     let mut count = |flag, variable, value: Option<&str>, least, otherwise| {
         values.number(flag, variable, value, least).unwrap_or(otherwise)
@@ -405,7 +405,7 @@ pub(super) fn connections(flags: &DoorFlags, values: &mut Values) -> ConnectionS
 }
 
 /// What is served beside notifications.
-pub(super) fn pages(flags: &DoorFlags, values: &mut Values) -> PageSettings {
+pub(super) fn pages(flags: &AuthFlags, values: &mut Values) -> PageSettings {
     let mut shown = |flag, variable, value| values.switch(flag, variable, value).unwrap_or(true);
     PageSettings {
         workshop: shown("--workshop", "RELAY_WORKSHOP", flags.workshop.as_deref()),
