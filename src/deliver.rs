@@ -4,7 +4,6 @@
 //! simplify, give up. It does not know alerts or templates; it never decides whether a failure is worth a retry in more
 //! than one place ([`policy`]).
 
-mod again;
 mod attempt;
 mod digest;
 mod failed;
@@ -12,6 +11,7 @@ mod fallback;
 mod gate;
 mod moment;
 pub mod policy;
+mod resend;
 mod worker;
 
 pub use attempt::{Sender, Settings};

@@ -34,7 +34,7 @@ impl From<(String, String, String)> for Sample {
 
 /// The room of the demo and the token to send to it.
 #[derive(Debug, Clone)]
-pub struct Furnished {
+pub struct DemoRoom {
     /// The ID of the room.
     pub room_id: String,
     /// An access token of the bot, which belongs to a device.
@@ -44,7 +44,7 @@ pub struct Furnished {
 }
 
 /// Furnishes a stand-in for the demo: a bot, somebody on call, and a room with both in it.
-pub fn furnish(homeserver: &Homeserver) -> Furnished {
+pub fn create_room(homeserver: &Homeserver) -> DemoRoom {
     let alerts = NewRoom::named("Alerts")
         .alias("alerts")
         .member("grafana")
@@ -63,7 +63,7 @@ pub fn furnish(homeserver: &Homeserver) -> Furnished {
         "",
         json!({"topic": "What the person on call sees"}),
     );
-    Furnished {
+    DemoRoom {
         room_id,
         access_token: homeserver.login("grafana", "DEMO"),
         on_call: homeserver.user_id("oncall"),

@@ -29,7 +29,7 @@ use ruma::{OwnedDeviceId, OwnedUserId};
 use secrecy::{ExposeSecret, SecretString};
 
 pub use self::answer::Answer;
-pub use self::check::{Finding, Severity};
+pub use self::check::{Finding, Level};
 pub use self::client::Client;
 pub use self::content::{event, related_event};
 pub use self::failure::Failure;

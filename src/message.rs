@@ -35,7 +35,7 @@ pub enum RoomAddressError {
 }
 
 impl RoomAddress {
-    /// Well formed, and no homeserver has it: where a rehearsal plays.
+    /// Well formed, and no homeserver has it: where a dry run takes place.
     pub fn nowhere() -> Self {
         Self("!rehearsal:example.invalid".to_owned())
     }

@@ -38,7 +38,7 @@ mod error;
 mod fold;
 mod group;
 mod known;
-mod lost;
+mod lost_root;
 mod opening;
 mod operator;
 mod postgres;
@@ -69,7 +69,7 @@ pub use self::delivery::{
 };
 pub use self::error::OutboxError;
 pub use self::fold::{Composer, Digest, FOLD_AT_MOST, FoldPolicy, Waiting};
-pub use self::group::{GroupMessage, GroupUpdate, KnownAlert, KnownGroup, NewLine, Root, RootStanding};
+pub use self::group::{GroupMessage, GroupUpdate, KnownAlert, KnownGroup, NewLine, Root, RootState};
 use self::opening::Slot;
 use self::postgres::PostgreSql;
 pub use self::recording::{NewRecording, Recording, RecordingId};

@@ -4,16 +4,16 @@
 //! Guarantees: what [`Pipeline::accept`] returned is on disk, all of it or nothing, together with what the rooms know of
 //! the group from then on. It does not know HTTP, and it never talks to a homeserver.
 
-mod aside;
+mod blocking;
 mod compose;
+pub mod dry_run;
+mod group_locks;
 mod memo;
+mod plan;
 mod problems;
-pub mod rehearsal;
 mod repeat;
 pub mod snapshot;
-mod story;
 mod target;
-mod turns;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use self::aside::{INLINE_BYTES, aside};
+pub use self::blocking::{INLINE_BYTES, blocking};
 use self::compose::{Composed, Tools};
+use self::group_locks::GroupLocks;
 use self::target::Targets;
-use self::turns::Turns;
 use crate::alert::Notification;
 use crate::message::{RouteName, TemplateName};
 use crate::outbox::{Enqueued, Outbox, OutboxError, Receipt};
@@ -32,7 +32,7 @@ pub use crate::render::Deadline;
 use crate::render::{Renderer, TemplateProblem};
 use crate::route::Router;
 
-/// Notifications of more alerts than this are routed and rendered aside, however small their bodies are.
+/// Notifications of more alerts than this are routed and rendered on a blocking thread, however small their bodies are.
 const INLINE_ALERTS: usize = 50;
 
 /// How often a notification is compared anew because another relay accepted one of its group meanwhile.
@@ -47,7 +47,7 @@ pub struct Pipeline {
     router: Router,
     outbox: Outbox,
     tools: Tools,
-    turns: Turns,
+    group_locks: GroupLocks,
 }
 
 /// A notification that will be delivered.
@@ -59,9 +59,9 @@ pub struct Accepted {
     pub recognised: bool,
 }
 
-/// What a request says beside its notification.
+/// What a request asks for beside its notification.
 #[derive(Debug, Default)]
-pub struct Wishes {
+pub struct RequestOptions {
     /// The template that the caller chose instead of the route's.
     pub template: Option<TemplateName>,
     /// Identity of a request whose signature covers its time: the same again is that request, sent again by whomever.
@@ -84,13 +84,13 @@ pub enum AcceptError {
 }
 
 impl Pipeline {
-    /// Puts the rooms of the house together.
+    /// Joins router, renderer and outbox.
     pub fn new(router: Router, renderer: Renderer, outbox: Outbox) -> Self {
         Self {
             router,
             outbox,
             tools: Tools::new(renderer),
-            turns: Turns::default(),
+            group_locks: GroupLocks::default(),
         }
     }
 
@@ -111,11 +111,11 @@ impl Pipeline {
         notification: Notification,
         now: Timestamp,
     ) -> Result<Accepted, AcceptError> {
-        let wishes = Wishes {
+        let options = RequestOptions {
             deadline: Deadline::after(TIME_FOR_TEMPLATES),
-            ..Wishes::default()
+            ..RequestOptions::default()
         };
-        self.accept_with(route, notification, wishes, now).await
+        self.accept_with(route, notification, options, now).await
     }
 
     /// The same, as the caller asked for it.
@@ -123,23 +123,23 @@ impl Pipeline {
         &self,
         route: &RouteName,
         notification: Notification,
-        wishes: Wishes,
+        options: RequestOptions,
         now: Timestamp,
     ) -> Result<Accepted, AcceptError> {
-        let keys = repeat::Keys::of(route, &notification, &wishes);
-        let Wishes {
+        let keys = repeat::Keys::of(route, &notification, &options);
+        let RequestOptions {
             template,
             body_bytes,
             deadline,
             ..
-        } = wishes;
+        } = options;
         let (group_key, alerts) = (notification.group_key.clone(), notification.alerts.len());
         let is_large = alerts > INLINE_ALERTS || body_bytes > INLINE_BYTES;
 
         let (router, of_route, notification) = (self.router.clone(), route.clone(), Arc::new(notification));
         let find = move || Targets::of(&router, &of_route, &notification, template.as_ref());
-        let targets = aside(is_large, find).await;
-        if targets.told.is_empty() {
+        let targets = blocking(is_large, find).await;
+        if targets.with_alerts.is_empty() {
             // It may have gone from the routes file since the caller was let in: that must not look accepted.
             return Err(AcceptError::UnknownRoute(route.clone()));
         }
@@ -169,7 +169,7 @@ impl Pipeline {
         deadline: &Deadline,
         now: Timestamp,
     ) -> Result<Enqueued, OutboxError> {
-        let _turn = self.turns.take(&targets.family()).await;
+        let _lock = self.group_locks.lock(&targets.family()).await;
         let targets = Arc::new(targets);
         let takes_long = is_large || self.tools.may_take_long();
         for attempt in 0..=TRIES {
@@ -181,7 +181,7 @@ impl Pipeline {
             };
             let (tools, of_targets, keys) = (self.tools.within(deadline), Arc::clone(&targets), keys.clone());
             let compose = move || tools.compose(&of_targets, known, keys, now);
-            let Composed { acceptance, facts } = aside(takes_long, compose).await;
+            let Composed { acceptance, facts } = blocking(takes_long, compose).await;
             match self.outbox.enqueue(acceptance).await? {
                 Enqueued::Outdated => tracing::debug!("another relay accepted a notification of the group meanwhile"),
                 done => {

@@ -56,7 +56,7 @@ use serde::{Deserialize, Serialize};
 pub use budget::{BudgetSteps, CONTENT_LIMIT, content_size};
 pub use deadline::{Deadline, Guard};
 pub use library::{COOKBOOK, GUIDE, embedded};
-pub use preview::{Desk, Diagnostic, Draft, Gravity, Preview};
+pub use preview::{Diagnostic, Draft, Drafts, Level, Preview};
 pub use problem::TemplateProblem;
 pub(crate) use problem::nearest;
 pub use readable::Markdown;
@@ -340,8 +340,8 @@ impl Renderer {
     }
 
     /// Some files replaced by drafts of them.
-    pub fn with_drafts(&self, drafts: &[Draft<'_>]) -> Desk {
-        Desk::new(self, drafts)
+    pub fn with_drafts(&self, drafts: &[Draft<'_>]) -> Drafts {
+        Drafts::new(self, drafts)
     }
 
     /// Renders with some files replaced by drafts of them, and says everything that its author should know.
@@ -352,9 +352,9 @@ impl Renderer {
         notification: &Notification,
         now: Timestamp,
     ) -> Preview {
-        let desk = self.with_drafts(drafts);
-        let mut preview = desk.preview(template, notification, now);
-        desk.add_refusals(&mut preview.diagnostics);
+        let drafts = self.with_drafts(drafts);
+        let mut preview = drafts.preview(template, notification, now);
+        drafts.add_refusals(&mut preview.diagnostics);
         preview
     }
 }

@@ -30,7 +30,7 @@ pub use self::limit::Limit;
 pub use self::room::{Event, NewRoom};
 pub use self::running::RunningHomeserver;
 pub use self::visible::{Shown, visible};
-use self::wire::Switchboard;
+use self::wire::Connections;
 use self::world::World;
 
 /// The homeserver's state; cheap to clone, all clones are the same homeserver.
@@ -38,7 +38,7 @@ use self::world::World;
 pub struct Homeserver {
     world: Arc<Mutex<World>>,
     changes: watch::Sender<u64>,
-    switchboard: Arc<Switchboard>,
+    connections: Arc<Connections>,
     stopped: watch::Sender<bool>,
 }
 
@@ -48,7 +48,7 @@ impl Homeserver {
         Self {
             world: Arc::new(Mutex::new(World::new(server_name))),
             changes: watch::Sender::new(0),
-            switchboard: Arc::default(),
+            connections: Arc::default(),
             stopped: watch::Sender::new(false),
         }
     }
@@ -247,7 +247,7 @@ impl Homeserver {
         result
     }
 
-    fn switchboard(&self) -> &Switchboard {
-        &self.switchboard
+    fn connections(&self) -> &Connections {
+        &self.connections
     }
 }

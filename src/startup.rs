@@ -1,4 +1,4 @@
-//! The composition root: builds every room of the house, runs server and worker, drains on shutdown.
+//! The composition root: builds every module, runs server and worker, drains on shutdown.
 //!
 //! Guarantees: the relay listens only once its outbox is open, a homeserver that is down does not keep it from
 //! starting, and at shutdown it first stops accepting, then finishes what is in flight within the grace period. An outbox that
@@ -87,7 +87,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     routes::warn_of_guessable(&settings.routes.credentials);
     let watch = Watch::new(settings.routes_source, &settings.routes);
     let looked_after = Rooms::new(&transport, &outbox);
-    let routes = routes::Keeper {
+    let routes = routes::RouteReloader {
         auth: Arc::clone(&auth),
         hangup: routes::hangups(),
         origin: settings.origin,
@@ -195,7 +195,7 @@ impl Relay {
                 anyhow::bail!("the worker stopped by itself")
             }
             () = self.outbox.stopped() => anyhow::bail!("the outbox stopped writing by itself"),
-            error = failed(&mut self.keepers) => Err(error).context("a keeper failed"),
+            error = failed(&mut self.keepers) => Err(error).context("a reloader failed"),
         }
     }
 
@@ -209,8 +209,8 @@ impl Relay {
         // The server has its own deadline; the second one guards against a connection that ignores it.
         let served = tokio::time::timeout(self.grace + Duration::from_secs(1), self.server).await;
         let worked = tokio::time::timeout_at(end, &mut self.worker).await;
-        for keeper in &self.keepers {
-            keeper.abort();
+        for reloader in &self.keepers {
+            reloader.abort();
         }
         // They hold the outbox, which the next start takes.
         let _ended = tokio::time::timeout_at(end, join_all(self.keepers)).await;
@@ -231,7 +231,7 @@ impl Relay {
     }
 }
 
-/// Waits for a keeper that panics; one that is done is none.
+/// Waits for a reloader that panics; one that is done is none.
 async fn failed(keepers: &mut Vec<JoinHandle<()>>) -> tokio::task::JoinError {
     while !keepers.is_empty() {
         let (ended, at, _) = select_all(keepers.iter_mut()).await;
@@ -331,7 +331,7 @@ mod tests {
             .run_until(pending())
             .await
             .unwrap_err();
-        assert_eq!(error.to_string(), "a keeper failed");
+        assert_eq!(error.to_string(), "a reloader failed");
     }
 
     #[tokio::test]

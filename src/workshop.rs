@@ -48,7 +48,7 @@ impl Workshop {
 
 /// The operations, for the document and the server. They find their [`Workshop`] in the request's data.
 pub fn operations() -> impl OpenApi + 'static {
-    (preview::Previews, state::Shelves, deliveries::Deliveries)
+    (preview::Previews, state::StateApi, deliveries::Deliveries)
 }
 
 #[derive(Tags)]

@@ -19,10 +19,10 @@ use crate::alert::Notification;
 use crate::config::routes::RouteProblem;
 use crate::config::{Flags, Settings, environment};
 use crate::intake::parse;
-use crate::matrix::{Severity, Transport};
+use crate::matrix::{self, Transport};
 use crate::message::TemplateName;
 use crate::outbox::{self, Outbox, OutboxError};
-use crate::render::{Diagnostic, Gravity, Preview, Renderer};
+use crate::render::{self, Diagnostic, Preview, Renderer};
 use crate::samples;
 
 /// How strict to be.
@@ -74,7 +74,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     }
     let errors = found
         .iter()
-        .filter(|one| one.diagnostic.gravity == Gravity::Error)
+        .filter(|one| one.diagnostic.level == render::Level::Error)
         .count();
     let mut count = Count {
         errors,
@@ -133,8 +133,8 @@ impl Count {
 /// The routing table, and what is wrong with its file or with the environment.
 fn check_routes(flags: &Flags, templates: &[TemplateName], count: &mut Count) -> anyhow::Result<()> {
     let source = Settings::routes_only(flags)?;
-    let say = |gravity: &str, problem: &RouteProblem| RouteProblem {
-        message: format!("{gravity}: {}", problem.message),
+    let say = |level: &str, problem: &RouteProblem| RouteProblem {
+        message: format!("{level}: {}", problem.message),
         ..problem.clone()
     };
     let routes = match source.load() {
@@ -172,10 +172,10 @@ async fn check_rooms(flags: &Flags, renderer: &Renderer, count: &mut Count) -> a
     let transport = Transport::new(&settings.matrix)?;
     let pinged = table.pinged_rooms(|template| renderer.can_ping_room(template));
     for finding in transport.check(&table.rooms(), &pinged).await {
-        match finding.severity {
-            Severity::Info => line(&finding.to_string())?,
-            Severity::Warn => count.warning(&format!("warning: {finding}"))?,
-            Severity::Error => count.error(&format!("error: {finding}"))?,
+        match finding.level {
+            matrix::Level::Info => line(&finding.to_string())?,
+            matrix::Level::Warn => count.warning(&format!("warning: {finding}"))?,
+            matrix::Level::Error => count.error(&format!("error: {finding}"))?,
         }
     }
     Ok(())
@@ -195,11 +195,11 @@ fn text(found: &Found, folder: Option<&PathBuf>, trials: usize) -> String {
     if let Some(path) = path {
         problem.file = path.display().to_string();
     }
-    let gravity = match found.diagnostic.gravity {
-        Gravity::Error => "error",
-        Gravity::Warning => "warning",
+    let level = match found.diagnostic.level {
+        render::Level::Error => "error",
+        render::Level::Warning => "warning",
     };
-    problem.message = format!("{gravity}: {}", problem.message);
+    problem.message = format!("{level}: {}", problem.message);
     match found.times {
         times if times >= trials => problem.to_string(),
         1 => format!("{problem} (for {})", found.first),

@@ -35,7 +35,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitCode> {
     let homeserver = Homeserver::new("example.org");
-    let furnished = demo::furnish(&homeserver);
+    let room = demo::create_room(&homeserver);
     let running = homeserver
         .start()
         .await
@@ -44,14 +44,14 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
         .prefix("grafana-matrix-relay-demo-")
         .tempdir()?;
     super::report(flags, &[]);
-    let settings = settings(flags, &running.base_url, &furnished, folder.path())?;
+    let settings = settings(flags, &running.base_url, &room, folder.path())?;
     let token = !settings.routes_source.credentials.open();
 
     let offered = samples::all()
         .into_iter()
         .map(|sample| (sample.name.to_owned(), sample.title.to_owned(), sample.body).into())
         .collect();
-    let page = demo::routes(homeserver.clone(), furnished.room_id.clone(), offered);
+    let page = demo::routes(homeserver.clone(), room.room_id.clone(), offered);
     let relay = startup::start(settings, Some(page.into_endpoint().map_to_response().boxed())).await?;
     let (address, begun) = (relay.address, Timestamp::now());
 
@@ -94,28 +94,28 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-fn settings(flags: &Flags, url: &str, furnished: &demo::Furnished, folder: &Path) -> anyhow::Result<Settings> {
+fn settings(flags: &Flags, url: &str, room: &demo::DemoRoom, folder: &Path) -> anyhow::Result<Settings> {
     let matrix = matrix::Settings {
         home_server: url.to_owned(),
-        access_token: furnished.access_token.clone().into(),
+        access_token: room.access_token.clone().into(),
         request_timeout: Duration::from_secs(30),
     };
-    let mut settings = Settings::for_demo(flags, matrix, furnished.room_id.parse()?)?;
+    let mut settings = Settings::for_demo(flags, matrix, room.room_id.parse()?)?;
     folder.clone_into(&mut settings.outbox.data_dir);
     settings.outbox.database_url = None;
-    settings.routes.table.set_mentions(&called(furnished));
+    settings.routes.table.set_mentions(&called(room));
     Ok(settings)
 }
 
 /// The person on call is pinged for what is critical.
-fn called(furnished: &demo::Furnished) -> MentionPolicy {
+fn called(room: &demo::DemoRoom) -> MentionPolicy {
     let critical = SeverityFilter {
         label: "severity".to_owned(),
         values: vec!["critical".to_owned()],
     };
     MentionPolicy::new(vec![Mention {
         severity: Some(critical),
-        users: vec![furnished.on_call.clone()],
+        users: vec![room.on_call.clone()],
         ..Mention::default()
     }])
 }

@@ -12,8 +12,8 @@ use crate::alert::Notification;
 use crate::config::{Flags, Settings};
 use crate::matrix;
 use crate::message::{Mode, Relation, RenderedMessage, TemplateName};
-use crate::pipeline::rehearsal::{self, Event};
-use crate::render::{Draft, Gravity, Renderer, TemplateProblem};
+use crate::pipeline::dry_run::{self, Event};
+use crate::render::{Draft, Level, Renderer, TemplateProblem};
 
 /// What to render, and what of it to print.
 #[derive(Debug, Clone, Args)]
@@ -72,10 +72,7 @@ pub(super) fn run(flags: &Flags, options: &Options) -> anyhow::Result<ExitCode> 
     }
     // What is wrong is said after it, and is worth a failure: also where this notification shows nothing of it.
     let mut problems = renderer.problems_of(&template);
-    let errors = preview
-        .diagnostics
-        .into_iter()
-        .filter(|one| one.gravity == Gravity::Error);
+    let errors = preview.diagnostics.into_iter().filter(|one| one.level == Level::Error);
     let mine = errors
         .map(|one| one.problem)
         .filter(|problem| renderer.is_part_of(&problem.file, &template));
@@ -118,7 +115,7 @@ fn sequence(
     let form = options.form;
     let lines_only = *template == TemplateName::update();
     let head = if lines_only { default } else { template };
-    let told = rehearsal::rehearse(renderer, &[], head, options.mode, steps);
+    let told = dry_run::run(renderer, &[], head, options.mode, steps);
     let is_line = |event: &Event| matches!(event.relation, Some(Relation::Thread { .. }));
     if form == Form::Markdown && !lines_only {
         for (at, text) in told.markdown.iter().enumerate() {
@@ -147,7 +144,7 @@ fn sequence(
             }
         }
     }
-    let errors = told.diagnostics.into_iter().filter(|one| one.gravity == Gravity::Error);
+    let errors = told.diagnostics.into_iter().filter(|one| one.level == Level::Error);
     Ok(outcome(&errors.map(|one| one.problem).collect::<Vec<_>>()))
 }
 

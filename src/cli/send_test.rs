@@ -10,7 +10,7 @@ use clap::Args;
 use super::material;
 use super::print::line;
 use crate::config::{Flags, Settings};
-use crate::matrix::{Severity, Transport};
+use crate::matrix::{Level, Transport};
 use crate::message::{RoomAddress, RouteName, TemplateName, TxnId};
 use crate::render::Renderer;
 use crate::route::{MessagePolicy, Routed, Router};
@@ -54,12 +54,12 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     let rooms: Vec<RoomAddress> = routed.iter().map(|routed| routed.destination.room.clone()).collect();
     let mut ready = true;
     for finding in transport.check(&rooms, &[]).await {
-        let mark = match finding.severity {
-            Severity::Info => "ok",
-            Severity::Warn => "warning",
-            Severity::Error => "error",
+        let mark = match finding.level {
+            Level::Info => "ok",
+            Level::Warn => "warning",
+            Level::Error => "error",
         };
-        ready &= finding.severity != Severity::Error;
+        ready &= finding.level != Level::Error;
         line(&format!("{mark:<8} {finding}"))?;
     }
     if !ready {

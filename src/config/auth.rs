@@ -169,7 +169,7 @@ pub struct AuthFlags {
     )]
     pub max_bodies_bytes: Option<String>,
 
-    /// How long a body may take to arrive, and a request may wait for its turn [default: 30s].
+    /// How long a body may take to arrive, and a request may wait to be worked on [default: 30s].
     #[arg(
         long,
         global = true,

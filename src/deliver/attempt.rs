@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::again;
-use super::gate::{Crowd, Gate, Hold};
+use super::gate::{Gate, Hold, InFlight};
 use super::moment::Moment;
+use super::resend;
 use crate::matrix::{Failure, RoomTrouble, Transport, Verdict};
 use crate::message::{RenderedMessage, RoomAddress};
 use crate::outbox::{Delivery, DeliveryId, Outcome, Part};
@@ -68,9 +68,9 @@ impl Sender {
         self.transport.event_bytes(message)
     }
 
-    /// How many deliveries may be attempted now, beside this crowd.
-    pub(super) fn places(&self, crowd: Crowd, now: Instant) -> usize {
-        self.state().gate.places(crowd, now)
+    /// How many deliveries may be attempted now, beside this in_flight.
+    pub(super) fn capacity(&self, in_flight: InFlight, now: Instant) -> usize {
+        self.state().gate.capacity(in_flight, now)
     }
 
     /// Whether the last attempt for this room hung.
@@ -104,7 +104,7 @@ impl Sender {
     }
 
     async fn send(&self, delivery: &Delivery, now: Timestamp) -> Result<String, Failure> {
-        if again::may_be_forgotten(delivery, now)
+        if resend::may_be_forgotten(delivery, now)
             && let Some(event_id) = self.sent_before(delivery).await?
         {
             return Ok(event_id);
@@ -130,7 +130,7 @@ impl Sender {
                 }
                 Ok(found)
             }
-            Err(failure) if again::is_waited_for(&failure, retried_for(delivery)) => Err(failure),
+            Err(failure) if resend::is_waited_for(&failure, retried_for(delivery)) => Err(failure),
             Err(failure) => {
                 tracing::warn!(
                     delivery.id = %id, matrix.room_id = %room, matrix.errcode = failure.errcode,

@@ -32,7 +32,7 @@ const CAREFUL_FOR: Duration = Duration::from_secs(30);
 
 /// What is in flight.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Crowd {
+pub(super) struct InFlight {
     /// Attempts that have only just begun, to rooms that did not let the last one hang.
     pub(super) fresh: usize,
     /// Those, and others of which an answer is expected any moment.
@@ -41,7 +41,7 @@ pub(super) struct Crowd {
     pub(super) all: usize,
 }
 
-impl Crowd {
+impl InFlight {
     /// How many of them have to be cut off, that others may begin.
     pub(super) fn too_many(self) -> usize {
         (self.all + OPEN).saturating_sub(MOST)
@@ -111,12 +111,12 @@ impl Gate {
     }
 
     /// How many more deliveries may be attempted now.
-    pub(super) fn places(&self, crowd: Crowd, now: Instant) -> usize {
+    pub(super) fn capacity(&self, in_flight: InFlight, now: Instant) -> usize {
         let free = match self.width(now) {
-            OPEN => OPEN.saturating_sub(crowd.fresh),
-            narrow => narrow.saturating_sub(crowd.brisk),
+            OPEN => OPEN.saturating_sub(in_flight.fresh),
+            narrow => narrow.saturating_sub(in_flight.brisk),
         };
-        free.min(MOST.saturating_sub(crowd.all))
+        free.min(MOST.saturating_sub(in_flight.all))
     }
 
     /// How many may begin together, or where the account was refused lately, how many may be in flight that do not hang.
@@ -174,22 +174,22 @@ mod tests {
     #[test]
     fn what_hangs_takes_no_place_from_what_answers() {
         let (mut gate, start) = (Gate::default(), Instant::now());
-        let crowd = |fresh, brisk, hanging| Crowd {
+        let in_flight = |fresh, brisk, hanging| InFlight {
             fresh,
             brisk,
             all: brisk + hanging,
         };
-        assert_eq!(gate.places(crowd(2, 2, 0), start), OPEN - 2);
-        assert_eq!(gate.places(crowd(2, 200, 200), start), OPEN - 2);
-        assert_eq!(gate.places(crowd(0, 0, MOST - 10), start), 10);
-        assert_eq!(gate.places(crowd(0, 0, MOST), start), 0);
-        assert_eq!(crowd(0, 0, MOST - OPEN).too_many(), 0);
-        assert_eq!(crowd(0, 0, MOST - 10).too_many(), OPEN - 10);
+        assert_eq!(gate.capacity(in_flight(2, 2, 0), start), OPEN - 2);
+        assert_eq!(gate.capacity(in_flight(2, 200, 200), start), OPEN - 2);
+        assert_eq!(gate.capacity(in_flight(0, 0, MOST - 10), start), 10);
+        assert_eq!(gate.capacity(in_flight(0, 0, MOST), start), 0);
+        assert_eq!(in_flight(0, 0, MOST - OPEN).too_many(), 0);
+        assert_eq!(in_flight(0, 0, MOST - 10).too_many(), OPEN - 10);
         gate.close(Hold::RateLimit, Duration::from_secs(1), start);
         let after = start + Duration::from_secs(1);
-        assert_eq!(gate.places(crowd(0, 0, 100), start), 0);
-        assert_eq!(gate.places(crowd(0, CAREFUL, 0), after), 0);
-        assert_eq!(gate.places(crowd(0, 0, 100), after), CAREFUL);
+        assert_eq!(gate.capacity(in_flight(0, 0, 100), start), 0);
+        assert_eq!(gate.capacity(in_flight(0, CAREFUL, 0), after), 0);
+        assert_eq!(gate.capacity(in_flight(0, 0, 100), after), CAREFUL);
     }
 
     #[test]

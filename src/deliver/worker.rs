@@ -15,7 +15,7 @@ use tracing::Instrument as _;
 
 use super::attempt::Sender;
 use super::digest;
-use super::gate::{Crowd, HANGS_AFTER, TOGETHER};
+use super::gate::{HANGS_AFTER, InFlight, TOGETHER};
 use super::moment::{Clock, Moment};
 use crate::outbox::{Composer, Delivery, DeliveryId, FoldPolicy, Outbox, OutboxError, Outcome, Part, Recorded};
 
@@ -84,7 +84,9 @@ impl Worker {
 
     /// One round: claims what is due at `now`, attempts all of it, records the outcomes. Returns how many attempts.
     pub async fn step(&self, now: Moment) -> Result<usize, OutboxError> {
-        let claimed = self.claim(now, self.sender.places(Crowd::default(), now.tick)).await?;
+        let claimed = self
+            .claim(now, self.sender.capacity(InFlight::default(), now.tick))
+            .await?;
         let count = claimed.len();
         let mut attempts = JoinSet::new();
         for delivery in claimed {
@@ -144,13 +146,13 @@ impl Worker {
     }
 
     /// Claims and begins what may begin now. Where all that could be claimed was for rooms that let the last attempt hang, there
-    /// are as many places for others.
+    /// are as many capacity for others.
     async fn launch(&self, flight: &mut Flight) {
         loop {
             let now = (self.clock)();
             flight.claimed_at = Some(now.tick);
             flight.cut_off(now.tick);
-            let free = self.sender.places(flight.crowd(now.tick), now.tick);
+            let free = self.sender.capacity(flight.in_flight(now.tick), now.tick);
             flight.pause = if free == 0 { TOGETHER } else { POLL };
             let claimed = match self.claim(now, free).await {
                 Ok(claimed) => claimed,
@@ -298,12 +300,12 @@ impl Default for Flight {
 }
 
 impl Flight {
-    fn crowd(&self, now: Instant) -> Crowd {
+    fn in_flight(&self, now: Instant) -> InFlight {
         let since = |age: Duration| {
             let young = |claim: &&Claim| !claim.hangs && now.saturating_duration_since(claim.began) < age;
             self.claims.values().filter(young).count()
         };
-        Crowd {
+        InFlight {
             fresh: since(TOGETHER),
             brisk: since(HANGS_AFTER),
             all: self.claims.len(),
@@ -316,7 +318,7 @@ impl Flight {
         let hangs = |claim: &&Claim| now.saturating_duration_since(claim.began) >= HANGS_AFTER;
         let mut hanging: Vec<&Claim> = self.claims.values().filter(hangs).collect();
         hanging.sort_by_key(|claim| claim.began);
-        for claim in hanging.into_iter().take(self.crowd(now).too_many()) {
+        for claim in hanging.into_iter().take(self.in_flight(now).too_many()) {
             claim.cut.cancel();
         }
     }

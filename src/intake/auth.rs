@@ -28,8 +28,8 @@ use super::credential::{CredentialError, CredentialSettings};
 use super::credentials::{Credentials, Denied};
 use super::error::{Challenge, Problem};
 use super::limits::{LimitSettings, Limits};
-use super::lost::Lost;
 use super::refusals::Refusals;
+use super::refused_notifications::RefusedNotifications;
 use super::signature::{self, Signed, Unsigned};
 use crate::message::RouteName;
 
@@ -85,7 +85,7 @@ pub struct Auth {
     /// Whether it was said that there seems to be one.
     proxy_seen: AtomicBool,
     pub(super) refusals: Refusals,
-    lost: Lost,
+    lost: RefusedNotifications,
     pub(super) limits: Limits,
 }
 
@@ -127,7 +127,7 @@ impl Auth {
             proxies: settings.trusted_proxies,
             proxy_seen: AtomicBool::new(false),
             refusals: Refusals::default(),
-            lost: Lost::default(),
+            lost: RefusedNotifications::default(),
             limits: Limits::new(settings.limits),
         };
         auth.replace_own(&settings.pages, &settings.metrics)?;

@@ -10,7 +10,7 @@ use poem_openapi::{Object, Union};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{lenient, most};
+use super::{bounds, lenient};
 
 /// A notification in one of the formats that are told apart by their content: a body with `alerts` is an
 /// [`AlertGroup`], one with `ruleId`, `ruleName` or `evalMatches` is a [`LegacyAlert`].
@@ -37,7 +37,7 @@ pub(super) struct AlertGroup {
     pub(super) status: Option<String>,
     /// The alerts of the group; at least one. At most 10,000 are kept, with 200,000 labels and annotations in all; further
     /// ones count as cut off.
-    #[serde(deserialize_with = "most::alerts")]
+    #[serde(deserialize_with = "bounds::alerts")]
     pub(super) alerts: Vec<GroupAlert>,
     /// The labels that the sender grouped by. Always sent, may be `{}`.
     #[serde(deserialize_with = "lenient::optional_labels")]
@@ -183,7 +183,7 @@ pub(super) struct LegacyAlert {
     #[serde(deserialize_with = "lenient::text")]
     pub(super) state: Option<String>,
     /// The series that met the condition. Always sent, may be `[]`.
-    #[serde(deserialize_with = "most::series")]
+    #[serde(deserialize_with = "bounds::series")]
     pub(super) eval_matches: Option<Vec<EvalMatch>>,
     /// Grafana 6 and newer: the organisation.
     #[serde(deserialize_with = "lenient::integer")]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::address::{self, TooLong};
 use super::body::{EvalMatch, LegacyAlert};
-use super::most;
+use super::bounds;
 use super::parse::{ParseError, bounded, fingerprint};
 use crate::alert::{Alert, AlertStatus, Fingerprint, GroupKey, Labels, Notification, Source};
 
@@ -57,7 +57,9 @@ pub(super) fn notification(mut body: LegacyAlert, sent: usize) -> Result<Notific
         .sum();
     let shared = shared + text(&body.rule_url) + text(&body.image_url);
     let series = body.eval_matches.as_deref().unwrap_or_default();
-    let series = &series[..series.len().min(most::copies(labels.len() + annotations.len(), shared))];
+    let series = &series[..series
+        .len()
+        .min(bounds::copies(labels.len() + annotations.len(), shared))];
     let one = |series: &EvalMatch| alert(&body, status, &labels, &annotations, series);
     let alerts: Vec<Alert> = if series.is_empty() {
         vec![one(&EvalMatch::default())]
@@ -75,7 +77,7 @@ pub(super) fn notification(mut body: LegacyAlert, sent: usize) -> Result<Notific
         common_annotations: annotations,
         external_url: String::new(),
         group_key: GroupKey(bounded(format!("legacy/{}/{rule}", body.org_id.unwrap_or(0)))),
-        truncated_alerts: most::left_out(sent, series.len()),
+        truncated_alerts: bounds::left_out(sent, series.len()),
         org_id: body.org_id,
         version: String::new(),
         app_version: String::new(),

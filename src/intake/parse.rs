@@ -1,6 +1,6 @@
 //! Bytes of a request body → [`Notification`], or a refusal that names the field.
 //!
-//! Guarantees: never panics, needs bounded memory whatever the body holds (see `most`), and what it returns has at least
+//! Guarantees: never panics, needs bounded memory whatever the body holds (see `bounds`), and what it returns has at least
 //! one alert. The
 //! three formats are told apart by their content, never by a header.
 
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::address::{self, TooLong};
 use super::body::{AlertGroup, GroupAlert};
-use super::{legacy, lenient, most};
+use super::{bounds, legacy, lenient};
 use crate::alert::{Alert, AlertStatus, Fingerprint, GroupKey, Labels, Notification, Source};
 
 /// Bytes of a group key that is kept as it is. Alertmanager writes all matchers of a route and all labels of a group into it,
@@ -154,7 +154,9 @@ fn group(body: AlertGroup, sent: usize) -> Result<Notification, ParseError> {
         None => AlertStatus::Resolved,
     };
     let cut_off: Option<u64> = body.truncated_alerts.and_then(|count| count.try_into().ok());
-    let truncated_alerts = cut_off.unwrap_or(0).saturating_add(most::left_out(sent, alerts.len()));
+    let truncated_alerts = cut_off
+        .unwrap_or(0)
+        .saturating_add(bounds::left_out(sent, alerts.len()));
     let group_labels = body.group_labels.unwrap_or_default();
     let group_key = body
         .group_key

@@ -28,7 +28,7 @@ use super::{parse, request};
 use crate::alert::Notification;
 use crate::message::{RouteName, TemplateName};
 use crate::outbox::{OutboxError, Receipt};
-use crate::pipeline::{self, AcceptError, Deadline, Pipeline, Wishes};
+use crate::pipeline::{self, AcceptError, Deadline, Pipeline, RequestOptions};
 
 #[derive(Tags)]
 enum Tag {
@@ -82,7 +82,7 @@ impl Body {
         auth.limits.start(&mut raw.permit, work).await?;
         // The permit goes along: the work is not over when the sender hangs up.
         let parse = move || (parse::notification(&raw.bytes), raw);
-        let (notification, raw) = pipeline::aside(is_large, parse).await;
+        let (notification, raw) = pipeline::blocking(is_large, parse).await;
         let notification = notification?;
         Ok(Self {
             route: route.unwrap_or_else(|| RouteName::DEFAULT.to_owned()),
@@ -257,13 +257,13 @@ async fn accept(body: Body, template: Option<String>) -> Result<Answer, Refused>
 
 async fn store(route: RouteName, body: Body, template: Option<TemplateName>) -> Result<Answer, Refused> {
     let (now, raw, recorder) = (body.at, body.raw, body.recorder);
-    let wishes = Wishes {
+    let options = RequestOptions {
         template,
         signed: body.signed.map(|signed| signed.as_str().to_owned()),
         body_bytes: raw.bytes.len(),
         deadline: body.deadline,
     };
-    let accepted = body.pipeline.accept_with(&route, body.notification, wishes, now).await;
+    let accepted = body.pipeline.accept_with(&route, body.notification, options, now).await;
     drop(raw.permit);
     match accepted {
         Ok(accepted) => {

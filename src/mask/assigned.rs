@@ -1,7 +1,7 @@
 //! What a text assigns to a telling name: `name=value`, `"name": "value"`, `name%3Dvalue`, `<name>value</name>` and the like.
 
 use super::MASK;
-use super::names::{self, Telling};
+use super::names::{self, Certainty};
 use super::value::{self, Form};
 
 /// How far before a sign its name is looked for; a longer one is none.
@@ -21,7 +21,7 @@ struct Sign {
 
 /// A name and what it says of the value behind its sign.
 struct Name {
-    telling: Telling,
+    certainty: Certainty,
     /// It stands in quotes.
     is_quoted: bool,
     form: Form,
@@ -41,7 +41,7 @@ pub(super) fn masked(text: &str) -> String {
         let Some(name) = name(text, done, place, &sign) else {
             continue;
         };
-        let is_sure = name.telling == Telling::Surely || !sign.is_loose || name.is_quoted;
+        let is_sure = name.certainty == Certainty::Surely || !sign.is_loose || name.is_quoted;
         // Of a value that may be none a part is looked at, so that many names before one long word cost no more.
         if !is_sure && !names::looks_random(value::beginning(text, behind)) {
             continue;
@@ -117,13 +117,13 @@ fn name(text: &str, done: usize, place: usize, sign: &Sign) -> Option<Name> {
     if word.is_empty() || (sign.is_tag && !rest.ends_with(['<', ':'])) {
         return None;
     }
-    let mut telling = names::judge(word);
+    let mut certainty = names::judge(word);
     let blank = rest.trim_end_matches([' ', '\t']);
-    if telling != Telling::Surely && blank.len() < rest.len() {
+    if certainty != Certainty::Surely && blank.len() < rest.len() {
         // `api key`, `session id`
         let previous = &blank[blank.trim_end_matches(names::is_part).len()..];
-        if names::judge(&format!("{previous}{word}")) == Telling::Surely && !previous.is_empty() {
-            telling = Telling::Surely;
+        if names::judge(&format!("{previous}{word}")) == Certainty::Surely && !previous.is_empty() {
+            certainty = Certainty::Surely;
         }
     }
     let is_query = sign.is_escaped || rest.ends_with(['?', '&', '#']);
@@ -132,7 +132,7 @@ fn name(text: &str, done: usize, place: usize, sign: &Sign) -> Option<Name> {
         let held = value::beginning(text, place + sign.length);
         let is_status = held.len() < 4 && held.bytes().all(|byte| byte.is_ascii_digit());
         if names::looks_random(held) && !is_status {
-            telling = Telling::Surely;
+            certainty = Certainty::Surely;
         }
     }
     let lower = word.to_lowercase();
@@ -145,8 +145,8 @@ fn name(text: &str, done: usize, place: usize, sign: &Sign) -> Option<Name> {
     } else {
         Form::Word
     };
-    (telling != Telling::No).then_some(Name {
-        telling,
+    (certainty != Certainty::No).then_some(Name {
+        certainty,
         is_quoted,
         form,
     })

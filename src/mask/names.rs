@@ -69,7 +69,7 @@ const PLAIN_KEYS: [&str; 11] = [
 
 /// How sure a name makes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Telling {
+pub(super) enum Certainty {
     /// In a sentence as well as before a sign.
     Surely,
     /// It is a word of sentences, too, and tells more as the name of a field.
@@ -79,12 +79,12 @@ pub(super) enum Telling {
 
 /// Whether a field of this name holds a secret.
 pub(super) fn is_telling(name: &str) -> bool {
-    judge(name) != Telling::No
+    judge(name) != Certainty::No
 }
 
-pub(super) fn judge(name: &str) -> Telling {
+pub(super) fn judge(name: &str) -> Certainty {
     if name.len() < 2 {
-        return Telling::No;
+        return Certainty::No;
     }
     let letters: String = name
         .chars()
@@ -92,7 +92,7 @@ pub(super) fn judge(name: &str) -> Telling {
         .flat_map(char::to_lowercase)
         .collect();
     if PARTS.iter().any(|part| letters.contains(part)) {
-        return Telling::Surely;
+        return Certainty::Surely;
     }
     let words = words(name);
     let tells = |(at, word): (usize, &String)| {
@@ -100,9 +100,9 @@ pub(super) fn judge(name: &str) -> Telling {
         WORDS.contains(&word.as_str()) && !is_plain()
     };
     if words.iter().enumerate().any(tells) {
-        Telling::Perhaps
+        Certainty::Perhaps
     } else {
-        Telling::No
+        Certainty::No
     }
 }
 

@@ -22,7 +22,7 @@ use crate::message::RoomAddress;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
+pub enum Level {
     /// As it should be.
     Info,
     /// It works, or will by itself, but somebody should know.
@@ -35,7 +35,7 @@ pub enum Severity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// How bad it is.
-    pub severity: Severity,
+    pub level: Level,
     /// What was found and what to do.
     pub line: String,
     /// The room that takes messages, where it is that what was found.
@@ -48,9 +48,9 @@ pub struct Finding {
 
 impl Finding {
     /// Names in it are the homeserver's, such as that of the device.
-    pub(super) fn new(severity: Severity, line: impl AsRef<str>) -> Self {
+    pub(super) fn new(level: Level, line: impl AsRef<str>) -> Self {
         Self {
-            severity,
+            level,
             line: clean::long_line(line.as_ref()),
             ready: None,
             absent: None,
@@ -61,10 +61,10 @@ impl Finding {
 
 impl Finding {
     /// One that is worth another look.
-    fn open(severity: Severity, line: String) -> Self {
+    fn open(level: Level, line: String) -> Self {
         Self {
             is_open: true,
-            ..Self::new(severity, line)
+            ..Self::new(level, line)
         }
     }
 }
@@ -109,11 +109,11 @@ impl Client {
         let trouble = |failure: Failure| room_trouble(room, me, &failure);
         let id = self.resolve(room).await.map_err(trouble)?;
         if self.enter(room, &id, me).await.map_err(trouble)? {
-            findings.push(Finding::new(Severity::Info, format!("{me} joined {room}")));
+            findings.push(Finding::new(Level::Info, format!("{me} joined {room}")));
         }
         if let Some(next) = self.replacement(&id).await.map_err(trouble)? {
             findings.push(Finding::new(
-                Severity::Warn,
+                Level::Warn,
                 format!("{room} was upgraded, its people moved to {next}: use that room instead"),
             ));
         }
@@ -129,7 +129,7 @@ impl Client {
         }
         findings.push(Finding {
             ready: Some(room.clone()),
-            ..Finding::new(Severity::Info, format!("{room} is ready: {me} can send there"))
+            ..Finding::new(Level::Info, format!("{room} is ready: {me} can send there"))
         });
         Ok(())
     }
@@ -181,30 +181,30 @@ impl Client {
         let (place, cause) = (self.address(), failure.cause());
         match &failure.verdict {
             Verdict::Token(TokenTrouble::WrongAddress) => Finding::open(
-                Severity::Error,
+                Level::Error,
                 format!(
                     "no Matrix homeserver answers at {place} ({cause}): set MATRIX_HOME_SERVER_URL to the address \
                      under which /_matrix/client/versions answers, or to the bare server name"
                 ),
             ),
             Verdict::Token(TokenTrouble::Unknown { .. } | TokenTrouble::Missing) => Finding::open(
-                Severity::Error,
+                Level::Error,
                 format!(
                     "{place} does not accept the access token ({cause}): log the bot in again, set \
                      MATRIX_ACCESS_TOKEN to the new token and do not log that session out"
                 ),
             ),
             Verdict::Token(_) => Finding::open(
-                Severity::Error,
+                Level::Error,
                 format!("{place} does not let the account send ({cause}): ask the homeserver's administrator"),
             ),
             // It does not pass by itself.
             _ if failure.says_what_to_do() => Finding::open(
-                Severity::Error,
+                Level::Error,
                 format!("{place} cannot be used ({cause}); alerts are accepted and wait until that is done"),
             ),
             _ => Finding::open(
-                Severity::Warn,
+                Level::Warn,
                 format!(
                     "{place} cannot be used now ({cause}): alerts are accepted and wait until it answers; if this \
                      lasts, check MATRIX_HOME_SERVER_URL and the network"
@@ -218,11 +218,11 @@ fn whose_token(me: &WhoAmI) -> Vec<Finding> {
     let mut findings = Vec::new();
     match &me.device_id {
         Some(device) => findings.push(Finding::new(
-            Severity::Info,
+            Level::Info,
             format!("the access token belongs to {} (device {device})", me.user_id),
         )),
         None => findings.push(Finding::new(
-            Severity::Warn,
+            Level::Warn,
             format!(
                 "the access token of {} has no device, so the homeserver recognises a repeated message only for a \
                  short while: use a token from a login, which has one",
@@ -232,7 +232,7 @@ fn whose_token(me: &WhoAmI) -> Vec<Finding> {
     }
     if me.is_guest {
         findings.push(Finding::new(
-            Severity::Warn,
+            Level::Warn,
             format!(
                 "{} is a guest, and most rooms are closed to guests: register an account",
                 me.user_id
@@ -244,7 +244,7 @@ fn whose_token(me: &WhoAmI) -> Vec<Finding> {
 
 fn no_power_to_ping(room: &RoomAddress, me: &UserId, needed: i64) -> Finding {
     Finding::new(
-        Severity::Warn,
+        Level::Warn,
         format!(
             "routes or templates ping everybody in {room}, but {me} lacks the power for it: raise its power level there \
              to {needed}, or lower the one for notifying everybody; until then nobody is pinged by it"
@@ -254,31 +254,31 @@ fn no_power_to_ping(room: &RoomAddress, me: &UserId, needed: i64) -> Finding {
 
 fn room_trouble(room: &RoomAddress, me: &UserId, failure: &Failure) -> Finding {
     let cause = failure.cause();
-    let (severity, line) = match &failure.verdict {
+    let (level, line) = match &failure.verdict {
         Verdict::Room(RoomTrouble::NotJoined | RoomTrouble::Forbidden) => (
-            Severity::Error,
+            Level::Error,
             format!("{me} is not in {room} and cannot join it ({cause}): invite {me} there, and it joins by itself"),
         ),
         Verdict::Room(RoomTrouble::Unknown) if room.is_alias() => (
-            Severity::Error,
+            Level::Error,
             format!("{room} leads to no room ({cause}): check its spelling, or use the room ID (`!…`)"),
         ),
         Verdict::Room(RoomTrouble::Unknown) => (
-            Severity::Error,
+            Level::Error,
             format!("{room} is not a room that {me} can find ({cause}): check the ID and invite {me} there"),
         ),
         Verdict::Room(RoomTrouble::NoPower) => (
-            Severity::Error,
+            Level::Error,
             format!("{me} may not send in {room}: raise its power level there, or lower the one for messages"),
         ),
         Verdict::Room(RoomTrouble::Encrypted) => (
-            Severity::Error,
+            Level::Error,
             format!(
                 "{room} is encrypted, and plain text does not go into an encrypted room: use a room without \
                  encryption (it cannot be switched off again)"
             ),
         ),
-        _ => (Severity::Warn, format!("{room} could not be checked: {failure}")),
+        _ => (Level::Warn, format!("{room} could not be checked: {failure}")),
     };
     let is_absent = matches!(
         &failure.verdict,
@@ -287,7 +287,7 @@ fn room_trouble(room: &RoomAddress, me: &UserId, failure: &Failure) -> Finding {
     Finding {
         absent: is_absent.then(|| room.clone()),
         is_open: !matches!(&failure.verdict, Verdict::Room(_)),
-        ..Finding::new(severity, line)
+        ..Finding::new(level, line)
     }
 }
 

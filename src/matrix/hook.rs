@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::answer::Answer;
-use super::check::{Finding, Severity};
+use super::check::{Finding, Level};
 use super::http_client::HttpClient;
 use super::verdict::{MessageTrouble, RoomTrouble, TokenTrouble, Verdict};
 use super::{Failure, SetupError};
@@ -113,11 +113,11 @@ impl Hook {
         let place = self.place();
         let reached = match self.probe().await {
             Ok(()) => Finding::new(
-                Severity::Info,
+                Level::Info,
                 format!("messages go through the webhook at {place}; whether it exists shows with the first message"),
             ),
             Err(failure) => Finding::new(
-                Severity::Warn,
+                Level::Warn,
                 format!(
                     "the webhook at {place} cannot be used now ({}): alerts are accepted and wait until it answers; if \
                      this lasts, check MATRIX_HOOK_URL and the network",
@@ -127,7 +127,7 @@ impl Hook {
         };
         let limits = "through a webhook messages are quiet notices that ping nobody, a message whose answer is lost is \
                       sent twice, and each notification is a message of its own";
-        vec![reached, Finding::new(Severity::Info, limits)]
+        vec![reached, Finding::new(Level::Info, limits)]
     }
 
     async fn exchange(&self, method: Method, body: Vec<u8>) -> Result<http::Response<Vec<u8>>, Failure> {

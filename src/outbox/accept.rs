@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::delivery::{DeliveryId, Enqueued, Receipt};
-use super::group::{Decision, GroupMessage, Root, Standing};
+use super::group::{Decision, GroupMessage, GroupRow, Root};
 use super::session::{Row, Session, values};
 use super::store::{PreparedAcceptance, PreparedGroup, message_text, millis, receipts_from, receipts_text};
 use super::{OutboxError, Part};
@@ -154,7 +154,7 @@ pub(super) async fn accept<S: Session>(
         }
         return Ok(Enqueued::Recognised(receipts_from(&receipts)?));
     }
-    let Some(standing) = read(session, acceptance).await? else {
+    let Some(stored) = read(session, acceptance).await? else {
         return Ok(Enqueued::Outdated);
     };
     let mut receipts = Vec::new();
@@ -170,8 +170,8 @@ pub(super) async fn accept<S: Session>(
             room: new.room.clone(),
         });
     }
-    for (group, standing) in acceptance.groups.iter().zip(standing) {
-        let ids = update(session, group, standing, rooms.of(&group.update.room)?, acceptance.at).await?;
+    for (group, stored) in acceptance.groups.iter().zip(stored) {
+        let ids = update(session, group, stored, rooms.of(&group.update.room)?, acceptance.at).await?;
         receipts.extend(ids.into_iter().map(|id| Receipt {
             id,
             room: group.update.room.clone(),
@@ -188,22 +188,22 @@ pub(super) async fn accept<S: Session>(
 async fn read<S: Session>(
     session: &mut S,
     acceptance: &PreparedAcceptance,
-) -> Result<Option<Vec<Standing>>, OutboxError> {
+) -> Result<Option<Vec<GroupRow>>, OutboxError> {
     let mut named = HashSet::new();
     let mut all = Vec::with_capacity(acceptance.groups.len());
     for group in &acceptance.groups {
         let row = session.row(STANDING, values![group.key.as_str()]).await?;
-        let standing = row.map_or_else(|| Ok(Standing::default()), standing)?;
-        if !standing.fits(&group.update) || !named.insert(group.key.as_str()) {
+        let stored = row.map_or_else(|| Ok(GroupRow::default()), group_row)?;
+        if !stored.fits(&group.update) || !named.insert(group.key.as_str()) {
             return Ok(None);
         }
-        all.push(standing);
+        all.push(stored);
     }
     Ok(Some(all))
 }
 
-fn standing(mut row: Row) -> Result<Standing, OutboxError> {
-    Ok(Standing {
+fn group_row(mut row: Row) -> Result<GroupRow, OutboxError> {
+    Ok(GroupRow {
         id: row.int()?,
         version: row.int()?,
         remembered: row.int()?,
@@ -224,34 +224,34 @@ fn standing(mut row: Row) -> Result<Standing, OutboxError> {
 async fn update<S: Session>(
     session: &mut S,
     group: &PreparedGroup,
-    mut standing: Standing,
+    mut stored: GroupRow,
     room: &mut Room,
     at: i64,
 ) -> Result<Vec<DeliveryId>, OutboxError> {
     let update = &group.update;
-    if standing.id == 0 {
+    if stored.id == 0 {
         let txn = TxnId::generate();
         let new = values![group.key.as_str(), room.id, txn.as_str(), at];
-        standing.id = session.insert(NEW_GROUP, new).await?;
-        session.run(NEW_TEXT, values![standing.id]).await?;
+        stored.id = session.insert(NEW_GROUP, new).await?;
+        session.run(NEW_TEXT, values![stored.id]).await?;
     }
-    let decision = standing.accept(update);
+    let decision = stored.accept(update);
     let mut ids = Vec::new();
     if decision.new_root {
         let row = NewRow {
-            group: Some(standing.id),
+            group: Some(stored.id),
             starts_at: update.starts_at.map(millis),
             ..room.append(Part::Root, at)
         };
         let id = insert(session, row).await?;
-        standing.root_news = Some(id);
+        stored.root_news = Some(id);
         ids.push(id);
     }
     if decision.appends_lines {
         for line in &update.lines {
             let row = NewRow {
-                group: Some(standing.id),
-                root: standing.root_news,
+                group: Some(stored.id),
+                root: stored.root_news,
                 message: Some(message_text(&line.message)?),
                 starts_at: line.starts_at.map(millis),
                 ..room.append(Part::Line, at)
@@ -259,10 +259,10 @@ async fn update<S: Session>(
             ids.push(insert(session, row).await?);
         }
     }
-    write(session, group, &standing, &decision, room, at).await?;
+    write(session, group, &stored, &decision, room, at).await?;
     if ids.is_empty() {
         // Whatever is owed of it, the message says it.
-        ids.extend(standing.root_news.filter(|_| update.message.is_some()));
+        ids.extend(stored.root_news.filter(|_| update.message.is_some()));
     }
     Ok(ids)
 }
@@ -270,47 +270,47 @@ async fn update<S: Session>(
 async fn write<S: Session>(
     session: &mut S,
     group: &PreparedGroup,
-    standing: &Standing,
+    stored: &GroupRow,
     decision: &Decision,
     room: &mut Room,
     at: i64,
 ) -> Result<(), OutboxError> {
     let update = &group.update;
     let owed = decision.owes_edit.then(|| room.next());
-    let mut remembered = standing.remembered;
+    let mut remembered = stored.remembered;
     if !update.alerts.is_empty() {
         session
-            .run(WRITE_ALERTS, values![standing.id, at, group.alerts.as_str()])
+            .run(WRITE_ALERTS, values![stored.id, at, group.alerts.as_str()])
             .await?;
         let new = update.alerts.iter().filter(|alert| alert.is_new).count();
         remembered = remembered.saturating_add(i64::try_from(new).unwrap_or(i64::MAX));
     }
     if remembered > REMEMBERED {
         let forgotten = session
-            .run(FORGET_ALERTS, values![standing.id, remembered - KEPT])
+            .run(FORGET_ALERTS, values![stored.id, remembered - KEPT])
             .await?;
         remembered -= i64::try_from(forgotten).unwrap_or_default();
     }
     // Of a message that begins anew nothing is in the room.
     let keeps_event = !decision.new_root && update.root != Root::Forget;
     let values = values![
-        standing.id,
+        stored.id,
         update.memory.as_str(),
         remembered,
         at,
         update.live,
-        standing.root_news.map(|id| id.0),
+        stored.root_news.map(|id| id.0),
         keeps_event,
-        standing.wanted_rev,
-        standing.tried_rev,
-        standing.shown_rev,
-        standing.owed,
+        stored.wanted_rev,
+        stored.tried_rev,
+        stored.shown_rev,
+        stored.owed,
         owed,
     ];
     session.run(WRITE_GROUP, values).await?;
     if let Some(wanted) = &decision.wanted {
         let wanted = serde_json::to_string(wanted)?;
-        let texts = values![standing.id, wanted, update.snapshot.clone()];
+        let texts = values![stored.id, wanted, update.snapshot.clone()];
         session.run(WRITE_TEXT, texts).await?;
     }
     Ok(())

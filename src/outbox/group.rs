@@ -95,7 +95,7 @@ pub struct KnownGroup {
     /// What was remembered.
     pub memory: String,
     /// Where its message stands.
-    pub root: RootStanding,
+    pub root: RootState,
     /// Whether its message says what it should. One that is not edited says what it said.
     pub is_shown: bool,
     /// Whether the room has heard of what it shows, by the message or by a digest.
@@ -108,7 +108,7 @@ pub struct KnownGroup {
 
 /// Where a group's message stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RootStanding {
+pub enum RootState {
     /// Nowhere, and nothing waits that will be it.
     None,
     /// It waits to be sent, by itself or in a digest.
@@ -159,7 +159,7 @@ impl GroupMessage {
 
 /// A group as it stands in the table.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Standing {
+pub(super) struct GroupRow {
     pub(super) id: i64,
     pub(super) version: i64,
     pub(super) remembered: i64,
@@ -185,7 +185,7 @@ pub(super) struct Decision {
     pub(super) wanted: Option<GroupMessage>,
 }
 
-impl Standing {
+impl GroupRow {
     /// Whether its message waits, and may not have been sent yet.
     fn waits(&self) -> bool {
         self.root_news.is_some() && !self.in_room

@@ -3,7 +3,7 @@
 //! Guarantees: of a group's alerts it reads those that fire and those that are asked for, however many are remembered.
 
 use super::OutboxError;
-use super::group::{KnownAlert, KnownGroup, RootStanding};
+use super::group::{KnownAlert, KnownGroup, RootState};
 use super::session::{Row, Session, values};
 use super::store::AskedGroup;
 
@@ -42,9 +42,9 @@ async fn group<S: Session>(session: &mut S, mut row: Row, names: &str) -> Result
         memory: row.text()?,
         live: row.flag()?,
         root: match row.int()? {
-            2 => RootStanding::InRoom,
-            1 => RootStanding::Waiting,
-            _ => RootStanding::None,
+            2 => RootState::InRoom,
+            1 => RootState::Waiting,
+            _ => RootState::None,
         },
         is_shown: row.flag()?,
         is_heard: row.flag()?,

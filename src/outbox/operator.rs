@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::accept::lock_rooms;
-use super::record::{give_up, standing};
+use super::record::{give_up, news_row};
 use super::session::{Session, values};
 use super::store::{DROPPED, Keep, PRUNE_STEP, millis};
 use super::{DeliveryId, DeliveryState, Dropped, OutboxError, Part, RetryResult};
@@ -69,21 +69,21 @@ pub(super) async fn retry<S: Session>(
     id: DeliveryId,
     now: Timestamp,
 ) -> Result<RetryResult, OutboxError> {
-    let Some(standing) = standing(session, id).await? else {
+    let Some(news) = news_row(session, id).await? else {
         return Ok(RetryResult::Unknown);
     };
-    let state = standing.state.seen(standing.room.sends(id));
+    let state = news.state.seen(news.room.sends(id));
     if state != DeliveryState::Dead {
         return Ok(RetryResult::NotDead(state));
     }
     // What has no room that can be read is given up again when it is claimed.
-    if let Ok(address) = standing.room.address.parse::<RoomAddress>() {
+    if let Ok(address) = news.room.address.parse::<RoomAddress>() {
         let mut rooms = lock_rooms(session, std::iter::once(&address)).await?;
         let position = rooms.append(&address, Part::Message, 0)?.position;
         rooms.write(session).await?;
         session.run(REQUEUE, values![id.0, position]).await?;
     }
-    if let (Some(Part::Root), Some(group)) = (standing.part, standing.group) {
+    if let (Some(Part::Root), Some(group)) = (news.part, news.group) {
         session.run(ROOT_AGAIN, values![group, id.0]).await?;
         if session.row(HAS_ROOT, values![group, id.0]).await?.is_none() {
             let text = super::row::show(session, id).await?;
@@ -93,15 +93,15 @@ pub(super) async fn retry<S: Session>(
             session.run(AS_LINE, values![id.0, text]).await?;
         }
     }
-    if standing.is_digest {
+    if news.is_digest {
         for mut named in session.rows(NAMED, values![id.0]).await? {
             session
                 .run(ROOT_AGAIN, values![named.maybe_int()?, named.int()?])
                 .await?;
         }
     }
-    session.run(WAKE_ROOM, values![standing.room.id]).await?;
-    let idle = standing
+    session.run(WAKE_ROOM, values![news.room.id]).await?;
+    let idle = news
         .last_attempt_at
         .map(|last| SignedDuration::from_millis(millis(now).saturating_sub(last)));
     Ok(RetryResult::Queued { idle })
@@ -122,10 +122,10 @@ pub(super) async fn discard<S: Session>(
     id: DeliveryId,
     now: Timestamp,
 ) -> Result<Dropped, OutboxError> {
-    let Some(standing) = standing(session, id).await? else {
+    let Some(news) = news_row(session, id).await? else {
         return Ok(Dropped::Unknown);
     };
-    match standing.state.seen(standing.room.sends(id)) {
+    match news.state.seen(news.room.sends(id)) {
         DeliveryState::Pending => {
             give_up(session, id, DROPPED, now).await?;
             Ok(Dropped::GivenUp)

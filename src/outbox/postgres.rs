@@ -10,8 +10,8 @@
 //! tables in its own database.
 
 mod batch;
+mod commit_status;
 mod database;
-mod doubt;
 mod session;
 mod soundness;
 

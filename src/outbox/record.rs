@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use super::accept::{NewRow, insert, lock_rooms};
-use super::lost::{hush, lose_root};
+use super::lost_root::{hush, lose_root};
 use super::session::{Session, values};
 use super::store::{Stored, clean, is_counted, message_text, millis};
 use super::{DeliveryId, OutboxError, Outcome, Part, Recorded, RoomWait};
@@ -90,7 +90,7 @@ impl Room {
 }
 
 /// A row of news, its room locked.
-pub(super) struct Standing {
+pub(super) struct NewsRow {
     pub(super) room: Room,
     pub(super) state: Stored,
     pub(super) part: Option<Part>,
@@ -115,14 +115,14 @@ async fn lock<S: Session>(session: &mut S, id: DeliveryId) -> Result<Option<Room
 }
 
 /// Locks the room of a row and then reads the row; `None` if there is no such row.
-pub(super) async fn standing<S: Session>(session: &mut S, id: DeliveryId) -> Result<Option<Standing>, OutboxError> {
+pub(super) async fn news_row<S: Session>(session: &mut S, id: DeliveryId) -> Result<Option<NewsRow>, OutboxError> {
     let Some(room) = lock(session, id).await? else {
         return Ok(None);
     };
     let Some(mut row) = session.row(NEWS, values![id.0]).await? else {
         return Ok(None);
     };
-    Ok(Some(Standing {
+    Ok(Some(NewsRow {
         room,
         state: Stored::parse(&row.text()?)?,
         part: Part::stored(&row.text()?),
@@ -143,14 +143,14 @@ pub(super) async fn record<S: Session>(
     if let Some(group) = id.edited_group() {
         return record_edit(session, owner, group, outcome, now).await;
     }
-    let Some(standing) = standing(session, id).await? else {
+    let Some(news) = news_row(session, id).await? else {
         return Ok(Recorded::Superseded);
     };
-    let is_held = standing.room.is_held(id, owner);
+    let is_held = news.room.is_held(id, owner);
     if is_held {
-        free_room(session, &standing.room, id, outcome, now).await?;
+        free_room(session, &news.room, id, outcome, now).await?;
     }
-    if !is_counted(outcome, standing.state, is_held) {
+    if !is_counted(outcome, news.state, is_held) {
         let Some(end) = outcome.end() else {
             return Ok(Recorded::Superseded);
         };
@@ -169,8 +169,8 @@ pub(super) async fn record<S: Session>(
             session
                 .run(DELIVERED, values![id.0, millis(now), event.as_str()])
                 .await?;
-            session.run(END_CURRENT, values![standing.room.id, id.0]).await?;
-            shown(session, id, &standing, &event).await?;
+            session.run(END_CURRENT, values![news.room.id, id.0]).await?;
+            shown(session, id, &news, &event).await?;
         }
         Outcome::Wait { error, counts, .. } => {
             session.run(FAILED, values![id.0, clean(error), *counts]).await?;
@@ -181,7 +181,7 @@ pub(super) async fn record<S: Session>(
         }
         Outcome::Detached { error } => {
             session.run(REFUSED, values![id.0, clean(error)]).await?;
-            if let Some(group) = standing.group {
+            if let Some(group) = news.group {
                 lose_root(session, group, Some(id)).await?;
             }
         }
@@ -191,21 +191,16 @@ pub(super) async fn record<S: Session>(
 }
 
 /// What it means for groups that a row is in the room.
-async fn shown<S: Session>(
-    session: &mut S,
-    id: DeliveryId,
-    standing: &Standing,
-    event: &str,
-) -> Result<(), OutboxError> {
-    match (standing.part, standing.group) {
+async fn shown<S: Session>(session: &mut S, id: DeliveryId, news: &NewsRow, event: &str) -> Result<(), OutboxError> {
+    match (news.part, news.group) {
         (Some(Part::Root), Some(group)) => {
             session.run(ROOT_DELIVERED, values![group, id.0, event]).await?;
-            owe_edit(session, &standing.room, group).await?;
+            owe_edit(session, &news.room, group).await?;
         }
         (Some(Part::Line), Some(group)) => {
             session.run(LINE_DELIVERED, values![group, id.0, event]).await?;
         }
-        _ if standing.is_digest => {
+        _ if news.is_digest => {
             for mut row in session.rows(NAMED_BEHIND, values![id.0]).await? {
                 let (group, wanted) = (row.int()?, row.maybe_text()?);
                 hush(session, group, wanted).await?;
@@ -247,17 +242,17 @@ pub(super) async fn give_up<S: Session>(
         }
         return Ok(());
     }
-    let Some(standing) = standing(session, id).await? else {
+    let Some(news) = news_row(session, id).await? else {
         return Ok(());
     };
     session.run(DEAD, values![id.0, millis(now), reason]).await?;
-    match (standing.part, standing.group) {
+    match (news.part, news.group) {
         (Some(Part::Root), Some(group)) => drop(session.run(ROOT_DEAD, values![group, id.0]).await?),
-        _ if standing.is_digest => drop(session.run(DIGEST_DEAD, values![id.0]).await?),
+        _ if news.is_digest => drop(session.run(DIGEST_DEAD, values![id.0]).await?),
         _ => {}
     }
-    if standing.room.current == Some(id.0) {
-        let free = values![standing.room.id, None::<i64>, 0, 0, None::<String>];
+    if news.room.current == Some(id.0) {
+        let free = values![news.room.id, None::<i64>, 0, 0, None::<String>];
         session.run(FREE_ROOM, free).await?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What is to be stored of a notification: for each place of its route the next part of the group's story there, and what
+//! What is to be stored of a notification: for each place of its route the next part of what the group's room gets there, and what
 //! is known there from then on.
 //!
 //! Guarantees: it only renders and compares; what is known is handed in, and nothing is stored here.
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::memo::{Before, Memo};
+use super::plan::{Planner, Render};
 use super::problems::{Note, Problems, Templates};
 use super::repeat;
 use super::snapshot;
-use super::story::{Teller, Voice};
 use super::target::{Target, Targets};
 use crate::alert::Notification;
 use crate::group::{self, Compared, News};
@@ -95,7 +95,7 @@ impl Tools {
         now: Timestamp,
     ) -> Composed {
         let started = Instant::now();
-        let voice = Templated {
+        let render = Templated {
             renderer: &self.renderer,
             notes: RefCell::default(),
         };
@@ -107,14 +107,14 @@ impl Tools {
         };
         let (mut deliveries, mut groups, mut generations) = (Vec::new(), Vec::new(), Vec::new());
         let mut news = Vec::new();
-        for target in &targets.told {
+        for target in &targets.with_alerts {
             let before = before(target);
-            let teller = teller(&voice, target, now);
+            let planner = planner(&render, target, now);
             let (Some(key), Some(before)) = (&target.group, before) else {
-                deliveries.extend(teller.alone(&target.share.notification()));
+                deliveries.extend(planner.alone(&target.share.notification()));
                 continue;
             };
-            let step = Step::of(&teller, targets, key, before, content);
+            let step = Step::of(&planner, targets, key, before, content);
             news.push(step.news);
             generations.push(step.generation);
             deliveries.extend(step.messages);
@@ -125,7 +125,7 @@ impl Tools {
             let (Some(key), Some(before)) = (&target.group, before.filter(Before::is_going_on)) else {
                 continue;
             };
-            let step = Step::of(&teller(&voice, target, now), targets, key, before, content);
+            let step = Step::of(&planner(&render, target, now), targets, key, before, content);
             // What has not changed there is not written, either: nobody said anything of it.
             if step.news == News::Changed {
                 deliveries.extend(step.messages);
@@ -140,7 +140,7 @@ impl Tools {
             at: now,
         };
         let facts = Facts {
-            notes: voice.notes.into_inner(),
+            notes: render.notes.into_inner(),
             news,
             took: started.elapsed(),
         };
@@ -157,11 +157,11 @@ struct Step {
 }
 
 impl Step {
-    fn of(teller: &Teller<'_>, targets: &Targets, key: &str, mut before: Before, content: Option<&str>) -> Self {
+    fn of(planner: &Planner<'_>, targets: &Targets, key: &str, mut before: Before, content: Option<&str>) -> Self {
         let state = before.memo.as_mut().map(|memo| std::mem::take(&mut memo.state));
-        let mut compared = group::compare(state, teller.share.notification(), teller.now);
+        let mut compared = group::compare(state, planner.share.notification(), planner.now);
         compared.note_elsewhere(&targets.whole);
-        let mut told = teller.next(&compared, &before);
+        let mut plan = planner.next(&compared, &before);
         let Compared {
             state,
             change,
@@ -170,40 +170,40 @@ impl Step {
         let last_key = content.unwrap_or_default().to_owned();
         let generation = Memo::generation_of(before.memo.as_ref(), &last_key);
         let said = before.memo.map(|memo| (memo.text, memo.text_at));
-        let (text, text_at) = told.text.or(said).unwrap_or((String::new(), teller.now));
+        let (text, text_at) = plan.text.or(said).unwrap_or((String::new(), planner.now));
         let memo = Memo {
             state,
             last_key,
             generation,
             text,
             text_at,
-            was_told: told.by_messages,
+            was_sent: plan.by_messages,
         };
         let update = GroupUpdate {
-            room: teller.destination.room.clone(),
+            room: planner.destination.room.clone(),
             key: key.to_owned(),
             expected: before.version,
             memory: memo.text(),
-            snapshot: told.message.as_ref().and_then(|_| snapshot::write(&notification)),
+            snapshot: plan.message.as_ref().and_then(|_| snapshot::write(&notification)),
             alerts: memo.changed_alerts(),
-            message: told.message.take(),
-            root: told.root,
-            starts_at: told.starts_at,
-            live: told.live,
-            lines: told.lines,
+            message: plan.message.take(),
+            root: plan.root,
+            starts_at: plan.starts_at,
+            live: plan.live,
+            lines: plan.lines,
         };
         Self {
             news: change.news,
-            messages: told.messages,
+            messages: plan.messages,
             update,
             generation,
         }
     }
 }
 
-fn teller<'a>(voice: &'a dyn Voice, target: &'a Target, now: Timestamp) -> Teller<'a> {
-    Teller {
-        voice,
+fn planner<'a>(render: &'a dyn Render, target: &'a Target, now: Timestamp) -> Planner<'a> {
+    Planner {
+        render,
         destination: &target.destination,
         share: &target.share,
         now,
@@ -223,7 +223,7 @@ impl Templated<'_> {
     }
 }
 
-impl Voice for Templated<'_> {
+impl Render for Templated<'_> {
     fn whole(&self, template: &TemplateName, notification: &Notification, now: Timestamp) -> Rendered {
         self.noted(template, self.renderer.render(template, notification, now))
     }

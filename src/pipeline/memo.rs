@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::group::{Known, State};
-use crate::outbox::{KnownAlert, KnownGroup, RootStanding};
+use crate::outbox::{KnownAlert, KnownGroup, RootState};
 
 /// See the module. It is stored as JSON; what cannot be read begins anew.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,7 +17,7 @@ pub(super) struct Memo {
     pub(super) text: String,
     pub(super) text_at: Timestamp,
     /// Whether the room was told of this episode by messages that are no group's.
-    pub(super) was_told: bool,
+    pub(super) was_sent: bool,
 }
 
 /// What is known of a group before a notification. The version stands beside the memo: also what cannot be read is
@@ -26,7 +26,7 @@ pub(super) struct Before {
     /// Counts the acceptances; 0 where there was none.
     pub(super) version: i64,
     pub(super) memo: Option<Memo>,
-    pub(super) root: RootStanding,
+    pub(super) root: RootState,
     /// Whether the message says what it should.
     pub(super) is_shown: bool,
     /// Whether the room has heard of what it shows.
@@ -40,7 +40,7 @@ impl Default for Before {
         Self {
             version: 0,
             memo: None,
-            root: RootStanding::None,
+            root: RootState::None,
             is_shown: true,
             is_heard: false,
             live: false,

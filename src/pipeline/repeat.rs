@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use crate::alert::{Notification, Source};
 use crate::message::{RouteName, TemplateName};
 
-use super::Wishes;
+use super::RequestOptions;
 
 /// By what a notification is recognised when it comes again.
 #[derive(Debug, Clone, Default)]
@@ -20,10 +20,10 @@ impl Keys {
     /// Where the time was signed, a replay has to be recognised, over restarts and by every relay, for as long as its time
     /// is accepted (see `SignatureSettings::check`): also after another notification of its group, when its content is
     /// news again. The template is no part of it, because it stands in the URL, which nobody signed.
-    pub(super) fn of(route: &RouteName, notification: &Notification, wishes: &Wishes) -> Self {
+    pub(super) fn of(route: &RouteName, notification: &Notification, options: &RequestOptions) -> Self {
         Self {
-            content: content(route, notification, wishes.template.as_ref()),
-            request: wishes.signed.as_ref().map(|signed| format!("{route} {signed}")),
+            content: content(route, notification, options.template.as_ref()),
+            request: options.signed.as_ref().map(|signed| format!("{route} {signed}")),
         }
     }
 }

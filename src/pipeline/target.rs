@@ -21,7 +21,7 @@ const VACANT_AT_MOST: usize = 100;
 /// See the module.
 pub(super) struct Targets {
     /// Those that hear of it; none only if there is no such route.
-    pub(super) told: Vec<Target>,
+    pub(super) with_alerts: Vec<Target>,
     /// Those that it has nothing for. None where alerts were cut off: of those nobody knows where they belong.
     pub(super) vacant: Vec<Target>,
     /// All of it.
@@ -52,11 +52,11 @@ impl Targets {
             destination,
             share,
         };
-        let told = split.parts.into_iter().map(|part| target(part.destination, part.share));
+        let with_alerts = split.parts.into_iter().map(|part| target(part.destination, part.share));
         let is_asked = has_group && whole.truncated_alerts == 0;
         let vacant = split.vacant.into_iter().filter(|_| is_asked).take(VACANT_AT_MOST);
         Self {
-            told: told.collect(),
+            with_alerts: with_alerts.collect(),
             vacant: vacant.map(|one| target(one, Share::of_nothing(whole))).collect(),
             route: route.clone(),
             whole: Arc::clone(whole),
@@ -77,7 +77,7 @@ impl Targets {
                 alerts: share.fingerprints().map(|one| name_of(one).into_owned()).collect(),
             })
         }
-        self.told.iter().chain(&self.vacant).filter_map(query).collect()
+        self.with_alerts.iter().chain(&self.vacant).filter_map(query).collect()
     }
 
     /// What all notifications share that can be about one of these groups.

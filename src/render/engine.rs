@@ -26,7 +26,7 @@ use super::filters::{Directives, More, Notes};
 use super::library::{embedded, reached};
 use super::problem::{TemplateProblem, Trace, is_too_much};
 use super::remarks::{self, Shown, Span};
-use super::sandbox::{Answer, Job, Key, Loaded, Refusal, Sandbox, Told};
+use super::sandbox::{Answer, Job, Key, Loaded, Refusal, Sandbox, Template};
 use super::syntax::{self, NEGATIVE, OPERATE};
 use super::{Rendered, compose, reference};
 
@@ -205,7 +205,7 @@ impl Engine {
         match self.ask(
             apart,
             file,
-            &Job::Compose(Told::new(file, facts, zone, footer)),
+            &Job::Compose(Template::new(file, facts, zone, footer)),
             deadline,
         )? {
             Answer::Composed(composed) => composed,
@@ -224,7 +224,7 @@ impl Engine {
         let Some(apart) = self.apart(file) else {
             return self.run(file, &Context::new(facts, zone, Limits::NONE)).map(drop);
         };
-        match self.ask(apart, file, &Job::Try(Told::new(file, facts, zone, None)), deadline)? {
+        match self.ask(apart, file, &Job::Try(Template::new(file, facts, zone, None)), deadline)? {
             Answer::Tried(tried) => tried,
             _ => Err(refused(file, &Refusal::Broke)),
         }
@@ -242,7 +242,12 @@ impl Engine {
         let Some(apart) = self.apart(file) else {
             return remarks::show(self, file, facts, zone, footer);
         };
-        match self.ask(apart, file, &Job::Show(Told::new(file, facts, zone, footer)), deadline)? {
+        match self.ask(
+            apart,
+            file,
+            &Job::Show(Template::new(file, facts, zone, footer)),
+            deadline,
+        )? {
             Answer::Shown(shown) => shown,
             _ => Err(refused(file, &Refusal::Broke)),
         }

@@ -17,7 +17,7 @@ pub(crate) use alert::AlertFacts;
 pub(crate) use change::ChangeFacts;
 
 use super::kind::Kind;
-use super::severity::Level;
+use super::severity::Severity;
 use super::shield::clean_line;
 use super::values::Name;
 use crate::alert::{Alert, AlertStatus, Labels, Notification, is_private};
@@ -51,7 +51,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) names: Vec<String>,
     /// The worst severity of the alerts that matter: those firing, or all if none is.
     pub(crate) severity: String,
-    pub(crate) level: Level,
+    pub(crate) level: Severity,
     /// Labels that every alert has with the same value.
     pub(crate) shared: Labels,
     /// Links that every alert has.
@@ -89,7 +89,7 @@ impl<'a> Facts<'a> {
         let worst = if firing.is_empty() { &resolved } else { &firing }
             .iter()
             .max_by_key(|facts| facts.level);
-        let (severity, level) = worst.map_or((String::new(), Level::Unknown), |w| (w.severity.clone(), w.level));
+        let (severity, level) = worst.map_or((String::new(), Severity::Unknown), |w| (w.severity.clone(), w.level));
         let kind = group_kind(is_test, notification.truncated_alerts, &firing, &resolved);
         let shared = shared_labels(&notification.alerts);
         let mut facts = Self {
@@ -195,8 +195,8 @@ impl<'a> Facts<'a> {
 
     /// How many fire of each severity, worst first; one entry if severities are not in use. Rules that are blind count
     /// only where nothing else fires.
-    pub(crate) fn severities(&self) -> Vec<(String, Level, usize)> {
-        let mut counts: Vec<(String, Level, usize)> = Vec::new();
+    pub(crate) fn severities(&self) -> Vec<(String, Severity, usize)> {
+        let mut counts: Vec<(String, Severity, usize)> = Vec::new();
         let mut places: HashMap<Name, usize> = HashMap::new();
         let sure = self.firing.iter().any(|facts| facts.kind == Kind::Firing);
         for facts in self.firing.iter().filter(|facts| !sure || facts.kind == Kind::Firing) {

@@ -2,7 +2,7 @@
 //!
 //! Guarantees: the word alone says it; sign and colour only add. One place, so that messages, headlines and digests agree.
 
-use super::severity::Level;
+use super::severity::Severity;
 use crate::alert::AlertState;
 
 /// What is really the matter, beyond firing and resolved.
@@ -76,7 +76,7 @@ impl Kind {
         }
     }
 
-    pub(crate) fn emoji(self, level: Level) -> &'static str {
+    pub(crate) fn emoji(self, level: Severity) -> &'static str {
         match self {
             Self::Firing | Self::Mixed => level.emoji(),
             Self::NoData | Self::Unknown => "❔",
@@ -88,7 +88,7 @@ impl Kind {
     }
 
     /// Readable on white (a contrast of 4.5 at least), and as good on Element's dark background (#15191e) as that allows: 3.9.
-    pub(crate) fn color(self, level: Level) -> &'static str {
+    pub(crate) fn color(self, level: Severity) -> &'static str {
         match self {
             Self::Firing | Self::Mixed => level.color(),
             Self::NoData | Self::Unknown | Self::Error => "#b66006",

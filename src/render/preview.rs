@@ -30,7 +30,7 @@ pub struct Draft<'a> {
 /// Whether the template does not work, or works and could be better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Gravity {
+pub enum Level {
     /// The relay would go on with an older version.
     Error,
     /// It works, but something will not be seen as it was meant.
@@ -41,7 +41,7 @@ pub enum Gravity {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Diagnostic {
     /// How bad it is.
-    pub gravity: Gravity,
+    pub level: Level,
     /// Where, and what.
     #[serde(flatten)]
     pub problem: TemplateProblem,
@@ -57,7 +57,7 @@ pub struct Preview {
 }
 
 /// Drafts over the templates in use, compiled once for everything that is to be seen of them.
-pub struct Desk {
+pub struct Drafts {
     renderer: Renderer,
     library: Arc<Library>,
     engine: Engine,
@@ -69,7 +69,7 @@ pub struct Desk {
     changed: Sources,
 }
 
-impl Desk {
+impl Drafts {
     pub(super) fn new(renderer: &Renderer, drafts: &[Draft<'_>]) -> Self {
         let library = renderer.inner.library.load_full();
         let (mut sources, mut changed, mut too_large) = (library.engine.sources.clone(), Sources::new(), Vec::new());
@@ -119,7 +119,7 @@ impl Desk {
         }
     }
 
-    /// What the relay would make of a notification, without [`Desk::add_refusals`].
+    /// What the relay would make of a notification, without [`Drafts::add_refusals`].
     pub fn preview(&self, template: &TemplateName, notification: &Notification, now: Timestamp) -> Preview {
         self.shown(template, &Facts::new(notification, now))
     }
@@ -138,17 +138,17 @@ impl Desk {
         for problem in self.library.refusals(&self.changed, sandbox, &self.renderer.deadline) {
             let is_said = |one: &Diagnostic| {
                 let said = &one.problem;
-                one.gravity == Gravity::Error && (&said.file, said.line) == (&problem.file, problem.line)
+                one.level == Level::Error && (&said.file, said.line) == (&problem.file, problem.line)
             };
             if !diagnostics.iter().any(is_said) {
                 let message = format!("would not be taken: {}", problem.message);
                 diagnostics.push(Diagnostic {
-                    gravity: Gravity::Error,
+                    level: Level::Error,
                     problem: TemplateProblem { message, ..problem },
                 });
             }
         }
-        diagnostics.sort_by_key(|one| one.gravity != Gravity::Error);
+        diagnostics.sort_by_key(|one| one.level != Level::Error);
     }
 
     /// Whether another text of a file is looked at than the one in use.
@@ -210,21 +210,21 @@ impl Desk {
 struct Remarks(Vec<Diagnostic>);
 
 impl Remarks {
-    fn add(&mut self, gravity: Gravity, problem: TemplateProblem) {
+    fn add(&mut self, level: Level, problem: TemplateProblem) {
         if !self.0.iter().any(|known| known.problem == problem) {
-            self.0.push(Diagnostic { gravity, problem });
+            self.0.push(Diagnostic { level, problem });
         }
     }
 
     fn errors(&mut self, problems: impl IntoIterator<Item = TemplateProblem>) {
         for problem in problems {
-            self.add(Gravity::Error, problem);
+            self.add(Level::Error, problem);
         }
     }
 
     fn warnings(&mut self, problems: impl IntoIterator<Item = TemplateProblem>) {
         for problem in problems {
-            self.add(Gravity::Warning, problem);
+            self.add(Level::Warning, problem);
         }
     }
 
@@ -250,7 +250,7 @@ impl Remarks {
         });
         for (file, (name, line)) in names {
             self.add(
-                Gravity::Error,
+                Level::Error,
                 TemplateProblem {
                     line,
                     ..TemplateProblem::new(file, remedies::unknown_name(&name))

@@ -23,7 +23,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use inside::serve;
-pub(super) use job::{Answer, Job, Told};
+pub(super) use job::{Answer, Job, Template};
 use worker::{End, Worker};
 
 use super::deadline::Deadline;
@@ -212,7 +212,7 @@ impl Sandbox {
         if let Some(refusal) = self.remembered(&key) {
             return Err(refusal);
         }
-        let _seat = self.seat(deadline)?;
+        let _seat = self.slot(deadline)?;
         // It may have been too much for somebody else meanwhile.
         if let Some(refusal) = self.remembered(&key) {
             return Err(refusal);
@@ -262,7 +262,7 @@ impl Sandbox {
     }
 
     /// Waits for a place.
-    fn seat(&self, deadline: &Deadline) -> Result<Seat<'_>, Refusal> {
+    fn slot(&self, deadline: &Deadline) -> Result<JobSlot<'_>, Refusal> {
         let until = Instant::now() + DEADLINE;
         let mut state = self.state();
         loop {
@@ -280,7 +280,7 @@ impl Sandbox {
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         state.busy += 1;
-        Ok(Seat(self))
+        Ok(JobSlot(self))
     }
 
     fn remembered(&self, key: &Key) -> Option<Refusal> {
@@ -303,9 +303,9 @@ impl Sandbox {
 }
 
 /// The place of one job, until it ends in whichever way.
-struct Seat<'a>(&'a Sandbox);
+struct JobSlot<'a>(&'a Sandbox);
 
-impl Drop for Seat<'_> {
+impl Drop for JobSlot<'_> {
     fn drop(&mut self) {
         self.0.state().busy -= 1;
         self.0.ended.notify_one();

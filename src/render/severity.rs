@@ -6,7 +6,7 @@ use crate::alert::Labels;
 
 /// Severity words in five steps, so that alerts can be sorted and coloured. The order is the order of badness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Level {
+pub(crate) enum Severity {
     Info,
     Warning,
     /// No severity, or a word that is not known: above a warning, because nobody said that it can wait.
@@ -15,7 +15,7 @@ pub(crate) enum Level {
     Critical,
 }
 
-impl Level {
+impl Severity {
     fn of(word: &str) -> Self {
         match word.to_ascii_lowercase().as_str() {
             "critical" | "crit" | "disaster" | "emergency" | "emerg" | "fatal" | "page" | "p0" | "p1" | "sev0"
@@ -46,17 +46,17 @@ impl Level {
 }
 
 /// The severity as its author spells it (empty if none), and its level.
-pub(crate) fn severity(labels: &Labels) -> (&str, Level) {
+pub(crate) fn severity(labels: &Labels) -> (&str, Severity) {
     let word = ["severity", "priority", "level"]
         .iter()
         .find_map(|name| labels.get(*name))
         .map_or("", |word| word.trim());
-    (word, Level::of(word))
+    (word, Severity::of(word))
 }
 
 /// The level of a bare word, for filters.
-pub(crate) fn level(word: &str) -> Level {
-    Level::of(word)
+pub(crate) fn level(word: &str) -> Severity {
+    Severity::of(word)
 }
 
 #[cfg(test)]
@@ -66,8 +66,8 @@ mod tests {
     #[test]
     fn words_of_many_houses_have_an_order() {
         let labels = |name: &str, value: &str| Labels::from([(name.to_owned(), value.to_owned())]);
-        assert_eq!(severity(&labels("priority", "P1")), ("P1", Level::Critical));
-        assert_eq!(severity(&labels("team", "db")), ("", Level::Unknown));
+        assert_eq!(severity(&labels("priority", "P1")), ("P1", Severity::Critical));
+        assert_eq!(severity(&labels("team", "db")), ("", Severity::Unknown));
         assert!(level("warning") < level("whatever") && level("whatever") < level("high"));
     }
 }

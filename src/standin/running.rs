@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::wire::Gate;
+use super::wire::Listening;
 use super::{Homeserver, api};
 
 impl Homeserver {
@@ -23,9 +23,9 @@ impl Homeserver {
     pub fn serve(&self, listener: TcpListener) -> io::Result<RunningHomeserver> {
         let base_url = format!("http://{}", listener.local_addr()?);
         self.change(|world| world.base_url.clone_from(&base_url));
-        let gate = Gate::new(listener, self.switchboard.clone())?;
+        let listening = Listening::new(listener, self.connections.clone())?;
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = Server::new_with_acceptor(gate)
+        let server = Server::new_with_acceptor(listening)
             .name("stand-in homeserver")
             .run_with_graceful_shutdown(api::routes(self.clone()), async { stopped.await.unwrap_or(()) }, None);
         Ok(RunningHomeserver {
@@ -51,17 +51,17 @@ pub struct RunningHomeserver {
 impl RunningHomeserver {
     /// Stops listening, on the same port until [`Self::accept_again`]: connecting is refused, connections break.
     pub async fn refuse(&self) {
-        self.homeserver.switchboard().listen(false).await;
+        self.homeserver.connections().listen(false).await;
     }
 
     /// Listens again.
     pub async fn accept_again(&self) {
-        self.homeserver.switchboard().listen(true).await;
+        self.homeserver.connections().listen(true).await;
     }
 
     /// Breaks all connections; new ones are welcome.
     pub fn cut_connections(&self) {
-        self.homeserver.switchboard().cut_all();
+        self.homeserver.connections().cut_all();
     }
 
     /// Stops it and returns when nothing of it runs any more.

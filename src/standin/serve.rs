@@ -116,7 +116,7 @@ where
 /// Closes the connection; the request's own task ends with it, so this never returns.
 async fn hang_up(homeserver: &Homeserver, request: &Request) -> Response {
     if let Some(peer) = request.remote_addr().as_socket_addr() {
-        homeserver.switchboard().cut(*peer);
+        homeserver.connections().cut(*peer);
     }
     std::future::pending().await
 }

@@ -20,16 +20,16 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
-/// The switchboard that the homeserver keeps: which connections there are, and whether to listen.
+/// The connections that the homeserver keeps: which connections there are, and whether to listen.
 #[derive(Debug)]
-pub(super) struct Switchboard {
+pub(super) struct Connections {
     wires: Mutex<HashMap<SocketAddr, Arc<Cut>>>,
     wanted: watch::Sender<bool>,
     actual: watch::Sender<bool>,
     open: watch::Sender<usize>,
 }
 
-impl Default for Switchboard {
+impl Default for Connections {
     fn default() -> Self {
         Self {
             wires: Mutex::default(),
@@ -40,7 +40,7 @@ impl Default for Switchboard {
     }
 }
 
-impl Switchboard {
+impl Connections {
     /// Listens or stops listening; returns when that is so. Stopping cuts all connections and
     /// waits until they are gone.
     pub(super) async fn listen(&self, on: bool) {
@@ -85,9 +85,9 @@ impl Cut {
     }
 }
 
-/// Accepts connections while the switchboard says so.
-pub(super) struct Gate {
-    switchboard: Arc<Switchboard>,
+/// Accepts connections while the connections says so.
+pub(super) struct Listening {
+    connections: Arc<Connections>,
     address: SocketAddr,
     wanted: watch::Receiver<bool>,
     port: Port,
@@ -99,12 +99,12 @@ enum Port {
     Held(TcpSocket),
 }
 
-impl Gate {
-    pub(super) fn new(listener: TcpListener, switchboard: Arc<Switchboard>) -> io::Result<Self> {
+impl Listening {
+    pub(super) fn new(listener: TcpListener, connections: Arc<Connections>) -> io::Result<Self> {
         Ok(Self {
             address: listener.local_addr()?,
-            wanted: switchboard.wanted.subscribe(),
-            switchboard,
+            wanted: connections.wanted.subscribe(),
+            connections,
             port: Port::Open(listener),
         })
     }
@@ -133,7 +133,7 @@ impl Gate {
     }
 }
 
-impl Acceptor for Gate {
+impl Acceptor for Listening {
     type Io = Wire;
 
     fn local_addr(&self) -> Vec<LocalAddr> {
@@ -148,7 +148,7 @@ impl Acceptor for Gate {
                 (Port::Held(_), true) => self.open()?,
                 _ => {}
             }
-            self.switchboard.actual.send_replace(wanted);
+            self.connections.actual.send_replace(wanted);
             let Port::Open(listener) = &self.port else {
                 if self.wanted.changed().await.is_err() {
                     std::future::pending::<()>().await;
@@ -161,9 +161,9 @@ impl Acceptor for Gate {
                     let (stream, peer) = accepted?;
                     stream.set_nodelay(true)?;
                     let cut = Arc::new(Cut::default());
-                    self.switchboard.wires().insert(peer, cut.clone());
-                    self.switchboard.open.send_modify(|open| *open += 1);
-                    let wire = Wire { stream, peer, cut, switchboard: self.switchboard.clone() };
+                    self.connections.wires().insert(peer, cut.clone());
+                    self.connections.open.send_modify(|open| *open += 1);
+                    let wire = Wire { stream, peer, cut, connections: self.connections.clone() };
                     let local = LocalAddr(Addr::socket(self.address));
                     return Ok((wire, local, RemoteAddr(Addr::socket(peer)), Scheme::HTTP));
                 }
@@ -177,7 +177,7 @@ pub(super) struct Wire {
     stream: TcpStream,
     peer: SocketAddr,
     cut: Arc<Cut>,
-    switchboard: Arc<Switchboard>,
+    connections: Arc<Connections>,
 }
 
 impl Wire {
@@ -192,12 +192,12 @@ impl Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        let mut wires = self.switchboard.wires();
+        let mut wires = self.connections.wires();
         // The peer's port may already belong to its next connection.
         if wires.get(&self.peer).is_some_and(|cut| Arc::ptr_eq(cut, &self.cut)) {
             wires.remove(&self.peer);
         }
-        self.switchboard.open.send_modify(|open| *open -= 1);
+        self.connections.open.send_modify(|open| *open -= 1);
     }
 }
 

@@ -15,7 +15,7 @@ use rand::seq::SliceRandom as _;
 use ruma::OwnedRoomId;
 use secrecy::SecretString;
 
-use crate::matrix::{Finding, Severity, Transport};
+use crate::matrix::{Finding, Level, Transport};
 use crate::message::RoomAddress;
 use crate::outbox::{Outbox, OutboxError};
 
@@ -83,10 +83,10 @@ impl Rooms {
         let findings = self.transport.check(&rooms, &pinged).await;
         self.note(&rooms, &findings);
         for finding in self.news(&findings) {
-            match finding.severity {
-                Severity::Error => tracing::error!("{}", finding.line),
-                Severity::Warn => tracing::warn!("{}", finding.line),
-                Severity::Info => tracing::info!("{}", finding.line),
+            match finding.level {
+                Level::Error => tracing::error!("{}", finding.line),
+                Level::Warn => tracing::warn!("{}", finding.line),
+                Level::Info => tracing::info!("{}", finding.line),
             }
         }
         self.wake(&findings).await;

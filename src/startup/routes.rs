@@ -51,7 +51,7 @@ impl InUse {
 }
 
 /// Everything that a change of the routes reaches.
-pub(super) struct Keeper {
+pub(super) struct RouteReloader {
     pub(super) watch: Watch,
     pub(super) in_use: Arc<InUse>,
     pub(super) auth: Arc<Auth>,
@@ -104,7 +104,7 @@ pub(super) fn hangups() -> Option<Signal> {
         .ok()
 }
 
-impl Keeper {
+impl RouteReloader {
     /// Runs until it is aborted.
     pub(super) async fn run(mut self) {
         for remark in self.remarks(&self.in_use.routes.load()) {
@@ -116,8 +116,10 @@ impl Keeper {
                 () = received(&mut self.hangup) => true,
             };
             if asked {
-                let Some(keeper) = self.read_again().await else { return };
-                self = keeper;
+                let Some(reloader) = self.read_again().await else {
+                    return;
+                };
+                self = reloader;
                 continue;
             }
             // Reading a mounted volume may block.
@@ -125,10 +127,10 @@ impl Keeper {
                 let seen = self.watch.look();
                 (self, seen)
             });
-            let Ok((keeper, seen)) = looked.await.inspect_err(lost) else {
+            let Ok((reloader, seen)) = looked.await.inspect_err(lost) else {
                 return;
             };
-            self = keeper;
+            self = reloader;
             match seen {
                 Watched::Unchanged => {}
                 Watched::Changed(Ok(routes)) => match self.take(*routes) {
@@ -150,21 +152,21 @@ impl Keeper {
             let settings = self.origin.read();
             (self, templates, settings)
         });
-        let (mut keeper, templates, settings) = read.await.inspect_err(lost).ok()?;
+        let (mut reloader, templates, settings) = read.await.inspect_err(lost).ok()?;
         let mut said = Vec::new();
         let mut wrong: Vec<String> = templates.iter().map(|problem| format!("template {problem}")).collect();
         match settings {
-            Ok(settings) => keeper.take_secrets(settings, &mut said, &mut wrong),
+            Ok(settings) => reloader.take_secrets(settings, &mut said, &mut wrong),
             Err(error) => wrong.extend(error.problems),
         }
         let seen = tokio::task::spawn_blocking(move || {
-            let seen = keeper.watch.reload();
-            (keeper, seen)
+            let seen = reloader.watch.reload();
+            (reloader, seen)
         });
-        let (keeper, seen) = seen.await.inspect_err(lost).ok()?;
+        let (reloader, seen) = seen.await.inspect_err(lost).ok()?;
         let taken = match seen {
             Watched::Unchanged => None,
-            Watched::Changed(Ok(routes)) => Some(keeper.take(*routes)),
+            Watched::Changed(Ok(routes)) => Some(reloader.take(*routes)),
             Watched::Changed(Err(problems)) => Some(Err(problems)),
         };
         match taken {
@@ -174,7 +176,7 @@ impl Keeper {
             }
             Some(Err(problems)) => {
                 wrong.extend(problems.iter().map(ToString::to_string));
-                keeper.refuse(problems);
+                reloader.refuse(problems);
             }
             None => {}
         }
@@ -188,7 +190,7 @@ impl Keeper {
                 wrong.join("; ")
             );
         }
-        Some(keeper)
+        Some(reloader)
     }
 
     /// Takes in the secrets of files; those of routes come with the routes.

@@ -21,11 +21,11 @@ use crate::alert::Notification;
 use crate::intake::{Caller, JsonBody, Problem, ProblemJson, parse};
 use crate::message::{Mode, TemplateName};
 use crate::outbox::RecordingId;
-use crate::pipeline::rehearsal;
+use crate::pipeline::dry_run;
 use crate::render::{Deadline, Draft};
 use crate::samples;
 
-/// How long a preview may take, waiting for its turn included; then whatever works for it is ended.
+/// How long a preview may take, waiting included; then whatever works for it is ended.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A longer path is none.
@@ -229,7 +229,7 @@ impl Workshop {
                         PreviewAnswer::of(renderer.preview(&drafts, &task.template, notification, *now))
                     }
                     Shown::Sequence(steps, mode) => {
-                        let told = rehearsal::rehearse(&renderer, &drafts, &task.template, *mode, steps);
+                        let told = dry_run::run(&renderer, &drafts, &task.template, *mode, steps);
                         PreviewAnswer::of_sequence(told)
                     }
                 }

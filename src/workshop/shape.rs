@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 
 use crate::matrix;
 use crate::message::{MsgType, RenderedMessage};
-use crate::pipeline::rehearsal::{Event, Rehearsal};
-use crate::render::{self, CONTENT_LIMIT, Gravity};
+use crate::pipeline::dry_run::{DryRun, Event};
+use crate::render::{self, CONTENT_LIMIT, Level};
 
 /// What to render, and with which template.
 #[derive(Debug, Deserialize, Object)]
@@ -66,18 +66,18 @@ pub(super) struct PreviewMessage {
     /// `m.text`, which rings, or `m.notice`, which does not.
     msgtype: String,
     /// Who is pinged.
-    mentions: Pings,
+    mentions: PreviewMentions,
     /// The content of the Matrix event, exactly as it would be sent.
     event: Any<Value>,
     /// The size of that content, without a relation; the limit leaves room for the second copy in an edit.
     bytes: usize,
     /// Where it stands in a sequence; null without one.
-    place: Option<PreviewPlace>,
+    place: Option<SequencePosition>,
 }
 
 /// Where an event stands in a sequence.
 #[derive(Debug, Object)]
-pub(super) struct PreviewPlace {
+pub(super) struct SequencePosition {
     /// Which notification led to it, counted from 1.
     step: usize,
     /// When that one comes (RFC 3339).
@@ -88,7 +88,7 @@ pub(super) struct PreviewPlace {
 
 /// Who a message pings.
 #[derive(Debug, Object)]
-pub(super) struct Pings {
+pub(super) struct PreviewMentions {
     /// Full Matrix user IDs.
     user_ids: Vec<String>,
     /// Whether everybody in the room is pinged.
@@ -140,14 +140,14 @@ impl PreviewAnswer {
         }
     }
 
-    /// A finished rehearsal of a sequence.
-    pub(super) fn of_sequence(rehearsal: Rehearsal) -> Self {
+    /// the dry run of a sequence.
+    pub(super) fn of_sequence(dry_run: DryRun) -> Self {
         Self {
-            markdown: rehearsal.markdown.join("\n\n"),
-            messages: rehearsal.events.into_iter().map(event).collect(),
+            markdown: dry_run.markdown.join("\n\n"),
+            messages: dry_run.events.into_iter().map(event).collect(),
             limit: CONTENT_LIMIT,
             budget: Budget::default(),
-            diagnostics: rehearsal.diagnostics.into_iter().map(remark).collect(),
+            diagnostics: dry_run.diagnostics.into_iter().map(remark).collect(),
         }
     }
 
@@ -180,7 +180,7 @@ fn message(message: RenderedMessage) -> PreviewMessage {
         .to_owned(),
         body: message.body,
         formatted_body: message.formatted_body,
-        mentions: Pings {
+        mentions: PreviewMentions {
             user_ids: message.mentions.user_ids,
             room: message.mentions.room,
         },
@@ -193,11 +193,11 @@ fn event(event: Event) -> PreviewMessage {
         .as_ref()
         .map(|relation| matrix::related_event(&event.message, relation));
     let mut shown = message(event.message);
-    // Not missing: the event IDs of a rehearsal are well formed.
+    // Not missing: the event IDs of a dry run are well formed.
     if let Some(Ok(content)) = related {
         shown.event = Any(content);
     }
-    shown.place = Some(PreviewPlace {
+    shown.place = Some(SequencePosition {
         step: event.step,
         at: event.at.to_string(),
         event_id: event.event_id,
@@ -207,9 +207,9 @@ fn event(event: Event) -> PreviewMessage {
 
 fn remark(diagnostic: render::Diagnostic) -> Remark {
     Remark {
-        severity: match diagnostic.gravity {
-            Gravity::Error => "error",
-            Gravity::Warning => "warning",
+        severity: match diagnostic.level {
+            Level::Error => "error",
+            Level::Warning => "warning",
         }
         .to_owned(),
         file: diagnostic.problem.file,

@@ -92,10 +92,10 @@ struct RecordedState {
     received_at: String,
 }
 
-pub(super) struct Shelves;
+pub(super) struct StateApi;
 
 #[OpenApi]
-impl Shelves {
+impl StateApi {
     /// Templates, samples and notifications of late
     #[oai(
         path = "/workshop/state",

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use grafana_matrix_relay::demo::{self, Furnished, Sample};
+use grafana_matrix_relay::demo::{self, DemoRoom, Sample};
 use grafana_matrix_relay::matrix::{Client, Settings};
 use grafana_matrix_relay::message::{Mentions, MsgType, Relation, RenderedMessage, TxnId};
 use grafana_matrix_relay::standin::{Homeserver, RunningHomeserver};
@@ -17,7 +17,7 @@ use crate::support::chromium::Browser;
 struct Stage {
     origin: String,
     running: RunningHomeserver,
-    room: Furnished,
+    room: DemoRoom,
     client: Client,
     browser: reqwest::Client,
 }
@@ -26,7 +26,7 @@ impl Stage {
     async fn new() -> Self {
         let homeserver = Homeserver::new("demo.example");
         let running = homeserver.start().await.unwrap();
-        let room = demo::furnish(&homeserver);
+        let room = demo::create_room(&homeserver);
         let settings = Settings {
             home_server: running.base_url.clone(),
             access_token: room.access_token.clone().into(),

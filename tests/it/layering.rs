@@ -30,7 +30,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("telemetry", &["mask"]),
         // A second way in beside `intake`, for people: it shows what the rooms of the flow know, and so reads them, but
         // none of them knows it. Of `matrix` it may use the form of an event alone, so that a preview is what is sent; of
-        // `pipeline` the rehearsal alone, so that a sequence is told as it would be in a room.
+        // `pipeline` the dry run alone, so that a sequence reads as it would be in a room.
         (
             "workshop",
             &[

@@ -12,7 +12,7 @@ use grafana_matrix_relay::intake::parse;
 use grafana_matrix_relay::matrix;
 use grafana_matrix_relay::message::{RoomAddress, RouteName, TemplateName};
 use grafana_matrix_relay::outbox::{self, Outbox, Stats};
-use grafana_matrix_relay::pipeline::{Accepted, Pipeline, Wishes};
+use grafana_matrix_relay::pipeline::{Accepted, Pipeline, RequestOptions};
 use grafana_matrix_relay::render::{self, Renderer};
 use grafana_matrix_relay::route::{MessagePolicy, Router, Table};
 use grafana_matrix_relay::standin::{Homeserver, NewRoom, RunningHomeserver};
@@ -161,13 +161,13 @@ impl Night {
     }
 
     pub(crate) async fn accept_body(&self, room: &RoomAddress, body: &[u8]) -> Accepted {
-        self.accept_with(room, body, Wishes::default()).await
+        self.accept_with(room, body, RequestOptions::default()).await
     }
 
-    pub(crate) async fn accept_with(&self, room: &RoomAddress, body: &[u8], wishes: Wishes) -> Accepted {
+    pub(crate) async fn accept_with(&self, room: &RoomAddress, body: &[u8], options: RequestOptions) -> Accepted {
         let (route, notification) = (RouteName::default(), parse::notification(body).unwrap());
         self.pipeline(room, self.outbox.clone())
-            .accept_with(&route, notification, wishes, self.now.wall)
+            .accept_with(&route, notification, options, self.now.wall)
             .await
             .unwrap()
     }

@@ -11,7 +11,7 @@ use crate::samples;
 
 /// What a notification says of the two alerts.
 #[derive(Clone, Copy)]
-enum Told {
+enum InNotification {
     Nothing,
     Fires,
     Resolved,
@@ -19,12 +19,12 @@ enum Told {
 }
 
 /// The notifications in order: what each says of the first alert and of the second one.
-const STORY: [[Told; 2]; 5] = [
-    [Told::Fires, Told::Nothing],
-    [Told::Fires, Told::Fires],
-    [Told::Fires, Told::Resolved],
-    [Told::Resolved, Told::Nothing],
-    [Told::FiresAgain, Told::Nothing],
+const STORY: [[InNotification; 2]; 5] = [
+    [InNotification::Fires, InNotification::Nothing],
+    [InNotification::Fires, InNotification::Fires],
+    [InNotification::Fires, InNotification::Resolved],
+    [InNotification::Resolved, InNotification::Nothing],
+    [InNotification::FiresAgain, InNotification::Nothing],
 ];
 
 /// How many notifications it has.
@@ -43,12 +43,12 @@ pub(super) fn notification(number: usize, base: Timestamp, now: Timestamp) -> an
         .collect();
     let mut alerts = Vec::new();
     let began = [base - 12.minutes(), base - 3.minutes()];
-    for ((mut alert, told), began) in cast.into_iter().zip(STORY[number]).zip(began) {
-        let (status, starts_at, ends_at) = match told {
-            Told::Nothing => continue,
-            Told::Fires => ("firing", began, None),
-            Told::Resolved => ("resolved", began, Some(now)),
-            Told::FiresAgain => ("firing", now, None),
+    for ((mut alert, state), began) in cast.into_iter().zip(STORY[number]).zip(began) {
+        let (status, starts_at, ends_at) = match state {
+            InNotification::Nothing => continue,
+            InNotification::Fires => ("firing", began, None),
+            InNotification::Resolved => ("resolved", began, Some(now)),
+            InNotification::FiresAgain => ("firing", now, None),
         };
         alert["status"] = status.into();
         alert["startsAt"] = starts_at.to_string().into();

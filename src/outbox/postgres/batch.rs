@@ -11,8 +11,8 @@ use std::time::Instant;
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
+use super::commit_status::Committing;
 use super::database::begin;
-use super::doubt::Committing;
 use super::patiently;
 use super::session::PgSession;
 use crate::outbox::accept::{accept, lock_rooms};

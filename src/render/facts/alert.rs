@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::short;
 use crate::alert::{Alert, AlertStatus};
 use crate::render::kind::Kind;
-use crate::render::severity::{Level, severity};
+use crate::render::severity::{Severity, severity};
 
 /// One alert and what is known about it.
 #[derive(Debug, Clone)]
@@ -16,7 +16,7 @@ pub(crate) struct AlertFacts<'a> {
     pub(crate) kind: Kind,
     /// As the sender spells it; empty if there is none.
     pub(crate) severity: String,
-    pub(crate) level: Level,
+    pub(crate) level: Severity,
     /// The rule's name, also where Grafana puts `DatasourceError` in its place.
     pub(crate) name: String,
 }

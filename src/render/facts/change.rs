@@ -3,7 +3,7 @@
 use super::AlertFacts;
 use crate::group::{Change, News};
 use crate::render::kind::Kind;
-use crate::render::severity::Level;
+use crate::render::severity::Severity;
 
 /// What is new, worst first.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ impl<'a> ChangeFacts<'a> {
     /// One plain line that names the change. Where the sender `cut_off` alerts, what has ended is not all.
     pub(super) fn headline(&self, name: &str, folder: &str, cut_off: bool) -> String {
         let count = |alerts: &[AlertFacts<'_>], kind| alerts.iter().filter(|facts| facts.kind == kind).count();
-        let level = self.starting.first().map_or(Level::Unknown, |worst| worst.level);
+        let level = self.starting.first().map_or(Severity::Unknown, |worst| worst.level);
         let begun = [
             (Kind::Firing, "NEWLY FIRING"),
             (Kind::Error, Kind::Error.word()),

@@ -8,7 +8,7 @@ use minijinja::{Environment, Error, State, Value};
 use super::operators::not_a;
 use crate::render::cost::text;
 use crate::render::kind::Kind;
-use crate::render::severity::{Level, level};
+use crate::render::severity::{Severity, level};
 
 pub(super) fn add_to(env: &mut Environment<'static>) {
     env.add_filter("sort_severity", |state: &State<'_, '_>, list: &Value| {
@@ -20,7 +20,7 @@ pub(super) fn add_to(env: &mut Environment<'static>) {
 }
 
 /// Each with its level and its severity.
-fn with_levels(state: &State<'_, '_>, list: &Value) -> Result<Vec<(Level, String, Value)>, Error> {
+fn with_levels(state: &State<'_, '_>, list: &Value) -> Result<Vec<(Severity, String, Value)>, Error> {
     let members = list.try_iter().map_err(|_| not_a("list of alerts", list))?;
     members
         .map(|alert| {
@@ -53,7 +53,7 @@ fn by_severity(state: &State<'_, '_>, list: &Value) -> Result<Value, Error> {
 /// Alerts of one severity: a pair, and a record.
 #[derive(Debug)]
 struct Group {
-    level: Level,
+    level: Severity,
     severity: String,
     alerts: Vec<Value>,
 }

@@ -61,11 +61,11 @@ fn bound() -> io::Result<()> {
 }
 
 fn work() -> io::Result<()> {
-    let bench = Bench::start()?;
+    let thread = RenderThread::start()?;
     restrict::whole_process()?;
     let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
     while let Some(job) = job::read(&mut input)? {
-        let answer = match bench.do_within(job, DEADLINE) {
+        let answer = match thread.do_within(job, DEADLINE) {
             Ok(answer) => answer,
             Err(RecvTimeoutError::Timeout) => std::process::exit(TOO_LONG),
             Err(RecvTimeoutError::Disconnected) => return Err(io::Error::other("nobody works")),
@@ -77,12 +77,12 @@ fn work() -> io::Result<()> {
 
 /// A thread with a stack that is large enough. Everything that a template makes is made and dropped there.
 #[derive(Debug)]
-pub(super) struct Bench {
+pub(super) struct RenderThread {
     jobs: Sender<Vec<u8>>,
     answers: Receiver<Answer>,
 }
 
-impl Bench {
+impl RenderThread {
     pub(super) fn start() -> io::Result<Self> {
         let ((jobs, waiting), (done, answers)) = (channel::<Vec<u8>>(), channel());
         let serve = move || {
@@ -119,14 +119,14 @@ fn answer(engine: &mut Option<Engine>, job: &[u8]) -> Answer {
             *engine = Some(loaded);
             Answer::Loaded { free, problems }
         }
-        (Job::Try(told), Some(engine)) => Answer::Tried(
-            told.with(|file, facts, zone, _| engine.run(file, &Context::new(facts, zone, Limits::NONE)).map(drop)),
+        (Job::Try(template), Some(engine)) => Answer::Tried(
+            template.with(|file, facts, zone, _| engine.run(file, &Context::new(facts, zone, Limits::NONE)).map(drop)),
         ),
-        (Job::Compose(told), Some(engine)) => {
-            Answer::Composed(told.with(|file, facts, zone, footer| compose(engine, file, facts, zone, footer)))
+        (Job::Compose(template), Some(engine)) => {
+            Answer::Composed(template.with(|file, facts, zone, footer| compose(engine, file, facts, zone, footer)))
         }
-        (Job::Show(told), Some(engine)) => {
-            Answer::Shown(told.with(|file, facts, zone, footer| show(engine, file, facts, zone, footer)))
+        (Job::Show(template), Some(engine)) => {
+            Answer::Shown(template.with(|file, facts, zone, footer| show(engine, file, facts, zone, footer)))
         }
         (Job::Try(_) | Job::Compose(_) | Job::Show(_), None) => Answer::Broke,
     }

@@ -29,11 +29,11 @@ pub(crate) enum Job<'a> {
     /// Compile all of these, for the jobs that follow. The key tells them from all others.
     Load { version: Key, sources: Cow<'a, Sources> },
     /// Run a template, and keep nothing of what it writes.
-    Try(Told<'a>),
+    Try(Template<'a>),
     /// Make messages of a notification.
-    Compose(Told<'a>),
+    Compose(Template<'a>),
     /// The same, and remark on the template.
-    Show(Told<'a>),
+    Show(Template<'a>),
 }
 
 /// What it came to.
@@ -56,9 +56,9 @@ pub(crate) enum Answer {
     Broke,
 }
 
-/// A template and what it is to tell.
+/// A template and what it renders.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Told<'a> {
+pub(crate) struct Template<'a> {
     file: Cow<'a, str>,
     notification: Cow<'a, Notification>,
     change: Option<Cow<'a, Change>>,
@@ -68,7 +68,7 @@ pub(crate) struct Told<'a> {
     footer: Option<Cow<'a, str>>,
 }
 
-impl<'a> Told<'a> {
+impl<'a> Template<'a> {
     pub(crate) fn new(file: &'a str, facts: &Facts<'a>, zone: &TimeZone, footer: Option<&'a str>) -> Self {
         Self {
             file: Cow::Borrowed(file),
@@ -80,7 +80,7 @@ impl<'a> Told<'a> {
         }
     }
 
-    /// Does something with the template, what it is to tell, the time zone, and what is put below.
+    /// Does something with the template, what it renders, the time zone, and what is put below.
     pub(super) fn with<T>(&self, what: impl FnOnce(&str, &Facts<'_>, &TimeZone, Option<&str>) -> T) -> T {
         let facts = match &self.change {
             Some(change) => Facts::of_change(&self.notification, change, self.now),
@@ -129,8 +129,8 @@ mod tests {
 
     #[test]
     fn what_is_told_arrives_as_it_was() {
-        let mut told = trial::changes();
-        told.extend(
+        let mut template = trial::changes();
+        template.extend(
             trial::notifications()
                 .into_iter()
                 .map(|whole| (whole, Change::default())),
@@ -144,7 +144,7 @@ mod tests {
             9_007_199_254_740_993.0,
         ];
         for (at, number) in odd.into_iter().enumerate() {
-            let (notification, change) = &mut told[at];
+            let (notification, change) = &mut template[at];
             for alert in notification.alerts.iter_mut().chain(&mut change.ended) {
                 let values = BTreeMap::from([("A".to_owned(), number)]);
                 (alert.values, alert.last_values) = (Some(values.clone()), Some(values));
@@ -152,10 +152,10 @@ mod tests {
             }
             notification.truncated_alerts = u64::MAX;
         }
-        for (notification, change) in told {
+        for (notification, change) in template {
             let zone = TimeZone::get("Europe/Berlin").unwrap();
             let facts = Facts::of_change(&notification, &change, trial::now());
-            let sent = serde_json::to_vec(&Job::Compose(Told::new("t.md.j2", &facts, &zone, Some("f")))).unwrap();
+            let sent = serde_json::to_vec(&Job::Compose(Template::new("t.md.j2", &facts, &zone, Some("f")))).unwrap();
             let Ok(Job::Compose(read)) = serde_json::from_slice(&sent) else {
                 panic!("not a job")
             };

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
-use super::inside::Bench;
+use super::inside::RenderThread;
 use super::job::{Answer, Job};
 use super::process::Process;
 use super::{DEADLINE, Isolation, Key, Loaded};
@@ -20,7 +20,7 @@ pub(super) struct Worker {
 #[derive(Debug)]
 enum Way {
     Apart(Process),
-    Here(Bench),
+    Here(RenderThread),
 }
 
 /// How a process ended instead of answering.
@@ -44,7 +44,7 @@ impl Worker {
     pub(super) fn start(isolation: &Isolation) -> Result<Self, End> {
         let way = match isolation {
             Isolation::Process(program) => Way::Apart(Process::start(program)?),
-            Isolation::None => Way::Here(Bench::start().map_err(|error| End::NotStarted(error.to_string()))?),
+            Isolation::None => Way::Here(RenderThread::start().map_err(|error| End::NotStarted(error.to_string()))?),
         };
         Ok(Self { way, version: None })
     }
@@ -78,12 +78,12 @@ impl Worker {
     fn ask(&mut self, job: &Job<'_>, deadline: &Deadline) -> Result<Answer, End> {
         let answer = match &mut self.way {
             Way::Apart(process) => process.ask(job, deadline)?,
-            Way::Here(bench) => {
+            Way::Here(thread) => {
                 let job = serde_json::to_vec(job).map_err(|_| End::Gone)?;
                 let until = deadline.or_sooner(Instant::now() + DEADLINE);
                 let time = until.saturating_duration_since(Instant::now());
                 let late = |_| if deadline.is_over() { End::Late } else { End::TooLong };
-                bench.do_within(job, time).map_err(late)?
+                thread.do_within(job, time).map_err(late)?
             }
         };
         if let (Job::Load { version, .. }, Answer::Loaded { .. }) = (job, &answer) {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use allocation_counter::{AllocationInfo, measure};
 use grafana_matrix_relay::intake::parse;
 use grafana_matrix_relay::message::{Mode, TemplateName};
-use grafana_matrix_relay::pipeline::rehearsal::rehearse;
+use grafana_matrix_relay::pipeline::dry_run::run;
 use grafana_matrix_relay::render::{Isolation, Renderer, Settings};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -191,7 +191,7 @@ fn cost(renderer: &Renderer, body: &Value, view: View) -> AllocationInfo {
                     (read(&text), now),
                     (read(&end(body)), now + SignedDuration::from_mins(5)),
                 ];
-                let told = rehearse(renderer, &[], &TemplateName::default(), Mode::Live, &steps);
+                let told = run(renderer, &[], &TemplateName::default(), Mode::Live, &steps);
                 assert!(!told.events.is_empty());
             }
         }

@@ -8,7 +8,7 @@ use grafana_matrix_relay::alert::Notification;
 use grafana_matrix_relay::config::routes::RoutesSource;
 use grafana_matrix_relay::intake::parse;
 use grafana_matrix_relay::message::{RoomAddress, TemplateName};
-use grafana_matrix_relay::pipeline::Wishes;
+use grafana_matrix_relay::pipeline::RequestOptions;
 use grafana_matrix_relay::standin::{Event, NewRoom, Shown};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -111,12 +111,12 @@ impl Live {
 
     async fn post_now(&mut self, group: &str, alerts: &[&str]) {
         let body = self.body(group, alerts).to_string().into_bytes();
-        let wishes = Wishes {
+        let options = RequestOptions {
             template: self.template.clone(),
             signed: self.signed.take(),
-            ..Wishes::default()
+            ..RequestOptions::default()
         };
-        self.night.accept_with(&self.room, &body, wishes).await;
+        self.night.accept_with(&self.room, &body, options).await;
         if !self.held {
             self.deliver(3).await;
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grafana_matrix_relay::matrix::Severity;
+use grafana_matrix_relay::matrix::Level;
 use grafana_matrix_relay::standin::NewRoom;
 
 use super::stage::{Stage, address, client};
@@ -13,10 +13,7 @@ async fn check_of_a_good_set_up_says_so_and_joins_where_it_is_invited() {
     let (_, member) = stage.room(&NewRoom::named("ops").member("bot"));
     let (id, invited) = stage.room(&NewRoom::named("more").invite_only().invited("bot"));
     let lines = stage.lines(&[member.clone(), invited.clone()]).await;
-    assert!(
-        lines.iter().all(|(severity, _)| *severity == Severity::Info),
-        "{lines:?}"
-    );
+    assert!(lines.iter().all(|(level, _)| *level == Level::Info), "{lines:?}");
     assert!(
         lines.iter().any(|(_, line)| line.contains(&format!("joined {id}"))),
         "{lines:?}"
@@ -38,15 +35,15 @@ async fn check_names_each_problem_and_what_to_do() {
         .lines(&[closed, mute, encrypted, address("#nowhere:example.org")])
         .await;
     let expected = [
-        (Severity::Warn, "no device"),
-        (Severity::Error, "invite @bot:example.org"),
-        (Severity::Error, "raise its power level"),
-        (Severity::Error, "is encrypted"),
-        (Severity::Error, "leads to no room"),
+        (Level::Warn, "no device"),
+        (Level::Error, "invite @bot:example.org"),
+        (Level::Error, "raise its power level"),
+        (Level::Error, "is encrypted"),
+        (Level::Error, "leads to no room"),
     ];
     assert_eq!(lines.len(), expected.len(), "{lines:#?}");
-    for ((severity, line), (wanted, part)) in lines.iter().zip(expected) {
-        assert_eq!(*severity, wanted, "{line}");
+    for ((level, line), (wanted, part)) in lines.iter().zip(expected) {
+        assert_eq!(*level, wanted, "{line}");
         assert!(line.contains(part), "{line}");
         assert!(!line.contains('\n'));
     }
@@ -60,13 +57,10 @@ async fn check_warns_of_rooms_where_the_bot_cannot_ping_everybody() {
     let (_, other) = stage.room(&NewRoom::named("other").member("bot"));
     let rooms = [plain.clone(), free.clone(), other];
     let findings = stage.client.check(&rooms, &[plain.clone(), free]).await;
-    let warnings: Vec<_> = findings
-        .iter()
-        .filter(|finding| finding.severity != Severity::Info)
-        .collect();
+    let warnings: Vec<_> = findings.iter().filter(|finding| finding.level != Level::Info).collect();
     assert_eq!(warnings.len(), 1, "{findings:#?}");
     let line = &warnings[0].line;
-    assert_eq!(warnings[0].severity, Severity::Warn);
+    assert_eq!(warnings[0].level, Level::Warn);
     for part in [plain.as_str(), "lacks the power", "to 50"] {
         assert!(line.contains(part), "{line}");
     }
@@ -77,10 +71,10 @@ async fn check_tells_a_bad_token_from_a_homeserver_that_is_down() {
     let stage = Stage::new().await;
     let stranger = client(&stage.running.base_url, "not-a-token", Duration::from_secs(30));
     let findings = stranger.check(&[], &[]).await;
-    assert_eq!(findings[0].severity, Severity::Error);
+    assert_eq!(findings[0].level, Level::Error);
     assert!(findings[0].line.contains("MATRIX_ACCESS_TOKEN"), "{}", findings[0]);
     stage.running.refuse().await;
     let findings = stage.client.check(&[], &[]).await;
-    assert_eq!(findings[0].severity, Severity::Warn);
+    assert_eq!(findings[0].level, Level::Warn);
     assert!(findings[0].line.contains("cannot connect"), "{}", findings[0]);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grafana_matrix_relay::matrix::{Client, Failure, Settings, Severity, Verdict};
+use grafana_matrix_relay::matrix::{Client, Failure, Level, Settings, Verdict};
 use grafana_matrix_relay::message::{Mentions, MsgType, Relation, RenderedMessage, RoomAddress, TxnId};
 use grafana_matrix_relay::standin::{Fault, Homeserver, NewRoom, RunningHomeserver, Scope, When};
 
@@ -56,11 +56,11 @@ impl Stage {
         self.send(&room).await.unwrap_err().verdict
     }
 
-    pub(crate) async fn lines(&self, rooms: &[RoomAddress]) -> Vec<(Severity, String)> {
+    pub(crate) async fn lines(&self, rooms: &[RoomAddress]) -> Vec<(Level, String)> {
         let findings = self.client.check(rooms, &[]).await;
         findings
             .into_iter()
-            .map(|finding| (finding.severity, finding.line))
+            .map(|finding| (finding.level, finding.line))
             .collect()
     }
 }

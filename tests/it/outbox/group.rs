@@ -3,7 +3,7 @@
 use grafana_matrix_relay::message::{Mentions, MsgType, RenderedMessage};
 use grafana_matrix_relay::outbox::{
     Acceptance, Delivery, DeliveryState, Dropped, Enqueued, Filter, KnownAlert, Outbox, Outcome, Part, RetryResult,
-    Root, RootStanding,
+    Root, RootState,
 };
 
 use super::on_every_store;
@@ -94,7 +94,7 @@ async fn a_group_that_is_named_twice_at_once_is_refused(place: Place) {
 async fn a_message_that_waits_is_not_begun_anew(place: Place) {
     let outbox = place.open().await;
     tell(&outbox, 0, begins("1")).await;
-    assert_eq!(known(&outbox).await.root, RootStanding::Waiting);
+    assert_eq!(known(&outbox).await.root, RootState::Waiting);
     for root in [Root::Begin, Root::Again] {
         let tell = Tell { root, ..begins("2") };
         let refused = outbox.enqueue(of("g", 1, tell, at(1))).await.unwrap();
@@ -106,13 +106,13 @@ async fn a_message_that_waits_is_not_begun_anew(place: Place) {
 async fn what_refers_to_a_message_is_claimed_with_its_event(place: Place) {
     let outbox = place.open().await;
     tell(&outbox, 0, begins("head")).await;
-    assert_eq!(known(&outbox).await.root, RootStanding::Waiting);
+    assert_eq!(known(&outbox).await.root, RootState::Waiting);
     let root = show(&outbox, "$head", 1).await;
     assert_eq!((root.part, root.relation), (Part::Root, None));
     let group = known(&outbox).await;
     assert_eq!(
         (group.root, group.is_shown, group.is_heard),
-        (RootStanding::InRoom, true, true)
+        (RootState::InRoom, true, true)
     );
     tell(&outbox, 1, changes("edit", &["line"])).await;
     assert!(!known(&outbox).await.is_shown);
@@ -302,7 +302,7 @@ async fn an_edit_that_finds_its_message_deleted_lets_it_be_sent_once_more(place:
     tell(&outbox, 1, changes("now", &[])).await;
     let edit = claim_one(&outbox, at(2)).await;
     record(&outbox, edit.id, detached(), at(2)).await;
-    assert_eq!(known(&outbox).await.root, RootStanding::Waiting);
+    assert_eq!(known(&outbox).await.root, RootState::Waiting);
     tell(&outbox, 2, changes("newer", &["line"])).await;
     let root = show(&outbox, "$new", 3).await;
     assert_eq!((root.part, root.message.body.as_str()), (Part::Root, "newer"));
@@ -324,7 +324,7 @@ async fn a_message_that_was_given_up_unseen_is_brought_by_its_next_line_and_wake
     tell(&outbox, 1, changes("A, B", &["B"])).await;
     record(&outbox, root.id, dead(), at(1)).await;
     let known = known(&outbox).await;
-    assert_eq!((known.root, known.is_heard), (RootStanding::None, false));
+    assert_eq!((known.root, known.is_heard), (RootState::None, false));
     let root = show(&outbox, "$new", 2).await;
     assert_eq!(
         (root.part, root.message.body.as_str()),
@@ -344,14 +344,14 @@ async fn a_digest_tells_of_messages_that_are_nowhere_then(place: Place) {
     assert_eq!(named.message.body, "e is over\nf\ng\nh");
     assert_eq!(
         known(&outbox).await.root,
-        RootStanding::Waiting,
+        RootState::Waiting,
         "the digest waits with it"
     );
     // What is new meanwhile is news of its own.
     tell_of(&outbox, "f", 1, changes("f is over", &["end of f"])).await;
     record(&outbox, named.id, delivered(), at(60)).await;
     let g = known(&outbox).await;
-    assert_eq!((g.root, g.is_heard, g.is_shown), (RootStanding::None, true, true));
+    assert_eq!((g.root, g.is_heard, g.is_shown), (RootState::None, true, true));
     let root = show(&outbox, "$f", 61).await;
     assert_eq!(
         (root.message.body.as_str(), root.message.msgtype),
@@ -372,7 +372,7 @@ async fn a_digest_that_was_given_up_has_told_nothing_until_it_is_sent_again(plac
     let named = digest(&outbox, 60).await;
     record(&outbox, named.id, dead(), at(60)).await;
     let group = known(&outbox).await;
-    assert_eq!((group.root, group.is_heard), (RootStanding::None, false));
+    assert_eq!((group.root, group.is_heard), (RootState::None, false));
     tell_of(&outbox, "e", 1, again("e")).await;
     assert_eq!(
         show(&outbox, "$e", 61).await.message.msgtype,
@@ -383,8 +383,8 @@ async fn a_digest_that_was_given_up_has_told_nothing_until_it_is_sent_again(plac
     assert!(matches!(retried, RetryResult::Queued { .. }), "a digest is news");
     show(&outbox, "$digest", 71).await;
     let group = known(&outbox).await;
-    assert_eq!((group.root, group.is_heard), (RootStanding::None, true));
-    assert_eq!(known_of(&outbox, "e", &[]).await.unwrap().root, RootStanding::InRoom);
+    assert_eq!((group.root, group.is_heard), (RootState::None, true));
+    assert_eq!(known_of(&outbox, "e", &[]).await.unwrap().root, RootState::InRoom);
 }
 
 async fn an_edit_that_was_given_up_waits_for_the_next_notification(place: Place) {
@@ -481,7 +481,7 @@ async fn a_message_that_is_retried_is_it_again_or_a_line_of_the_next(place: Plac
     // One that was never tried says what is the case by then.
     tell_of(&outbox, "h", 0, begins("C")).await;
     let waiting = known_of(&outbox, "h", &[]).await.unwrap();
-    assert_eq!(waiting.root, RootStanding::Waiting);
+    assert_eq!(waiting.root, RootState::Waiting);
     let row = outbox.list(Filter::default()).await.unwrap();
     assert!(row.is_empty(), "a limit of 0");
     let id = grafana_matrix_relay::outbox::DeliveryId(shown.id.0 + 2);

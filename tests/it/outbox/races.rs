@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use grafana_matrix_relay::message::Relation;
-use grafana_matrix_relay::outbox::{Acceptance, Delivery, Enqueued, FoldPolicy, Outbox, Outcome, Part, RootStanding};
+use grafana_matrix_relay::outbox::{Acceptance, Delivery, Enqueued, FoldPolicy, Outbox, Outcome, Part, RootState};
 use tokio::task::JoinHandle;
 
 use super::place::{Place, at, drain, folding, record};
@@ -130,13 +130,13 @@ async fn a_message_that_begins_again_and_again_while_it_is_claimed_or_named_is_t
             let text = format!("{group} {version}");
             loop {
                 let known = known_of(&accepting, group, &[]).await;
-                let root = known.as_ref().map_or(RootStanding::None, |known| known.root);
+                let root = known.as_ref().map_or(RootState::None, |known| known.root);
                 let begins_now = version % 2 == 0 && known.is_none_or(|known| known.is_shown);
                 let lines = [text.as_str()];
                 let tell = match root {
-                    RootStanding::Waiting => changes(&text, &lines),
-                    RootStanding::InRoom if !begins_now => changes(&text, &lines),
-                    RootStanding::InRoom | RootStanding::None => begins(&text),
+                    RootState::Waiting => changes(&text, &lines),
+                    RootState::InRoom if !begins_now => changes(&text, &lines),
+                    RootState::InRoom | RootState::None => begins(&text),
                 };
                 let acceptance = of(group, version, tell, at(version));
                 // Meanwhile its message may have come to stand elsewhere.

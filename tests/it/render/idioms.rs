@@ -1,7 +1,7 @@
 //! What people write who know Jinja2, Ansible or Go's templates: it works, or says what to write instead.
 
 use grafana_matrix_relay::message::TemplateName;
-use grafana_matrix_relay::render::{Draft, Gravity, Preview, Renderer};
+use grafana_matrix_relay::render::{Draft, Level, Preview, Renderer};
 use grafana_matrix_relay::{intake, samples};
 
 use super::{body, body_of, built_in, folder, now, render};
@@ -61,7 +61,7 @@ fn said(texts: &[&str]) -> Vec<Vec<String>> {
     let renderer = built_in();
     let errors = |text: &&str| {
         let seen = of_draft(&renderer, text, &body_of("firing"));
-        let errors = seen.diagnostics.into_iter().filter(|one| one.gravity == Gravity::Error);
+        let errors = seen.diagnostics.into_iter().filter(|one| one.level == Level::Error);
         errors
             .map(|one| format!("{}: {}", one.problem.line.unwrap_or_default(), one.problem.message))
             .collect()
@@ -214,9 +214,9 @@ fn check_says_where_a_missing_value_was_compared() {
     let notes: Vec<_> = seen
         .diagnostics
         .iter()
-        .map(|one| (one.gravity, one.problem.line))
+        .map(|one| (one.level, one.problem.line))
         .collect();
-    assert_eq!(notes, [(Gravity::Warning, Some(2))]);
+    assert_eq!(notes, [(Level::Warning, Some(2))]);
     assert!(seen.diagnostics[0].problem.message.contains("missing value"));
     assert_eq!(preview(text, &body_of("firing")).diagnostics, []);
 }
@@ -391,7 +391,7 @@ fn what_is_jinja_is_not_taken_for_go() {
 #[test]
 fn a_zone_that_is_no_name_is_not_taken() {
     let found = preview("{{ now | time('%H', tz=nowhere) }}", &body_of("firing"));
-    assert_eq!(found.diagnostics[0].gravity, Gravity::Error);
+    assert_eq!(found.diagnostics[0].level, Level::Error);
     assert_eq!(of_bare("{{ now | time('%H', tz=alerts[0].labels.tz) }}"), "09");
 }
 

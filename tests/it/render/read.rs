@@ -2,7 +2,7 @@
 //! speaks.
 
 use grafana_matrix_relay::message::TemplateName;
-use grafana_matrix_relay::render::{self, Deadline, Draft, Gravity};
+use grafana_matrix_relay::render::{self, Deadline, Draft, Level};
 use grafana_matrix_relay::{intake, samples};
 
 use super::{body_of, built_in, folder, now, rendered};
@@ -100,7 +100,7 @@ fn an_author_sees_that_a_template_shows_nothing() {
     let [remark] = preview.diagnostics.as_slice() else {
         panic!("{:?}", preview.diagnostics)
     };
-    assert_eq!(remark.gravity, Gravity::Warning);
+    assert_eq!(remark.level, Level::Warning);
     assert_eq!(
         remark.problem.to_string(),
         "alert.md.j2: shows nothing of this notification: the built-in template does instead"

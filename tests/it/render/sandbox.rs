@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use grafana_matrix_relay::message::TemplateName;
-use grafana_matrix_relay::render::{Deadline, Desk, Draft, Isolation, ReloadOutcome, Renderer, Settings, embedded};
+use grafana_matrix_relay::render::{Deadline, Draft, Drafts, Isolation, ReloadOutcome, Renderer, Settings, embedded};
 use grafana_matrix_relay::{intake, samples};
 use tempfile::TempDir;
 
@@ -82,8 +82,8 @@ fn a_process_that_somebody_ends_costs_nothing() {
 fn a_draft_that_was_only_compiled_is_not_taken_for_what_is_in_use() {
     let (_dir, renderer) = folder(&[("t.md.j2", "Mine: {{ name }}")]);
     let notification = intake::parse::notification(body_of("firing").as_bytes()).unwrap();
-    let shown = |desk: &Desk| {
-        let preview = desk.preview(&"t".parse().unwrap(), &notification, now());
+    let shown = |drafts: &Drafts| {
+        let preview = drafts.preview(&"t".parse().unwrap(), &notification, now());
         preview.rendered.messages[0].body.clone()
     };
     assert_eq!(shown(&renderer.with_drafts(&[])), "Mine: CheckoutSlow");
@@ -91,9 +91,9 @@ fn a_draft_that_was_only_compiled_is_not_taken_for_what_is_in_use() {
         file: "t.md.j2",
         source: "Draft: {{ name }}",
     };
-    let desk = renderer.with_drafts(&[draft]);
+    let drafts = renderer.with_drafts(&[draft]);
     assert_eq!(shown(&renderer.with_drafts(&[])), "Mine: CheckoutSlow");
-    assert_eq!(shown(&desk), "Draft: CheckoutSlow");
+    assert_eq!(shown(&drafts), "Draft: CheckoutSlow");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use grafana_matrix_relay::intake;
 use grafana_matrix_relay::message::{Mentions, MsgType, TemplateName};
-use grafana_matrix_relay::render::{CONTENT_LIMIT, Draft, Gravity, content_size};
+use grafana_matrix_relay::render::{CONTENT_LIMIT, Draft, Level, content_size};
 
 use super::{body, body_of, folder, now, render, rendered};
 
@@ -184,7 +184,7 @@ fn a_draft_shows_what_it_would_look_like_and_what_is_wrong() {
     );
 
     let bad = preview("ok\n{{ nmae }}");
-    assert_eq!(bad.diagnostics[0].gravity, Gravity::Error);
+    assert_eq!(bad.diagnostics[0].level, Level::Error);
     assert_eq!(
         bad.diagnostics[0]
             .problem
@@ -205,8 +205,8 @@ fn a_draft_shows_what_it_would_look_like_and_what_is_wrong() {
     );
 
     let warned = preview("a\n\n| a |\n|---|\n| b |\n\n![x](https://e.org/x.png) <font>y</font>\n[z](javascript:a)");
-    let lines: Vec<_> = warned.diagnostics.iter().map(|d| (d.gravity, d.problem.line)).collect();
-    let warning = |line| (Gravity::Warning, line);
+    let lines: Vec<_> = warned.diagnostics.iter().map(|d| (d.level, d.problem.line)).collect();
+    let warning = |line| (Level::Warning, line);
     assert_eq!(
         lines,
         [warning(Some(3)), warning(Some(7)), warning(Some(8)), warning(Some(7))]
@@ -214,7 +214,7 @@ fn a_draft_shows_what_it_would_look_like_and_what_is_wrong() {
 
     let long = preview("{{ name }}\n{% for i in range(9) %}\n{{ 'word ' * 2000 }}\n{% endfor %}");
     let long = &long.diagnostics[0];
-    assert_eq!((long.gravity, long.problem.line), warning(Some(3)));
+    assert_eq!((long.level, long.problem.line), warning(Some(3)));
     assert!(long.problem.message.contains("split into"), "{}", long.problem);
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use grafana_matrix_relay::outbox::{DeliveryState, Outcome, RetryResult, RootStanding};
+use grafana_matrix_relay::outbox::{DeliveryState, Outcome, RetryResult, RootState};
 
 use super::super::place::{self, at, room};
 use super::run::Run;
@@ -61,7 +61,7 @@ impl Run {
         }
         for group in 0..GROUPS.len() {
             let known = self.known(group).await.unwrap();
-            assert_eq!((known.root, known.is_shown), (RootStanding::InRoom, true));
+            assert_eq!((known.root, known.is_shown), (RootState::InRoom, true));
             let state = self.states[group];
             let shown = self
                 .events

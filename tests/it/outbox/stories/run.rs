@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use grafana_matrix_relay::outbox::{
     Delivery, DeliveryId, DeliveryState, Dropped, Enqueued, Filter, FoldPolicy, GroupQuery, KnownGroup, Outbox,
-    Outcome, RootStanding,
+    Outcome, RootState,
 };
 use proptest::sample::Index;
 
@@ -103,16 +103,16 @@ impl Run {
         let known = self.known(group).await;
         let (root, is_shown) = known
             .as_ref()
-            .map_or((RootStanding::None, true), |known| (known.root, known.is_shown));
+            .map_or((RootState::None, true), |known| (known.root, known.is_shown));
         let version = known.map_or(0, |known| known.version);
         let (state, text) = self.next();
         let (number, line) = self.next();
         let lines = [line.as_str()];
         let (told, rest) = match (tell, root) {
-            (Tell::Begin { rest }, RootStanding::None) => (begins(&text), rest),
-            (Tell::Begin { rest }, RootStanding::InRoom) if is_shown => (begins(&text), rest),
-            (Tell::Change { rest } | Tell::Values { rest }, RootStanding::None) => (again(&text), rest),
-            (Tell::Line, RootStanding::None) => (again(&text), false),
+            (Tell::Begin { rest }, RootState::None) => (begins(&text), rest),
+            (Tell::Begin { rest }, RootState::InRoom) if is_shown => (begins(&text), rest),
+            (Tell::Change { rest } | Tell::Values { rest }, RootState::None) => (again(&text), rest),
+            (Tell::Line, RootState::None) => (again(&text), false),
             (Tell::Begin { rest } | Tell::Change { rest }, _) => (changes(&text, &lines), rest),
             (Tell::Values { rest }, _) => (changes(&text, &[]), rest),
             (Tell::Line, _) => (

@@ -5,13 +5,13 @@
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::Teller;
+use super::Planner;
 use crate::alert::{Alert, AlertStatus, Notification};
 use crate::group::Change;
 use crate::message::{Mentions, MsgType, RenderedMessage};
 use crate::outbox::{NewDelivery, NewLine};
 
-impl Teller<'_> {
+impl Planner<'_> {
     /// The whole notification as messages of its own.
     pub(super) fn messages(
         &self,
@@ -32,7 +32,7 @@ impl Teller<'_> {
 
     /// What has changed, as lines.
     pub(super) fn lines(&self, notification: &Notification, change: &Change) -> Vec<NewLine> {
-        let mut messages = self.voice.change(notification, change, self.now).messages.into_iter();
+        let mut messages = self.render.change(notification, change, self.now).messages.into_iter();
         let first = messages.next().map(|message| NewLine {
             message: self.pinging(message, &change.starting),
             starts_at: earliest(&change.starting),

@@ -11,13 +11,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::memo::{Before, Memo};
-use super::story::{Teller, Told, Voice};
+use super::plan::{Plan, Planner, Render};
 use super::target;
 use crate::alert::Notification;
 use crate::group::{self, Change};
 use crate::message::{Mode, Relation, RenderedMessage, RoomAddress, TemplateName};
-use crate::outbox::{NewDelivery, Root, RootStanding};
-use crate::render::{Desk, Diagnostic, Draft, Preview, Rendered, Renderer};
+use crate::outbox::{NewDelivery, Root, RootState};
+use crate::render::{Diagnostic, Draft, Drafts, Preview, Rendered, Renderer};
 use crate::route::{Destination, MessagePolicy, Share};
 
 /// One event of the room.
@@ -37,7 +37,7 @@ pub struct Event {
 
 /// What the room gets, and what the templates' author should know.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Rehearsal {
+pub struct DryRun {
     /// In order; a notification that brings nothing new has none.
     pub events: Vec<Event>,
     /// What the templates wrote, in order.
@@ -47,15 +47,15 @@ pub struct Rehearsal {
 }
 
 /// Tells the notifications, each with the moment at which it comes, to a room of this mode.
-pub fn rehearse(
+pub fn run(
     renderer: &Renderer,
     drafts: &[Draft<'_>],
     template: &TemplateName,
     mode: Mode,
     steps: &[(Notification, Timestamp)],
-) -> Rehearsal {
-    let prompter = Prompter {
-        desk: renderer.with_drafts(drafts),
+) -> DryRun {
+    let renderer = DraftRenderer {
+        drafts: renderer.with_drafts(drafts),
         said: RefCell::default(),
     };
     let destination = Destination {
@@ -69,8 +69,8 @@ pub fn rehearse(
     let (mut stories, mut events) = (HashMap::new(), Vec::new());
     for (index, (notification, now)) in steps.iter().enumerate() {
         let share = Share::of_all(&Arc::new(notification.clone()));
-        let teller = Teller {
-            voice: &prompter,
+        let planner = Planner {
+            render: &renderer,
             destination: &destination,
             share: &share,
             now: *now,
@@ -83,7 +83,7 @@ pub fn rehearse(
             &mut alone
         };
         let mut number = 0;
-        story.tell(&teller, notification, &mut |message, relation| {
+        story.tell(&planner, notification, &mut |message, relation| {
             number += 1;
             let event_id = format!("${}-{number}", index + 1);
             events.push(Event {
@@ -99,9 +99,9 @@ pub fn rehearse(
     let Said {
         markdown,
         mut diagnostics,
-    } = prompter.said.into_inner();
-    prompter.desk.add_refusals(&mut diagnostics);
-    Rehearsal {
+    } = renderer.said.into_inner();
+    renderer.drafts.add_refusals(&mut diagnostics);
+    DryRun {
         events,
         markdown,
         diagnostics,
@@ -121,9 +121,9 @@ struct Story {
 type Send<'a> = &'a mut dyn FnMut(RenderedMessage, Option<Relation>) -> String;
 
 impl Story {
-    fn tell(&mut self, teller: &Teller<'_>, notification: &Notification, send: Send<'_>) {
+    fn tell(&mut self, planner: &Planner<'_>, notification: &Notification, send: Send<'_>) {
         if !target::has_group(notification) {
-            for NewDelivery { message, .. } in teller.alone(notification) {
+            for NewDelivery { message, .. } in planner.alone(notification) {
                 send(message, None);
             }
             return;
@@ -131,39 +131,39 @@ impl Story {
         let mut before = Before {
             memo: self.memo.take(),
             root: if self.root.is_some() {
-                RootStanding::InRoom
+                RootState::InRoom
             } else {
-                RootStanding::None
+                RootState::None
             },
             is_heard: self.root.is_some(),
             live: self.live,
             ..Before::default()
         };
         let state = before.memo.as_mut().map(|memo| std::mem::take(&mut memo.state));
-        let compared = group::compare(state, notification.clone(), teller.now);
-        let mut told = teller.next(&compared, &before);
+        let compared = group::compare(state, notification.clone(), planner.now);
+        let mut plan = planner.next(&compared, &before);
         let said = before.memo.map(|memo| (memo.text, memo.text_at));
-        let (text, text_at) = told.text.take().or(said).unwrap_or((String::new(), teller.now));
+        let (text, text_at) = plan.text.take().or(said).unwrap_or((String::new(), planner.now));
         self.memo = Some(Memo {
             state: compared.state,
             last_key: String::new(),
             generation: 0,
             text,
             text_at,
-            was_told: told.by_messages,
+            was_sent: plan.by_messages,
         });
-        self.show(told, send);
+        self.show(plan, send);
     }
 
     /// As the outbox and its worker do: news in order, then the message is brought up to date.
-    fn show(&mut self, told: Told, send: Send<'_>) {
-        self.live = told.live;
-        for NewDelivery { message, .. } in told.messages {
+    fn show(&mut self, plan: Plan, send: Send<'_>) {
+        self.live = plan.live;
+        for NewDelivery { message, .. } in plan.messages {
             send(message, None);
         }
         let mut rest = Vec::new();
-        let mut message = told.message;
-        match told.root {
+        let mut message = plan.message;
+        match plan.root {
             Root::Keep => {}
             Root::Forget => (self.root, self.latest) = (None, None),
             Root::Begin | Root::Again => {
@@ -173,10 +173,10 @@ impl Story {
                 }
             }
         }
-        for line in told.lines.into_iter().map(|line| line.message).chain(rest) {
+        for line in plan.lines.into_iter().map(|line| line.message).chain(rest) {
             self.line(line, send);
         }
-        if let (Some(message), Some(of)) = (message.filter(|_| told.live), self.root.clone()) {
+        if let (Some(message), Some(of)) = (message.filter(|_| plan.live), self.root.clone()) {
             send(message.as_edit(), Some(Relation::Edit { of }));
             for line in message.rest {
                 self.line(line, send);
@@ -192,8 +192,8 @@ impl Story {
 }
 
 /// Renders with the drafts, and keeps what there is to say about them.
-struct Prompter {
-    desk: Desk,
+struct DraftRenderer {
+    drafts: Drafts,
     said: RefCell<Said>,
 }
 
@@ -203,7 +203,7 @@ struct Said {
     diagnostics: Vec<Diagnostic>,
 }
 
-impl Prompter {
+impl DraftRenderer {
     fn say(&self, preview: Preview) -> Rendered {
         let mut said = self.said.borrow_mut();
         said.markdown.push(preview.rendered.markdown.to_string());
@@ -216,16 +216,16 @@ impl Prompter {
     }
 }
 
-impl Voice for Prompter {
+impl Render for DraftRenderer {
     fn whole(&self, template: &TemplateName, notification: &Notification, now: Timestamp) -> Rendered {
-        self.say(self.desk.preview(template, notification, now))
+        self.say(self.drafts.preview(template, notification, now))
     }
 
     fn compared(&self, template: &TemplateName, notification: &Notification, then: Timestamp) -> Rendered {
-        self.desk.preview(template, notification, then).rendered
+        self.drafts.preview(template, notification, then).rendered
     }
 
     fn change(&self, notification: &Notification, change: &Change, now: Timestamp) -> Rendered {
-        self.say(self.desk.preview_change(notification, change, now))
+        self.say(self.drafts.preview_change(notification, change, now))
     }
 }

@@ -13,7 +13,7 @@ const NEWS: SignedDuration = SignedDuration::from_mins(15);
 
 /// What was refused lately.
 #[derive(Debug, Default)]
-pub(super) struct Lost(Mutex<Option<Refused>>);
+pub(super) struct RefusedNotifications(Mutex<Option<Refused>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Refused {
@@ -31,7 +31,7 @@ impl Refused {
     }
 }
 
-impl Lost {
+impl RefusedNotifications {
     /// One more.
     pub(super) fn note(&self, client: Option<IpAddr>, reason: &'static str, now: Timestamp) {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_news_for_a_quarter_of_an_hour() {
-        let lost = Lost::default();
+        let lost = RefusedNotifications::default();
         let at = |seconds: i64| Timestamp::from_second(1_795_000_000 + seconds).unwrap();
         assert_eq!(lost.news(at(0)), None);
         lost.note(None, "missing", at(0));

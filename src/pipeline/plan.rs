@@ -1,4 +1,4 @@
-//! How a group appears in a room: what a notification does to its message there, and which news it brings, by the mode.
+//! The plan of what a room gets: what a notification does to its group's message there, and which news it brings, by the mode.
 //!
 //! | mode | the group begins | something changes | nothing is new |
 //! |---|---|---|---|
@@ -23,12 +23,12 @@ use super::memo::{Before, Memo};
 use crate::alert::{Alert, AlertStatus, Notification};
 use crate::group::{Change, Compared, News};
 use crate::message::{Mentions, Mode, MsgType, RenderedMessage, TemplateName};
-use crate::outbox::{GroupMessage, NewDelivery, NewLine, Root, RootStanding};
+use crate::outbox::{GroupMessage, NewDelivery, NewLine, Root, RootState};
 use crate::render::Rendered;
 use crate::route::{Destination, Share};
 
-/// What renders: the relay's templates for what is sent, drafts for a rehearsal.
-pub(super) trait Voice {
+/// What renders: the relay's templates for what is sent, drafts for a dry run.
+pub(super) trait Render {
     /// The whole notification.
     fn whole(&self, template: &TemplateName, notification: &Notification, now: Timestamp) -> Rendered;
     /// The same as of an earlier moment, to compare with what was sent then: nobody sees it, and it counts for nothing.
@@ -37,17 +37,17 @@ pub(super) trait Voice {
     fn change(&self, notification: &Notification, change: &Change, now: Timestamp) -> Rendered;
 }
 
-/// Whoever tells: in which voice, where, and whom the rules mention there.
-pub(super) struct Teller<'a> {
-    pub(super) voice: &'a dyn Voice,
+/// Whoever tells: in which render, where, and whom the rules mention there.
+pub(super) struct Planner<'a> {
+    pub(super) render: &'a dyn Render,
     pub(super) destination: &'a Destination,
     pub(super) share: &'a Share,
     pub(super) now: Timestamp,
 }
 
-/// What a notification comes to.
+/// What the room gets of a notification.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct Plan {
     /// Messages that are no group's.
     pub(super) messages: Vec<NewDelivery>,
     /// What the group's message should say; `None`: as before.
@@ -62,52 +62,52 @@ pub(super) struct Told {
     pub(super) by_messages: bool,
 }
 
-impl Teller<'_> {
+impl Planner<'_> {
     /// A notification that belongs to no group: messages of its own.
     pub(super) fn alone(&self, notification: &Notification) -> Vec<NewDelivery> {
         self.messages(notification, &notification.alerts, notification.starts_at())
     }
 
     /// What a notification of a group comes to.
-    pub(super) fn next(&self, compared: &Compared, before: &Before) -> Told {
+    pub(super) fn next(&self, compared: &Compared, before: &Before) -> Plan {
         let Compared {
             change, notification, ..
         } = compared;
         let begins = before.memo.is_none() || change.news == News::Begins;
-        let has_root = before.root != RootStanding::None;
-        let was_told = !begins && before.memo.as_ref().is_some_and(|memo| memo.was_told);
-        let told = Told {
+        let has_root = before.root != RootState::None;
+        let was_sent = !begins && before.memo.as_ref().is_some_and(|memo| memo.was_sent);
+        let plan = Plan {
             live: before.live && has_root,
-            by_messages: was_told,
-            ..Told::default()
+            by_messages: was_sent,
+            ..Plan::default()
         };
         if self.mode() == Mode::New {
-            return self.by_messages(notification, change, begins, told);
+            return self.by_messages(notification, change, begins, plan);
         }
         // Nobody was shown an end of what begins again.
-        let goes_on = before.root == RootStanding::Waiting || (before.live && !before.is_shown);
+        let goes_on = before.root == RootState::Waiting || (before.live && !before.is_shown);
         let is_new = if has_root {
             begins && !goes_on
         } else {
             begins || change.news == News::Changed || notification.status == AlertStatus::Firing
         };
-        let told = Told {
-            live: self.mode() == Mode::Live || (told.live && !is_new),
-            ..told
+        let plan = Plan {
+            live: self.mode() == Mode::Live || (plan.live && !is_new),
+            ..plan
         };
         if is_new {
-            let is_heard = before.is_heard || was_told;
-            return self.new_root(notification, change, (begins, is_heard), told);
+            let is_heard = before.is_heard || was_sent;
+            return self.new_root(notification, change, (begins, is_heard), plan);
         }
         match &before.memo {
-            _ if !has_root => told,
-            Some(memo) if change.news == News::Nothing => self.nothing_new(notification, change, memo, told),
-            _ => self.changed(notification, change, told),
+            _ if !has_root => plan,
+            Some(memo) if change.news == News::Nothing => self.nothing_new(notification, change, memo, plan),
+            _ => self.changed(notification, change, plan),
         }
     }
 
     /// A message of the whole for each notification; one that shows the group, and was kept true, is kept true.
-    fn by_messages(&self, notification: &Notification, change: &Change, begins: bool, told: Told) -> Told {
+    fn by_messages(&self, notification: &Notification, change: &Change, begins: bool, plan: Plan) -> Plan {
         let starting = if change.news == News::Nothing {
             &[][..]
         } else {
@@ -118,22 +118,22 @@ impl Teller<'_> {
         } else {
             earliest(starting)
         };
-        let told = Told {
+        let plan = Plan {
             messages: self.messages(notification, starting, starts_at),
             by_messages: true,
-            ..told
+            ..plan
         };
         if begins {
-            return Told {
+            return Plan {
                 root: Root::Forget,
                 live: false,
-                ..told
+                ..plan
             };
         }
-        if told.live {
-            self.shown(notification, &[], told)
+        if plan.live {
+            self.shown(notification, &[], plan)
         } else {
-            told
+            plan
         }
     }
 
@@ -143,8 +143,8 @@ impl Teller<'_> {
         notification: &Notification,
         change: &Change,
         (begins, is_heard): (bool, bool),
-        told: Told,
-    ) -> Told {
+        plan: Plan,
+    ) -> Plan {
         let is_all_new = !begins && !is_heard;
         let starting = if is_all_new {
             &notification.alerts
@@ -156,47 +156,47 @@ impl Teller<'_> {
         } else {
             earliest(starting)
         };
-        let mut told = self.shown(notification, starting, told);
-        if let Some(message) = &mut told.message {
+        let mut plan = self.shown(notification, starting, plan);
+        if let Some(message) = &mut plan.message {
             // What nobody was told of rings as its template has it.
             message.loud = message.text.msgtype == MsgType::Text && (begins || !starting.is_empty());
         }
-        Told {
+        Plan {
             root: if begins { Root::Begin } else { Root::Again },
             starts_at,
             by_messages: false,
-            ..told
+            ..plan
         }
     }
 
-    fn changed(&self, notification: &Notification, change: &Change, told: Told) -> Told {
-        Told {
+    fn changed(&self, notification: &Notification, change: &Change, plan: Plan) -> Plan {
+        Plan {
             lines: self.lines(notification, change),
             starts_at: earliest(&change.starting),
-            ..self.shown(notification, &change.starting, told)
+            ..self.shown(notification, &change.starting, plan)
         }
     }
 
-    fn nothing_new(&self, notification: &Notification, change: &Change, memo: &Memo, told: Told) -> Told {
-        let mut told = told;
-        if told.live {
+    fn nothing_new(&self, notification: &Notification, change: &Change, memo: &Memo, plan: Plan) -> Plan {
+        let mut plan = plan;
+        if plan.live {
             // As of the moment as of which it was written: that time has passed changes every text.
             let template = &self.destination.template;
-            let same_moment = self.voice.compared(template, notification, memo.text_at);
+            let same_moment = self.render.compared(template, notification, memo.text_at);
             if same_moment.messages.first().map(text_hash).as_ref() != Some(&memo.text) {
-                told = self.shown(notification, &[], told);
+                plan = self.shown(notification, &[], plan);
             }
         }
         if self.destination.policy.reminders && notification.status == AlertStatus::Firing {
-            told.lines = self.lines(notification, change);
+            plan.lines = self.lines(notification, change);
         }
-        told
+        plan
     }
 
     /// With what the group's message should say; `starting` are those for whom it notifies if it is sent as one of its own.
-    fn shown(&self, notification: &Notification, starting: &[Alert], told: Told) -> Told {
+    fn shown(&self, notification: &Notification, starting: &[Alert], plan: Plan) -> Plan {
         let mut whole = self.whole(notification).into_iter();
-        let Some(mut text) = whole.next() else { return told };
+        let Some(mut text) = whole.next() else { return plan };
         let hash = text_hash(&text);
         let fires = starting.iter().any(|alert| alert.status == AlertStatus::Firing);
         let pings = self.share.mentions(starting);
@@ -209,16 +209,16 @@ impl Teller<'_> {
             rest: whole.map(quiet).collect(),
             pings,
         };
-        Told {
+        Plan {
             message: Some(message),
             text: Some((hash, self.now)),
-            ..told
+            ..plan
         }
     }
 
     fn whole(&self, notification: &Notification) -> Vec<RenderedMessage> {
         let template = &self.destination.template;
-        self.voice.whole(template, notification, self.now).messages
+        self.render.whole(template, notification, self.now).messages
     }
 
     fn mode(&self) -> Mode {
