@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use grafana_matrix_relay::message::{Mentions, MsgType, RenderedMessage};
-use grafana_matrix_relay::outbox::{Acceptance, FoldPolicy, NewDelivery, Outbox, Outcome, Settings};
+use grafana_matrix_relay::outbox::{Acceptance, DigestPolicy, NewDelivery, Outbox, Outcome, Settings};
 use jiff::Timestamp;
 use limit::{Bare, round};
 
@@ -121,7 +121,7 @@ async fn delivery(settings: &Settings) {
     let (start, mut delivered) = (Instant::now(), 0_u32);
     while start.elapsed() < ROUND * ROUNDS {
         let claimed = outbox
-            .claim_due(Timestamp::now(), 20, &FoldPolicy::never())
+            .claim_due(Timestamp::now(), 20, &DigestPolicy::never())
             .await
             .unwrap();
         let record = async |id| {
@@ -156,7 +156,7 @@ async fn backlog(settings: &Settings) {
     let opened = start.elapsed();
     let start = Instant::now();
     let claimed = outbox
-        .claim_due(Timestamp::now(), 20, &FoldPolicy::never())
+        .claim_due(Timestamp::now(), 20, &DigestPolicy::never())
         .await
         .unwrap();
     let claim = start.elapsed();

@@ -51,7 +51,7 @@ pub struct Settings {
     /// How failures are retried.
     pub deliver: deliver::Settings,
     /// When a backlog becomes a digest.
-    pub fold: deliver::FoldSettings,
+    pub digest: deliver::DigestSettings,
     /// How to read again what stands in files.
     pub origin: Origin,
 }
@@ -231,12 +231,12 @@ fn shared(flags: &Flags, values: &mut Values) -> Settings {
     let (render, template) = rendering(flags, values);
     let horizon = horizon(flags, values);
     let threshold = values.number(
-        "--fold-threshold",
-        "RELAY_FOLD_THRESHOLD",
-        flags.fold_threshold.as_deref(),
+        "--digest-threshold",
+        "RELAY_DIGEST_THRESHOLD",
+        flags.digest_threshold.as_deref(),
         0,
     );
-    let min_age = values.duration("--fold-after", "RELAY_FOLD_AFTER", flags.fold_after.as_deref(), 3);
+    let min_age = values.duration("--digest-after", "RELAY_DIGEST_AFTER", flags.digest_after.as_deref(), 3);
     let placeholder = SecretString::default();
     Settings {
         matrix: TransportSettings::HomeServer(matrix::Settings {
@@ -250,7 +250,7 @@ fn shared(flags: &Flags, values: &mut Values) -> Settings {
         render,
         outbox: outbox(flags, values),
         deliver: deliver::Settings { horizon },
-        fold: deliver::FoldSettings {
+        digest: deliver::DigestSettings {
             threshold: threshold.unwrap_or(10),
             min_age,
         },

@@ -16,4 +16,4 @@ mod worker;
 
 pub use attempt::{Sender, Settings};
 pub use moment::{Clock, Moment};
-pub use worker::{FoldSettings, Worker};
+pub use worker::{DigestSettings, Worker};

@@ -8,7 +8,7 @@
 //! ```text
 //! news:   accept ─→ Pending ─claim─→ InFlight ─record─→ Delivered
 //!                      │    ←─Wait, Rewrite─┘    └────→ Dead ─retry─→ Pending
-//!                      └─ Folded: sent as one with others, which name the row that is sent in their place
+//!                      └─ Combined: sent as one with others, which name the row that is sent in their place
 //! edit:   wanted_rev > shown_rev, root in the room ─claim─→ tried, tried_rev ─record─→ shown_rev = tried_rev
 //! ```
 //!
@@ -35,7 +35,7 @@ mod accept;
 mod claim;
 mod delivery;
 mod error;
-mod fold;
+mod digest;
 mod group;
 mod known;
 mod lost_root;
@@ -68,7 +68,7 @@ pub use self::delivery::{
     Recorded,
 };
 pub use self::error::OutboxError;
-pub use self::fold::{Composer, Digest, FOLD_AT_MOST, FoldPolicy, Waiting};
+pub use self::digest::{Composer, Digest, DIGEST_AT_MOST, DigestPolicy, Waiting};
 pub use self::group::{GroupMessage, GroupUpdate, KnownAlert, KnownGroup, NewLine, Root, RootState};
 use self::opening::Slot;
 use self::postgres::PostgreSql;
@@ -197,15 +197,15 @@ impl Outbox {
     }
 
     /// Claims what is next in at most `limit` rooms that are due and not claimed, least recently claimed room first. The
-    /// attempt is on disk before this returns. A backlog that `fold` speaks of becomes a digest on the way. What cannot be
+    /// attempt is on disk before this returns. A backlog that `policy` speaks of becomes a digest on the way. What cannot be
     /// read is given up, and kept.
     pub async fn claim_due(
         &self,
         now: Timestamp,
         limit: usize,
-        fold: &FoldPolicy,
+        policy: &DigestPolicy,
     ) -> Result<Vec<Delivery>, OutboxError> {
-        let claims = self.store()?.claim_due(now, limit, fold).await;
+        let claims = self.store()?.claim_due(now, limit, policy).await;
         let claims = self.soundness.note_claim(claims)?;
         for (id, reason) in claims.unreadable {
             tracing::error!(

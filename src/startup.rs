@@ -140,7 +140,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         stop_accepting.clone(),
         grace,
     );
-    let worker = Worker::new(outbox.clone(), sender, settings.fold, Arc::new(Moment::now))
+    let worker = Worker::new(outbox.clone(), sender, settings.digest, Arc::new(Moment::now))
         .in_zone(settings.render.time_zone.clone());
     let line = summary.line(address, renderer.on_disk().len());
     let mut keepers = vec![

@@ -26,7 +26,7 @@ impl Process {
             .env("RELAY_DATA_DIR", data)
             .env("RELAY_PORT", "0")
             // No digests: every notification counts.
-            .env("RELAY_FOLD_AFTER", "24h")
+            .env("RELAY_DIGEST_AFTER", "24h")
             .env("RUST_LOG", "grafana_matrix_relay::startup=info,error")
             .stderr(Stdio::piped())
             .spawn()

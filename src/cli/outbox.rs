@@ -33,7 +33,7 @@ pub enum Command {
 /// Which deliveries to list.
 #[derive(Debug, Clone, Args)]
 pub struct List {
-    /// Only in this state: pending, in-flight, delivered, dead or folded (another one is sent in its place).
+    /// Only in this state: pending, in-flight, delivered, dead or combined (another one is sent in its place).
     #[arg(long)]
     state: Option<DeliveryState>,
     /// Only of this room.
@@ -97,8 +97,8 @@ async fn show_list(outbox: &Outbox, list: List) -> anyhow::Result<ExitCode> {
     }
     let stats = outbox.stats(Timestamp::now()).await?;
     line(&format!(
-        "{} wait, {} in flight, {} dead, {} delivered and {} folded are kept",
-        stats.pending, stats.in_flight, stats.dead, stats.delivered, stats.folded
+        "{} wait, {} in flight, {} dead, {} delivered and {} combined are kept",
+        stats.pending, stats.in_flight, stats.dead, stats.delivered, stats.combined
     ))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -133,7 +133,7 @@ fn story(delivery: &Delivery) -> String {
         or_dash(delivery.last_attempt_at.map(|time| time.to_string())),
         or_dash(delivery.event_id.clone()),
         or_dash(delivery.last_error.clone()),
-        or_dash(delivery.folded_into.map(|digest| format!("delivery {digest}"))),
+        or_dash(delivery.combined_into.map(|digest| format!("delivery {digest}"))),
         delivery.message.msgtype,
         delivery.message.body
     )

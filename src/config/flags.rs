@@ -255,22 +255,22 @@ pub struct Flags {
         long,
         global = true,
         value_name = "COUNT",
-        env = "RELAY_FOLD_THRESHOLD",
+        env = "RELAY_DIGEST_THRESHOLD",
         hide_env_values = true,
         help_heading = "Delivery"
     )]
-    pub fold_threshold: Option<String>,
+    pub digest_threshold: Option<String>,
 
     /// But only once the oldest of them has waited this long [default: 3s].
     #[arg(
         long,
         global = true,
         value_name = "DURATION",
-        env = "RELAY_FOLD_AFTER",
+        env = "RELAY_DIGEST_AFTER",
         hide_env_values = true,
         help_heading = "Delivery"
     )]
-    pub fold_after: Option<String>,
+    pub digest_after: Option<String>,
 
     /// The same notification within this time is recognised and not sent twice [default: 90s].
     #[arg(

@@ -68,7 +68,7 @@ impl Sender {
         self.transport.event_bytes(message)
     }
 
-    /// How many deliveries may be attempted now, beside this in_flight.
+    /// How many deliveries may be attempted now, beside what is in flight.
     pub(super) fn capacity(&self, in_flight: InFlight, now: Instant) -> usize {
         self.state().gate.capacity(in_flight, now)
     }

@@ -208,7 +208,7 @@ mod tests {
             state: DeliveryState::InFlight,
             finished_at: None,
             event_id: None,
-            folded_into: None,
+            combined_into: None,
             members: 0,
             part: Part::Message,
             relation: None,

@@ -54,7 +54,7 @@ pub(super) fn plain(message: &RenderedMessage, members: u32, failure: &Failure) 
             0 => format!("{who} the full message{why}"),
             _ => format!(
                 "{who} the full list{why}: not all of its {members} notifications are named above; \
-                 `grafana-matrix-relay outbox list --state folded` names them"
+                 `grafana-matrix-relay outbox list --state combined` names them"
             ),
         };
         (kept, reason)
@@ -147,6 +147,6 @@ mod tests {
         assert!(whole.body.starts_with(&message.body) && !is_last(&whole, &failure));
         let cut = plain(&whole, 900, &failure);
         assert!(cut.body.len() < KEPT_BYTES + NOTE && is_last(&cut, &failure));
-        assert!(cut.body.contains("not all of its 900") && cut.body.contains("outbox list --state folded"));
+        assert!(cut.body.contains("not all of its 900") && cut.body.contains("outbox list --state combined"));
     }
 }

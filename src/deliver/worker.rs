@@ -17,7 +17,7 @@ use super::attempt::Sender;
 use super::digest;
 use super::gate::{HANGS_AFTER, InFlight, TOGETHER};
 use super::moment::{Clock, Moment};
-use crate::outbox::{Composer, Delivery, DeliveryId, FoldPolicy, Outbox, OutboxError, Outcome, Part, Recorded};
+use crate::outbox::{Composer, Delivery, DeliveryId, DigestPolicy, Outbox, OutboxError, Outcome, Part, Recorded};
 
 /// How often the outbox is looked at when nobody says that there is work: finds what waited its time, and what another
 /// relay accepted or left.
@@ -36,8 +36,8 @@ const AFTER_PANIC: Duration = Duration::from_secs(30);
 
 /// When a backlog becomes a digest.
 #[derive(Debug, Clone, Copy)]
-pub struct FoldSettings {
-    /// More waiting notifications than this in one room are folded.
+pub struct DigestSettings {
+    /// More waiting notifications than this in one room become a digest.
     pub threshold: usize,
     /// But only if the oldest has waited this long: a burst that the homeserver takes stays in full.
     pub min_age: Duration,
@@ -47,22 +47,22 @@ pub struct FoldSettings {
 pub struct Worker {
     outbox: Outbox,
     sender: Arc<Sender>,
-    fold: FoldPolicy,
+    digest: DigestPolicy,
     clock: Clock,
 }
 
 impl Worker {
     /// A worker that has not begun.
-    pub fn new(outbox: Outbox, sender: Arc<Sender>, fold: FoldSettings, clock: Clock) -> Self {
-        let fold = FoldPolicy {
-            threshold: fold.threshold,
-            min_age: fold.min_age,
+    pub fn new(outbox: Outbox, sender: Arc<Sender>, digest: DigestSettings, clock: Clock) -> Self {
+        let digest = DigestPolicy {
+            threshold: digest.threshold,
+            min_age: digest.min_age,
             compose: composer(TimeZone::UTC, &sender),
         };
         Self {
             outbox,
             sender,
-            fold,
+            digest,
             clock,
         }
     }
@@ -70,15 +70,15 @@ impl Worker {
     /// The same, with digests that tell the time in `zone` instead of UTC.
     #[must_use]
     pub fn in_zone(mut self, zone: TimeZone) -> Self {
-        self.fold.compose = composer(zone, &self.sender);
+        self.digest.compose = composer(zone, &self.sender);
         self
     }
 
-    /// When this worker folds a backlog.
-    pub fn fold(&self) -> FoldSettings {
-        FoldSettings {
-            threshold: self.fold.threshold,
-            min_age: self.fold.min_age,
+    /// When this worker sends a digest of a backlog.
+    pub fn digest(&self) -> DigestSettings {
+        DigestSettings {
+            threshold: self.digest.threshold,
+            min_age: self.digest.min_age,
         }
     }
 
@@ -141,7 +141,7 @@ impl Worker {
         if free == 0 {
             Ok(Vec::new())
         } else {
-            self.outbox.claim_due(now.wall, free, &self.fold).await
+            self.outbox.claim_due(now.wall, free, &self.digest).await
         }
     }
 

@@ -14,7 +14,7 @@ use super::delivery::Claims;
 use super::session::{Row, Session, values};
 use super::store::{CLOCK_SLACK_MS, UNTRIED_MS, clean, millis, timestamp};
 use super::text::{self, Group};
-use super::{Delivery, DeliveryId, FoldPolicy, OutboxError, Part, record, row, run};
+use super::{Delivery, DeliveryId, DigestPolicy, OutboxError, Part, record, row, run};
 use crate::message::RoomAddress;
 
 /// How much news may go in a row while an edit is owed.
@@ -64,7 +64,7 @@ struct Claimant<'a> {
     owner: &'a str,
     now: Timestamp,
     lease_until: i64,
-    fold: &'a FoldPolicy,
+    policy: &'a DigestPolicy,
 }
 
 /// The next of a room's news.
@@ -84,7 +84,7 @@ pub(super) async fn claim_due<S: Session>(
     owner: &str,
     now: Timestamp,
     limit: usize,
-    fold: &FoldPolicy,
+    policy: &DigestPolicy,
 ) -> Result<Claims, OutboxError> {
     let clock = session.clock(now).await?;
     let (far, slack) = (clock.saturating_add(S::LEASE_AHEAD_MS), millis(now) + CLOCK_SLACK_MS);
@@ -99,7 +99,7 @@ pub(super) async fn claim_due<S: Session>(
         owner,
         now,
         lease_until: clock + S::LEASE_MS,
-        fold,
+        policy,
     };
     let (mut claims, mut claimed) = (Claims::default(), HashMap::new());
     for address in sorted {
@@ -184,7 +184,7 @@ async fn next<S: Session>(
         return Ok(owed.map(DeliveryId::of_edit));
     };
     room.news_run = if owed.is_some() { room.news_run + 1 } else { 0 };
-    if let Some(digest) = run::digest(session, room.id, &news, claimant.now, claimant.fold).await? {
+    if let Some(digest) = run::digest(session, room.id, &news, claimant.now, claimant.policy).await? {
         return Ok(Some(digest));
     }
     if news.part == Some(Part::Line) {

@@ -1,7 +1,7 @@
 //! The outbox's nouns: a delivery, its states, and what goes in and comes out.
 //!
 //! A delivery is one message owed to one room. It is `Pending` until it is claimed, `InFlight` while somebody sends it,
-//! and ends `Delivered`, `Dead` or `Folded`. Nothing here touches a database or a clock.
+//! and ends `Delivered`, `Dead` or `Combined`. Nothing here touches a database or a clock.
 
 use std::fmt;
 use std::str::FromStr;
@@ -147,12 +147,12 @@ pub enum DeliveryState {
     /// Given up, and kept until somebody retries or drops it.
     Dead,
     /// Another row is sent in its place: a digest that names it, or several lines as one.
-    Folded,
+    Combined,
 }
 
 impl DeliveryState {
     /// All of them, in the order of a life.
-    pub const ALL: [Self; 5] = [Self::Pending, Self::InFlight, Self::Delivered, Self::Dead, Self::Folded];
+    pub const ALL: [Self; 5] = [Self::Pending, Self::InFlight, Self::Delivered, Self::Dead, Self::Combined];
 
     /// The word that the operator reads and types.
     pub fn as_str(self) -> &'static str {
@@ -161,7 +161,7 @@ impl DeliveryState {
             Self::InFlight => "in-flight",
             Self::Delivered => "delivered",
             Self::Dead => "dead",
-            Self::Folded => "folded",
+            Self::Combined => "combined",
         }
     }
 }
@@ -174,7 +174,7 @@ impl fmt::Display for DeliveryState {
 
 /// A word that is no state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a state: pending, in-flight, delivered, dead or folded")]
+#[error("`{0}` is not a state: pending, in-flight, delivered, dead or combined")]
 pub struct DeliveryStateError(String);
 
 impl FromStr for DeliveryState {
@@ -218,8 +218,8 @@ pub struct Delivery {
     pub finished_at: Option<Timestamp>,
     /// The event in the room, once delivered.
     pub event_id: Option<String>,
-    /// The row that is sent in its place, once folded.
-    pub folded_into: Option<DeliveryId>,
+    /// The row that is sent in its place, once it is combined.
+    pub combined_into: Option<DeliveryId>,
     /// How many deliveries it is sent in place of; 0 for an ordinary message.
     pub members: u32,
     /// What it is.

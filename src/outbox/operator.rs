@@ -19,7 +19,7 @@ const ROOT_AGAIN: &str = "
     UPDATE outbox_group SET root_news = ?2, tried_rev = (SELECT rev FROM outbox_news WHERE id = ?2)
     WHERE id = ?1 AND root_news IS NULL";
 /// The same for all that a digest names.
-const NAMED: &str = "SELECT group_id, id FROM outbox_news WHERE folded_into = ?1 AND kind = 'root'";
+const NAMED: &str = "SELECT group_id, id FROM outbox_news WHERE combined_into = ?1 AND kind = 'root'";
 const HAS_ROOT: &str = "SELECT 1 FROM outbox_group WHERE id = ?1 AND root_news = ?2";
 /// Where it has one, it is told late, in the thread of that.
 const AS_LINE: &str = "
@@ -29,19 +29,19 @@ const AS_LINE: &str = "
 const DEAD_OF_ROOM: &str = "
     SELECT d.id FROM outbox_news d WHERE d.room_id = (SELECT id FROM outbox_room WHERE address = ?1) AND d.state = 'dead'
     ORDER BY d.position";
-const REMOVE_MEMBERS: &str = "DELETE FROM outbox_news WHERE folded_into = ?1";
+const REMOVE_MEMBERS: &str = "DELETE FROM outbox_news WHERE combined_into = ?1";
 const REMOVE: &str = "DELETE FROM outbox_news WHERE id = ?1";
 
 /// Members go before the row that is sent in their place; what another relay is pruning is left to it.
-const PRUNE_FOLDED: &str = "
+const PRUNE_COMBINED: &str = "
     DELETE FROM outbox_news WHERE id IN (
-        SELECT m.id FROM outbox_news d JOIN outbox_news m ON m.folded_into = d.id
+        SELECT m.id FROM outbox_news d JOIN outbox_news m ON m.combined_into = d.id
         WHERE d.state = 'delivered' AND d.finished_at < ?1 AND d.members > 0 LIMIT ?2
         /*pg FOR UPDATE OF m SKIP LOCKED*/)";
 const PRUNE_DELIVERED: &str = "
     DELETE FROM outbox_news WHERE id IN (
         SELECT d.id FROM outbox_news d WHERE d.state = 'delivered' AND d.finished_at < ?1
-            AND NOT EXISTS (SELECT 1 FROM outbox_news m WHERE m.folded_into = d.id)
+            AND NOT EXISTS (SELECT 1 FROM outbox_news m WHERE m.combined_into = d.id)
         ORDER BY d.finished_at LIMIT ?2 /*pg FOR UPDATE OF d SKIP LOCKED*/)";
 const PRUNE_REPEATS: &str = "
     DELETE FROM outbox_repeat WHERE key IN (
@@ -135,7 +135,7 @@ pub(super) async fn discard<S: Session>(
             session.run(REMOVE, values![id.0]).await?;
             Ok(Dropped::Removed)
         }
-        kept @ (DeliveryState::InFlight | DeliveryState::Delivered | DeliveryState::Folded) => Ok(Dropped::Kept(kept)),
+        kept @ (DeliveryState::InFlight | DeliveryState::Delivered | DeliveryState::Combined) => Ok(Dropped::Kept(kept)),
     }
 }
 
@@ -144,7 +144,7 @@ pub(super) async fn prune_step<S: Session>(session: &mut S, now: Timestamp, keep
     let before = |keep: i64| millis(now).saturating_sub(keep);
     let mut removed = 0;
     for (statement, keep) in [
-        (PRUNE_FOLDED, keep.delivered),
+        (PRUNE_COMBINED, keep.delivered),
         (PRUNE_DELIVERED, keep.delivered),
         (PRUNE_REPEATS, keep.keys),
     ] {

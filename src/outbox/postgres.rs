@@ -29,7 +29,7 @@ use self::session::PgSession;
 use super::delivery::Claims;
 use super::store::{AskedGroup, Keep, PreparedAcceptance, Store, within};
 use super::{
-    Acceptance, Delivery, DeliveryId, Dropped, Enqueued, Filter, FoldPolicy, KnownGroup, NewRecording, OutboxError,
+    Acceptance, Delivery, DeliveryId, Dropped, Enqueued, Filter, DigestPolicy, KnownGroup, NewRecording, OutboxError,
     Outcome, Recorded, Recording, RecordingId, Retried, RoomWait, Settings, Stats,
 };
 use super::{claim, known, operator, read, record, recording, row};
@@ -122,8 +122,8 @@ impl Store for PostgreSql {
         within(PATIENCE * 5 / 2, late, accepted).await
     }
 
-    async fn claim_due(&self, now: Timestamp, limit: usize, fold: &FoldPolicy) -> Result<Claims, OutboxError> {
-        transact!(self, s => claim::claim_due(s, &self.owner, now, limit, fold))
+    async fn claim_due(&self, now: Timestamp, limit: usize, policy: &DigestPolicy) -> Result<Claims, OutboxError> {
+        transact!(self, s => claim::claim_due(s, &self.owner, now, limit, policy))
     }
 
     async fn renew(&self, ids: &[DeliveryId], now: Timestamp) -> Result<(), OutboxError> {

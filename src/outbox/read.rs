@@ -11,7 +11,7 @@ use crate::message::RoomAddress;
 const LIST: &str = news!(
     "WHERE (?1 = '' OR ?1 = CASE WHEN r.owner IS NOT NULL AND r.current = n.id THEN 'in-flight'
             WHEN n.state = 'waiting' THEN 'pending' ELSE n.state END)
-        AND (?2 = '' OR r.address = ?2) AND (?3 = 0 OR n.folded_into = ?3) AND n.id < ?4
+        AND (?2 = '' OR r.address = ?2) AND (?3 = 0 OR n.combined_into = ?3) AND n.id < ?4
     ORDER BY n.id DESC LIMIT ?5"
 );
 
@@ -27,7 +27,7 @@ const ROOMS: &str = "
     WHERE waiting > 0 OR dead > 0 ORDER BY address /*pg COLLATE \"C\"*/";
 const FINISHED: &str = "
     SELECT (SELECT count(*) FROM outbox_news WHERE state = 'delivered'),
-        (SELECT count(*) FROM outbox_news WHERE folded_into IS NOT NULL)";
+        (SELECT count(*) FROM outbox_news WHERE combined_into IS NOT NULL)";
 const ROOM_WAIT: &str = "SELECT due_at, waits_since, reason FROM outbox_room WHERE address = ?1";
 
 /// Rows, newest first.
@@ -35,7 +35,7 @@ pub(super) async fn list<S: Session>(session: &mut S, filter: &Filter) -> Result
     let values = values![
         filter.state.map_or("", DeliveryState::as_str),
         filter.room.as_ref().map_or("", RoomAddress::as_str),
-        filter.folded_into.map_or(0, |id| id.0),
+        filter.combined_into.map_or(0, |id| id.0),
         filter.before.map_or(i64::MAX, |id| id.0),
         i64::try_from(filter.limit).unwrap_or(i64::MAX),
     ];
@@ -65,7 +65,7 @@ pub(super) async fn stats<S: Session>(session: &mut S, now: Timestamp) -> Result
         });
     }
     if let Some(mut row) = session.row(FINISHED, values![]).await? {
-        (stats.delivered, stats.folded) = (row.count()?, row.count()?);
+        (stats.delivered, stats.combined) = (row.count()?, row.count()?);
     }
     Ok(stats)
 }

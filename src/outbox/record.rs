@@ -46,17 +46,17 @@ const LINE_DELIVERED: &str = "
 /// A digest has told the room of the messages that it names; they are nowhere in it.
 const DIGEST_DELIVERED: &str = "
     UPDATE outbox_group SET shown_rev = tried_rev, tried_rev = 0, root_news = NULL
-    WHERE id IN (SELECT group_id FROM outbox_news WHERE folded_into = ?1 AND kind = 'root')
-        AND root_news IN (SELECT id FROM outbox_news WHERE folded_into = ?1 AND kind = 'root')";
+    WHERE id IN (SELECT group_id FROM outbox_news WHERE combined_into = ?1 AND kind = 'root')
+        AND root_news IN (SELECT id FROM outbox_news WHERE combined_into = ?1 AND kind = 'root')";
 /// Those of them of which more was said meanwhile, in lines.
 const NAMED_BEHIND: &str = "
     SELECT g.id, t.wanted FROM outbox_news m JOIN outbox_group g ON g.id = m.group_id AND g.root_news = m.id
     JOIN outbox_group_text t ON t.group_id = g.id
-    WHERE m.folded_into = ?1 AND m.kind = 'root' AND g.wanted_rev > g.tried_rev";
+    WHERE m.combined_into = ?1 AND m.kind = 'root' AND g.wanted_rev > g.tried_rev";
 const DIGEST_DEAD: &str = "
     UPDATE outbox_group SET tried_rev = 0, root_news = NULL
-    WHERE id IN (SELECT group_id FROM outbox_news WHERE folded_into = ?1 AND kind = 'root')
-        AND root_news IN (SELECT id FROM outbox_news WHERE folded_into = ?1 AND kind = 'root')";
+    WHERE id IN (SELECT group_id FROM outbox_news WHERE combined_into = ?1 AND kind = 'root')
+        AND root_news IN (SELECT id FROM outbox_news WHERE combined_into = ?1 AND kind = 'root')";
 const ROOT_DEAD: &str = "UPDATE outbox_group SET tried_rev = 0, root_news = NULL WHERE id = ?1 AND root_news = ?2";
 
 const BEHIND: &str = "

@@ -17,7 +17,7 @@ pub struct Stats {
     /// Is in its room and not pruned yet.
     pub delivered: u64,
     /// Is named in a digest, or taken up by a newer text, and not pruned yet.
-    pub folded: u64,
+    pub combined: u64,
     /// The rooms that have anything waiting or dead, by address.
     pub rooms: Vec<RoomStats>,
 }
@@ -63,7 +63,7 @@ pub struct Filter {
     /// Only of this room.
     pub room: Option<RoomAddress>,
     /// Only what this one is sent in place of.
-    pub folded_into: Option<DeliveryId>,
+    pub combined_into: Option<DeliveryId>,
     /// Only older than this one: the next page.
     pub before: Option<DeliveryId>,
     /// At most so many; 0 lists nothing.

@@ -13,7 +13,7 @@ macro_rules! news {
         concat!(
             "SELECT n.id, r.address, CASE WHEN r.owner IS NOT NULL AND r.current = n.id THEN 1 ELSE 0 END, n.kind, n.txn_id,
                 n.message, n.state, n.accepted_at, n.starts_at, n.attempts, n.first_attempt_at, n.last_attempt_at,
-                n.last_error, n.finished_at, n.event_id, n.folded_into, n.members,
+                n.last_error, n.finished_at, n.event_id, n.combined_into, n.members,
                 CASE WHEN n.message IS NULL THEN (SELECT wanted FROM outbox_group_text WHERE group_id = n.group_id) END,
                 g.root_event, g.latest_event, CASE WHEN g.root_news = n.root_id THEN 1 ELSE 0 END,
                 (SELECT event_id FROM outbox_news WHERE id = n.root_id)
@@ -56,7 +56,7 @@ fn delivery(mut row: Row, for_people: bool) -> Result<Delivery, OutboxError> {
     let attempts = row.count()?;
     let (first_attempt_at, last_attempt_at) = (row.maybe_int()?.map(timestamp), row.maybe_int()?.map(timestamp));
     let (last_error, finished_at) = (row.maybe_text()?, row.maybe_int()?.map(timestamp));
-    let (event_id, folded_into, members) = (row.maybe_text()?, row.maybe_int()?.map(DeliveryId), row.count()?);
+    let (event_id, combined_into, members) = (row.maybe_text()?, row.maybe_int()?.map(DeliveryId), row.count()?);
     let untold = row.maybe_text()?;
     let text = message.map_or_else(|| wanted(untold), |text| read(&text));
     let thread = Thread {
@@ -93,7 +93,7 @@ fn delivery(mut row: Row, for_people: bool) -> Result<Delivery, OutboxError> {
         state: Stored::parse(&state)?.seen(in_flight),
         finished_at,
         event_id,
-        folded_into,
+        combined_into,
         members,
         part,
         relation: (part == Part::Line).then(|| thread.relation()).flatten(),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::claim::Front;
-use super::fold::{FOLD_AT_MOST, FoldPolicy, Waiting};
+use super::digest::{DIGEST_AT_MOST, DigestPolicy, Waiting};
 use super::group::GroupMessage;
 use super::session::{Row, Session, values};
 use super::store::{message_text, millis, timestamp};
@@ -29,20 +29,20 @@ const LINES: &str = "
     WHERE room_id = ?1 AND state = 'waiting' ORDER BY position LIMIT ?2";
 const MESSAGE: &str = "SELECT message FROM outbox_news WHERE id = ?1";
 
-const FOLD: &str = "UPDATE outbox_news SET state = 'folded' WHERE id = ?1";
+const COMBINE: &str = "UPDATE outbox_news SET state = 'combined' WHERE id = ?1";
 const INSERT: &str = "
     INSERT INTO outbox_news (room_id, position, kind, group_id, root_id, txn_id, message, accepted_at, starts_at, members)
     SELECT room_id, position, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM outbox_news WHERE id = ?1 /*pg RETURNING id*/";
-const NAME: &str = "UPDATE outbox_news SET folded_into = ?2 WHERE id = ?1";
+const NAME: &str = "UPDATE outbox_news SET combined_into = ?2 WHERE id = ?1";
 /// A message that a digest names counts as tried: what is new of its group from now on is news of its own.
 const NAME_ROOTS: &str = "
     UPDATE outbox_group SET tried_rev = wanted_rev
-    WHERE id IN (SELECT group_id FROM outbox_news WHERE folded_into = ?1 AND kind = 'root')
-        AND root_news IN (SELECT id FROM outbox_news WHERE folded_into = ?1 AND kind = 'root')";
+    WHERE id IN (SELECT group_id FROM outbox_news WHERE combined_into = ?1 AND kind = 'root')
+        AND root_news IN (SELECT id FROM outbox_news WHERE combined_into = ?1 AND kind = 'root')";
 
 const NAMED_REV: &str = "
     UPDATE outbox_news SET rev = coalesce((SELECT wanted_rev FROM outbox_group WHERE id = group_id), 0)
-    WHERE folded_into = ?1 AND kind = 'root'";
+    WHERE combined_into = ?1 AND kind = 'root'";
 
 /// What a digest needs of a message, without the rest of it.
 #[derive(Deserialize)]
@@ -75,9 +75,9 @@ pub(super) async fn digest<S: Session>(
     room: i64,
     front: &Front,
     now: Timestamp,
-    fold: &FoldPolicy,
+    policy: &DigestPolicy,
 ) -> Result<Option<DeliveryId>, OutboxError> {
-    let Some(behind) = fold.looks_behind(front.attempts, front.accepted_at, now) else {
+    let Some(behind) = policy.looks_behind(front.attempts, front.accepted_at, now) else {
         return Ok(None);
     };
     let behind = i64::try_from(behind).unwrap_or(i64::MAX);
@@ -85,7 +85,7 @@ pub(super) async fn digest<S: Session>(
         return Ok(None);
     }
     let waiting = backlog(session, room).await?;
-    let Some(digest) = fold.digest(&waiting, now) else {
+    let Some(digest) = policy.digest(&waiting, now) else {
         return Ok(None);
     };
     let member = |one: &Waiting| Member {
@@ -108,7 +108,7 @@ pub(super) async fn digest<S: Session>(
 
 /// What waits, up to the first that was ever tried, or that cannot be read.
 async fn backlog<S: Session>(session: &mut S, room: i64) -> Result<Vec<Waiting>, OutboxError> {
-    let limit = i64::try_from(FOLD_AT_MOST).unwrap_or(i64::MAX);
+    let limit = i64::try_from(DIGEST_AT_MOST).unwrap_or(i64::MAX);
     let rows = session.rows(BACKLOG, values![room, limit]).await?;
     let mut waiting = Vec::with_capacity(rows.len());
     for mut row in rows {
@@ -223,7 +223,7 @@ fn both(first: &RenderedMessage, second: &RenderedMessage) -> Option<RenderedMes
 async fn write<S: Session>(session: &mut S, members: &[Member], bundle: &Bundle) -> Result<DeliveryId, OutboxError> {
     // Its first member leaves the queue just before.
     for member in members {
-        session.run(FOLD, values![member.id.0]).await?;
+        session.run(COMBINE, values![member.id.0]).await?;
     }
     let txn = TxnId::generate();
     let values = values![

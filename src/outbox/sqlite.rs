@@ -25,7 +25,7 @@ use self::writer::Writer;
 use super::delivery::Claims;
 use super::store::{AskedGroup, Keep, PreparedAcceptance, Store, millis_of, within};
 use super::{
-    Acceptance, Delivery, DeliveryId, Dropped, Enqueued, Filter, FoldPolicy, KnownGroup, NewRecording, OutboxError,
+    Acceptance, Delivery, DeliveryId, Dropped, Enqueued, Filter, DigestPolicy, KnownGroup, NewRecording, OutboxError,
     Outcome, Recorded, Recording, RecordingId, Retried, RoomWait, Settings, Stats,
 };
 use super::{accept, claim, known, operator, read, record, recording, row};
@@ -142,10 +142,10 @@ impl Store for Sqlite {
         self.writer.run_within(PATIENCE, enqueue).await
     }
 
-    async fn claim_due(&self, now: Timestamp, limit: usize, fold: &FoldPolicy) -> Result<Claims, OutboxError> {
-        let fold = fold.clone();
+    async fn claim_due(&self, now: Timestamp, limit: usize, policy: &DigestPolicy) -> Result<Claims, OutboxError> {
+        let policy = policy.clone();
         self.writer
-            .run(move |s| done(claim::claim_due(s, OWNER, now, limit, &fold)))
+            .run(move |s| done(claim::claim_due(s, OWNER, now, limit, &policy)))
             .await
     }
 
@@ -331,16 +331,16 @@ mod tests {
         let mut connection = files::open_writer(directory.path()).unwrap();
         files::migrate(&mut connection).unwrap();
         let session = &mut SqliteSession(&connection);
-        let fold = FoldPolicy {
+        let policy = DigestPolicy {
             threshold: 3,
-            ..FoldPolicy::never()
+            ..DigestPolicy::never()
         };
         let now = Timestamp::UNIX_EPOCH;
         for version in 0..8 {
             let root = if version % 4 == 0 { Root::Begin } else { Root::Keep };
             accept_now(session, update(version, root));
             for round in 0..9 {
-                let claims = done(claim::claim_due(session, OWNER, now, 9, &fold)).unwrap();
+                let claims = done(claim::claim_due(session, OWNER, now, 9, &policy)).unwrap();
                 for delivery in claims.deliveries {
                     done(claim::renew(session, OWNER, &[delivery.id], now)).unwrap();
                     let (event_id, error) = (format!("${version}-{round}"), "refused".to_owned());

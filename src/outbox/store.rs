@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::Settings;
 use super::delivery::{Acceptance, Claims, Delivery, DeliveryId, DeliveryState, Enqueued, Outcome, Receipt, Recorded};
 use super::error::OutboxError;
-use super::fold::FoldPolicy;
+use super::digest::DigestPolicy;
 use super::group::{GroupUpdate, KnownAlert, KnownGroup};
 use super::recording::{NewRecording, Recording, RecordingId};
 use super::report::{Dropped, Filter, Retried, RoomWait, Stats};
@@ -99,7 +99,7 @@ pub(super) trait Store: Send + Sync {
     /// Ends only when what writes has failed, and nothing can be accepted any more.
     async fn stopped(&self);
     async fn enqueue(&self, acceptance: Acceptance) -> Result<Enqueued, OutboxError>;
-    async fn claim_due(&self, now: Timestamp, limit: usize, fold: &FoldPolicy) -> Result<Claims, OutboxError>;
+    async fn claim_due(&self, now: Timestamp, limit: usize, policy: &DigestPolicy) -> Result<Claims, OutboxError>;
     async fn renew(&self, ids: &[DeliveryId], now: Timestamp) -> Result<(), OutboxError>;
     async fn release(&self, ids: &[DeliveryId]) -> Result<(), OutboxError>;
     async fn record(&self, id: DeliveryId, outcome: Outcome, now: Timestamp) -> Result<Recorded, OutboxError>;
@@ -215,7 +215,7 @@ pub(super) enum Stored {
     Waiting,
     Delivered,
     Dead,
-    Folded,
+    Combined,
 }
 
 impl Stored {
@@ -224,7 +224,7 @@ impl Stored {
             "waiting" => Ok(Self::Waiting),
             "delivered" => Ok(Self::Delivered),
             "dead" => Ok(Self::Dead),
-            "folded" => Ok(Self::Folded),
+            "combined" => Ok(Self::Combined),
             other => Err(OutboxError::bug(format!("`{other}` is not a stored state"))),
         }
     }
@@ -235,7 +235,7 @@ impl Stored {
             Self::Waiting => DeliveryState::Pending,
             Self::Delivered => DeliveryState::Delivered,
             Self::Dead => DeliveryState::Dead,
-            Self::Folded => DeliveryState::Folded,
+            Self::Combined => DeliveryState::Combined,
         }
     }
 }
@@ -246,7 +246,7 @@ pub(super) fn is_counted(outcome: &Outcome, state: Stored, claim_held: bool) -> 
     match (outcome, state) {
         (Outcome::Delivered { .. }, Stored::Waiting | Stored::Dead) => true,
         (_, Stored::Waiting) => claim_held,
-        (_, Stored::Delivered | Stored::Dead | Stored::Folded) => false,
+        (_, Stored::Delivered | Stored::Dead | Stored::Combined) => false,
     }
 }
 

@@ -128,7 +128,7 @@ pub(super) async fn edit<S: Session>(
         state: DeliveryState::InFlight,
         finished_at: None,
         event_id: None,
-        folded_into: None,
+        combined_into: None,
         members: 0,
         part: Part::Edit,
         relation: Some(Relation::Edit { of }),

@@ -37,9 +37,9 @@ pub(super) const MOST_TEXT: usize = MOST_PARTS * CONTENT_LIMIT;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct BudgetSteps {
     /// Whether long labels and annotations were cut.
-    pub labels_folded: bool,
+    pub labels_truncated: bool,
     /// Alerts that are counted instead of shown, by the template's choice or for want of room.
-    pub alerts_folded: usize,
+    pub alerts_hidden: usize,
     /// Messages beyond the first one.
     pub extra_messages: usize,
     /// Bytes of text that not even several messages could hold.
@@ -50,8 +50,8 @@ impl BudgetSteps {
     /// The rungs by name, each with whether it was needed.
     pub fn taken(&self) -> [(&'static str, bool); 4] {
         [
-            ("labels_folded", self.labels_folded),
-            ("alerts_folded", self.alerts_folded > 0),
+            ("labels_truncated", self.labels_truncated),
+            ("alerts_hidden", self.alerts_hidden > 0),
             ("split", self.extra_messages > 0),
             ("cut", self.bytes_cut > 0),
         ]
@@ -62,7 +62,7 @@ impl Limits {
     /// Everything is shown.
     pub(crate) const NONE: Self = Self {
         alerts: MOST_ALERTS,
-        fold_labels: false,
+        truncate_labels: false,
         marks_nothing: false,
     };
 
@@ -70,16 +70,16 @@ impl Limits {
     pub(super) fn least(self) -> Self {
         Self {
             alerts: self.alerts.min(20),
-            fold_labels: true,
+            truncate_labels: true,
             ..self
         }
     }
 
     /// The next rung, or `None` if only splitting is left. `size` is what these limits led to.
     pub(super) fn tighter(self, size: usize) -> Option<Self> {
-        if !self.fold_labels {
+        if !self.truncate_labels {
             return Some(Self {
-                fold_labels: true,
+                truncate_labels: true,
                 ..self
             });
         }
@@ -158,7 +158,7 @@ pub(super) fn split(
     bytes_cut: usize,
 ) -> (Vec<RenderedMessage>, BudgetSteps) {
     let mut steps = BudgetSteps {
-        labels_folded: true,
+        labels_truncated: true,
         bytes_cut,
         ..BudgetSteps::default()
     };

@@ -73,7 +73,7 @@ pub(super) fn compose(
         }
         let (messages, budget) = if size <= CONTENT_LIMIT && bytes_cut == 0 {
             let budget = BudgetSteps {
-                labels_folded: limits.fold_labels,
+                labels_truncated: limits.truncate_labels,
                 ..BudgetSteps::default()
             };
             (vec![message], budget)
@@ -87,7 +87,7 @@ pub(super) fn compose(
             problem: None,
             notes: written.notes,
             budget: BudgetSteps {
-                alerts_folded: written.hidden,
+                alerts_hidden: written.hidden,
                 ..budget
             },
         });

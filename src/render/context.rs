@@ -27,7 +27,7 @@ pub(crate) struct Limits {
     /// Alerts, counted from the worst.
     pub(crate) alerts: usize,
     /// Whether long labels and annotations are cut and long label lists end early.
-    pub(crate) fold_labels: bool,
+    pub(crate) truncate_labels: bool,
     /// Whether a mark is printed in place of what is missing: see `empties`.
     pub(crate) marks_nothing: bool,
 }
@@ -216,7 +216,7 @@ impl<'a> Context<'a> {
     /// Text of several lines, such as an annotation.
     fn long(&self, text: &str) -> Value {
         let text = clean(text.trim());
-        if self.limits.fold_labels {
+        if self.limits.truncate_labels {
             truncated(&text, FOLDED_ANNOTATION).into()
         } else {
             Value::from(text)
@@ -230,7 +230,7 @@ impl<'a> Context<'a> {
 
     fn name<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let text = clean_line(text);
-        if self.limits.fold_labels && text.len() > FOLDED_ANNOTATION {
+        if self.limits.truncate_labels && text.len() > FOLDED_ANNOTATION {
             truncated(&text, FOLDED_ANNOTATION).into()
         } else {
             text
@@ -240,7 +240,7 @@ impl<'a> Context<'a> {
     /// An address, which has no beginning that would lead anywhere: it is there, or where room is short and no browser would
     /// open it, it is not.
     fn address(&self, url: &str) -> Value {
-        if self.limits.fold_labels && url.len() > FOLDED_LINK {
+        if self.limits.truncate_labels && url.len() > FOLDED_LINK {
             return Value::from("");
         }
         Value::from(clean_line(url))
@@ -252,7 +252,7 @@ impl<'a> Context<'a> {
 
     fn label(&self, value: &str) -> Value {
         let value = clean_line(value);
-        if self.limits.fold_labels {
+        if self.limits.truncate_labels {
             truncated(&value, FOLDED_LABEL).into()
         } else {
             Value::from(value)
@@ -273,7 +273,7 @@ impl<'a> Context<'a> {
         let mut list: Vec<_> = labels
             .map(|(name, value)| entry(self.line(name), self.label(value)))
             .collect();
-        if self.limits.fold_labels && list.len() > FOLDED_LABELS {
+        if self.limits.truncate_labels && list.len() > FOLDED_LABELS {
             let left_out = list.len() - FOLDED_LABELS;
             list.truncate(FOLDED_LABELS);
             list.push(entry(Value::from("…"), Value::from(format!("{left_out} more labels"))));
@@ -285,7 +285,7 @@ impl<'a> Context<'a> {
     fn link_list(&self, links: &[Link<'_>]) -> Value {
         let shown = links
             .iter()
-            .filter(|link| !self.limits.fold_labels || link.url.len() <= FOLDED_LINK);
+            .filter(|link| !self.limits.truncate_labels || link.url.len() <= FOLDED_LINK);
         shown
             .map(|link| record([("text", link.text.as_ref().into()), ("url", link.url.as_ref().into())]))
             .collect::<Vec<_>>()

@@ -112,7 +112,7 @@ fn warnings(
     } else {
         rendered
             .budget
-            .labels_folded
+            .labels_truncated
             .then(|| "long labels and texts are cut".to_owned())
     };
     if let Some(what) = too_long {

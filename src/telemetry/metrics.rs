@@ -139,7 +139,7 @@ const COUNTERS: [Counter; 11] = [
     (
         "grafana_matrix_relay_budget_steps_total",
         "Renderings that needed a step to fit into a message, by step.",
-        Some(("step", &["labels_folded", "alerts_folded", "split", "cut"])),
+        Some(("step", &["labels_truncated", "alerts_hidden", "split", "cut"])),
     ),
     (
         "grafana_matrix_relay_routes_reloads_total",

@@ -32,7 +32,7 @@ struct DeliveryPage {
 struct DeliveryRow {
     /// Its number.
     id: i64,
-    /// `pending`, `in-flight`, `delivered`, `dead` or `folded`.
+    /// `pending`, `in-flight`, `delivered`, `dead` or `combined`.
     state: String,
     /// The room, as the operator configured it.
     room: String,
@@ -46,8 +46,8 @@ struct DeliveryRow {
     last_error: Option<String>,
     /// The event in the room, once it is delivered.
     event_id: Option<String>,
-    /// The delivery that is sent in its place, such as a digest that names it, once it is folded.
-    folded_into: Option<i64>,
+    /// The delivery that is sent in its place, such as a digest that names it, once it is combined.
+    combined_into: Option<i64>,
 }
 
 /// A delivery that waits again.
@@ -101,7 +101,7 @@ impl Deliveries {
         &self,
         workshop: Data<&Arc<Workshop>>,
         _caller: Caller,
-        /// Only in this state: `pending`, `in-flight`, `delivered`, `dead` or `folded`.
+        /// Only in this state: `pending`, `in-flight`, `delivered`, `dead` or `combined`.
         state: Query<Option<String>>,
         /// Only older than this number: the next page.
         before: Query<Option<i64>>,
@@ -176,6 +176,6 @@ fn row(delivery: Delivery) -> DeliveryRow {
         attempts: delivery.attempts,
         last_error: delivery.last_error,
         event_id: delivery.event_id,
-        folded_into: delivery.folded_into.map(|id| id.0),
+        combined_into: delivery.combined_into.map(|id| id.0),
     }
 }

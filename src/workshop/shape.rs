@@ -99,9 +99,9 @@ pub(super) struct PreviewMentions {
 #[derive(Debug, Default, Object)]
 pub(super) struct Budget {
     /// Whether long labels and annotations were cut.
-    labels_folded: bool,
+    labels_truncated: bool,
     /// Alerts that were left out and counted instead.
-    alerts_folded: usize,
+    alerts_hidden: usize,
     /// Messages beyond the first one.
     extra_messages: usize,
     /// Bytes of text that not even several messages could hold.
@@ -131,8 +131,8 @@ impl PreviewAnswer {
             messages: rendered.messages.into_iter().map(message).collect(),
             limit: CONTENT_LIMIT,
             budget: Budget {
-                labels_folded: rendered.budget.labels_folded,
-                alerts_folded: rendered.budget.alerts_folded,
+                labels_truncated: rendered.budget.labels_truncated,
+                alerts_hidden: rendered.budget.alerts_hidden,
                 extra_messages: rendered.budget.extra_messages,
                 bytes_cut: rendered.budget.bytes_cut,
             },

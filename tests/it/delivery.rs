@@ -13,7 +13,7 @@ const HOUR: Duration = Duration::from_hours(1);
 
 #[tokio::test]
 async fn notifications_arrive_in_order() {
-    let mut night = Night::unfolded().await;
+    let mut night = Night::without_digests().await;
     let room = night.open_room();
     night.accept_many(&room, 25).await;
     night.until_delivered(HOUR).await;
@@ -52,7 +52,7 @@ async fn after_an_outage_the_room_is_current_within_two_sends() {
 
 #[tokio::test]
 async fn a_rate_limit_by_a_clock_that_is_hours_ahead_is_waited_out_as_long_as_meant() {
-    let mut night = Night::unfolded().await;
+    let mut night = Night::without_digests().await;
     let room = night.open_room();
     let limit = Fault::RateLimitedUntil {
         wait: 5,
@@ -68,7 +68,7 @@ async fn a_rate_limit_by_a_clock_that_is_hours_ahead_is_waited_out_as_long_as_me
 
 #[tokio::test]
 async fn a_room_that_is_refused_after_an_outage_waits_seconds_and_not_minutes() {
-    let mut night = Night::unfolded().await;
+    let mut night = Night::without_digests().await;
     let room = night.open_room();
     let server = &night.homeserver.homeserver;
     server.plan(Scope::Sends, When::Next(4), Fault::InternalError);
@@ -93,7 +93,7 @@ async fn a_room_that_is_refused_after_an_outage_waits_seconds_and_not_minutes() 
 
 #[tokio::test]
 async fn a_lost_reply_is_not_a_second_message() {
-    let mut night = Night::unfolded().await;
+    let mut night = Night::without_digests().await;
     let room = night.open_room();
     let lost = When::Chance {
         probability: 0.3,
@@ -118,7 +118,7 @@ async fn pages_hangs_and_broken_connections_only_delay() {
         Fault::InternalError,
         Fault::Page(503),
     ] {
-        let mut night = Night::unfolded().await;
+        let mut night = Night::without_digests().await;
         let room = night.open_room();
         night.accept_many(&room, 3).await;
         let id = night.homeserver.homeserver.plan(Scope::Everything, When::Always, fault);
@@ -135,7 +135,7 @@ async fn pages_hangs_and_broken_connections_only_delay() {
 
 #[tokio::test]
 async fn one_bad_room_of_three_delays_no_other() {
-    let mut night = Night::unfolded().await;
+    let mut night = Night::without_digests().await;
     let (good, also_good) = (night.open_room(), night.open_room());
     let forbidden = night.room(&NewRoom::named("closed").member("bot").read_only());
     for _ in 0..5 {
@@ -161,7 +161,7 @@ async fn one_bad_room_of_three_delays_no_other() {
 
 #[tokio::test]
 async fn an_invited_room_is_joined_and_then_gets_its_messages() {
-    let mut night = Night::unfolded().await;
+    let mut night = Night::without_digests().await;
     let room = night.room(&NewRoom::named("new").invite_only().invited("bot"));
     night.accept_many(&room, 2).await;
     night.until_delivered(Duration::from_mins(1)).await;
@@ -170,7 +170,7 @@ async fn an_invited_room_is_joined_and_then_gets_its_messages() {
 
 #[tokio::test]
 async fn an_invitation_is_taken_up_after_an_outage_and_however_late_it_comes() {
-    let mut night = Night::unfolded().await;
+    let mut night = Night::without_digests().await;
     let room = night.room(&NewRoom::named("new").invite_only());
     night.homeserver.refuse().await;
     night.accept_many(&room, 2).await;
@@ -186,7 +186,7 @@ async fn an_invitation_is_taken_up_after_an_outage_and_however_late_it_comes() {
 
 #[tokio::test]
 async fn an_encrypted_room_gets_nothing_in_plain_text_and_loses_nothing() {
-    let mut night = Night::unfolded().await;
+    let mut night = Night::without_digests().await;
     let room = night.open_room();
     night.accept(&room).await;
     night.until_delivered(HOUR).await;
@@ -199,7 +199,7 @@ async fn an_encrypted_room_gets_nothing_in_plain_text_and_loses_nothing() {
 
 #[tokio::test]
 async fn a_refused_token_keeps_everything_until_it_works_again() {
-    let mut night = Night::unfolded().await;
+    let mut night = Night::without_digests().await;
     let rooms = [night.open_room(), night.open_room()];
     night.homeserver.homeserver.revoke(&night.token);
     for _ in 0..5 {
@@ -222,7 +222,7 @@ async fn a_refused_token_keeps_everything_until_it_works_again() {
 #[tokio::test]
 async fn a_message_that_is_refused_goes_out_plain_and_says_so() {
     for fault in [Fault::TooLarge, Fault::Refused(400, "M_BAD_JSON")] {
-        let mut night = Night::unfolded().await;
+        let mut night = Night::without_digests().await;
         let room = night.open_room();
         night.homeserver.homeserver.plan(Scope::Sends, When::Next(1), fault);
         night.accept_many(&room, 2).await;
@@ -238,7 +238,7 @@ async fn a_message_that_is_refused_goes_out_plain_and_says_so() {
 
 #[tokio::test]
 async fn what_is_given_up_stays_readable_and_can_be_sent_again() {
-    let mut night = Night::unfolded().await;
+    let mut night = Night::without_digests().await;
     let room = night.open_room();
     night
         .homeserver
@@ -261,7 +261,7 @@ async fn what_is_given_up_stays_readable_and_can_be_sent_again() {
 
 #[tokio::test]
 async fn transient_failures_end_at_the_horizon_and_only_for_what_was_tried() {
-    let mut night = Night::unfolded().await;
+    let mut night = Night::without_digests().await;
     let room = night.open_room();
     let id = night
         .homeserver
@@ -277,7 +277,7 @@ async fn transient_failures_end_at_the_horizon_and_only_for_what_was_tried() {
 
 #[tokio::test]
 async fn trouble_with_a_room_ends_with_the_delivery_that_is_given_up() {
-    let mut night = Night::unfolded().await;
+    let mut night = Night::without_digests().await;
     let room = night.open_room();
     let server = &night.homeserver.homeserver;
     server.plan(Scope::Sends, When::Next(1), Fault::BadGateway);
@@ -292,7 +292,7 @@ async fn trouble_with_a_room_ends_with_the_delivery_that_is_given_up() {
 
 #[tokio::test]
 async fn days_in_which_nothing_was_tried_do_not_count_towards_the_horizon() {
-    let mut night = Night::unfolded().await;
+    let mut night = Night::without_digests().await;
     let room = night.open_room();
     night.homeserver.refuse().await;
     night.accept(&room).await;
@@ -309,7 +309,7 @@ async fn days_in_which_nothing_was_tried_do_not_count_towards_the_horizon() {
 #[tokio::test]
 async fn a_clock_that_jumps_does_not_count_towards_the_horizon() {
     for (jump, back) in [(72 * HOUR, false), (72 * HOUR, true)] {
-        let mut night = Night::unfolded().await;
+        let mut night = Night::without_digests().await;
         let room = night.open_room();
         let server = &night.homeserver.homeserver;
         server.plan(Scope::Sends, When::Next(3), Fault::BadGateway);
@@ -327,7 +327,7 @@ async fn a_clock_that_jumps_does_not_count_towards_the_horizon() {
 
 #[tokio::test]
 async fn a_wait_begins_when_the_answer_is_there_or_not_to_come() {
-    let mut night = Night::unfolded().await;
+    let mut night = Night::without_digests().await;
     let room = night.open_room();
     let server = &night.homeserver.homeserver;
     // Given up after half a second; and the wait for the room is half a second at least, so one from the start would be over.
@@ -352,7 +352,7 @@ async fn a_wait_begins_when_the_answer_is_there_or_not_to_come() {
 
 #[tokio::test]
 async fn days_without_a_token_do_not_count_towards_the_horizon() {
-    let mut night = Night::unfolded().await;
+    let mut night = Night::without_digests().await;
     let room = night.open_room();
     night.homeserver.homeserver.revoke(&night.token);
     night.accept(&room).await;
@@ -369,7 +369,7 @@ async fn days_without_a_token_do_not_count_towards_the_horizon() {
 #[tokio::test]
 async fn a_message_whose_answer_was_lost_is_not_sent_twice_however_late_it_is_sent_again() {
     for off in [true, false] {
-        let mut night = Night::unfolded().await;
+        let mut night = Night::without_digests().await;
         let room = night.open_room();
         let server = &night.homeserver.homeserver;
         server.plan(Scope::Sends, When::Next(1), Fault::DropReply);
@@ -392,7 +392,7 @@ async fn a_message_whose_answer_was_lost_is_not_sent_twice_however_late_it_is_se
 
 #[tokio::test]
 async fn what_never_reached_the_room_is_sent_after_days() {
-    let mut night = Night::unfolded().await;
+    let mut night = Night::without_digests().await;
     let room = night.open_room();
     let server = &night.homeserver.homeserver;
     server.plan(Scope::Sends, When::Next(1), Fault::DropRequest);
@@ -405,7 +405,7 @@ async fn what_never_reached_the_room_is_sent_after_days() {
 
 #[tokio::test]
 async fn where_it_cannot_be_looked_whether_a_message_is_there_it_is_sent_all_the_same_after_a_while() {
-    let mut night = Night::unfolded().await;
+    let mut night = Night::without_digests().await;
     let room = night.open_room();
     let server = &night.homeserver.homeserver;
     server.plan(Scope::Sends, When::Next(1), Fault::DropRequest);
@@ -421,7 +421,7 @@ async fn where_it_cannot_be_looked_whether_a_message_is_there_it_is_sent_all_the
 
 #[tokio::test]
 async fn a_clock_that_is_set_back_holds_nothing() {
-    let mut night = Night::unfolded().await;
+    let mut night = Night::without_digests().await;
     let room = night.open_room();
     night
         .homeserver
@@ -437,7 +437,7 @@ async fn a_clock_that_is_set_back_holds_nothing() {
 
 #[tokio::test]
 async fn a_crash_between_sending_and_recording_doubles_nothing() {
-    let mut night = Night::unfolded().await;
+    let mut night = Night::without_digests().await;
     let room = night.open_room();
     night.accept_many(&room, 20).await;
     for round in 0..20 {
@@ -458,7 +458,7 @@ async fn a_crash_between_sending_and_recording_doubles_nothing() {
 
 #[tokio::test]
 async fn a_repetition_is_recognised_and_a_genuine_repeat_comes_through() {
-    let mut night = Night::unfolded().await;
+    let mut night = Night::without_digests().await;
     night.policy.mode = Mode::New;
     let room = night.open_room();
     let same = body("Alert00001");
@@ -481,7 +481,7 @@ async fn what_a_digest_names_stays_in_the_outbox() {
     night.assert_promise_kept();
     assert_eq!(night.bodies(&room).len(), 1);
     let filter = Filter {
-        state: Some(DeliveryState::Folded),
+        state: Some(DeliveryState::Combined),
         limit: 100,
         ..Filter::default()
     };

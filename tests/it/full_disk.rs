@@ -36,7 +36,7 @@ async fn full_disk_is_told_and_costs_nothing_that_was_accepted() {
         .env("MATRIX_HOME_SERVER_URL", &running.base_url)
         .env("MATRIX_ACCESS_TOKEN", &token)
         .env("MATRIX_DEFAULT_ROOM", &room)
-        .env("RELAY_FOLD_THRESHOLD", "100000")
+        .env("RELAY_DIGEST_THRESHOLD", "100000")
         .full_at(1024);
     let relay = setup.start().await;
 

@@ -195,8 +195,8 @@ async fn a_long_digest_fits_into_the_event_that_the_bridge_makes_of_it() {
     let mut stage = Stage::new().await;
     stage.setup = stage
         .setup
-        .env("RELAY_FOLD_THRESHOLD", "5")
-        .env("RELAY_FOLD_AFTER", "0s");
+        .env("RELAY_DIGEST_THRESHOLD", "5")
+        .env("RELAY_DIGEST_AFTER", "0s");
     let relay = stage.setup.start().await;
     stage.plan(When::Always, Fault::Page(503));
     let names: Vec<String> = (0..250)

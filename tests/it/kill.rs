@@ -52,7 +52,7 @@ impl Stage {
             .env("MATRIX_ACCESS_TOKEN", &token)
             .env("MATRIX_DEFAULT_ROOM", &rooms[0])
             .env("RELAY_ROUTES_FILE", &file.display().to_string())
-            .env("RELAY_FOLD_AFTER", "100ms");
+            .env("RELAY_DIGEST_AFTER", "100ms");
         Self {
             homeserver,
             rooms,
@@ -158,7 +158,7 @@ async fn killing_the_relay_again_and_again_loses_nothing_and_doubles_nothing() {
 /// Three groups in which alerts begin and end; the relay is killed at random points of their heads, edits and lines.
 async fn killed_in_the_middle_of_groups(seed: u64) {
     let mut stage = Stage::new(1, seed).await;
-    stage.setup = stage.setup.clone().env("RELAY_FOLD_THRESHOLD", "100000");
+    stage.setup = stage.setup.clone().env("RELAY_DIGEST_THRESHOLD", "100000");
     let mut relay = Some(stage.setup.start().await);
     let (mut truth, begin) = (Truth::default(), Timestamp::now() - SignedDuration::from_hours(10));
     for minute in 0..40 {
@@ -219,7 +219,7 @@ async fn two_relays_are_killed_in_the_middle_of_groups(seed: u64) {
     let mut stage = Stage::new(1, seed).await;
     let database = postgres::database().await;
     let one = stage.setup.clone().env("RELAY_DATABASE_URL", &database);
-    let one = one.env("RELAY_FOLD_THRESHOLD", "100000");
+    let one = one.env("RELAY_DIGEST_THRESHOLD", "100000");
     let mut relays = [Some(one.start().await), Some(one.start().await)];
     let (mut truth, begin) = (Truth::default(), Timestamp::now() - SignedDuration::from_hours(10));
     let deaths = [stage.random.random_range(5..20), stage.random.random_range(40..55)];

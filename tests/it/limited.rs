@@ -19,7 +19,7 @@ async fn a_rate_limit_that_lasts_is_one_line_in_the_log() {
         .env("MATRIX_HOME_SERVER_URL", &homeserver.base_url)
         .env("MATRIX_ACCESS_TOKEN", &token)
         .env("MATRIX_DEFAULT_ROOM", &room)
-        .env("RELAY_FOLD_THRESHOLD", "1000");
+        .env("RELAY_DIGEST_THRESHOLD", "1000");
     let mut relay = setup.start().await;
     let mut changes = homeserver.homeserver.changes();
     for number in 1..=5 {

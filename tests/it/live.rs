@@ -116,7 +116,7 @@ async fn a_signed_request_that_is_replayed_minutes_later_is_told_once() {
     for mode in Mode::ALL {
         let make = Make {
             repeat_window: Duration::from_mins(20),
-            ..Make::unfolded()
+            ..Make::without_digests()
         };
         let mut live = Live::on(Night::made(make).await);
         live.night.policy.mode = mode;
@@ -249,7 +249,7 @@ async fn what_a_head_cannot_hold_is_that_of_its_newest_text() {
     let template = "{% for n in range(1200) %}row {{ n }} · {{ headline }}\n\n{% endfor %}";
     let make = Make {
         templates: vec![("alert.md.j2", template)],
-        ..Make::unfolded()
+        ..Make::without_digests()
     };
     let mut live = Live::on(Night::made(make).await);
     live.hold();
@@ -272,7 +272,7 @@ async fn what_a_head_cannot_hold_is_that_of_its_newest_text() {
 
 #[tokio::test]
 async fn a_digest_leaves_the_heads_right() {
-    let mut live = Live::folding().await;
+    let mut live = Live::with_digests().await;
     live.post_group("seen", 0, &["S 0"]).await;
     live.lines().await;
     live.hold();
@@ -297,7 +297,7 @@ async fn what_cannot_be_read_of_a_group_begins_anew() {
     for database_url in [None, Some(postgres::database().await)] {
         let make = Make {
             database_url,
-            ..Make::unfolded()
+            ..Make::without_digests()
         };
         let mut live = Live::on(Night::made(make).await);
         live.post(0, &["A 0"]).await;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use grafana_matrix_relay::deliver::{self, FoldSettings, Moment, Sender, Worker};
+use grafana_matrix_relay::deliver::{self, DigestSettings, Moment, Sender, Worker};
 use grafana_matrix_relay::intake::parse;
 use grafana_matrix_relay::matrix;
 use grafana_matrix_relay::message::{RoomAddress, RouteName, TemplateName};
@@ -51,7 +51,7 @@ pub(crate) fn body(name: &str) -> Vec<u8> {
 
 /// What a night may have of its own.
 pub(crate) struct Make {
-    pub(crate) fold: FoldSettings,
+    pub(crate) digests: DigestSettings,
     pub(crate) repeat_window: Duration,
     /// The outbox is in PostgreSQL.
     pub(crate) database_url: Option<String>,
@@ -62,7 +62,7 @@ pub(crate) struct Make {
 impl Default for Make {
     fn default() -> Self {
         Self {
-            fold: FoldSettings {
+            digests: DigestSettings {
                 threshold: 10,
                 min_age: Duration::from_secs(3),
             },
@@ -75,13 +75,13 @@ impl Default for Make {
 
 impl Make {
     /// Without digests: every notification is its own message.
-    pub(crate) fn unfolded() -> Self {
-        let fold = FoldSettings {
+    pub(crate) fn without_digests() -> Self {
+        let digests = DigestSettings {
             threshold: usize::MAX,
             min_age: Duration::ZERO,
         };
         Self {
-            fold,
+            digests,
             ..Self::default()
         }
     }
@@ -93,12 +93,12 @@ impl Night {
     }
 
     /// Without digests: every notification is its own message.
-    pub(crate) async fn unfolded() -> Self {
-        Self::made(Make::unfolded()).await
+    pub(crate) async fn without_digests() -> Self {
+        Self::made(Make::without_digests()).await
     }
 
     pub(crate) async fn made(make: Make) -> Self {
-        let (fold, repeat_window) = (make.fold, make.repeat_window);
+        let (digests, repeat_window) = (make.digests, make.repeat_window);
         let homeserver = Homeserver::new("example.org");
         let token = homeserver.login("bot", "RELAY");
         let running = homeserver.start().await.unwrap();
@@ -117,7 +117,7 @@ impl Night {
         };
         let outbox = Outbox::open(&settings).await.unwrap();
         let sender = sender(&running.base_url, &token);
-        let worker = Worker::new(outbox.clone(), Arc::clone(&sender), fold, Arc::new(Moment::now));
+        let worker = Worker::new(outbox.clone(), Arc::clone(&sender), digests, Arc::new(Moment::now));
         let (now, accepted) = (Moment::now(), BTreeMap::new());
         Self {
             homeserver: running,
@@ -284,7 +284,7 @@ impl Night {
             data,
             ..
         } = self;
-        let fold = worker.fold();
+        let digests = worker.digest();
         drop((worker, outbox));
         if let Some(url) = &settings.database_url {
             // What the dead process had claimed passes to the next one after seconds that no test has to wait for.
@@ -294,7 +294,7 @@ impl Night {
         }
         let sender = sender(&homeserver.base_url, &token);
         let outbox = Outbox::open(&settings).await.unwrap();
-        let worker = Worker::new(outbox.clone(), Arc::clone(&sender), fold, Arc::new(Moment::now));
+        let worker = Worker::new(outbox.clone(), Arc::clone(&sender), digests, Arc::new(Moment::now));
         Self {
             homeserver,
             token,

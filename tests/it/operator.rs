@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use grafana_matrix_relay::message::{Mentions, MsgType, RenderedMessage, RoomAddress};
 use grafana_matrix_relay::outbox::{
-    Acceptance, DeliveryId, DeliveryState, FoldPolicy, NewDelivery, Outbox, Outcome, Settings,
+    Acceptance, DeliveryId, DeliveryState, DigestPolicy, NewDelivery, Outbox, Outcome, Settings,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -56,7 +56,7 @@ impl Place {
     async fn ended(&self, room: &str, text: &str, outcome: Outcome) -> DeliveryId {
         let id = self.waiting(room, text).await;
         let now = Timestamp::now();
-        let claimed = self.outbox.claim_due(now, 1, &FoldPolicy::never()).await.unwrap();
+        let claimed = self.outbox.claim_due(now, 1, &DigestPolicy::never()).await.unwrap();
         assert_eq!(claimed[0].id, id);
         self.outbox.record(id, outcome, now).await.unwrap();
         id
@@ -118,7 +118,7 @@ async fn list_shows_what_is_asked_for_newest_first() {
     }
     assert_eq!(
         lines[3],
-        "1 wait, 0 in flight, 1 dead, 1 delivered and 0 folded are kept"
+        "1 wait, 0 in flight, 1 dead, 1 delivered and 0 combined are kept"
     );
     for (arguments, expected) in [
         (&["--state", "dead"][..], &["GivenUp"][..]),

@@ -9,7 +9,7 @@ mod timeline;
 mod crash;
 mod damage;
 mod doubt;
-mod fold;
+mod digest;
 mod group;
 mod interleavings;
 mod model;

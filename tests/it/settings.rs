@@ -157,7 +157,7 @@ fn a_number_that_is_none_is_shown_with_what_it_may_be() {
         ("RELAY_PORT", "70000", "65535"),
         ("RELAY_MAX_BODY_BYTES", "8MB", "18446744073709551615"),
         ("RELAY_MAX_HEADERS", "2", "from 8"),
-        ("RELAY_FOLD_THRESHOLD", "-1", "from 0"),
+        ("RELAY_DIGEST_THRESHOLD", "-1", "from 0"),
         ("RELAY_REPEAT_WINDOW", "soon", "90s"),
     ] {
         refused(&[(name, value)], "", &[name, &format!("`{value}`"), most]);

@@ -32,7 +32,7 @@ impl Stage {
             .env("MATRIX_HOME_SERVER_URL", &homeserver.base_url)
             .env("MATRIX_ACCESS_TOKEN", &token)
             .env("MATRIX_DEFAULT_ROOM", &room)
-            .env("RELAY_FOLD_THRESHOLD", "1000");
+            .env("RELAY_DIGEST_THRESHOLD", "1000");
         Self {
             homeserver,
             room,

@@ -32,7 +32,7 @@ fn bytes(message: &RenderedMessage) -> usize {
 }
 
 fn backlog(headline: impl Fn(i64) -> String) -> Vec<Waiting> {
-    let count = i64::try_from(crate::outbox::FOLD_AT_MOST).unwrap();
+    let count = i64::try_from(crate::outbox::DIGEST_AT_MOST).unwrap();
     (0..count).map(|at| waiting(at, &headline(at))).collect()
 }
 

@@ -44,11 +44,11 @@ fn worker(outbox: Outbox) -> Worker {
     };
     let horizon = Duration::from_hours(24);
     let sender = Sender::new(matrix::Client::new(&settings).unwrap(), deliver::Settings { horizon });
-    let fold = FoldSettings {
+    let digest = DigestSettings {
         threshold: usize::MAX,
         min_age: Duration::ZERO,
     };
-    Worker::new(outbox, Arc::new(sender), fold, Arc::new(Moment::now))
+    Worker::new(outbox, Arc::new(sender), digest, Arc::new(Moment::now))
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ CREATE TABLE outbox_news (
     txn_id TEXT NOT NULL UNIQUE,
     message TEXT,
     rev BIGINT NOT NULL DEFAULT 0,
-    state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'dead', 'folded')),
+    state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'dead', 'combined')),
     accepted_at BIGINT NOT NULL,
     starts_at BIGINT,
     attempts BIGINT NOT NULL DEFAULT 0,
@@ -35,13 +35,13 @@ CREATE TABLE outbox_news (
     last_error TEXT,
     finished_at BIGINT,
     event_id TEXT,
-    folded_into BIGINT REFERENCES outbox_news (id),
+    combined_into BIGINT REFERENCES outbox_news (id),
     members BIGINT NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX outbox_news_queue ON outbox_news (room_id, position) WHERE state = 'waiting';
 CREATE INDEX outbox_news_dead ON outbox_news (room_id, position) WHERE state = 'dead';
 CREATE INDEX outbox_news_delivered ON outbox_news (finished_at) WHERE state = 'delivered';
-CREATE INDEX outbox_news_folded ON outbox_news (folded_into) WHERE folded_into IS NOT NULL;
+CREATE INDEX outbox_news_combined ON outbox_news (combined_into) WHERE combined_into IS NOT NULL;
 CREATE INDEX outbox_news_group ON outbox_news (group_id, state) WHERE group_id IS NOT NULL;
 
 -- What is known of an alert group in a room, and where its message stands.

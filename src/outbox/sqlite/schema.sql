@@ -25,7 +25,7 @@ CREATE TABLE outbox_news (
     txn_id           TEXT    NOT NULL UNIQUE,
     message          TEXT,                      -- JSON; NULL: a root that was never tried
     rev              INTEGER NOT NULL DEFAULT 0,-- of a root: the revision that it says
-    state            TEXT    NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'dead', 'folded')),
+    state            TEXT    NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'dead', 'combined')),
     accepted_at      INTEGER NOT NULL,
     starts_at        INTEGER,
     attempts         INTEGER NOT NULL DEFAULT 0,
@@ -34,13 +34,13 @@ CREATE TABLE outbox_news (
     last_error       TEXT,
     finished_at      INTEGER,
     event_id         TEXT,
-    folded_into      INTEGER REFERENCES outbox_news (id),
+    combined_into      INTEGER REFERENCES outbox_news (id),
     members          INTEGER NOT NULL DEFAULT 0 -- how many rows it is sent in place of
 ) STRICT;
 CREATE UNIQUE INDEX outbox_news_queue ON outbox_news (room_id, position) WHERE state = 'waiting';
 CREATE INDEX outbox_news_dead ON outbox_news (room_id, position) WHERE state = 'dead';
 CREATE INDEX outbox_news_delivered ON outbox_news (finished_at) WHERE state = 'delivered';
-CREATE INDEX outbox_news_folded ON outbox_news (folded_into) WHERE folded_into IS NOT NULL;
+CREATE INDEX outbox_news_combined ON outbox_news (combined_into) WHERE combined_into IS NOT NULL;
 CREATE INDEX outbox_news_group ON outbox_news (group_id, state) WHERE group_id IS NOT NULL;
 
 -- What is known of an alert group in a room, and where its message stands.

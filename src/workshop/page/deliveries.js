@@ -4,7 +4,7 @@ import { ask } from './api.js';
 import { clock, element } from './message.js';
 
 const PAGE = 50;
-const WORDS = { pending: 'waiting', 'in-flight': 'being sent', delivered: 'delivered', dead: 'given up', folded: 'sent with another' };
+const WORDS = { pending: 'waiting', 'in-flight': 'being sent', delivered: 'delivered', dead: 'given up', combined: 'sent with another' };
 const byId = (id) => document.getElementById(id);
 const filter = byId('state');
 const older = byId('older');

@@ -137,9 +137,9 @@ function bar(bytes, limit, name) {
   return row;
 }
 
-function steps({ labels_folded: folded, alerts_folded: alerts, extra_messages: extra, bytes_cut: cut }) {
+function steps({ labels_truncated: truncated, alerts_hidden: alerts, extra_messages: extra, bytes_cut: cut }) {
   return [
-    folded && 'Long labels and texts are cut.',
+    truncated && 'Long labels and texts are cut.',
     alerts && `${alerts} alerts are counted instead of shown.`,
     extra && `Split into ${extra + 1} messages.`,
     cut && `${cut.toLocaleString('en')} bytes fit nowhere and are cut.`,

@@ -62,9 +62,9 @@ async fn an_outage_ends_with_one_edit_one_line_and_one_digest() {
     let mut synapse = Synapse::start().await;
     let room = synapse.rooms.default.room_id.clone();
     let relay = Setup::new(&synapse, &room)
-        .env("RELAY_FOLD_THRESHOLD", "3")
+        .env("RELAY_DIGEST_THRESHOLD", "3")
         // However short the outage is on this machine.
-        .env("RELAY_FOLD_AFTER", "0s")
+        .env("RELAY_DIGEST_AFTER", "0s")
         .start()
         .await;
     relay.accepts(&group(&[alert("pg-1", FIRST, None)])).await;

@@ -33,7 +33,7 @@ async fn drop_some(live: &Live, wanted: impl Fn(&Delivery) -> bool) {
 async fn each_store() -> [Live; 2] {
     let postgresql = Make {
         database_url: Some(postgres::database().await),
-        ..Make::unfolded()
+        ..Make::without_digests()
     };
     [Live::new().await, Live::on(Night::made(postgresql).await)]
 }
@@ -77,7 +77,7 @@ async fn what_joins_a_group_that_nobody_has_heard_of_is_told_with_the_rest() {
 
 #[tokio::test]
 async fn a_group_that_only_a_digest_has_named_is_shown_by_the_next_repeat_and_is_quiet() {
-    let mut live = Live::folding().await;
+    let mut live = Live::with_digests().await;
     live.hold();
     for group in 0..12 {
         live.post_group(&format!("g{group}"), 0, &[&format!("A{group} 0")])

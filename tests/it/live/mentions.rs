@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use grafana_matrix_relay::message::Mode;
-use grafana_matrix_relay::outbox::{FoldPolicy, Outcome};
+use grafana_matrix_relay::outbox::{DigestPolicy, Outcome};
 use grafana_matrix_relay::standin::Event;
 use serde_json::Value;
 
@@ -131,7 +131,7 @@ async fn a_head_that_nobody_has_seen_pings_for_all_that_it_takes_up() {
 
 #[tokio::test]
 async fn a_digest_pings_whom_its_members_would_have_pinged() {
-    let mut live = Live::folding().await;
+    let mut live = Live::with_digests().await;
     let (routed, _) = Live::routed(&PEOPLE.replace("{room}", live.room.as_str())).await;
     live.night.table = routed.night.table;
     live.hold();
@@ -175,7 +175,7 @@ async fn a_head_that_nobody_has_heard_of_pings_for_all_that_fires_once_it_is_sho
     let waiting = live
         .night
         .outbox
-        .claim_due(live.night.now.wall, 1, &FoldPolicy::never())
+        .claim_due(live.night.now.wall, 1, &DigestPolicy::never())
         .await
         .unwrap();
     let gone = Outcome::Dead {
@@ -208,7 +208,7 @@ async fn a_template_pings_only_where_something_starts() {
     for mode in Mode::ALL {
         let make = Make {
             templates: CARELESS.into(),
-            ..Make::unfolded()
+            ..Make::without_digests()
         };
         let mut live = Live::on(Night::made(make).await);
         live.night.policy.mode = mode;

@@ -18,7 +18,7 @@ async fn on_postgresql() -> (Live, String) {
     let database = postgres::database().await;
     let make = Make {
         database_url: Some(database.clone()),
-        ..Make::unfolded()
+        ..Make::without_digests()
     };
     let mut live = Live::on(Night::made(make).await);
     live.episodes = true;

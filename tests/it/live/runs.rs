@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use grafana_matrix_relay::deliver::FoldSettings;
+use grafana_matrix_relay::deliver::DigestSettings;
 use grafana_matrix_relay::message::Mode;
 use grafana_matrix_relay::outbox::{Delivery, DeliveryState, Filter, Part, RetryResult};
 use grafana_matrix_relay::standin::{Fault, Scope, When};
@@ -92,11 +92,11 @@ const KINDS: [fn(&Delivery) -> bool; 3] = [
     |row| row.members > 0,
 ];
 
-async fn run(steps: Vec<Step>, mode: Mode, folds: bool, database_url: Option<String>) {
-    let mut make = Make::unfolded();
-    if folds {
+async fn run(steps: Vec<Step>, mode: Mode, with_digests: bool, database_url: Option<String>) {
+    let mut make = Make::without_digests();
+    if with_digests {
         // Three groups are no storm: what waits becomes a digest early.
-        make.fold = FoldSettings {
+        make.digests = DigestSettings {
             threshold: 1,
             min_age: Duration::from_secs(3),
         };
@@ -116,7 +116,7 @@ async fn run(steps: Vec<Step>, mode: Mode, folds: bool, database_url: Option<Str
         live = take(Step::Again(group), live, &mut truth, &mut minute).await;
         settle(&mut live, &mut truth).await;
     }
-    truth.check(&live, folds);
+    truth.check(&live, with_digests);
 }
 
 async fn take(step: Step, mut live: Live, truth: &mut Truth, minute: &mut i64) -> Live {
@@ -237,10 +237,10 @@ proptest! {
     #![proptest_config(cases(30))]
 
     #[test]
-    fn heads_are_true_and_everything_is_told_once(steps in steps(), mode in 0_usize..6, folds in any::<bool>()) {
+    fn heads_are_true_and_everything_is_told_once(steps in steps(), mode in 0_usize..6, with_digests in any::<bool>()) {
         // Live is the default, and there is most to go wrong.
         let mode = Mode::ALL.get(mode).copied().unwrap_or_default();
-        on_a_runtime(run(steps, mode, folds, None));
+        on_a_runtime(run(steps, mode, with_digests, None));
     }
 }
 
@@ -248,11 +248,11 @@ proptest! {
     #![proptest_config(cases(3))]
 
     #[test]
-    fn so_it_is_on_postgresql(steps in steps(), mode in 0_usize..6, folds in any::<bool>()) {
+    fn so_it_is_on_postgresql(steps in steps(), mode in 0_usize..6, with_digests in any::<bool>()) {
         let mode = Mode::ALL.get(mode).copied().unwrap_or_default();
         on_a_runtime(async {
             let database = postgres::database().await;
-            run(steps, mode, folds, Some(database)).await;
+            run(steps, mode, with_digests, Some(database)).await;
         });
     }
 }

@@ -11,7 +11,7 @@ const GROUPS: i64 = 40;
 
 /// Forty groups fire and are shown, as heads or in a digest.
 async fn forty_groups_fire(mode: Mode) -> Live {
-    let mut live = Live::folding().await;
+    let mut live = Live::with_digests().await;
     live.night.policy.mode = mode;
     live.night.homeserver.homeserver.limit_messages(Some(Limit::SYNAPSE));
     live.hold();

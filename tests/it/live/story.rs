@@ -54,13 +54,13 @@ impl Live {
         self.night.table = Some(routes.unwrap().table);
     }
 
-    /// Everything goes out at once, nothing is folded.
+    /// Everything goes out at once, nothing becomes a digest.
     pub(super) async fn new() -> Self {
-        Self::on(Night::unfolded().await)
+        Self::on(Night::without_digests().await)
     }
 
-    /// Folds backlogs.
-    pub(super) async fn folding() -> Self {
+    /// Backlogs become digests.
+    pub(super) async fn with_digests() -> Self {
         Self::on(Night::new().await)
     }
 

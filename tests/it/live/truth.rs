@@ -187,13 +187,13 @@ impl Truth {
     }
 
     /// All was delivered, and each group was posted once more.
-    pub(super) fn check(&self, live: &Live, folds: bool) {
+    pub(super) fn check(&self, live: &Live, with_digests: bool) {
         let mode = live.night.policy.mode;
         if mode == Mode::Live && !self.denied {
             self.check_heads(live);
         }
         if matches!(mode, Mode::Live | Mode::Thread) {
-            self.check_lines(folds);
+            self.check_lines(with_digests);
         }
         if mode == Mode::Live && !self.lines_dropped {
             self.check_pings();
@@ -239,7 +239,7 @@ impl Truth {
     }
 
     /// What is over was told in one line, unless the message that it was told with was never seen without it.
-    fn check_lines(&self, folds: bool) {
+    fn check_lines(&self, with_digests: bool) {
         let mut told: BTreeMap<String, usize> = BTreeMap::new();
         for event in self.events.values() {
             let ends = |line: &&str| line.contains("RESOLVED") && line.contains("was: fires as");
@@ -267,7 +267,7 @@ impl Truth {
         let named = |episode: &str| {
             let group = episode.split('N').next().unwrap_or_default();
             let names = |line: &str| line.contains("RESOLVED") && line.contains(group);
-            folds && digests.iter().any(|digest| digest.lines().any(names))
+            with_digests && digests.iter().any(|digest| digest.lines().any(names))
         };
         // What rang in a thread or a reply, or in a head that was seen, is over in a line.
         let seen = self

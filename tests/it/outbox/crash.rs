@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use super::on_every_store;
 use super::place::{Place, accept, acceptance, at, claim_one, drain, settings};
-use grafana_matrix_relay::outbox::{FoldPolicy, Outbox};
+use grafana_matrix_relay::outbox::{DigestPolicy, Outbox};
 
 on_every_store!(
     delivery_in_flight_at_a_crash_is_sent_again_under_its_transaction_id,
@@ -57,7 +57,7 @@ async fn child_that_is_killed() {
     };
     let delivering = async {
         loop {
-            for delivery in outbox.claim_due(at(1), 1, &FoldPolicy::never()).await.unwrap() {
+            for delivery in outbox.claim_due(at(1), 1, &DigestPolicy::never()).await.unwrap() {
                 super::place::record(&outbox, delivery.id, super::place::delivered(), at(1)).await;
                 say(format!("delivered {}", delivery.message.body));
             }

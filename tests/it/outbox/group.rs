@@ -7,7 +7,7 @@ use grafana_matrix_relay::outbox::{
 };
 
 use super::on_every_store;
-use super::place::{Place, accept, at, claim, claim_one, dead, delivered, drain, folding, message, record, wait};
+use super::place::{Place, accept, at, claim, claim_one, dead, delivered, drain, digest_policy, message, record, wait};
 use super::tale::{Tell, again, begins, changes, edit_of, known, known_of, of, show, tell, tell_of, thread};
 
 on_every_store!(
@@ -56,7 +56,7 @@ fn detached() -> Outcome {
 }
 
 async fn digest(outbox: &Outbox, now: i64) -> Delivery {
-    let mut claimed = outbox.claim_due(at(now), 10, &folding()).await.unwrap();
+    let mut claimed = outbox.claim_due(at(now), 10, &digest_policy()).await.unwrap();
     assert!(claimed.len() == 1 && claimed[0].members > 0, "{claimed:?}");
     claimed.remove(0)
 }
@@ -270,7 +270,7 @@ async fn lines_that_waited_are_all_named_in_a_digest(place: Place) {
         seen(&outbox, group).await;
         tell_of(&outbox, group, 1, changes("edit", &[])).await;
     }
-    let claimed = outbox.claim_due(at(200), 10, &folding()).await.unwrap();
+    let claimed = outbox.claim_due(at(200), 10, &digest_policy()).await.unwrap();
     assert_eq!((claimed.len(), claimed[0].members), (1, 0));
 }
 
@@ -530,7 +530,7 @@ async fn news_goes_before_edits_but_not_for_ever(place: Place) {
         let refused = digest(&outbox, 60 * round).await;
         record(&outbox, refused.id, wait(at(60 * round + 5)), at(60 * round)).await;
         let again = outbox
-            .claim_due(at(60 * round + 5), 10, &folding())
+            .claim_due(at(60 * round + 5), 10, &digest_policy())
             .await
             .unwrap()
             .remove(0);
@@ -540,7 +540,7 @@ async fn news_goes_before_edits_but_not_for_ever(place: Place) {
     for n in 0..4 {
         accept(&outbox, "a", &n.to_string(), at(630)).await;
     }
-    let edit = outbox.claim_due(at(660), 10, &folding()).await.unwrap().remove(0);
+    let edit = outbox.claim_due(at(660), 10, &digest_policy()).await.unwrap().remove(0);
     assert_eq!(edit.message.body, "edit e 4");
 }
 

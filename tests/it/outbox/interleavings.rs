@@ -3,19 +3,19 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use grafana_matrix_relay::outbox::{Delivery, Dropped, Enqueued, FoldPolicy, Outbox, Outcome};
+use grafana_matrix_relay::outbox::{Delivery, Dropped, Enqueued, DigestPolicy, Outbox, Outcome};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::model::Model;
-use super::place::{Place, acceptance, at, dead, delivered, drain, folding, keyed, record, room, wait};
+use super::place::{Place, acceptance, at, dead, delivered, drain, digest_policy, keyed, record, room, wait};
 use super::timeline::Timeline;
 
 /// One step of a run.
 #[derive(Debug, Clone)]
 enum Step {
     Accept { room: usize, key: Option<u8> },
-    Claim { fold: bool },
+    Claim { digests: bool },
     Finish(Index, Finish),
     Crash,
     GoOn(i64),
@@ -48,7 +48,7 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     prop_oneof![
         9 => (0_usize..3, proptest::option::weighted(0.3, 0_u8..4)).prop_map(|(room, key)| Step::Accept { room, key }),
-        6 => any::<bool>().prop_map(|fold| Step::Claim { fold }),
+        6 => any::<bool>().prop_map(|digests| Step::Claim { digests }),
         6 => (any::<Index>(), finish).prop_map(|(which, how)| Step::Finish(which, how)),
         1 => Just(Step::Crash),
         3 => (1_i64..45).prop_map(Step::GoOn),
@@ -90,7 +90,7 @@ impl Run {
     async fn take(mut self, step: Step) -> Self {
         match step {
             Step::Accept { room, key } => self.accept(room, key).await,
-            Step::Claim { fold } => self.claim(fold).await,
+            Step::Claim { digests } => self.claim(digests).await,
             Step::Finish(which, how) => self.finish(which, how).await,
             Step::Crash => {
                 self.in_flight.clear();
@@ -127,10 +127,10 @@ impl Run {
         }
     }
 
-    async fn claim(&mut self, fold: bool) {
-        let policy = if fold { folding() } else { FoldPolicy::never() };
+    async fn claim(&mut self, digests: bool) {
+        let policy = if digests { digest_policy() } else { DigestPolicy::never() };
         let claimed = self.outbox.claim_due(at(self.now), 100, &policy).await.unwrap();
-        let expected = self.model.claim(fold, self.now);
+        let expected = self.model.claim(digests, self.now);
         let seen: BTreeMap<usize, Vec<String>> = claimed.iter().map(|d| (room_of(d), lines(d))).collect();
         assert_eq!((seen.len(), &seen), (claimed.len(), &expected));
         for delivery in claimed {
@@ -203,7 +203,7 @@ impl Run {
             outbox.retry_room(&room(name), late).await.unwrap();
         }
         loop {
-            let claimed = outbox.claim_due(late, 100, &folding()).await.unwrap();
+            let claimed = outbox.claim_due(late, 100, &digest_policy()).await.unwrap();
             if claimed.is_empty() {
                 break;
             }

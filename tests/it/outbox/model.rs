@@ -1,6 +1,6 @@
 //! The outbox as a few queues in memory: what any run of calls has to come to.
 //!
-//! It predicts every claim exactly: which rooms, which message, and what is folded into one.
+//! It predicts every claim exactly: which rooms, which message, and what becomes one digest.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -39,10 +39,10 @@ pub(crate) struct Model {
     lease: Option<i64>,
 }
 
-/// As in `place::folding` and `place::WINDOW`.
-const FOLD_ABOVE: usize = 3;
-const FOLD_AGE: i64 = 10;
-const FOLD_AT_MOST: usize = 50;
+/// As in `place::digest_policy` and `place::WINDOW`.
+const DIGEST_ABOVE: usize = 3;
+const DIGEST_AGE: i64 = 10;
+const DIGEST_AT_MOST: usize = 50;
 const WINDOW: i64 = 60;
 const CLOCK_SLACK: i64 = 30;
 
@@ -76,14 +76,14 @@ impl Model {
     }
 
     /// Takes all heads that can be taken, and returns what each room's has to say.
-    pub(crate) fn claim(&mut self, fold: bool, now: i64) -> BTreeMap<usize, Vec<String>> {
+    pub(crate) fn claim(&mut self, digests: bool, now: i64) -> BTreeMap<usize, Vec<String>> {
         let lease = self.lease;
         let due = self
             .rooms
             .iter_mut()
             .enumerate()
             .filter(|(_, room)| room.is_due(lease, now));
-        due.map(|(n, room)| (n, room.claim(fold, now))).collect()
+        due.map(|(n, room)| (n, room.claim(digests, now))).collect()
     }
 
     /// All dead entries of a room go to its tail, in their order.
@@ -125,14 +125,14 @@ impl Room {
         !self.queue.is_empty() && !waits && self.claimed_at.is_none_or(lapsed)
     }
 
-    fn claim(&mut self, fold: bool, now: i64) -> Vec<String> {
+    fn claim(&mut self, digests: bool, now: i64) -> Vec<String> {
         let untried = self.queue.iter().take_while(|entry| !entry.attempted).count();
         let old = self
             .queue
             .front()
-            .is_some_and(|head| now - head.accepted_at >= FOLD_AGE);
-        if fold && old && untried > FOLD_ABOVE {
-            let members: Vec<Entry> = self.queue.drain(..untried.min(FOLD_AT_MOST)).collect();
+            .is_some_and(|head| now - head.accepted_at >= DIGEST_AGE);
+        if digests && old && untried > DIGEST_ABOVE {
+            let members: Vec<Entry> = self.queue.drain(..untried.min(DIGEST_AT_MOST)).collect();
             self.queue.push_front(Entry {
                 id: None,
                 lines: members.iter().flat_map(|member| member.lines.clone()).collect(),

@@ -9,7 +9,7 @@ use grafana_matrix_relay::outbox::{
 use jiff::SignedDuration;
 
 use super::on_every_store;
-use super::place::{Place, accept, at, claim, claim_one, dead, delivered, drain, folding, keyed, record, room};
+use super::place::{Place, accept, at, claim, claim_one, dead, delivered, drain, digest_policy, keyed, record, room};
 
 on_every_store!(
     dead_delivery_is_retried_at_the_tail_under_its_transaction_id,
@@ -95,7 +95,7 @@ async fn delivered_rows_are_pruned_and_dead_ones_stay(place: Place) {
     for n in 1..=5 {
         accept(&outbox, "a", &n.to_string(), at(0)).await;
     }
-    let digest = outbox.claim_due(at(10), 1, &folding()).await.unwrap().remove(0);
+    let digest = outbox.claim_due(at(10), 1, &digest_policy()).await.unwrap().remove(0);
     assert_eq!(
         outbox.prune(at(9_000)).await.unwrap(),
         2,
@@ -158,7 +158,7 @@ async fn stats_count_by_room_and_state(place: Place) {
     }
     let stats = outbox.stats(at(8)).await.unwrap();
     assert_eq!((stats.pending, stats.in_flight, stats.dead), (1, 2, 1));
-    assert_eq!((stats.delivered, stats.folded, stats.oldest()), (1, 0, Some(at(3))));
+    assert_eq!((stats.delivered, stats.combined, stats.oldest()), (1, 0, Some(at(3))));
     let rooms: Vec<_> = stats
         .rooms
         .iter()

@@ -1,6 +1,6 @@
 //! Order and independence: one queue per room, its head alone can be claimed.
 
-use grafana_matrix_relay::outbox::{Acceptance, DeliveryState, Enqueued, FoldPolicy, NewDelivery, OutboxError};
+use grafana_matrix_relay::outbox::{Acceptance, DeliveryState, Enqueued, DigestPolicy, NewDelivery, OutboxError};
 
 use super::on_every_store;
 use super::place::{Place, accept, acceptance, at, claim, claim_one, delivered, drain, message, record, room, wait};
@@ -57,7 +57,7 @@ async fn least_recently_served_room_comes_first(place: Place) {
     let mut texts = Vec::new();
     for second in 0..4 {
         let mut one = outbox
-            .claim_due(at(10 + second), 1, &FoldPolicy::never())
+            .claim_due(at(10 + second), 1, &DigestPolicy::never())
             .await
             .unwrap();
         let delivery = one.remove(0);

@@ -1,11 +1,11 @@
-//! How long an edit waits, as a property: whatever is refused, folded or lost in a crash, at most ten others go before it. Whose turn it
+//! How long an edit waits, as a property: whatever is refused, combined or lost in a crash, at most ten others go before it. Whose turn it
 //! is the two databases do not decide, so one will do.
 
 use grafana_matrix_relay::message::Relation;
 use grafana_matrix_relay::outbox::{Delivery, Outbox, Part};
 use proptest::prelude::*;
 
-use super::place::{Place, accept, at, delivered, folding, record, wait};
+use super::place::{Place, accept, at, delivered, digest_policy, record, wait};
 use super::tale::{begins, changes, show, tell_of};
 
 /// One step of a run.
@@ -86,7 +86,7 @@ impl Run {
     }
 
     async fn claim(&mut self, finish: Finish) {
-        let claimed = self.outbox.claim_due(at(self.now), 10, &folding()).await.unwrap();
+        let claimed = self.outbox.claim_due(at(self.now), 10, &digest_policy()).await.unwrap();
         for delivery in claimed {
             if delivery.part == Part::Edit {
                 self.overtaken = 0;

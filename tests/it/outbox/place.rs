@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use grafana_matrix_relay::message::{Mentions, MsgType, RenderedMessage, RoomAddress};
 use grafana_matrix_relay::outbox::{
-    Acceptance, Delivery, DeliveryId, Digest, Enqueued, FoldPolicy, NewDelivery, Outbox, Outcome, Recorded, Settings,
+    Acceptance, Delivery, DeliveryId, Digest, Enqueued, DigestPolicy, NewDelivery, Outbox, Outcome, Recorded, Settings,
     Waiting,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -173,9 +173,9 @@ pub(crate) async fn accept(outbox: &Outbox, name: &str, text: &str, now: Timesta
     }
 }
 
-/// Claims whatever is due, folding nothing.
+/// Claims whatever is due, without digests.
 pub(crate) async fn claim(outbox: &Outbox, now: Timestamp) -> Vec<Delivery> {
-    outbox.claim_due(now, 100, &FoldPolicy::never()).await.unwrap()
+    outbox.claim_due(now, 100, &DigestPolicy::never()).await.unwrap()
 }
 
 /// Claims the only delivery that is due.
@@ -236,9 +236,9 @@ pub(crate) fn compose(waiting: &[Waiting]) -> Digest {
     }
 }
 
-/// Folds more than three that are older than ten seconds.
-pub(crate) fn folding() -> FoldPolicy {
-    FoldPolicy {
+/// A digest of more than three that are older than ten seconds.
+pub(crate) fn digest_policy() -> DigestPolicy {
+    DigestPolicy {
         threshold: 3,
         min_age: Duration::from_secs(10),
         compose: Arc::new(|waiting, _| compose(waiting)),

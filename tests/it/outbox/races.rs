@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use grafana_matrix_relay::message::Relation;
-use grafana_matrix_relay::outbox::{Acceptance, Delivery, Enqueued, FoldPolicy, Outbox, Outcome, Part, RootState};
+use grafana_matrix_relay::outbox::{Acceptance, Delivery, Enqueued, DigestPolicy, Outbox, Outcome, Part, RootState};
 use tokio::task::JoinHandle;
 
-use super::place::{Place, at, drain, folding, record};
+use super::place::{Place, at, drain, digest_policy, record};
 use super::tale::{begins, changes, known_of, of, show, tell};
 
 async fn two_relays() -> (Place, Outbox, Outbox) {
@@ -64,12 +64,12 @@ async fn of_two_relays_exactly_one_wins_each_version_of_a_group() {
 }
 
 /// Claims and delivers as fast as it can until told to stop and nothing is left; what it showed, in order.
-fn deliver(relay: Outbox, fold: FoldPolicy, stop: Arc<AtomicBool>) -> JoinHandle<Vec<Delivery>> {
+fn deliver(relay: Outbox, digests: DigestPolicy, stop: Arc<AtomicBool>) -> JoinHandle<Vec<Delivery>> {
     tokio::spawn(async move {
         let mut shown = Vec::new();
         loop {
             let is_last = stop.load(Ordering::SeqCst);
-            let claimed = relay.claim_due(at(100_000), 10, &fold).await.unwrap();
+            let claimed = relay.claim_due(at(100_000), 10, &digests).await.unwrap();
             if claimed.is_empty() && is_last {
                 return shown;
             }
@@ -95,7 +95,7 @@ async fn what_is_new_while_something_is_claimed_is_not_lost() {
     tell(&accepting, 0, begins("head 0")).await;
     show(&accepting, "$head", 0).await;
     let stop = Arc::new(AtomicBool::new(false));
-    let delivered = deliver(delivering, FoldPolicy::never(), Arc::clone(&stop));
+    let delivered = deliver(delivering, DigestPolicy::never(), Arc::clone(&stop));
     for version in 1..=CHANGES {
         let (edit, line) = (format!("edit {version}"), format!("line {version}"));
         tell(&accepting, version, changes(&edit, &[&line])).await;
@@ -123,7 +123,7 @@ async fn a_message_that_begins_again_and_again_while_it_is_claimed_or_named_is_t
     const CHANGES: i64 = 120;
     let (_place, accepting, delivering) = two_relays().await;
     let stop = Arc::new(AtomicBool::new(false));
-    let delivered = deliver(delivering, folding(), Arc::clone(&stop));
+    let delivered = deliver(delivering, digest_policy(), Arc::clone(&stop));
     let groups = ["d", "e", "f", "g", "h"];
     for version in 0..CHANGES {
         for group in groups {

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use grafana_matrix_relay::outbox::{DeliveryState, Enqueued, FoldPolicy, Outbox, OutboxError, Recorded};
+use grafana_matrix_relay::outbox::{DeliveryState, Enqueued, DigestPolicy, Outbox, OutboxError, Recorded};
 use secrecy::SecretString;
 
 use super::place::{
-    Place, accept, acceptance, at, claim, claim_one, dead, delivered, drain, folding, keyed, record, wait,
+    Place, accept, acceptance, at, claim, claim_one, dead, delivered, drain, digest_policy, keyed, record, wait,
 };
 use super::timeline::Timeline;
 use crate::support::postgres;
@@ -24,7 +24,7 @@ async fn claimed_room_is_left_alone_by_the_other_relay() {
     for name in ["a", "b"] {
         accept(&first, name, name, at(0)).await;
     }
-    let one = first.claim_due(at(0), 1, &FoldPolicy::never()).await.unwrap();
+    let one = first.claim_due(at(0), 1, &DigestPolicy::never()).await.unwrap();
     let rest = claim(&second, at(0)).await;
     assert_eq!((one.len(), rest.len()), (1, 1));
     assert_ne!(one[0].room, rest[0].room);
@@ -126,7 +126,7 @@ async fn concurrent_relays_deliver_everything_once_and_in_order() {
         let (relay, timeline) = (relay.clone(), Arc::clone(&timeline));
         tasks.push(tokio::spawn(async move {
             while timeline.len() < MESSAGES {
-                for delivery in relay.claim_due(at(1), 2, &FoldPolicy::never()).await.unwrap() {
+                for delivery in relay.claim_due(at(1), 2, &DigestPolicy::never()).await.unwrap() {
                     tokio::task::yield_now().await;
                     timeline.show(&delivery);
                     relay.record(delivery.id, delivered(), at(1)).await.unwrap();
@@ -157,7 +157,7 @@ async fn storm_is_folded_by_one_relay() {
     for n in 0..40 {
         accept(&first, "a", &format!("{n:02}"), at(0)).await;
     }
-    let policy = folding();
+    let policy = digest_policy();
     let (one, two) = tokio::join!(
         first.claim_due(at(10), 9, &policy),
         second.claim_due(at(10), 9, &policy)

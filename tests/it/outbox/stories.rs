@@ -20,7 +20,7 @@ use super::place::Place;
 enum Step {
     Tell(usize, Tell),
     Message(usize),
-    Claim { fold: bool },
+    Claim { digests: bool },
     Finish(Index, Finish),
     Crash,
     GoOn(i64),
@@ -69,7 +69,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         14 => (0..GROUPS.len(), tell).prop_map(|(group, tell)| Step::Tell(group, tell)),
         2 => (0..ROOMS.len()).prop_map(Step::Message),
-        8 => any::<bool>().prop_map(|fold| Step::Claim { fold }),
+        8 => any::<bool>().prop_map(|digests| Step::Claim { digests }),
         8 => (any::<Index>(), finish).prop_map(|(which, how)| Step::Finish(which, how)),
         1 => Just(Step::Crash),
         3 => (1_i64..45).prop_map(Step::GoOn),

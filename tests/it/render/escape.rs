@@ -292,7 +292,7 @@ fn huge_texts_fit_into_an_event() {
         for template in ["alert", "compact", "detailed"] {
             let seen = super::render(&renderer, template, &body);
             assert!(
-                seen.budget.labels_folded && seen.messages.len() == 1,
+                seen.budget.labels_truncated && seen.messages.len() == 1,
                 "{filler:?} {template}"
             );
             assert!(content_size(&seen.messages[0]) <= CONTENT_LIMIT);

@@ -101,11 +101,11 @@ fn too_many_alerts_are_folded_and_counted() {
     assert!(render::content_size(message) <= render::CONTENT_LIMIT);
     assert!(message.body.starts_with("NodeNotReady: 5000\n"));
     let shown = message.body.matches("has not been ready").count();
-    assert_eq!(shown + seen.budget.alerts_folded, 5000);
+    assert_eq!(shown + seen.budget.alerts_hidden, 5000);
     assert!(
         message
             .body
-            .contains(&format!("… and {} more", seen.budget.alerts_folded)),
+            .contains(&format!("… and {} more", seen.budget.alerts_hidden)),
         "{}",
         message.body
     );

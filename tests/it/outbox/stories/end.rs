@@ -46,7 +46,7 @@ impl Run {
     async fn check(&mut self) {
         let rows = self.rows().await;
         for row in rows.values() {
-            let says = row.folded_into.map_or(row, |carrier| &rows[&carrier]);
+            let says = row.combined_into.map_or(row, |carrier| &rows[&carrier]);
             assert_eq!(says.state, DeliveryState::Delivered, "{row:?}");
         }
         assert_eq!(self.outbox.stats(at(self.now)).await.unwrap().pending, 0);

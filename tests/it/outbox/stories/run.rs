@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use grafana_matrix_relay::outbox::{
-    Delivery, DeliveryId, DeliveryState, Dropped, Enqueued, Filter, FoldPolicy, GroupQuery, KnownGroup, Outbox,
+    Delivery, DeliveryId, DeliveryState, Dropped, Enqueued, Filter, DigestPolicy, GroupQuery, KnownGroup, Outbox,
     Outcome, RootState,
 };
 use proptest::sample::Index;
 
-use super::super::place::{self, Place, at, dead, folding, message, room, wait};
+use super::super::place::{self, Place, at, dead, digest_policy, message, room, wait};
 use super::super::tale::{self, again, begins, changes};
 use super::homeserver::Event;
 use super::{Finish, GROUPS, ROOMS, Step, Tell};
@@ -54,7 +54,7 @@ impl Run {
         match step {
             Step::Tell(group, tell) => self.tell(group, tell).await,
             Step::Message(room) => self.message(room).await,
-            Step::Claim { fold } => self.claim(fold).await,
+            Step::Claim { digests } => self.claim(digests).await,
             Step::Finish(which, how) => self.finish_any(which, how).await,
             Step::Crash => {
                 self.in_flight.clear();
@@ -151,8 +151,8 @@ impl Run {
         }
     }
 
-    pub(super) async fn claim(&mut self, fold: bool) {
-        let policy = if fold { folding() } else { FoldPolicy::never() };
+    pub(super) async fn claim(&mut self, digests: bool) {
+        let policy = if digests { digest_policy() } else { DigestPolicy::never() };
         let claimed = self.outbox.claim_due(at(self.now), 100, &policy).await.unwrap();
         let rooms: BTreeSet<usize> = claimed.iter().map(room_of).collect();
         assert_eq!(rooms.len(), claimed.len(), "one at a time in each room");

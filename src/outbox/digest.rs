@@ -1,7 +1,7 @@
 //! Storms: when many never-tried deliveries of one room have waited too long, one digest is sent in their place.
 //!
-//! Guarantees: a delivery that was ever tried is not folded, because it may be in the room already; a digest names
-//! an unbroken run from the head of the queue, so the order holds; a composer that panics costs the digest and
+//! Guarantees: a delivery that was ever tried is in no digest, because it may be in the room already; a digest names
+//! an unbroken run from the front of the queue, so the order holds; a composer that panics costs the digest and
 //! never a delivery. How a digest reads is the composer's matter, not the outbox's.
 
 use std::fmt;
@@ -15,15 +15,15 @@ use super::delivery::DeliveryId;
 use crate::message::{Mentions, MsgType, RenderedMessage};
 
 /// How many waiting deliveries a composer is shown at most, so that memory stays bounded.
-pub const FOLD_AT_MOST: usize = 1_000;
+pub const DIGEST_AT_MOST: usize = 1_000;
 
 /// Writes a digest of what waits, as it reads at the moment that it is given.
 pub type Composer = Arc<dyn Fn(&[Waiting], Timestamp) -> Digest + Send + Sync>;
 
-/// When a room's backlog is folded, and by whom.
+/// When a room's backlog becomes a digest, and who writes that.
 #[derive(Clone)]
-pub struct FoldPolicy {
-    /// Fold when more than this many wait. `usize::MAX`: never. More than [`FOLD_AT_MOST`] counts as that.
+pub struct DigestPolicy {
+    /// A digest when more than this many wait. `usize::MAX`: never. More than [`DIGEST_AT_MOST`] counts as that.
     pub threshold: usize,
     /// Only when the oldest of them has waited this long.
     pub min_age: Duration,
@@ -31,9 +31,9 @@ pub struct FoldPolicy {
     pub compose: Composer,
 }
 
-impl fmt::Debug for FoldPolicy {
+impl fmt::Debug for DigestPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FoldPolicy")
+        f.debug_struct("DigestPolicy")
             .field("threshold", &self.threshold)
             .field("min_age", &self.min_age)
             .finish_non_exhaustive()
@@ -66,7 +66,7 @@ pub struct Digest {
     pub taken: usize,
 }
 
-impl FoldPolicy {
+impl DigestPolicy {
     /// Sends everything as itself.
     pub fn never() -> Self {
         Self {
@@ -85,16 +85,16 @@ impl FoldPolicy {
         }
     }
 
-    /// How many have to wait behind the head for a digest; `None` where this head rules it out.
+    /// How many have to wait behind the first for a digest; `None` where that rules it out.
     pub(super) fn looks_behind(&self, attempts: u32, accepted_at: Timestamp, now: Timestamp) -> Option<usize> {
         let old_enough = || now.duration_since(accepted_at).unsigned_abs() >= self.min_age && now >= accepted_at;
         (self.threshold != usize::MAX && attempts == 0 && old_enough())
-            .then(|| self.threshold.clamp(1, FOLD_AT_MOST - 1))
+            .then(|| self.threshold.clamp(1, DIGEST_AT_MOST - 1))
     }
 
-    /// The digest of a run of waiting deliveries; `None` if there is nothing to fold after all.
+    /// The digest of a run of waiting deliveries; `None` if there is none to write after all.
     pub(super) fn digest(&self, run: &[Waiting], now: Timestamp) -> Option<Digest> {
-        if run.len() <= self.threshold.clamp(1, FOLD_AT_MOST - 1) {
+        if run.len() <= self.threshold.clamp(1, DIGEST_AT_MOST - 1) {
             return None;
         }
         // A composer's fault must not stop a room: its deliveries then go out one by one.
