@@ -165,7 +165,7 @@ async fn backlog(settings: &Settings) {
     let counted = start.elapsed();
     assert!(stats.pending + stats.in_flight >= BACKLOG as u64 && !claimed.is_empty());
     println!(
-        "  {} waiting  open {opened:.1?}   claim {} heads {claim:.1?}   stats {counted:.1?}   +{} kB resident",
+        "  {} waiting  open {opened:.1?}   claim {} rooms {claim:.1?}   stats {counted:.1?}   +{} kB resident",
         stats.pending + stats.in_flight,
         claimed.len(),
         resident_kb().saturating_sub(before)

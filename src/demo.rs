@@ -101,7 +101,7 @@ pub fn routes(homeserver: Homeserver, room_id: String, samples: Vec<Sample>) -> 
         .at("/demo/samples", get(samples_list).data(demo))
 }
 
-/// What the head of the room and the side panel show.
+/// What the header of the room and the side panel show.
 #[handler]
 fn room(Data(demo): Data<&Demo>) -> Response {
     let state = |kind: &str, field: &str| {

@@ -13,7 +13,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use self::conversation::{Mode, ModeError, Relation};
-pub use self::mention::{PINGED, too_many};
+pub use self::mention::{MENTIONED, too_many};
 pub use self::names::{NameError, RouteName, TemplateName};
 
 /// A room as the operator wrote it: a room ID (`!…`, with or without a domain) or an alias (`#name:domain`).
@@ -97,13 +97,13 @@ pub enum MsgType {
     Notice,
 }
 
-/// Who a message pings. Only a template or the operator's settings fill it, never text from an alert.
+/// Who a message mentions. Only a template or the operator's settings fill it, never text from an alert.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Mentions {
     /// Full Matrix user IDs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub user_ids: Vec<String>,
-    /// Whether everybody in the room is pinged; needs the power for it.
+    /// Whether everybody in the room is mentioned; needs the power for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub room: bool,
 }
@@ -119,7 +119,7 @@ pub struct RenderedMessage {
     /// How loud it is.
     #[serde(default)]
     pub msgtype: MsgType,
-    /// Who is pinged.
+    /// Who is mentioned.
     #[serde(default)]
     pub mentions: Mentions,
     /// One plain line that names the notification; stands for it where several are named in one digest.

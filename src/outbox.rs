@@ -34,8 +34,8 @@
 mod accept;
 mod claim;
 mod delivery;
-mod error;
 mod digest;
+mod error;
 mod group;
 mod known;
 mod lost_root;
@@ -67,8 +67,8 @@ pub use self::delivery::{
     Acceptance, Delivery, DeliveryId, DeliveryState, DeliveryStateError, Enqueued, NewDelivery, Outcome, Part, Receipt,
     Recorded,
 };
+pub use self::digest::{Composer, DIGEST_AT_MOST, Digest, DigestPolicy, Waiting};
 pub use self::error::OutboxError;
-pub use self::digest::{Composer, Digest, DIGEST_AT_MOST, DigestPolicy, Waiting};
 pub use self::group::{GroupMessage, GroupUpdate, KnownAlert, KnownGroup, NewLine, Root, RootState};
 use self::opening::Slot;
 use self::postgres::PostgreSql;

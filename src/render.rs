@@ -310,8 +310,8 @@ impl Renderer {
             .contains_key(&template.file_name())
     }
 
-    /// Whether this template, or a part that it uses, can ping everybody in a room.
-    pub fn can_ping_room(&self, template: &TemplateName) -> bool {
+    /// Whether this template, or a part that it uses, can mention everybody in a room.
+    pub fn can_mention_room(&self, template: &TemplateName) -> bool {
         self.inner
             .library
             .load()

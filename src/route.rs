@@ -98,12 +98,12 @@ impl Table {
         self.rooms_where(|_| true)
     }
 
-    /// The rooms in which everybody may be pinged, by the policy or by a template that can, as `by_template` says.
-    pub fn pinged_rooms(&self, by_template: impl Fn(&TemplateName) -> bool) -> Vec<RoomAddress> {
+    /// The rooms in which everybody may be mentioned, by the policy or by a template that can, as `by_template` says.
+    pub fn mentioned_rooms(&self, by_template: impl Fn(&TemplateName) -> bool) -> Vec<RoomAddress> {
         let of_lines = by_template(&TemplateName::update());
         self.rooms_where(|to| {
             let has_lines = matches!(to.policy.mode, Mode::Live | Mode::Thread);
-            to.policy.mentions.can_ping_room() || by_template(&to.template) || (of_lines && has_lines)
+            to.policy.mentions.can_mention_room() || by_template(&to.template) || (of_lines && has_lines)
         })
     }
 
@@ -113,7 +113,7 @@ impl Table {
         self.find_destinations();
     }
 
-    /// Lets the same people be pinged everywhere, whatever the routes say.
+    /// Lets the same people be mentioned everywhere, whatever the routes say.
     pub fn set_mentions(&mut self, mentions: &MentionPolicy) {
         let set = |rule: &mut Rule| rule.set_mentions(mentions);
         self.routes.values_mut().for_each(set);
@@ -198,8 +198,8 @@ impl Router {
         self.table.load().rooms()
     }
 
-    /// The rooms in which everybody may be pinged, which takes power there.
-    pub fn pinged_rooms(&self, by_template: impl Fn(&TemplateName) -> bool) -> Vec<RoomAddress> {
-        self.table.load().pinged_rooms(by_template)
+    /// The rooms in which everybody may be mentioned, which takes power there.
+    pub fn mentioned_rooms(&self, by_template: impl Fn(&TemplateName) -> bool) -> Vec<RoomAddress> {
+        self.table.load().mentioned_rooms(by_template)
     }
 }

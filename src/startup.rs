@@ -76,8 +76,8 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     let renderer = open_templates(&settings.render).await;
     let template = settings.template.clone();
     let router = Router::new(settings.routes.table.clone());
-    let by_template = |template: &TemplateName| renderer.can_ping_room(template);
-    let (rooms, pinged) = (router.rooms(), router.pinged_rooms(by_template));
+    let by_template = |template: &TemplateName| renderer.can_mention_room(template);
+    let (rooms, mentioned) = (router.rooms(), router.mentioned_rooms(by_template));
     let auth = Arc::new(Auth::new(
         settings.server.auth,
         &settings.routes.credentials,
@@ -148,7 +148,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         tokio::spawn(keep_outbox(outbox.clone())),
         tokio::spawn(recorder.run(outbox.clone())),
         tokio::spawn(routes.run()),
-        tokio::spawn(looked_after.keep(rooms, pinged)),
+        tokio::spawn(looked_after.keep(rooms, mentioned)),
     ];
     keepers.extend(summing.map(|handle| tokio::spawn(telemetry::metrics::keep_summed(handle))));
     tracing::info!(url.domain = %address.ip(), url.port = address.port(), "{line}");

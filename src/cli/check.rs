@@ -170,8 +170,8 @@ async fn check_rooms(flags: &Flags, renderer: &Renderer, count: &mut Count) -> a
     let settings = Settings::from_flags(flags)?;
     let table = settings.routes.table;
     let transport = Transport::new(&settings.matrix)?;
-    let pinged = table.pinged_rooms(|template| renderer.can_ping_room(template));
-    for finding in transport.check(&table.rooms(), &pinged).await {
+    let mentioned = table.mentioned_rooms(|template| renderer.can_mention_room(template));
+    for finding in transport.check(&table.rooms(), &mentioned).await {
         match finding.level {
             matrix::Level::Info => line(&finding.to_string())?,
             matrix::Level::Warn => count.warning(&format!("warning: {finding}"))?,

@@ -107,7 +107,7 @@ fn settings(flags: &Flags, url: &str, room: &demo::DemoRoom, folder: &Path) -> a
     Ok(settings)
 }
 
-/// The person on call is pinged for what is critical.
+/// The person on call is mentioned for what is critical.
 fn called(room: &demo::DemoRoom) -> MentionPolicy {
     let critical = SeverityFilter {
         label: "severity".to_owned(),

@@ -114,16 +114,16 @@ fn sequence(
 ) -> anyhow::Result<ExitCode> {
     let form = options.form;
     let lines_only = *template == TemplateName::update();
-    let head = if lines_only { default } else { template };
-    let told = dry_run::run(renderer, &[], head, options.mode, steps);
+    let first = if lines_only { default } else { template };
+    let dry_run = dry_run::run(renderer, &[], first, options.mode, steps);
     let is_line = |event: &Event| matches!(event.relation, Some(Relation::Thread { .. }));
     if form == Form::Markdown && !lines_only {
-        for (at, text) in told.markdown.iter().enumerate() {
-            line(&format!("──── {} of {} ────", at + 1, told.markdown.len()))?;
+        for (at, text) in dry_run.markdown.iter().enumerate() {
+            line(&format!("──── {} of {} ────", at + 1, dry_run.markdown.len()))?;
             line(text)?;
         }
     }
-    let all = told.events.iter().enumerate();
+    let all = dry_run.events.iter().enumerate();
     for (at, event) in all.filter(|(_, event)| !lines_only || is_line(event)) {
         match (&event.relation, form) {
             (_, Form::Markdown) if !lines_only => {}
@@ -137,14 +137,14 @@ fn sequence(
                 line(&format!(
                     "──── {} of {}: {} ────",
                     at + 1,
-                    told.events.len(),
-                    what_it_is(event, &told.events)
+                    dry_run.events.len(),
+                    what_it_is(event, &dry_run.events)
                 ))?;
                 line(&printed(&event.message, form)?)?;
             }
         }
     }
-    let errors = told.diagnostics.into_iter().filter(|one| one.level == Level::Error);
+    let errors = dry_run.diagnostics.into_iter().filter(|one| one.level == Level::Error);
     Ok(outcome(&errors.map(|one| one.problem).collect::<Vec<_>>()))
 }
 

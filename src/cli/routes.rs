@@ -162,10 +162,10 @@ fn manner(destination: &Destination) -> String {
     if policy.reminders {
         words.push_str(", reminders");
     }
-    if policy.mentions.can_ping_room() {
-        words.push_str(", pings @room");
+    if policy.mentions.can_mention_room() {
+        words.push_str(", mentions @room");
     } else if !policy.mentions.is_empty() {
-        words.push_str(", pings users");
+        words.push_str(", mentions users");
     }
     words
 }

@@ -6,8 +6,8 @@
 //!
 //! Guarantees: each waiting message that it takes has its place in it, what it does not take stays waiting, and the event
 //! stays below the size limit, by its real size. A backlog of as many as a digest is ever asked for fits into one, unless
-//! its headlines have nothing in common and are all long. It rings if any of them would have, and pings whom they would
-//! have pinged. It reads no clock.
+//! its headlines have nothing in common and are all long. It rings if any of them would have, and mentions whom they would
+//! have mentioned. It reads no clock.
 
 mod lines;
 
@@ -109,11 +109,11 @@ fn written(waiting: &[Waiting], rung: Rung, stamp: &Stamp<'_>) -> RenderedMessag
         mentions: Mentions::default(),
         headline: title,
     };
-    message.ping(&mentions(waiting));
+    message.mention(&mentions(waiting));
     message
 }
 
-/// Whom they would have pinged.
+/// Whom they would have mentioned.
 fn mentions(waiting: &[Waiting]) -> Mentions {
     Mentions {
         user_ids: waiting

@@ -15,7 +15,7 @@ const KEPT_BYTES: usize = 8 * 1024;
 /// Room for the last line of a message that was cut.
 const NOTE: usize = 512;
 
-/// How many people are pinged at most by what was too large: the list itself may have been what was.
+/// How many people are mentioned at most by what was too large: the list itself may have been what was.
 const KEPT_MENTIONS: usize = 50;
 
 /// Whether there is nothing simpler than this message: it is plain, and short where the size is the trouble.

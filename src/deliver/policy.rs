@@ -54,7 +54,7 @@ pub enum Decision {
     HoldAccount(Duration),
     /// The message is replaced by a plain one that says what happened, and sent at once.
     Simplify,
-    /// The same message goes out at once without its relation, and becomes the head.
+    /// The same message goes out at once without its relation, and becomes the group's root message.
     Unrelate,
     /// It becomes `Dead`.
     GiveUp,

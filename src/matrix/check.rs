@@ -77,8 +77,8 @@ impl fmt::Display for Finding {
 
 impl Client {
     /// Checks the homeserver, the token and the rooms, in this order; stops where the rest cannot be known. In the rooms
-    /// of `pinged` the account needs the power to ping everybody, too.
-    pub async fn check(&self, rooms: &[RoomAddress], pinged: &[RoomAddress]) -> Vec<Finding> {
+    /// of `mentioned` the account needs the power to mention everybody, too.
+    pub async fn check(&self, rooms: &[RoomAddress], mentioned: &[RoomAddress]) -> Vec<Finding> {
         if let Err(failure) = self
             .call(RequestKind::Account, get_supported_versions::Request::new())
             .await
@@ -91,8 +91,8 @@ impl Client {
         };
         let mut findings = whose_token(&me);
         for room in rooms {
-            let pings = pinged.contains(room);
-            if let Err(finding) = self.check_room(room, pings, &me.user_id, &mut findings).await {
+            let mentions = mentioned.contains(room);
+            if let Err(finding) = self.check_room(room, mentions, &me.user_id, &mut findings).await {
                 findings.push(finding);
             }
         }
@@ -102,7 +102,7 @@ impl Client {
     async fn check_room(
         &self,
         room: &RoomAddress,
-        pings: bool,
+        mentions: bool,
         me: &UserId,
         findings: &mut Vec<Finding>,
     ) -> Result<(), Finding> {
@@ -124,8 +124,8 @@ impl Client {
         if !power.user_can_send_message(me, MessageLikeEventType::RoomMessage) {
             return Err(room_trouble(room, me, &Failure::room(RoomTrouble::NoPower, "")));
         }
-        if pings && !power.user_can_trigger_room_notification(me) {
-            findings.push(no_power_to_ping(room, me, power.notifications.room.into()));
+        if mentions && !power.user_can_trigger_room_notification(me) {
+            findings.push(no_power_to_mention(room, me, power.notifications.room.into()));
         }
         findings.push(Finding {
             ready: Some(room.clone()),
@@ -242,12 +242,12 @@ fn whose_token(me: &WhoAmI) -> Vec<Finding> {
     findings
 }
 
-fn no_power_to_ping(room: &RoomAddress, me: &UserId, needed: i64) -> Finding {
+fn no_power_to_mention(room: &RoomAddress, me: &UserId, needed: i64) -> Finding {
     Finding::new(
         Level::Warn,
         format!(
-            "routes or templates ping everybody in {room}, but {me} lacks the power for it: raise its power level there \
-             to {needed}, or lower the one for notifying everybody; until then nobody is pinged by it"
+            "routes or templates mention everybody in {room}, but {me} lacks the power for it: raise its power level there \
+             to {needed}, or lower the one for notifying everybody; until then nobody is mentioned by it"
         ),
     )
 }

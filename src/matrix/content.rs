@@ -1,8 +1,8 @@
 //! A rendered message as the content of an `m.room.message` event, alone or in relation to another one.
 //!
-//! Guarantees: `m.mentions` is always there, empty if nobody is pinged, so that no client falls back to searching the
+//! Guarantees: `m.mentions` is always there, empty if nobody is mentioned, so that no client falls back to searching the
 //! text for names; `format` and `formatted_body` are there together or not at all; there is no number in it, so none
-//! that canonical JSON refuses. An edit pings nobody, so the mentions in its new text are for display only. Every event says
+//! that canonical JSON refuses. An edit mentions nobody, so the mentions in its new text are for display only. Every event says
 //! that it has no link previews (MSC4095), in the new text of an edit as well: else clients have the homeserver fetch each
 //! address of an alert.
 //! A message within the renderer's limit of size is within Matrix's as an edit too, which carries its text twice.
@@ -90,10 +90,10 @@ fn mentions(message: &RenderedMessage) -> Mentions {
     mentions
 }
 
-/// A mention that is not a user ID pings nobody, but must not hold back an alert either.
+/// A mention that is not a user ID mentions nobody, but must not hold back an alert either.
 fn user(id: &str) -> Option<OwnedUserId> {
     UserId::parse(id)
-        .inspect_err(|error| tracing::warn!(user = id, %error, "a mention is not a Matrix user ID and pings nobody"))
+        .inspect_err(|error| tracing::warn!(user = id, %error, "a mention is not a Matrix user ID and mentions nobody"))
         .ok()
 }
 
@@ -155,9 +155,9 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_carries_its_text_twice_and_pings_nobody() {
+    fn an_edit_carries_its_text_twice_and_mentions_nobody() {
         assert_eq!(
-            related(&Relation::Edit { of: "$head".into() }),
+            related(&Relation::Edit { of: "$root".into() }),
             json!({
                 "msgtype": "m.text", "body": "* FIRING",
                 "format": "org.matrix.custom.html", "formatted_body": "* <b>FIRING</b>",
@@ -167,7 +167,7 @@ mod tests {
                     "format": "org.matrix.custom.html", "formatted_body": "<b>FIRING</b>",
                     "m.mentions": {"user_ids": ["@ada:example.org"], "room": true}, "com.beeper.linkpreviews": [],
                 },
-                "m.relates_to": {"rel_type": "m.replace", "event_id": "$head"},
+                "m.relates_to": {"rel_type": "m.replace", "event_id": "$root"},
             })
         );
     }
@@ -175,13 +175,13 @@ mod tests {
     #[test]
     fn a_thread_line_keeps_its_mentions_and_has_no_quote() {
         let thread = related(&Relation::Thread {
-            root: "$head".into(),
+            root: "$root".into(),
             latest: "$line".into(),
         });
         assert_eq!(
             thread["m.relates_to"],
             json!({
-                "rel_type": "m.thread", "event_id": "$head", "is_falling_back": true,
+                "rel_type": "m.thread", "event_id": "$root", "is_falling_back": true,
                 "m.in_reply_to": {"event_id": "$line"},
             })
         );
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn what_is_no_event_id_cannot_be_related_to() {
-        for text in ["", "head", "!room:example.org"] {
+        for text in ["", "root", "!room:example.org"] {
             let relation = Relation::Edit { of: text.into() };
             assert_eq!(
                 related_event(&message(), &relation),

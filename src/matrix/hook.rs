@@ -125,7 +125,7 @@ impl Hook {
                 ),
             ),
         };
-        let limits = "through a webhook messages are quiet notices that ping nobody, a message whose answer is lost is \
+        let limits = "through a webhook messages are quiet notices that mention nobody, a message whose answer is lost is \
                       sent twice, and each notification is a message of its own";
         vec![reached, Finding::new(Level::Info, limits)]
     }

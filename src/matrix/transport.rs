@@ -133,9 +133,9 @@ impl Transport {
     }
 
     /// See [`Client::check`].
-    pub async fn check(&self, rooms: &[RoomAddress], pinged: &[RoomAddress]) -> Vec<Finding> {
+    pub async fn check(&self, rooms: &[RoomAddress], mentioned: &[RoomAddress]) -> Vec<Finding> {
         match self {
-            Self::HomeServer(client) => client.check(rooms, pinged).await,
+            Self::HomeServer(client) => client.check(rooms, mentioned).await,
             Self::Hook(hook) => hook.check().await,
         }
     }

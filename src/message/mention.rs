@@ -1,6 +1,6 @@
-//! Who is pinged by a message beyond those whom its template named, and how many that can be.
+//! Who is mentioned by a message beyond those whom its template named, and how many that can be.
 //!
-//! Guarantees: whoever is pinged is named in the text, as a pill where there is HTML, so that everybody in the room sees
+//! Guarantees: whoever is mentioned is named in the text, as a pill where there is HTML, so that everybody in the room sees
 //! who was called; the list always leaves room for the text beside it.
 
 use std::collections::HashSet;
@@ -10,9 +10,9 @@ use ruma::UserId;
 
 use super::{Mentions, RenderedMessage};
 
-/// Bytes of user IDs that a message pings at most: more than any team has.
-pub const PINGED: usize = 4 * 1024;
-/// Bytes of names that are shown at most; those beyond are pinged all the same.
+/// Bytes of user IDs that a message mentions at most: more than any team has.
+pub const MENTIONED: usize = 4 * 1024;
+/// Bytes of names that are shown at most; those beyond are mentioned all the same.
 const SHOWN: usize = 2 * 1024;
 
 impl Mentions {
@@ -21,12 +21,12 @@ impl Mentions {
         self.user_ids.iter().map(|user| size(user)).sum()
     }
 
-    /// Keeps as many people as one message can ping, and says how many those are that it cannot.
+    /// Keeps as many people as one message can mention, and says how many those are that it cannot.
     pub fn cut(&mut self) -> usize {
         let mut bytes = 0;
         let fits = |user: &&String| {
             bytes += size(user);
-            bytes <= PINGED
+            bytes <= MENTIONED
         };
         let kept = self.user_ids.iter().take_while(fits).count();
         self.user_ids.split_off(kept).len()
@@ -49,17 +49,17 @@ fn size(user: &str) -> usize {
 
 /// The sentence about those who are too many.
 pub fn too_many(people: usize) -> String {
-    format!("… and {people} more people than one message can ping")
+    format!("… and {people} more people than one message can mention")
 }
 
 impl RenderedMessage {
-    /// Pings `wanted` as well, and names those of them whom the text does not name yet, in a last line.
-    pub fn ping(&mut self, wanted: &Mentions) {
+    /// Mentions `wanted` as well, and names those of them whom the text does not name yet, in a last line.
+    pub fn mention(&mut self, wanted: &Mentions) {
         if wanted.user_ids.is_empty() && !wanted.room {
             return;
         }
         self.mentions.add(wanted);
-        let unpinged = self.mentions.cut();
+        let unmentioned = self.mentions.cut();
         let mut line = Line::default();
         if wanted.room && !self.body.contains("@room") {
             line.add("@room", "@room");
@@ -70,7 +70,7 @@ impl RenderedMessage {
             .iter()
             .filter(|user| wanted.user_ids.contains(user))
         {
-            // What is no user ID pings nobody either; the settings refuse it long before.
+            // What is no user ID mentions nobody either; the settings refuse it long before.
             let Ok(id) = <&UserId>::try_from(user.as_str()) else {
                 continue;
             };
@@ -79,8 +79,8 @@ impl RenderedMessage {
                 line.add(user, &format!("{pill}{}</a>", escape(user)));
             }
         }
-        if unpinged > 0 {
-            line.write(&too_many(unpinged), &too_many(unpinged));
+        if unmentioned > 0 {
+            line.write(&too_many(unmentioned), &too_many(unmentioned));
         }
         line.end(self);
     }
@@ -149,8 +149,8 @@ mod tests {
     #[test]
     fn whoever_is_pinged_is_named_once() {
         let mut message = message("<p>FIRING</p>");
-        message.ping(&people(&["@a:e.org", "@a:e.org"], true));
-        message.ping(&people(&["@a:e.org"], true));
+        message.mention(&people(&["@a:e.org", "@a:e.org"], true));
+        message.mention(&people(&["@a:e.org"], true));
         assert_eq!(message.body, "FIRING\n@room @a:e.org");
         assert_eq!(message.formatted_body, format!("<p>FIRING</p><p>@room {ADA}</p>"));
         assert_eq!(message.mentions, people(&["@a:e.org"], true));
@@ -161,7 +161,7 @@ mod tests {
         let text = format!("<p>FIRING {ADA}</p>");
         let mut message = message(&text);
         message.mentions = people(&["@a:e.org"], false);
-        message.ping(&people(&["@a:e.org", "@a:e.org.au"], false));
+        message.mention(&people(&["@a:e.org", "@a:e.org.au"], false));
         assert_eq!(message.body, "FIRING\n@a:e.org.au");
         assert_eq!(message.mentions, people(&["@a:e.org", "@a:e.org.au"], false));
     }
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn a_plain_message_names_them_in_plain_text() {
         let mut message = message("");
-        message.ping(&people(&["@a:e.org"], false));
+        message.mention(&people(&["@a:e.org"], false));
         assert_eq!(
             (message.body.as_str(), message.formatted_body.as_str()),
             ("FIRING\n@a:e.org", "")
@@ -177,13 +177,13 @@ mod tests {
     }
 
     #[test]
-    fn more_people_than_one_message_can_ping_are_counted() {
+    fn more_people_than_one_message_can_mention_are_counted() {
         let mut message = message("<p>FIRING</p>");
         let user_ids: Vec<String> = (0..2_000).map(|n| format!("@user{n}:example.org")).collect();
-        message.ping(&Mentions { user_ids, room: false });
-        let pinged = message.mentions.user_ids.len();
-        assert!(pinged > 100 && message.mentions.size() <= PINGED, "{pinged}");
-        assert!(message.body.ends_with(&too_many(2_000 - pinged)), "{}", message.body);
+        message.mention(&Mentions { user_ids, room: false });
+        let mentioned = message.mentions.user_ids.len();
+        assert!(mentioned > 100 && message.mentions.size() <= MENTIONED, "{mentioned}");
+        assert!(message.body.ends_with(&too_many(2_000 - mentioned)), "{}", message.body);
         assert!(message.body.len() + message.formatted_body.len() < 3 * SHOWN);
     }
 }

@@ -152,7 +152,13 @@ pub enum DeliveryState {
 
 impl DeliveryState {
     /// All of them, in the order of a life.
-    pub const ALL: [Self; 5] = [Self::Pending, Self::InFlight, Self::Delivered, Self::Dead, Self::Combined];
+    pub const ALL: [Self; 5] = [
+        Self::Pending,
+        Self::InFlight,
+        Self::Delivered,
+        Self::Dead,
+        Self::Combined,
+    ];
 
     /// The word that the operator reads and types.
     pub fn as_str(self) -> &'static str {

@@ -53,7 +53,7 @@ pub struct Waiting {
     pub starts_at: Option<Timestamp>,
     /// How loud it would have been.
     pub msgtype: MsgType,
-    /// Whom it would have pinged.
+    /// Whom it would have mentioned.
     pub mentions: Mentions,
 }
 

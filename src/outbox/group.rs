@@ -20,7 +20,7 @@ pub struct GroupMessage {
     pub loud: bool,
     /// Whom it mentions then, beside those whom the template names.
     #[serde(default)]
-    pub pings: Mentions,
+    pub mentions: Mentions,
 }
 
 /// What becomes of the message itself.
@@ -123,7 +123,7 @@ impl GroupMessage {
         let mut message = self.text.clone();
         message.msgtype = if self.loud { MsgType::Text } else { MsgType::Notice };
         if self.loud {
-            message.ping(&self.pings);
+            message.mention(&self.mentions);
         } else {
             message.mentions = Mentions::default();
         }
@@ -142,7 +142,7 @@ impl GroupMessage {
     pub(super) fn quiet(mut self) -> Self {
         self.loud = false;
         self.text.mentions = Mentions::default();
-        self.pings = Mentions::default();
+        self.mentions = Mentions::default();
         self
     }
 
@@ -151,7 +151,7 @@ impl GroupMessage {
         self.loud |= loud;
         if loud {
             for other in others {
-                self.pings.add(other);
+                self.mentions.add(other);
             }
         }
     }
@@ -232,13 +232,13 @@ impl GroupRow {
             // Its news is in the lines.
             message = message.quiet();
         }
-        let own = std::mem::take(&mut message.pings);
+        let own = std::mem::take(&mut message.mentions);
         // Of what was to be sent before and never was: by itself, or given up.
         let is_unsent = is_untried || (self.waits() && self.shown_rev == 0) || (is_new && update.root == Root::Again);
         if let Some(before) = self.wanted.as_ref().filter(|_| is_unsent) {
-            message.raise(before.loud, &[&before.text.mentions, &before.pings]);
+            message.raise(before.loud, &[&before.text.mentions, &before.mentions]);
         }
-        message.pings.add(&own);
+        message.mentions.add(&own);
         for line in update.lines.iter().filter(|_| is_untried) {
             message.raise(line.message.msgtype == MsgType::Text, &[&line.message.mentions]);
         }

@@ -135,7 +135,9 @@ pub(super) async fn discard<S: Session>(
             session.run(REMOVE, values![id.0]).await?;
             Ok(Dropped::Removed)
         }
-        kept @ (DeliveryState::InFlight | DeliveryState::Delivered | DeliveryState::Combined) => Ok(Dropped::Kept(kept)),
+        kept @ (DeliveryState::InFlight | DeliveryState::Delivered | DeliveryState::Combined) => {
+            Ok(Dropped::Kept(kept))
+        }
     }
 }
 

@@ -29,7 +29,7 @@ use self::session::PgSession;
 use super::delivery::Claims;
 use super::store::{AskedGroup, Keep, PreparedAcceptance, Store, within};
 use super::{
-    Acceptance, Delivery, DeliveryId, Dropped, Enqueued, Filter, DigestPolicy, KnownGroup, NewRecording, OutboxError,
+    Acceptance, Delivery, DeliveryId, DigestPolicy, Dropped, Enqueued, Filter, KnownGroup, NewRecording, OutboxError,
     Outcome, Recorded, Recording, RecordingId, Retried, RoomWait, Settings, Stats,
 };
 use super::{claim, known, operator, read, record, recording, row};

@@ -216,7 +216,7 @@ fn both(first: &RenderedMessage, second: &RenderedMessage) -> Option<RenderedMes
         mentions: first.mentions.clone(),
         headline: first.headline.clone(),
     };
-    message.ping(&second.mentions);
+    message.mention(&second.mentions);
     Some(message)
 }
 

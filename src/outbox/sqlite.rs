@@ -25,7 +25,7 @@ use self::writer::Writer;
 use super::delivery::Claims;
 use super::store::{AskedGroup, Keep, PreparedAcceptance, Store, millis_of, within};
 use super::{
-    Acceptance, Delivery, DeliveryId, Dropped, Enqueued, Filter, DigestPolicy, KnownGroup, NewRecording, OutboxError,
+    Acceptance, Delivery, DeliveryId, DigestPolicy, Dropped, Enqueued, Filter, KnownGroup, NewRecording, OutboxError,
     Outcome, Recorded, Recording, RecordingId, Retried, RoomWait, Settings, Stats,
 };
 use super::{accept, claim, known, operator, read, record, recording, row};
@@ -300,7 +300,7 @@ mod tests {
                     text: message("text"),
                     rest: vec![message("rest")],
                     loud: true,
-                    pings: Mentions::default(),
+                    mentions: Mentions::default(),
                 }),
                 root,
                 starts_at: None,

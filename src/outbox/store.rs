@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 
 use super::Settings;
 use super::delivery::{Acceptance, Claims, Delivery, DeliveryId, DeliveryState, Enqueued, Outcome, Receipt, Recorded};
-use super::error::OutboxError;
 use super::digest::DigestPolicy;
+use super::error::OutboxError;
 use super::group::{GroupUpdate, KnownAlert, KnownGroup};
 use super::recording::{NewRecording, Recording, RecordingId};
 use super::report::{Dropped, Filter, Retried, RoomWait, Stats};

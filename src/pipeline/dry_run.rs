@@ -1,7 +1,7 @@
 //! A sequence of notifications, told as a room gets it, but with drafts and to nobody.
 //!
 //! Guarantees: it is compared and told by the code that tells real stories, each group its own; nothing is sent or stored. Its room is
-//! that of the default policy, but for the mode: whom an operator's settings ping besides is not shown. Event IDs are
+//! that of the default policy, but for the mode: whom an operator's settings mention besides is not shown. Event IDs are
 //! made up: `$1-2` is the second event of the first step.
 
 use std::cell::RefCell;

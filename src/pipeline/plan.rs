@@ -199,7 +199,7 @@ impl Planner<'_> {
         let Some(mut text) = whole.next() else { return plan };
         let hash = text_hash(&text);
         let fires = starting.iter().any(|alert| alert.status == AlertStatus::Firing);
-        let pings = self.share.mentions(starting);
+        let mentions = self.share.mentions(starting);
         if !fires {
             text.mentions = Mentions::default();
         }
@@ -207,7 +207,7 @@ impl Planner<'_> {
             loud: fires && text.msgtype == MsgType::Text,
             text,
             rest: whole.map(quiet).collect(),
-            pings,
+            mentions,
         };
         Plan {
             message: Some(message),

@@ -43,14 +43,14 @@ fn content(route: &RouteName, notification: &Notification, template: Option<&Tem
         .collect();
     alerts.sort_unstable();
     let mut hash = Sha256::new();
-    let head = [
+    let parts = [
         route.as_str(),
         notification.group_key.0.as_str(),
         &notification.receiver,
         &notification.notification_reason,
     ];
     let template = template.map(TemplateName::as_str);
-    for part in head
+    for part in parts
         .into_iter()
         .chain(alerts.iter().map(String::as_str))
         .chain(template)

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::context::Limits;
 use super::{html, plain, shield};
-use crate::message::{Mentions, MsgType, PINGED, RenderedMessage};
+use crate::message::{MENTIONED, Mentions, MsgType, RenderedMessage};
 
 /// Matrix's limit for a whole event, in bytes of its JSON.
 const EVENT_LIMIT: usize = 65_536;
@@ -163,9 +163,9 @@ pub(super) fn split(
         ..BudgetSteps::default()
     };
     let mut texts: Vec<(String, String)> = Vec::new();
-    // They are pinged by the first part; which parts that are is only known when all are made.
+    // They are mentioned by the first part; which parts that are is only known when all are made.
     let mark = mark(&template.headline, MOST_PARTS, MOST_PARTS);
-    let reserved = RESERVED + size(&mark, &escaped(&mark)) + template.mentions.size().min(PINGED);
+    let reserved = RESERVED + size(&mark, &escaped(&mark)) + template.mentions.size().min(MENTIONED);
     let room = CONTENT_LIMIT - reserved;
     let mut taken = 0;
     for block in blocks(events) {
@@ -221,7 +221,7 @@ fn numbered(texts: Vec<(String, String)>, template: &RenderedMessage) -> Vec<Ren
             let mark = mark(&template.headline, number + 1, parts);
             message.body = format!("{mark}\n{}", message.body);
             message.formatted_body = format!("<p>{}</p>\n{}", escaped(&mark), message.formatted_body);
-            // Who was pinged by the first part need not be pinged again.
+            // Who was mentioned by the first part need not be mentioned again.
             message.mentions = Mentions::default();
         }
         message
@@ -383,8 +383,8 @@ mod tests {
             headline: "🔥 FIRING · A".to_owned(),
         };
         assert!(content_size(&template) > CONTENT_LIMIT);
-        let unpinged = template.mentions.cut();
-        assert_eq!(unpinged + template.mentions.user_ids.len(), 2_000);
+        let unmentioned = template.mentions.cut();
+        assert_eq!(unmentioned + template.mentions.user_ids.len(), 2_000);
         assert!(content_size(&template) < CONTENT_LIMIT / 4 && template.mentions.user_ids.len() > 100);
         let (messages, _) = split(&[], false, &template, 0);
         assert_eq!(messages.len(), 1);

@@ -41,9 +41,9 @@ pub(super) fn compose(
             }
             Err(failure) => return Err(failure),
         };
-        let unpinged = written.directives.mentions.cut();
-        if unpinged > 0 {
-            let _ = write!(written.markdown, "\n\n{}", too_many(unpinged));
+        let unmentioned = written.directives.mentions.cut();
+        if unmentioned > 0 {
+            let _ = write!(written.markdown, "\n\n{}", too_many(unmentioned));
         }
         if let Some(footer) = footer {
             written.markdown.push_str("\n\n");

@@ -1,6 +1,6 @@
-//! How an alert group appears in a room over time, and whom it pings.
+//! How an alert group appears in a room over time, and whom it mentions.
 //!
-//! Guarantees: only users whom the operator wrote down are pinged, and only for alerts that fire. A label can choose
+//! Guarantees: only users whom the operator wrote down are mentioned, and only for alerts that fire. A label can choose
 //! among them, but no text of an alert becomes a user ID.
 
 use std::collections::BTreeMap;
@@ -17,17 +17,17 @@ pub struct MessagePolicy {
     pub mode: Mode,
     /// Whether a repeat with nothing new is a quiet line, too.
     pub reminders: bool,
-    /// Who is pinged when something starts firing.
+    /// Who is mentioned when something starts firing.
     pub mentions: MentionPolicy,
 }
 
-/// Who is pinged for which alerts. Only the operator fills it; text from an alert never does.
+/// Who is mentioned for which alerts. Only the operator fills it; text from an alert never does.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct MentionPolicy {
     mentions: Arc<[Mention]>,
 }
 
-/// Some people, and the alerts that they are pinged for.
+/// Some people, and the alerts that they are mentioned for.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Mention {
     /// Conditions on the labels, all of which have to hold; none means every alert.
@@ -38,7 +38,7 @@ pub struct Mention {
     pub states: Option<Vec<AlertState>>,
     /// Full Matrix user IDs.
     pub users: Vec<String>,
-    /// Whether everybody in the room is pinged.
+    /// Whether everybody in the room is mentioned.
     pub room: bool,
     /// Users by what an alert says.
     pub from: Vec<AllowList>,
@@ -79,30 +79,30 @@ impl MentionPolicy {
         }
     }
 
-    /// Who is pinged because these alerts have just started to fire. Resolved ones among them ping nobody.
+    /// Who is mentioned because these alerts have just started to fire. Resolved ones among them mention nobody.
     pub fn of<'a>(&self, starting: impl IntoIterator<Item = &'a Alert>) -> Mentions {
-        let mut pinged = Mentions::default();
+        let mut mentioned = Mentions::default();
         let firing = starting.into_iter().filter(|alert| alert.status == AlertStatus::Firing);
         for alert in firing {
             for mention in self.mentions.iter().filter(|mention| mention.means(alert)) {
-                pinged.room |= mention.room;
+                mentioned.room |= mention.room;
                 let chosen = mention.from.iter().flat_map(|list| list.users_of(alert));
                 for user in mention.users.iter().chain(chosen) {
-                    if !pinged.user_ids.contains(user) {
-                        pinged.user_ids.push(user.clone());
+                    if !mentioned.user_ids.contains(user) {
+                        mentioned.user_ids.push(user.clone());
                     }
                 }
             }
         }
-        pinged
+        mentioned
     }
 
-    /// Whether any alert at all can ping everybody in the room.
-    pub fn can_ping_room(&self) -> bool {
+    /// Whether any alert at all can mention everybody in the room.
+    pub fn can_mention_room(&self) -> bool {
         self.mentions.iter().any(|mention| mention.room)
     }
 
-    /// Whether nobody is ever pinged.
+    /// Whether nobody is ever mentioned.
     pub fn is_empty(&self) -> bool {
         self.mentions.is_empty()
     }

@@ -72,7 +72,7 @@ pub struct NewRoom {
     pub(super) encrypted: bool,
     pub(super) invite_only: bool,
     pub(super) speaking_level: i64,
-    pub(super) pinging_level: Option<i64>,
+    pub(super) mention_level: Option<i64>,
     pub(super) without_domain: bool,
 }
 
@@ -121,9 +121,9 @@ impl NewRoom {
         self
     }
 
-    /// Everybody may ping everybody.
-    pub fn pings_for_all(mut self) -> Self {
-        self.pinging_level = Some(0);
+    /// Everybody may mention everybody.
+    pub fn mentions_for_all(mut self) -> Self {
+        self.mention_level = Some(0);
         self
     }
 
@@ -242,7 +242,7 @@ pub(super) fn first_state(room: &NewRoom, creator: &str, alias: Option<&str>) ->
             "m.room.power_levels",
             none(),
             json!({"users": users, "users_default": 0, "events_default": room.speaking_level, "state_default": 50,
-                "notifications": {"room": room.pinging_level.unwrap_or(50)}}),
+                "notifications": {"room": room.mention_level.unwrap_or(50)}}),
         ),
         ("m.room.join_rules", none(), json!({"join_rule": rule})),
         ("m.room.name", none(), json!({"name": room.name})),

@@ -49,8 +49,8 @@ struct Unsettled {
     rooms: BTreeMap<RoomAddress, Why>,
     /// The lines of the last reports about them, which need not be said again.
     said: HashSet<String>,
-    /// The rooms in which everybody is pinged.
-    pinged: HashSet<RoomAddress>,
+    /// The rooms in which everybody is mentioned.
+    mentioned: HashSet<RoomAddress>,
 }
 
 /// What they wait for.
@@ -76,11 +76,11 @@ impl Rooms {
         self.transport.set_token(token)
     }
 
-    /// Says what an operator has to do about homeserver, token and these rooms. In those of `pinged` the account needs the power
-    /// to ping everybody, too.
-    pub(super) async fn report(&self, rooms: Vec<RoomAddress>, pinged: Vec<RoomAddress>) {
-        self.unsettled().pinged.extend(pinged.iter().cloned());
-        let findings = self.transport.check(&rooms, &pinged).await;
+    /// Says what an operator has to do about homeserver, token and these rooms. In those of `mentioned` the account needs the power
+    /// to mention everybody, too.
+    pub(super) async fn report(&self, rooms: Vec<RoomAddress>, mentioned: Vec<RoomAddress>) {
+        self.unsettled().mentioned.extend(mentioned.iter().cloned());
+        let findings = self.transport.check(&rooms, &mentioned).await;
         self.note(&rooms, &findings);
         for finding in self.news(&findings) {
             match finding.level {
@@ -122,8 +122,8 @@ impl Rooms {
 
     /// Reports on the rooms of the start, then looks at those that wait, and for invitations to those that it is missing in, again
     /// and again.
-    pub(super) async fn keep(self, rooms: Vec<RoomAddress>, pinged: Vec<RoomAddress>) {
-        self.report(rooms, pinged).await;
+    pub(super) async fn keep(self, rooms: Vec<RoomAddress>, mentioned: Vec<RoomAddress>) {
+        self.report(rooms, mentioned).await;
         let waits = async {
             loop {
                 tokio::time::sleep(LOOK).await;
@@ -163,17 +163,17 @@ impl Rooms {
 
     /// Looks again at the rooms that it was invited to, and at those that could not be looked at.
     async fn settle(&self, invited: &mut BTreeMap<OwnedRoomId, u8>) {
-        let (rooms, pinged) = {
+        let (rooms, mentioned) = {
             let unsettled = self.unsettled();
             let rooms: Vec<_> = unsettled.rooms.iter().map(|(room, why)| (room.clone(), *why)).collect();
-            (rooms, unsettled.pinged.iter().cloned().collect::<Vec<_>>())
+            (rooms, unsettled.mentioned.iter().cloned().collect::<Vec<_>>())
         };
         for (room, why) in rooms {
             let id = self.transport.resolve(&room).await;
             let is_invited = id.as_ref().is_some_and(|id| invited.contains_key(id));
             if is_invited || why == Why::Unchecked {
-                let pinged: Vec<_> = pinged.iter().filter(|one| **one == room).cloned().collect();
-                self.report(vec![room], pinged).await;
+                let mentioned: Vec<_> = mentioned.iter().filter(|one| **one == room).cloned().collect();
+                self.report(vec![room], mentioned).await;
             }
         }
         invited.retain(|_, tries| {

@@ -228,15 +228,15 @@ impl RouteReloader {
         warn_of_open(self.auth.open_routes().iter().filter(|route| !open.contains(route)));
         warn_of_guessable(&routes.credentials);
         let before = self.router.table();
-        let by_template = |template: &TemplateName| self.renderer.can_ping_room(template);
-        let (known, pinged) = (before.rooms(), before.pinged_rooms(by_template));
+        let by_template = |template: &TemplateName| self.renderer.can_mention_room(template);
+        let (known, mentioned) = (before.rooms(), before.mentioned_rooms(by_template));
         let table = routes.table.clone();
         let new: Vec<_> = table.rooms().into_iter().filter(|room| !known.contains(room)).collect();
         super::checks::Parts::begin_gauges(&new);
-        let newly_pinged: Vec<_> = table
-            .pinged_rooms(by_template)
+        let newly_mentioned: Vec<_> = table
+            .mentioned_rooms(by_template)
             .into_iter()
-            .filter(|room| !pinged.contains(room))
+            .filter(|room| !mentioned.contains(room))
             .collect();
         let (routes_count, rooms_count) = (table.routes().len(), table.rooms().len());
         self.router.replace(table);
@@ -247,11 +247,11 @@ impl RouteReloader {
         // Rooms that were checked before are not asked about again.
         let asked: Vec<_> = new
             .into_iter()
-            .chain(newly_pinged.iter().filter(|room| known.contains(room)).cloned())
+            .chain(newly_mentioned.iter().filter(|room| known.contains(room)).cloned())
             .collect();
         if !asked.is_empty() {
             let rooms = self.rooms.clone();
-            tokio::spawn(async move { rooms.report(asked, newly_pinged).await });
+            tokio::spawn(async move { rooms.report(asked, newly_mentioned).await });
         }
         Ok(Taken {
             text: format!("the routes were read again: {routes_count} routes to {rooms_count} rooms are in use"),

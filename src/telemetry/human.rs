@@ -86,7 +86,7 @@ impl<'w> Line<'w> {
     }
 
     fn put(&mut self, name: &str, value: &dyn fmt::Debug) -> fmt::Result {
-        // What the facade of the crate `log` adds is said by the line's own head.
+        // What the facade of the crate `log` adds is said by the start of the line.
         if name.starts_with("log.") {
             return Ok(());
         }

@@ -147,7 +147,7 @@ impl Workshop {
                 return Err(refuse("sample", all.to_owned()));
             }
         };
-        // Lines stand in the thread of a head, which is not for their template to write.
+        // Lines stand in the thread of a root message, which is not for their template to write.
         let is_line = template == TemplateName::update() && matches!(shown, Shown::Sequence(..));
         Ok(Task {
             template: if is_line {

@@ -32,8 +32,8 @@ pub(super) struct PreviewRequest {
     pub(super) payload: Option<Any<Box<RawValue>>>,
     /// Notifications in the order in which they come, five minutes apart, each one the name of a sample, the number of a
     /// notification that was received, or a body; where all were received, they come when they did. Answered is what a
-    /// room gets, each group for itself: heads, edits and the lines that `update.md.j2` writes; with the template
-    /// `update`, the heads are written by the relay's default one.
+    /// room gets, each group for itself: root messages, edits and the lines that `update.md.j2` writes; with the template
+    /// `update`, the root messages are written by the relay's default one.
     pub(super) sequence: Option<Vec<Any<Box<RawValue>>>>,
     /// What later notifications of a sequence do to the first message of their group: `live`, `thread` or
     /// `new`; `live` if it is left out.
@@ -65,7 +65,7 @@ pub(super) struct PreviewMessage {
     formatted_body: String,
     /// `m.text`, which rings, or `m.notice`, which does not.
     msgtype: String,
-    /// Who is pinged.
+    /// Who is mentioned.
     mentions: PreviewMentions,
     /// The content of the Matrix event, exactly as it would be sent.
     event: Any<Value>,
@@ -86,12 +86,12 @@ pub(super) struct SequencePosition {
     event_id: String,
 }
 
-/// Who a message pings.
+/// Who a message mentions.
 #[derive(Debug, Object)]
 pub(super) struct PreviewMentions {
     /// Full Matrix user IDs.
     user_ids: Vec<String>,
-    /// Whether everybody in the room is pinged.
+    /// Whether everybody in the room is mentioned.
     room: bool,
 }
 

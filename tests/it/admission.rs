@@ -67,20 +67,20 @@ async fn alertmanager_with_a_login_or_a_token_reaches_its_route() {
             messages[events - 1].body()
         );
         alertmanager.post(json!([alert(name, true)])).await;
-        // The head is edited, and its thread has a line.
+        // The root is edited, and its thread has a line.
         events += 2;
         person.wait_for_messages(room, events).await;
     }
 
     let shown = person.visible(room).await;
     assert_eq!(shown.len(), 2, "{shown:#?}");
-    for (head, name) in shown.iter().zip(["ByLogin", "ByToken"]) {
+    for (root, name) in shown.iter().zip(["ByLogin", "ByToken"]) {
         assert!(
-            head.body().contains("RESOLVED") && head.body().contains(name),
+            root.body().contains("RESOLVED") && root.body().contains(name),
             "{}",
-            head.body()
+            root.body()
         );
-        assert_eq!((head.edits, head.thread.len()), (1, 1), "{head:#?}");
+        assert_eq!((root.edits, root.thread.len()), (1, 1), "{root:#?}");
     }
     assert_no_secret(&relay);
 }

@@ -384,7 +384,7 @@ fn check_prints_the_routing_table() {
     assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
     let table = "/alert and /alert/default (routes.toml:1), open to everybody
   severity=\"critical\", service=~\"check.*\", continue (routes.toml:4)
-    → #oncall:example.org, template compact, live, pings @room
+    → #oncall:example.org, template compact, live, mentions @room
   severity!=\"critical\" (routes.toml:11)
     → #ops:example.org, template alert, new
   else → #ops:example.org, template alert, live
@@ -473,7 +473,7 @@ async fn check_asks_the_homeserver_about_the_rooms_of_the_routes() {
     assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
     for part in [
         "#ops:example.org is ready",
-        "warning: routes or templates ping everybody in #oncall:example.org, but @bot:example.org lacks the power",
+        "warning: routes or templates mention everybody in #oncall:example.org, but @bot:example.org lacks the power",
         "error: !storage:example.org is not a room that",
     ] {
         assert!(said.out.contains(part), "{part}\n{}", said.out);
@@ -501,7 +501,7 @@ fn route_explains_where_each_alert_goes_and_why() {
     let wanted = r#"alert 1 of 2: firing {alertname="A", service="checkout", severity="critical"}
   routes.toml:4 takes it: severity="critical", service=~"check.*", and goes on (`continue`)
   routes.toml:11 does not: severity!="critical" fails, it is "critical"
-  → #oncall:example.org, template compact, live, pings @room
+  → #oncall:example.org, template compact, live, mentions @room
 alert 2 of 2: firing {alertname="B", severity="critical"}
   routes.toml:4 does not: service=~"check.*" fails, there is no such label
   routes.toml:11 does not: severity!="critical" fails, it is "critical"

@@ -252,17 +252,17 @@ async fn page_shows_replies_reactions_threads_edits_and_deletions_as_a_client_do
     let stage = Stage::new().await;
     let browser = Browser::start(1000, 900).await;
     browser.open(&stage.origin).await;
-    let head = stage.relate("the head\nin two lines", None).await;
+    let root = stage.relate("the root\nin two lines", None).await;
     browser.wait_for_text("in two lines").await;
-    let to = || head.clone();
+    let to = || root.clone();
     let answer =
-        json!({"msgtype": "m.text", "body": "an answer", "m.relates_to": {"m.in_reply_to": {"event_id": head}}});
+        json!({"msgtype": "m.text", "body": "an answer", "m.relates_to": {"m.in_reply_to": {"event_id": root}}});
     stage.put("m.room.message", "1", &answer).await;
     browser
-        .wait_until("document.querySelector('.quote')?.textContent === 'in reply to: the head'")
+        .wait_until("document.querySelector('.quote')?.textContent === 'in reply to: the root'")
         .await;
     for (txn, key) in [("2", "✅"), ("3", "⚪")] {
-        let reaction = json!({"m.relates_to": {"rel_type": "m.annotation", "event_id": head, "key": key}});
+        let reaction = json!({"m.relates_to": {"rel_type": "m.annotation", "event_id": root, "key": key}});
         stage.put("m.reaction", txn, &reaction).await;
     }
     browser.wait_for_text("✅ 1").await;
@@ -270,21 +270,24 @@ async fn page_shows_replies_reactions_threads_edits_and_deletions_as_a_client_do
         .wait_until("[...document.querySelectorAll('.reaction')].map((one) => one.textContent).join() === '✅ 1,⚪ 1'")
         .await;
     browser
-        .wait_until("document.querySelector('.reaction').closest('.message').textContent.includes('the head')")
+        .wait_until("document.querySelector('.reaction').closest('.message').textContent.includes('the root')")
         .await;
-    let (root, latest) = (to(), to());
-    stage.relate("a line", Some(Relation::Thread { root, latest })).await;
+    let thread = Relation::Thread {
+        root: to(),
+        latest: to(),
+    };
+    stage.relate("a line", Some(thread)).await;
     browser.wait_for_text("Thread · 1 line").await;
     stage
-        .relate("the head, edited", Some(Relation::Edit { of: to() }))
+        .relate("the root, edited", Some(Relation::Edit { of: to() }))
         .await;
     browser.wait_for_text("(edited, last at").await;
     // What was there when the page was opened is put together in the same way.
     browser.open(&stage.origin).await;
-    let text = browser.wait_for_text("the head, edited").await;
+    let text = browser.wait_for_text("the root, edited").await;
     for part in [
         "an answer",
-        "in reply to: the head",
+        "in reply to: the root",
         "✅ 1",
         "⚪ 1",
         "a line",
@@ -293,7 +296,7 @@ async fn page_shows_replies_reactions_threads_edits_and_deletions_as_a_client_do
         browser.wait_for_text(part).await;
     }
     assert!(!text.contains("in two lines"), "{text}");
-    stage.running.homeserver.redact(&stage.room.room_id, &head);
+    stage.running.homeserver.redact(&stage.room.room_id, &root);
     browser
         .wait_until("document.querySelectorAll('#timeline > .message').length === 1")
         .await;

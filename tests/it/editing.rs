@@ -165,13 +165,13 @@ async fn documented_page_goes_out_whenever_something_critical_starts() {
         .skip(1)
         .map(|rest| rest.split("```").next().unwrap())
         .collect();
-    let [head, line] = blocks.as_slice() else {
+    let [root, line] = blocks.as_slice() else {
         panic!("{blocks:?}")
     };
     let app = App::with(|flags| {
         for (file, source) in render::embedded() {
             let block = match file {
-                "alert.md.j2" => head,
+                "alert.md.j2" => root,
                 "update.md.j2" => line,
                 _ => continue,
             };
@@ -183,7 +183,7 @@ async fn documented_page_goes_out_whenever_something_critical_starts() {
     let mut seen = 0;
     for (alerts, expected) in [
         (&[("a", "warning", true)][..], vec![("", false)]),
-        // The line pings and goes first; the edit of the head pings nobody.
+        // The line mentions and goes first; the edit of the root mentions nobody.
         (
             &[("a", "warning", true), ("b", "critical", true)],
             vec![("m.thread", true), ("m.replace", false)],
@@ -200,7 +200,7 @@ async fn documented_page_goes_out_whenever_something_critical_starts() {
             ],
             vec![("m.thread", false), ("m.replace", false)],
         ),
-        // A new head, of a mixed group.
+        // A new root, of a mixed group.
         (&[("a", "warning", false), ("d", "critical", true)], vec![("", true)]),
     ] {
         app.accept(&group(alerts)).await;
@@ -208,7 +208,7 @@ async fn documented_page_goes_out_whenever_something_critical_starts() {
         let messages = app.homeserver.homeserver.messages(&app.room);
         let told: Vec<_> = messages[seen..]
             .iter()
-            .map(|event| (relation(event), pings(event)))
+            .map(|event| (relation(event), mentions(event)))
             .collect();
         assert_eq!(told, expected, "{alerts:?}");
         seen = messages.len();
@@ -219,7 +219,7 @@ fn relation(event: &Event) -> &str {
     event.content["m.relates_to"]["rel_type"].as_str().unwrap_or_default()
 }
 
-fn pings(event: &Event) -> bool {
+fn mentions(event: &Event) -> bool {
     event.content["m.mentions"] == json!({"user_ids": ["@oncall:example.org"]})
 }
 

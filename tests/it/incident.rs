@@ -44,7 +44,7 @@ async fn an_incident_is_one_message_with_a_thread_and_its_return_is_another() {
     let (person, fires) = (&synapse.person, |host, since| alert(host, since, None));
 
     relay.accepts(&group(&[fires("pg-1", FIRST)])).await;
-    let head = person.wait_for_messages(room, 1).await[0].id.clone();
+    let root = person.wait_for_messages(room, 1).await[0].id.clone();
     relay
         .accepts(&group(&[fires("pg-1", FIRST), fires("pg-2", SECOND)]))
         .await;
@@ -62,8 +62,8 @@ async fn an_incident_is_one_message_with_a_thread_and_its_return_is_another() {
     // Each change was an edit and a line, and no more than that was sent.
     assert_eq!(person.wait_for_messages(room, 8).await.len(), 8);
 
-    assert_eq!(person.relations(room, &head, "m.replace").await.len(), 3);
-    let lines = person.relations(room, &head, "m.thread").await;
+    assert_eq!(person.relations(room, &root, "m.replace").await.len(), 3);
+    let lines = person.relations(room, &root, "m.thread").await;
     assert_eq!(lines.len(), 3);
     assert_eq!(
         lines[2].content["m.relates_to"]["m.in_reply_to"]["event_id"],
@@ -92,15 +92,15 @@ async fn an_incident_is_one_message_with_a_thread_and_its_return_is_another() {
 }
 
 #[tokio::test]
-async fn a_head_that_was_deleted_is_followed_by_a_new_one() {
+async fn a_root_that_was_deleted_is_followed_by_a_new_one() {
     let synapse = Synapse::start().await;
     let room = synapse.rooms.default.room_id.as_str();
     let relay = Setup::new(&synapse, room).start().await;
     let (person, fires) = (&synapse.person, |host, since| alert(host, since, None));
 
     relay.accepts(&group(&[fires("pg-1", FIRST)])).await;
-    let head = person.wait_for_messages(room, 1).await[0].id.clone();
-    person.redact(room, &head).await;
+    let root = person.wait_for_messages(room, 1).await[0].id.clone();
+    person.redact(room, &root).await;
     relay
         .accepts(&group(&[fires("pg-1", FIRST), fires("pg-2", SECOND)]))
         .await;
@@ -110,7 +110,7 @@ async fn a_head_that_was_deleted_is_followed_by_a_new_one() {
         move |messages: &[crate::support::matrix::Event]| messages.iter().any(|message| message.body().contains(&host))
     };
     let soon = crate::support::matrix::SOON;
-    person.wait_until(room, "new head", soon, says("pg-2")).await;
+    person.wait_until(room, "new root", soon, says("pg-2")).await;
     relay
         .accepts(&group(&[
             fires("pg-1", FIRST),
@@ -137,8 +137,8 @@ async fn a_head_that_was_deleted_is_followed_by_a_new_one() {
         .await;
 
     let shown = person.visible(room).await;
-    assert!(shown.iter().all(|message| message.event_id != head));
-    let heads: Vec<_> = shown.iter().filter(|message| message.edits > 0).collect();
-    assert_eq!(heads.len(), 1, "{shown:#?}");
-    assert!(heads[0].body().contains("3 resolved"), "{}", heads[0].body());
+    assert!(shown.iter().all(|message| message.event_id != root));
+    let roots: Vec<_> = shown.iter().filter(|message| message.edits > 0).collect();
+    assert_eq!(roots.len(), 1, "{shown:#?}");
+    assert!(roots[0].body().contains("3 resolved"), "{}", roots[0].body());
 }

@@ -155,7 +155,7 @@ async fn killing_the_relay_again_and_again_loses_nothing_and_doubles_nothing() {
     }
 }
 
-/// Three groups in which alerts begin and end; the relay is killed at random points of their heads, edits and lines.
+/// Three groups in which alerts begin and end; the relay is killed at random points of their roots, edits and lines.
 async fn killed_in_the_middle_of_groups(seed: u64) {
     let mut stage = Stage::new(1, seed).await;
     stage.setup = stage.setup.clone().env("RELAY_DIGEST_THRESHOLD", "100000");
@@ -172,7 +172,7 @@ async fn killed_in_the_middle_of_groups(seed: u64) {
 }
 
 #[tokio::test]
-async fn killing_the_relay_in_the_middle_of_groups_leaves_true_heads_and_tells_everything_once() {
+async fn killing_the_relay_in_the_middle_of_groups_leaves_true_roots_and_tells_everything_once() {
     for seed in 0..6 {
         killed_in_the_middle_of_groups(seed).await;
     }
@@ -214,7 +214,7 @@ async fn of_two_relays_on_one_database_either_is_killed_mid_batch() {
     join_all((0..3).map(two_relays_are_killed_in_turn)).await;
 }
 
-/// The same in one room, with groups in which alerts begin and end: what is killed is at their heads, edits and lines.
+/// The same in one room, with groups in which alerts begin and end: what is killed is at their roots, edits and lines.
 async fn two_relays_are_killed_in_the_middle_of_groups(seed: u64) {
     let mut stage = Stage::new(1, seed).await;
     let database = postgres::database().await;

@@ -1,11 +1,11 @@
 //! One live message for each group, as a room shows it: sequences of notifications in, what a client sees out, and how
 //! many events it took.
 
-mod heads;
 mod mentions;
 mod modes;
 mod races;
 mod rooms;
+mod roots;
 mod runs;
 mod storm;
 mod story;
@@ -48,8 +48,8 @@ async fn a_group_is_one_message_that_stays_true() {
     ])
     .await;
     assert_eq!(live.sends(), 7);
-    assert!(live.head(0).contains("was: needs you (value 96.5)"), "{}", live.head(0));
-    // Fires again: a new head, which rings.
+    assert!(live.root(0).contains("was: needs you (value 96.5)"), "{}", live.root(0));
+    // Fires again: a new root, which rings.
     live.post(60, &["A 59"]).await;
     assert_eq!(live.lines().await.last().unwrap(), "loud 🔥 FIRING · A · critical");
     assert_eq!(live.loud(), 3);
@@ -66,9 +66,9 @@ async fn a_repeat_edits_only_what_has_changed_besides_the_time() {
     live.post(480, &["A 0"]).await;
     live.sees(&["🔥 FIRING · A · critical (edited)"]).await;
     assert!(
-        live.head(0).contains("value 99") && !live.head(0).contains(" h)"),
+        live.root(0).contains("value 99") && !live.root(0).contains(" h)"),
         "{}",
-        live.head(0)
+        live.root(0)
     );
     live.night.policy.reminders = true;
     live.post(720, &["A 0"]).await;
@@ -79,7 +79,7 @@ async fn a_repeat_edits_only_what_has_changed_besides_the_time() {
 }
 
 #[tokio::test]
-async fn what_was_never_seen_firing_is_told_once_and_is_no_open_head() {
+async fn what_was_never_seen_firing_is_told_once_and_is_no_open_root() {
     let mut live = Live::new().await;
     live.post(10, &["A 0-9"]).await;
     live.post(20, &["A 0-9"]).await;
@@ -147,9 +147,9 @@ async fn what_was_cut_off_is_not_called_resolved_and_what_is_gone_not_recovered(
         ]
     );
     assert!(
-        live.head(0).contains("1 more") && !live.head(0).contains("RESOLVED"),
+        live.root(0).contains("1 more") && !live.root(0).contains("RESOLVED"),
         "{}",
-        live.head(0)
+        live.root(0)
     );
     live.cut = 0;
     live.post(20, &["C 19"]).await;
@@ -193,11 +193,11 @@ async fn an_outage_of_many_changes_ends_with_a_line_for_each_fifty_of_them() {
     let lines = live.lines().await;
     assert!(lines[0].starts_with("🔥 1 firing · ✅ 1 resolved"), "{lines:?}");
     assert_eq!(live.shown_lines(), 3, "120 changes");
-    assert_eq!(live.sends(), 5, "the head, one edit, three lines");
+    assert_eq!(live.sends(), 5, "the root, one edit, three lines");
 }
 
 #[tokio::test]
-async fn a_head_that_nobody_has_seen_takes_up_what_follows() {
+async fn a_root_that_nobody_has_seen_takes_up_what_follows() {
     let mut live = Live::new().await;
     live.hold();
     live.post(0, &["A 0"]).await;
@@ -223,7 +223,7 @@ async fn a_head_that_nobody_has_seen_takes_up_what_follows() {
 }
 
 #[tokio::test]
-async fn a_group_that_flaps_in_an_outage_is_one_head_at_its_end() {
+async fn a_group_that_flaps_in_an_outage_is_one_root_at_its_end() {
     for mode in [Mode::Live, Mode::Thread] {
         let mut live = Live::new().await;
         live.night.policy.mode = mode;
@@ -245,7 +245,7 @@ async fn a_group_that_flaps_in_an_outage_is_one_head_at_its_end() {
 }
 
 #[tokio::test]
-async fn what_a_head_cannot_hold_is_that_of_its_newest_text() {
+async fn what_a_root_cannot_hold_is_that_of_its_newest_text() {
     let template = "{% for n in range(1200) %}row {{ n }} · {{ headline }}\n\n{% endfor %}";
     let make = Make {
         templates: vec![("alert.md.j2", template)],
@@ -264,14 +264,14 @@ async fn what_a_head_cannot_hold_is_that_of_its_newest_text() {
     );
     assert!(!live.told().contains("FIRING"));
     let sent = live.sends();
-    // The next head and its rests, in a thread of its own.
+    // The next root and its rests, in a thread of its own.
     live.post(20, &["A 19"]).await;
     live.lines().await;
     assert_eq!((live.sends(), live.loud()), (2 * sent, 2));
 }
 
 #[tokio::test]
-async fn a_digest_leaves_the_heads_right() {
+async fn a_digest_leaves_the_roots_right() {
     let mut live = Live::with_digests().await;
     live.post_group("seen", 0, &["S 0"]).await;
     live.lines().await;

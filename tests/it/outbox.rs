@@ -8,8 +8,8 @@ mod timeline;
 
 mod crash;
 mod damage;
-mod doubt;
 mod digest;
+mod doubt;
 mod group;
 mod interleavings;
 mod model;

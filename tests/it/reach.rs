@@ -24,7 +24,7 @@ fn group(key: &str, count: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn template_syntax_in_an_alert_is_text_in_head_line_and_digest() {
+async fn template_syntax_in_an_alert_is_text_in_root_line_and_digest() {
     let mut night = Night::new().await;
     let room = night.open_room();
     night.accept_body(&room, &group("a", 1)).await;
@@ -37,7 +37,7 @@ async fn template_syntax_in_an_alert_is_text_in_head_line_and_digest() {
         (1, 1, 1),
         "{shown:#?}"
     );
-    for (place, text) in [("head", shown[0].body()), ("line", shown[0].thread[0].body())] {
+    for (place, text) in [("root", shown[0].body()), ("line", shown[0].thread[0].body())] {
         assert!(text.contains(SYNTAX), "{place}: {text}");
     }
     for number in 0..15 {

@@ -77,7 +77,7 @@ async fn the_demo_shows_its_alerts_in_a_browser_without_any_configuration() {
     let browser = Browser::start(1000, 1400).await;
 
     browser.open(&relay.base_url).await;
-    // The incident that it plays: a head that is edited, its lines, and a new head when the group fires again.
+    // The incident that it plays: a root that is edited, its lines, and a new root when the group fires again.
     browser.wait_for_text("Thread · 3 lines").await;
     browser.wait_for_text("edited 3 times").await;
     browser
@@ -85,7 +85,7 @@ async fn the_demo_shows_its_alerts_in_a_browser_without_any_configuration() {
         .await;
     let text = browser.wait_for_text("RESOLVED").await;
     assert!(text.contains("FIRING"), "{text}");
-    // Both heads have called somebody when they began; what the second one says is still as it began.
+    // Both roots have called somebody when they began; what the second one says is still as it began.
     browser
         .wait_until("document.querySelectorAll('#timeline > .message.mentions').length === 2")
         .await;

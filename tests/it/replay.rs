@@ -119,7 +119,7 @@ async fn a_request_that_is_replayed_after_another_of_its_group_is_recognised_and
                 let answer = signed(app.post("/alert"), "s3cr3t", time, body).send().await.unwrap();
                 let answer: Value = answer.json().await.unwrap();
                 answers.push(answer["recognised"].clone());
-                // A head that nobody has seen would take up what follows.
+                // A root that nobody has seen would take up what follows.
                 app.room_says(mode).await;
             }
             assert_eq!(answers, [false, false, true, true], "{mode}");

@@ -204,11 +204,11 @@ async fn sequence_is_told_as_its_room_gets_it() {
 }
 
 #[tokio::test]
-async fn drafts_of_head_and_line_are_tried_together() {
+async fn drafts_of_root_and_line_are_tried_together() {
     let app = App::start().await;
     let mut request = json!({
         "template": "update", "source": "line {{ change.count.starting }}/{{ change.count.ended }}",
-        "sources": {"alert.md.j2": "head {{ count.firing }}"}, "sequence": ["firing", "resolved"],
+        "sources": {"alert.md.j2": "root {{ count.firing }}"}, "sequence": ["firing", "resolved"],
     });
     let bodies = |answer: &Value| -> Vec<String> {
         let messages = answer["messages"].as_array().unwrap().iter();
@@ -216,7 +216,7 @@ async fn drafts_of_head_and_line_are_tried_together() {
             .map(|message| message["body"].as_str().unwrap().to_owned())
             .collect()
     };
-    assert_eq!(bodies(&preview(&app, &request).await), ["head 1", "line 0/1", "head 0"]);
+    assert_eq!(bodies(&preview(&app, &request).await), ["root 1", "line 0/1", "root 0"]);
     request["source"] = json!("ok\n{{ chnage }}");
     let answer = preview(&app, &request).await;
     let error = &answer["diagnostics"][0];

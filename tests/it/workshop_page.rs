@@ -171,13 +171,13 @@ async fn message_changes_with_the_text_and_with_the_sample() {
 }
 
 #[tokio::test]
-async fn sequence_is_shown_as_a_conversation_with_the_drafts_of_head_and_line() {
+async fn sequence_is_shown_as_a_conversation_with_the_drafts_of_root_and_line() {
     let desk = Desk::open().await;
     desk.go_to_end_of_text().await;
     desk.keys("{{ count.firing }} burn").await;
     desk.until("shows('1 burn')").await;
 
-    // With the template of the lines a sequence comes by itself, and the edit of the head stays.
+    // With the template of the lines a sequence comes by itself, and the edit of the root stays.
     desk.run("choose('template', 'update')").await;
     desk.until("lineOf('change.starting') && el('notification').value === 'sequence:incident'")
         .await;
@@ -244,7 +244,7 @@ async fn sequence_of_ones_own_is_built_of_samples_and_of_what_was_received() {
     desk.until("[...el('notification').options].some((one) => one.text.startsWith('mine: received '))")
         .await;
     desk.run("choose('notification', 'sequence:own')").await;
-    // Each group has a head of its own.
+    // Each group has a root of its own.
     desk.until("shows('Received is RESOLVED') && shows('DiskFilling is FIRING') && shows('Thread · 1 line')")
         .await;
     desk.until("document.querySelectorAll('.frame:first-child .timeline > .message').length === 2")

@@ -1,4 +1,4 @@
-//! Who is pinged: users, everybody in the room, and those for whom a label or annotation stands by an allow-list.
+//! Who is mentioned: users, everybody in the room, and those for whom a label or annotation stands by an allow-list.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -40,7 +40,7 @@ fn mention(section: &Section<'_>) -> Mention {
         .iter()
         .all(|key| section.get(key).is_none())
     {
-        section.error("this pings nobody: it needs `users`, `room`, `from` or `from_annotation`");
+        section.error("this mentions nobody: it needs `users`, `room`, `from` or `from_annotation`");
     }
     mention
 }
@@ -70,7 +70,9 @@ fn states(section: &Section<'_>, texts: Vec<(&str, Range<usize>)>) -> Vec<AlertS
             Some(state) => states.push(state),
             None => section.source.error(
                 span,
-                format!("`{text}` is no state that pings: `firing`, `no-data` or `error`; what is over pings nobody"),
+                format!(
+                    "`{text}` is no state that mentions: `firing`, `no-data` or `error`; what is over mentions nobody"
+                ),
             ),
         }
     }

@@ -170,7 +170,7 @@ fn worst_characters_still_fit_into_an_event() {
 }
 
 #[test]
-fn pings_are_those_of_all_as_far_as_one_message_can_ping() {
+fn mentions_are_those_of_all_as_far_as_one_message_can_mention() {
     let mut backlog = backlog(|at| format!("🔥 FIRING · A{at}"));
     for (at, one) in backlog.iter_mut().enumerate() {
         one.mentions.user_ids = vec![
@@ -182,13 +182,13 @@ fn pings_are_those_of_all_as_far_as_one_message_can_ping() {
     let digest = compose(&backlog);
     let mentions = &digest.message.mentions;
     assert!(mentions.room && mentions.user_ids.contains(&"@lead:example.org".to_owned()));
-    let unpinged = 501 - mentions.user_ids.len();
+    let unmentioned = 501 - mentions.user_ids.len();
     assert!(
-        unpinged > 0
+        unmentioned > 0
             && digest
                 .message
                 .body
-                .ends_with(&format!("and {unpinged} more people than one message can ping"))
+                .ends_with(&format!("and {unmentioned} more people than one message can mention"))
     );
 }
 

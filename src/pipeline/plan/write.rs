@@ -20,7 +20,9 @@ impl Planner<'_> {
         starts_at: Option<Timestamp>,
     ) -> Vec<NewDelivery> {
         let mut whole = self.whole(notification).into_iter();
-        let first = whole.next().map(|message| (self.pinging(message, starting), starts_at));
+        let first = whole
+            .next()
+            .map(|message| (self.mentioning(message, starting), starts_at));
         let rest = whole.map(|message| (quiet(message), None));
         let delivery = |(message, starts_at)| NewDelivery {
             room: self.destination.room.clone(),
@@ -34,7 +36,7 @@ impl Planner<'_> {
     pub(super) fn lines(&self, notification: &Notification, change: &Change) -> Vec<NewLine> {
         let mut messages = self.render.change(notification, change, self.now).messages.into_iter();
         let first = messages.next().map(|message| NewLine {
-            message: self.pinging(message, &change.starting),
+            message: self.mentioning(message, &change.starting),
             starts_at: earliest(&change.starting),
         });
         let rest = messages.map(|message| NewLine {
@@ -46,9 +48,9 @@ impl Planner<'_> {
 
     /// Mentions those whom the template names, and whom the operator wants to be mentioned for what starts; nobody where
     /// nothing that fires is among it.
-    fn pinging(&self, mut message: RenderedMessage, starting: &[Alert]) -> RenderedMessage {
+    fn mentioning(&self, mut message: RenderedMessage, starting: &[Alert]) -> RenderedMessage {
         if starting.iter().any(|alert| alert.status == AlertStatus::Firing) {
-            message.ping(&self.share.mentions(starting));
+            message.mention(&self.share.mentions(starting));
         } else {
             message.mentions = Mentions::default();
         }

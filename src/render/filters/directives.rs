@@ -1,7 +1,7 @@
-//! What a template decides beside its text: how loud the message is, who is pinged, how many alerts it lists.
+//! What a template decides beside its text: how loud the message is, who is mentioned, how many alerts it lists.
 //!
-//! Guarantees: only a template can ping. A user is mentioned only if the user's ID is written out in some template, so
-//! that no label, however it got into a `mention(…)`, can ping somebody whom no template names. A text of a template that is
+//! Guarantees: only a template can mention. A user is mentioned only if the user's ID is written out in some template, so
+//! that no label, however it got into a `mention(…)`, can mention somebody whom no template names. A text of a template that is
 //! no ID is an error.
 
 use minijinja::value::{Object, Value};

@@ -72,7 +72,7 @@ pub(super) const FILTERS: &[Entry] = &[
         "pill",
         "",
         "user ID → Markdown",
-        "a person, without pinging",
+        "a person, without a mention",
         "\"@ana:example.org\" | pill",
     ),
     entry(
@@ -556,14 +556,14 @@ pub(super) const FUNCTIONS: &[Entry] = &[
         "mention",
         "user ID",
         "→ Markdown",
-        "pings this person and shows the name. The ID has to be written out in a template: one that comes only from a label is shown and not pinged",
+        "mentions this person and shows the name. The ID has to be written out in a template: one that comes only from a label is shown and not mentioned",
         "mention(\"@oncall:example.org\")",
     ),
     entry(
         "mention_room",
         "",
         "→ text",
-        "pings everybody, if the bot's power suffices; `check --rooms` and the start warn where it does not",
+        "mentions everybody, if the bot's power suffices; `check --rooms` and the start warn where it does not",
         "mention_room()",
     ),
     entry(

@@ -100,18 +100,18 @@ pub(super) fn framed(message: &impl Serialize) -> io::Result<Vec<u8>> {
 }
 
 /// How many bytes follow.
-pub(super) fn length(head: [u8; 4]) -> io::Result<usize> {
-    usize::try_from(u32::from_le_bytes(head)).map_err(io::Error::other)
+pub(super) fn length(prefix: [u8; 4]) -> io::Result<usize> {
+    usize::try_from(u32::from_le_bytes(prefix)).map_err(io::Error::other)
 }
 
 /// The next message without its length; nothing at the end.
 pub(super) fn read(from: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
-    let mut head = [0; 4];
-    match from.read_exact(&mut head) {
+    let mut prefix = [0; 4];
+    match from.read_exact(&mut prefix) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         read => read?,
     }
-    let mut message = vec![0; length(head)?];
+    let mut message = vec![0; length(prefix)?];
     from.read_exact(&mut message)?;
     Ok(Some(message))
 }

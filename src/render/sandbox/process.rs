@@ -121,9 +121,9 @@ impl Drop for Process {
 
 /// Reads a message, for so long.
 fn answer(stdout: &mut ChildStdout, until: Instant, deadline: &Deadline) -> io::Result<Vec<u8>> {
-    let mut head = [0; 4];
-    fill(stdout, &mut head, until, deadline)?;
-    let length = job::length(head)?;
+    let mut prefix = [0; 4];
+    fill(stdout, &mut prefix, until, deadline)?;
+    let length = job::length(prefix)?;
     if length > job::LONGEST_ANSWER {
         return Err(io::Error::other("too long an answer"));
     }

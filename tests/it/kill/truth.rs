@@ -61,28 +61,28 @@ impl Truth {
         json!({"version": "1", "groupKey": format!("{{}}:{{g=\"{group}\"}}"), "alerts": alerts})
     }
 
-    /// The visible heads equal the true state of all groups, each beginning has rung exactly once, and every change has
-    /// exactly one line, or was taken up by a head that nobody had seen.
+    /// The visible roots equal the true state of all groups, each beginning has rung exactly once, and every change has
+    /// exactly one line, or was taken up by a root that nobody had seen.
     pub(super) fn check(&self, homeserver: &Homeserver, room: &str) {
         let (shown, told) = (homeserver.visible(room), told(homeserver, room));
         for group in 0..3 {
             let of_group = |body: &str| body.contains(&format!("G{group}N"));
-            let Some(head) = shown.iter().rfind(|shown| of_group(shown.body())) else {
+            let Some(root) = shown.iter().rfind(|shown| of_group(shown.body())) else {
                 assert!(
                     !self.begun.iter().any(|episode| of_group(episode)),
                     "nothing of G{group}\n{told}"
                 );
                 continue;
             };
-            // Each firing alert is in the head by its episode, and no other is said to fire.
+            // Each firing alert is in the root by its episode, and no other is said to fire.
             let firing: BTreeSet<String> = self.firing[group]
                 .iter()
                 .map(|(alert, start)| format!("{}@{start}", name(group, *alert)))
                 .collect();
-            let lines = head.body().lines();
+            let lines = root.body().lines();
             let says_firing = |line: &&str| line.contains("fires as") && !line.contains("was: ");
             let said: BTreeSet<String> = lines.filter(says_firing).flat_map(episodes).collect();
-            assert_eq!(said, firing, "{}", head.body());
+            assert_eq!(said, firing, "{}", root.body());
         }
         // What rings says that something fires; what is quiet in a thread says that it was.
         let (mut rung, mut ended) = (BTreeMap::new(), BTreeMap::new());
@@ -106,7 +106,7 @@ impl Truth {
         }
         for episode in &self.begun {
             let is_over = self.over.contains(episode);
-            // What began and ended while its head waited is in no text any more: the head took it up.
+            // What began and ended while its root waited is in no text any more: the root took it up.
             assert!(is_over || rung.contains_key(episode), "{episode} never rang\n{told}");
             if is_over && rung.contains_key(episode) {
                 assert!(

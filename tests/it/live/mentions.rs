@@ -1,4 +1,4 @@
-//! Who is pinged, and when: once for what starts firing, whoever asks for it, and visibly.
+//! Who is mentioned, and when: once for what starts firing, whoever asks for it, and visibly.
 
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ async fn called(mode: Mode) -> Live {
     Live::routed(&routes).await.0
 }
 
-/// Whom an event pings, as Matrix has it.
-fn pings(event: &Event) -> Vec<&str> {
+/// Whom an event mentions, as Matrix has it.
+fn mentions(event: &Event) -> Vec<&str> {
     let mentions = &event.content["m.mentions"];
     assert!(
         mentions.is_object() || event.kind != "m.room.message",
@@ -43,21 +43,21 @@ fn pings(event: &Event) -> Vec<&str> {
 }
 
 impl Live {
-    /// Delivers everything, and says whom it all has pinged, event by event; edits and reactions are events, too.
-    async fn pinged(&mut self) -> Vec<Vec<String>> {
+    /// Delivers everything, and says whom it all has mentioned, event by event; edits and reactions are events, too.
+    async fn mentioned(&mut self) -> Vec<Vec<String>> {
         self.lines().await;
         let events = self.night.homeserver.homeserver.events(self.room.as_str());
         let sent = events
             .iter()
             .filter(|event| event.state_key.is_none() && event.kind != "m.room.redaction" && !event.is_redacted());
-        sent.map(|event| pings(event).into_iter().map(str::to_owned).collect())
+        sent.map(|event| mentions(event).into_iter().map(str::to_owned).collect())
             .collect()
     }
 }
 
 /// The last so many.
-fn last(pinged: &[Vec<String>], count: usize) -> Vec<&str> {
-    pinged[pinged.len() - count..]
+fn last(mentioned: &[Vec<String>], count: usize) -> Vec<&str> {
+    mentioned[mentioned.len() - count..]
         .iter()
         .flatten()
         .map(String::as_str)
@@ -68,7 +68,7 @@ const ANA: &str = "@ana:example.org";
 const BEN: &str = "@ben:example.org";
 
 #[tokio::test]
-async fn what_starts_pings_once_and_nothing_else_does() {
+async fn what_starts_mentions_once_and_nothing_else_does() {
     for mode in Mode::ALL {
         let mut live = called(mode).await;
         let mut seen = 0;
@@ -82,15 +82,15 @@ async fn what_starts_pings_once_and_nothing_else_does() {
             (70, &["A 59-69"], &[]),
         ] {
             live.post(minute, alerts).await;
-            let pinged = live.pinged().await;
-            assert_eq!(last(&pinged, pinged.len() - seen), whom, "{mode} {minute}");
-            seen = pinged.len();
+            let mentioned = live.mentioned().await;
+            assert_eq!(last(&mentioned, mentioned.len() - seen), whom, "{mode} {minute}");
+            seen = mentioned.len();
         }
         live.value = 99.0;
         live.post(80, &["A 59-69", "B 79"]).await;
         live.value = 98.0;
         live.post(90, &["A 59-69", "B 79"]).await;
-        assert_eq!(live.pinged().await.concat(), [ANA, BEN, ANA, BEN], "{mode}");
+        assert_eq!(live.mentioned().await.concat(), [ANA, BEN, ANA, BEN], "{mode}");
     }
 }
 
@@ -106,12 +106,12 @@ async fn whoever_is_pinged_is_named_where_it_happens() {
         assert_eq!(html.matches(&pill).count(), 1, "{html}");
         assert_eq!(event.body().lines().last(), Some(user), "{}", event.body());
     }
-    // The head shows the state by now, and not who was called when it began.
-    assert!(!live.head(0).contains(ANA), "{}", live.head(0));
+    // The root shows the state by now, and not who was called when it began.
+    assert!(!live.root(0).contains(ANA), "{}", live.root(0));
 }
 
 #[tokio::test]
-async fn a_head_that_nobody_has_seen_pings_for_all_that_it_takes_up() {
+async fn a_root_that_nobody_has_seen_mentions_for_all_that_it_takes_up() {
     let mut live = called(Mode::Live).await;
     live.hold();
     live.post(0, &["A 0"]).await;
@@ -119,18 +119,18 @@ async fn a_head_that_nobody_has_seen_pings_for_all_that_it_takes_up() {
     live.post(2, &["A 0", "B 1-2"]).await;
     live.post(3, &["A 0-3", "B 1-2"]).await;
     // It came and went in an outage: somebody should know.
-    let pinged = live.pinged().await;
-    assert_eq!(pinged, [[ANA, BEN]]);
+    let mentioned = live.mentioned().await;
+    assert_eq!(mentioned, [[ANA, BEN]]);
     live.sees(&["loud ✅ 2 resolved · A, B"]).await;
     assert!(
-        live.head(0).ends_with("\n@ana:example.org @ben:example.org"),
+        live.root(0).ends_with("\n@ana:example.org @ben:example.org"),
         "{}",
-        live.head(0)
+        live.root(0)
     );
 }
 
 #[tokio::test]
-async fn a_digest_pings_whom_its_members_would_have_pinged() {
+async fn a_digest_mentions_whom_its_members_would_have_mentioned() {
     let mut live = Live::with_digests().await;
     let (routed, _) = Live::routed(&PEOPLE.replace("{room}", live.room.as_str())).await;
     live.night.table = routed.night.table;
@@ -144,31 +144,31 @@ async fn a_digest_pings_whom_its_members_would_have_pinged() {
         live.post_group(&format!("g{group}"), 0, &[&alert]).await;
     }
     live.night.pass(Duration::from_mins(1));
-    assert_eq!(live.pinged().await, [[ANA]]);
+    assert_eq!(live.mentioned().await, [[ANA]]);
     // What the digest has said is shown quietly by the next repeat.
     live.post_group("g7", 10, &["A 0"]).await;
-    assert_eq!(live.pinged().await.concat(), [ANA]);
+    assert_eq!(live.mentioned().await.concat(), [ANA]);
     assert_eq!(live.lines().await.last().unwrap(), "🔥 FIRING · A · critical");
     live.post_group("g7", 20, &["A 0", "B 19"]).await;
-    assert_eq!(live.pinged().await.concat(), [ANA, BEN]);
+    assert_eq!(live.mentioned().await.concat(), [ANA, BEN]);
 }
 
 #[tokio::test]
-async fn what_takes_the_place_of_a_deleted_head_pings_for_nothing_old() {
+async fn what_takes_the_place_of_a_deleted_root_mentions_for_nothing_old() {
     for mode in [Mode::Live, Mode::Thread] {
         let mut live = called(mode).await;
         live.post(0, &["A 0"]).await;
         live.lines().await;
-        live.delete_head();
+        live.delete_root();
         live.post(10, &["A 0", "B 9"]).await;
         live.post(20, &["A 0-19", "B 9-19"]).await;
-        // Whom the head has pinged went with it.
-        assert_eq!(live.pinged().await.concat(), [BEN], "{mode}");
+        // Whom the root has mentioned went with it.
+        assert_eq!(live.mentioned().await.concat(), [BEN], "{mode}");
     }
 }
 
 #[tokio::test]
-async fn a_head_that_nobody_has_heard_of_pings_for_all_that_fires_once_it_is_shown() {
+async fn a_root_that_nobody_has_heard_of_mentions_for_all_that_fires_once_it_is_shown() {
     let mut live = called(Mode::Live).await;
     live.hold();
     live.post(0, &["A 0", "B 0-0"]).await;
@@ -188,7 +188,7 @@ async fn a_head_that_nobody_has_heard_of_pings_for_all_that_fires_once_it_is_sho
         .unwrap();
     live.post(10, &["A 0", "C 9"]).await;
     live.post(20, &["A 0", "C 9"]).await;
-    assert_eq!(live.pinged().await, [[ANA]]);
+    assert_eq!(live.mentioned().await, [[ANA]]);
 }
 
 /// A template that mentions somebody whatever happens, and so do the lines.
@@ -204,7 +204,7 @@ const CARELESS: [(&str, &str); 2] = [
 ];
 
 #[tokio::test]
-async fn a_template_pings_only_where_something_starts() {
+async fn a_template_mentions_only_where_something_starts() {
     for mode in Mode::ALL {
         let make = Make {
             templates: CARELESS.into(),
@@ -214,7 +214,7 @@ async fn a_template_pings_only_where_something_starts() {
         live.night.policy.mode = mode;
         live.night.policy.reminders = true;
         let mut seen = 0;
-        for (minute, alerts, pings) in [
+        for (minute, alerts, mentions) in [
             (0, &["A 0"][..], true),
             (10, &["A 0"], false),
             (20, &["A 0", "B 19"], true),
@@ -225,14 +225,14 @@ async fn a_template_pings_only_where_something_starts() {
             (70, &["B 69"], true),
         ] {
             live.post(minute, alerts).await;
-            let pinged = live.pinged().await;
-            let new = last(&pinged, pinged.len() - seen);
+            let mentioned = live.mentioned().await;
+            let new = last(&mentioned, mentioned.len() - seen);
             assert_eq!(
                 new.contains(&"@careless:example.org"),
-                pings,
+                mentions,
                 "{mode} {minute}: {new:?}"
             );
-            seen = pinged.len();
+            seen = mentioned.len();
         }
     }
 }

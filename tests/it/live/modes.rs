@@ -1,4 +1,4 @@
-//! The other ways to tell a group's story, and what is left of a head that people delete.
+//! The other ways to tell a group's story, and what is left of a root that people delete.
 
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ async fn another_mode_goes_on_with_the_same_story() {
 }
 
 #[tokio::test]
-async fn a_head_that_was_kept_true_is_kept_true_to_the_end() {
+async fn a_root_that_was_kept_true_is_kept_true_to_the_end() {
     let resolved = "| ✅ RESOLVED · B · after 9 min · was: needs you (value 96.5)";
     for (mode, expected) in [
         (
@@ -88,7 +88,7 @@ async fn a_head_that_was_kept_true_is_kept_true_to_the_end() {
         live.post(30, &["A 0-29"]).await;
         let lines = live.lines().await;
         assert_eq!(lines[..expected.len()], expected, "{mode}");
-        // The next head is of the new mode.
+        // The next root is of the new mode.
         live.post(60, &["A 59"]).await;
         live.post(70, &["A 59-69"]).await;
         let shown = live.shown();
@@ -97,7 +97,7 @@ async fn a_head_that_was_kept_true_is_kept_true_to_the_end() {
 }
 
 #[tokio::test]
-async fn a_group_that_was_told_in_messages_gets_its_head_quietly() {
+async fn a_group_that_was_told_in_messages_gets_its_root_quietly() {
     for mode in [Mode::Live, Mode::Thread] {
         for (alerts, expected) in [
             (["A 0-9", "B 0"], "🔥 1 firing · ✅ 1 resolved · A, B · critical"),
@@ -116,7 +116,7 @@ async fn a_group_that_was_told_in_messages_gets_its_head_quietly() {
 }
 
 #[tokio::test]
-async fn the_head_of_an_earlier_episode_is_left_alone() {
+async fn the_root_of_an_earlier_episode_is_left_alone() {
     let mut live = Live::new().await;
     live.post(0, &["A 0"]).await;
     live.post(10, &["A 0-9"]).await;
@@ -135,13 +135,13 @@ async fn the_head_of_an_earlier_episode_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_deleted_head_is_replaced_by_a_message_that_rings_nobody() {
+async fn a_deleted_root_is_replaced_by_a_message_that_rings_nobody() {
     for mode in [Mode::Live, Mode::Thread] {
         let mut live = Live::new().await;
         live.night.policy.mode = mode;
         live.post(0, &["A 0", "B 0"]).await;
         live.lines().await;
-        live.delete_head();
+        live.delete_root();
         live.post(10, &["A 0-9", "B 0-9"]).await;
         let lines = live.lines().await;
         let expected = [
@@ -150,7 +150,7 @@ async fn a_deleted_head_is_replaced_by_a_message_that_rings_nobody() {
             "| ✅ RESOLVED · B · after 9 min · was: needs you (value 96.5)",
         ];
         assert_eq!(lines, expected, "{mode}");
-        assert_eq!(live.loud(), 0, "{mode}: only the deleted head rang");
+        assert_eq!(live.loud(), 0, "{mode}: only the deleted root rang");
     }
 }
 
@@ -188,7 +188,7 @@ async fn what_has_no_group_is_a_message_each_time() {
 }
 
 #[tokio::test]
-async fn a_head_of_the_largest_size_can_still_be_edited() {
+async fn a_root_of_the_largest_size_can_still_be_edited() {
     // The built-in templates show no more than a phone's screen holds.
     let all = "{% for alert in alerts %}{{ alert.name }} {{ alert.severity }}\n\n{% endfor %}";
     let make = Make {

@@ -106,9 +106,9 @@ async fn a_group_that_changes_again_and_again_loses_nothing() {
             "B{n} has not rung\n{said}"
         );
     }
-    let heads = live.shown().len();
+    let roots = live.shown().len();
     assert!(
-        heads > 1,
+        roots > 1,
         "no notification was told by itself, so nothing was tried in vain"
     );
 }

@@ -103,13 +103,13 @@ async fn a_room_hears_that_its_last_alert_is_not_listed_any_more() {
     live.post(10, &["B 0"]).await;
     live.sees(&[GONE, "| ⚪ NO LONGER REPORTED · A · Grafana does not list it any more"])
         .await;
-    let head = live.head(0);
+    let root = live.root(0);
     assert!(
-        head.contains("Grafana does not list it any more; whether it recovered is unknown.")
-            && head.contains("was: needs you (value 96.5)"),
-        "{head}"
+        root.contains("Grafana does not list it any more; whether it recovered is unknown.")
+            && root.contains("was: needs you (value 96.5)"),
+        "{root}"
     );
-    // It is told once, and what fires again is a new head.
+    // It is told once, and what fires again is a new root.
     live.post(20, &["B 0"]).await;
     assert_eq!(live.sends(), 3);
     live.post(30, &["A 29", "B 0"]).await;
@@ -207,7 +207,7 @@ async fn rules_with_the_same_matchers_or_none_have_a_story_each() {
 }
 
 #[tokio::test]
-async fn a_rule_whose_policy_is_taken_back_leaves_no_head_behind() {
+async fn a_rule_whose_policy_is_taken_back_leaves_no_root_behind() {
     let plain = TWO_IN_ONE.replace("mentions = [{ users = [\"@ana:example.org\"] }]", "");
     let (mut live, other) = Live::routed(TWO_IN_ONE).await;
     severities(&mut live);

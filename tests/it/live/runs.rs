@@ -1,6 +1,6 @@
 //! The promise as a property: random sequences of notifications, in every mode, with and without digests, under random
-//! faults of the homeserver, of the senders and of people. Once everything is delivered, every head is true, each
-//! beginning has pinged once (as one, where several were told together), and every end has one line, or was taken up by
+//! faults of the homeserver, of the senders and of people. Once everything is delivered, every root is true, each
+//! beginning has mentioned once (as one, where several were told together), and every end has one line, or was taken up by
 //! a message that nobody had seen.
 
 use std::time::Duration;
@@ -211,7 +211,7 @@ async fn drop_one(live: &Live, truth: &mut Truth, is_meant: fn(&Delivery) -> boo
         matches!(retried[0].result, RetryResult::Queued { .. })
     };
     truth.dropped |= !is_back;
-    truth.heads_dropped += usize::from(!is_back && (row.part == Part::Root || row.members > 0));
+    truth.roots_dropped += usize::from(!is_back && (row.part == Part::Root || row.members > 0));
     truth.lines_dropped |= !is_back && row.part != Part::Root;
 }
 
@@ -237,7 +237,7 @@ proptest! {
     #![proptest_config(cases(30))]
 
     #[test]
-    fn heads_are_true_and_everything_is_told_once(steps in steps(), mode in 0_usize..6, with_digests in any::<bool>()) {
+    fn roots_are_true_and_everything_is_told_once(steps in steps(), mode in 0_usize..6, with_digests in any::<bool>()) {
         // Live is the default, and there is most to go wrong.
         let mode = Mode::ALL.get(mode).copied().unwrap_or_default();
         on_a_runtime(run(steps, mode, with_digests, None));

@@ -1,4 +1,4 @@
-//! Many groups at once against Synapse's default limit: what is new is seen soon, and every head is right in the end.
+//! Many groups at once against Synapse's default limit: what is new is seen soon, and every root is right in the end.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::story::Live;
 
 const GROUPS: i64 = 40;
 
-/// Forty groups fire and are shown, as heads or in a digest.
+/// Forty groups fire and are shown, as roots or in a digest.
 async fn forty_groups_fire(mode: Mode) -> Live {
     let mut live = Live::with_digests().await;
     live.night.policy.mode = mode;
@@ -66,14 +66,14 @@ async fn after_a_storm_of_resolves_a_new_alert_is_seen_at_once() {
             let is_told = told.lines().any(says);
             assert!(is_told, "{mode}: nobody heard that A{group} is over\n{told}");
         }
-        // Ten lines and as many edits of heads that were seen, and a few that were under way; the others are named.
+        // Ten lines and as many edits of roots that were seen, and a few that were under way; the others are named.
         let sent = live.events() - before;
         assert!(sent <= 26, "{mode}: {sent} events");
     }
 }
 
 #[tokio::test]
-async fn groups_that_were_only_named_get_a_head_with_their_next_change() {
+async fn groups_that_were_only_named_get_a_root_with_their_next_change() {
     let mut live = forty_groups_fire(Mode::Live).await;
     all_are_resolved(&mut live).await;
     live.post_group("g39", 20, &["A39 19"]).await;
@@ -81,6 +81,6 @@ async fn groups_that_were_only_named_get_a_head_with_their_next_change() {
     assert_eq!(lines.last().unwrap(), "loud 🔥 FIRING · A39 · critical");
     live.post_group("g39", 30, &["A39 19-29"]).await;
     let lines = live.lines().await;
-    let head = &lines[lines.len() - 2];
-    assert_eq!(head, "✅ RESOLVED · A39 · after 10 min · was critical (edited)");
+    let root = &lines[lines.len() - 2];
+    assert_eq!(root, "✅ RESOLVED · A39 · after 10 min · was critical (edited)");
 }

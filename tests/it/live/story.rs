@@ -201,7 +201,7 @@ impl Live {
     }
 
     /// Somebody deletes the first message.
-    pub(super) fn delete_head(&self) {
+    pub(super) fn delete_root(&self) {
         self.delete(&self.shown().remove(0).event_id);
     }
 
@@ -229,8 +229,8 @@ impl Live {
         bodies.join("\n")
     }
 
-    /// What the head says in full.
-    pub(super) fn head(&self, at: usize) -> String {
+    /// What the root says in full.
+    pub(super) fn root(&self, at: usize) -> String {
         self.shown()[at].body().to_owned()
     }
 

@@ -1,5 +1,5 @@
 //! Random runs through routing tables in which several places share a room, and through edits of a table: in each room
-//! every alert that the table sends there is said to fire by exactly one head, and nothing rings that did not begin.
+//! every alert that the table sends there is said to fire by exactly one root, and nothing rings that did not begin.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::runs::{cases, on_a_runtime, post, post_soon};
 use super::story::Live;
-use super::truth::{ALERTS, Truth, heads, said_to_fire};
+use super::truth::{ALERTS, Truth, roots, said_to_fire};
 
 /// Of one group, for there is nothing between groups.
 const GROUP: usize = 0;
@@ -143,8 +143,8 @@ fn check(live: &Live, truth: &Truth, other: &RoomAddress, is_edited: bool) {
         }
         let homeserver = &live.night.homeserver.homeserver;
         let mut said: BTreeMap<String, usize> = BTreeMap::new();
-        for head in heads(&homeserver.visible(room.as_str()), GROUP) {
-            for episode in said_to_fire(&head) {
+        for root in roots(&homeserver.visible(room.as_str()), GROUP) {
+            for episode in said_to_fire(&root) {
                 *said.entry(episode).or_default() += 1;
             }
         }

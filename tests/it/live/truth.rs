@@ -36,15 +36,15 @@ pub(super) struct Truth {
     over: BTreeSet<Episode>,
     /// Every event that was ever in the room, as it came: what somebody deletes was seen all the same.
     events: BTreeMap<String, Event>,
-    /// How much of what has begun was in the room when it was last looked at, and how often each alert had pinged.
+    /// How much of what has begun was in the room when it was last looked at, and how often each alert had mentioned.
     looked: usize,
-    pinged: BTreeMap<String, usize>,
-    /// Groups whose head was deleted since something of them changed.
+    mentioned: BTreeMap<String, usize>,
+    /// Groups whose root was deleted since something of them changed.
     deleted: BTreeSet<usize>,
     /// Whether an operator has dropped something, how many messages that show groups of it, whether anything else, and whether
     /// the homeserver has denied an event that is there.
     pub(super) dropped: bool,
-    pub(super) heads_dropped: usize,
+    pub(super) roots_dropped: usize,
     pub(super) lines_dropped: bool,
     pub(super) denied: bool,
 }
@@ -57,7 +57,7 @@ fn user(alert: &str) -> String {
     format!("@{}:example.org", alert.to_lowercase())
 }
 
-/// Each alert pings somebody of its own.
+/// Each alert mentions somebody of its own.
 pub(super) fn everybody() -> MentionPolicy {
     let names = (0..GROUPS).flat_map(|group| (0..ALERTS).map(move |number| alert(group, number)));
     let users = names.map(|name| (name.clone(), vec![user(&name)])).collect();
@@ -140,8 +140,8 @@ impl Truth {
     /// Somebody deletes the message that shows the group.
     pub(super) fn delete(&mut self, live: &Live, group: usize) {
         self.note(live);
-        if let Some(head) = heads(&live.shown(), group).last() {
-            live.delete(&head.event_id);
+        if let Some(root) = roots(&live.shown(), group).last() {
+            live.delete(&root.event_id);
             self.deleted.insert(group);
         }
     }
@@ -152,8 +152,8 @@ impl Truth {
         }
     }
 
-    /// All was delivered: each beginning since the last look has pinged once, where several were told as one at least
-    /// once, and nothing else has pinged.
+    /// All was delivered: each beginning since the last look has mentioned once, where several were told as one at least
+    /// once, and nothing else has mentioned.
     pub(super) fn look(&mut self, live: &Live) {
         self.note(live);
         let begun = &self.begun[self.looked..];
@@ -161,28 +161,28 @@ impl Truth {
         for group in 0..GROUPS {
             for number in 0..ALERTS {
                 let alert = alert(group, number);
-                let pings = self.events.values().filter(|event| pings(event, &alert)).count();
-                let before = self.pinged.get(&alert).copied().unwrap_or_default();
+                let mentions = self.events.values().filter(|event| mentions(event, &alert)).count();
+                let before = self.mentioned.get(&alert).copied().unwrap_or_default();
                 let begun = begun.iter().filter(|episode| episode.alert == alert).count();
                 let least = begun.min(1);
                 let in_all = self.begun.iter().filter(|episode| episode.alert == alert).count();
                 let is_right = if self.dropped {
-                    // It may be told later, and never twice; but what stands for a head that was dropped pings for all that
+                    // It may be told later, and never twice; but what stands for a root that was dropped mentions for all that
                     // fires, for nobody knows what a digest said of it before.
-                    pings <= in_all + self.heads_dropped
+                    mentions <= in_all + self.roots_dropped
                 } else {
-                    (least..=begun).contains(&(pings - before))
+                    (least..=begun).contains(&(mentions - before))
                 };
                 assert!(
                     is_right,
-                    "{alert} began {begun} times and has pinged {} times\n{}",
-                    pings - before,
+                    "{alert} began {begun} times and has mentioned {} times\n{}",
+                    mentions - before,
                     self.told()
                 );
-                now.insert(alert, pings);
+                now.insert(alert, mentions);
             }
         }
-        self.pinged = now;
+        self.mentioned = now;
         self.looked = self.begun.len();
     }
 
@@ -196,43 +196,43 @@ impl Truth {
             self.check_lines(with_digests);
         }
         if mode == Mode::Live && !self.lines_dropped {
-            self.check_pings();
+            self.check_mentions();
         }
         let originals = self.events.values().filter(|event| !is_digest(event.body()));
         let loud = originals.filter(|event| event.content["msgtype"] == "m.text").count();
         assert!(
-            mode == Mode::New || loud <= self.begun.len() + self.heads_dropped,
+            mode == Mode::New || loud <= self.begun.len() + self.roots_dropped,
             "{loud} rang\n{}",
             self.told()
         );
     }
 
-    /// Whatever fires has pinged, also if the message was dropped and brought again by a later notification.
-    fn check_pings(&self) {
+    /// Whatever fires has mentioned, also if the message was dropped and brought again by a later notification.
+    fn check_mentions(&self) {
         for (group, firing) in self.firing.iter().enumerate() {
             for alert in firing.keys().map(|number| alert(group, *number)) {
-                let has_pinged = self.events.values().any(|event| pings(event, &alert));
-                assert!(has_pinged, "{alert} fires and has never pinged\n{}", self.told());
+                let has_mentioned = self.events.values().any(|event| mentions(event, &alert));
+                assert!(has_mentioned, "{alert} fires and has never mentioned\n{}", self.told());
             }
         }
     }
 
-    /// Each head says what fires, and those of former episodes that nothing does.
+    /// Each root says what fires, and those of former episodes that nothing does.
     pub(super) fn check_heads(&self, live: &Live) {
         let shown = live.shown();
         for group in (0..GROUPS).filter(|group| !self.deleted.contains(group)) {
             let mut truth = self.fires(group);
-            let heads = heads(&shown, group);
+            let roots = roots(&shown, group);
             assert!(
-                truth.is_empty() || !heads.is_empty(),
-                "group {group} has no head\n{}",
+                truth.is_empty() || !roots.is_empty(),
+                "group {group} has no root\n{}",
                 self.told()
             );
             // Of former episodes an edit that was dropped is sent again by an operator only.
-            let shown = heads.iter().rev().take(if self.dropped { 1 } else { heads.len() });
-            for head in shown {
-                let said: BTreeSet<String> = said_to_fire(head).into_iter().collect();
-                assert_eq!(said, truth, "{}\nin\n{}", head.body(), self.told());
+            let shown = roots.iter().rev().take(if self.dropped { 1 } else { roots.len() });
+            for root in shown {
+                let said: BTreeSet<String> = said_to_fire(root).into_iter().collect();
+                assert_eq!(said, truth, "{}\nin\n{}", root.body(), self.told());
                 truth.clear();
             }
         }
@@ -255,7 +255,7 @@ impl Truth {
                 self.told()
             );
         }
-        if self.heads_dropped > 0 || self.lines_dropped {
+        if self.roots_dropped > 0 || self.lines_dropped {
             return;
         }
         let digests: Vec<&str> = self
@@ -269,7 +269,7 @@ impl Truth {
             let names = |line: &str| line.contains("RESOLVED") && line.contains(group);
             with_digests && digests.iter().any(|digest| digest.lines().any(names))
         };
-        // What rang in a thread or a reply, or in a head that was seen, is over in a line.
+        // What rang in a thread or a reply, or in a root that was seen, is over in a line.
         let seen = self
             .events
             .values()
@@ -303,26 +303,26 @@ impl Truth {
     }
 }
 
-/// The episodes that a head says to fire.
-pub(super) fn said_to_fire(head: &Shown) -> Vec<String> {
+/// The episodes that a root says to fire.
+pub(super) fn said_to_fire(root: &Shown) -> Vec<String> {
     let says_firing = |line: &&str| line.contains("fires as") && !line.contains("was: ");
-    head.body().lines().filter(says_firing).flat_map(episodes).collect()
+    root.body().lines().filter(says_firing).flat_map(episodes).collect()
 }
 
 /// What shows a group, oldest first: neither digests nor lines whose thread has lost its beginning.
-pub(super) fn heads(shown: &[Shown], group: usize) -> Vec<Shown> {
-    let is_head = |one: &&Shown| {
+pub(super) fn roots(shown: &[Shown], group: usize) -> Vec<Shown> {
+    let is_root = |one: &&Shown| {
         let in_thread = one.content["m.relates_to"]["rel_type"] == "m.thread";
         one.body().contains(&format!("G{group}N")) && !is_digest(one.body()) && !in_thread
     };
-    shown.iter().filter(is_head).cloned().collect()
+    shown.iter().filter(is_root).cloned().collect()
 }
 
 fn is_digest(body: &str) -> bool {
     body.starts_with('📬')
 }
 
-fn pings(event: &Event, alert: &str) -> bool {
+fn mentions(event: &Event, alert: &str) -> bool {
     let users = event.content["m.mentions"]["user_ids"].as_array();
     users.is_some_and(|users| users.contains(&user(alert).into()))
 }

@@ -53,7 +53,7 @@ async fn check_names_each_problem_and_what_to_do() {
 async fn check_warns_of_rooms_where_the_bot_cannot_ping_everybody() {
     let stage = Stage::new().await;
     let (_, plain) = stage.room(&NewRoom::named("plain").member("bot"));
-    let (_, free) = stage.room(&NewRoom::named("free").member("bot").pings_for_all());
+    let (_, free) = stage.room(&NewRoom::named("free").member("bot").mentions_for_all());
     let (_, other) = stage.room(&NewRoom::named("other").member("bot"));
     let rooms = [plain.clone(), free.clone(), other];
     let findings = stage.client.check(&rooms, &[plain.clone(), free]).await;

@@ -42,18 +42,18 @@ fn bodies(shown: &[Shown]) -> Vec<&str> {
 
 async fn what_is_seen(home: &Home) {
     let room = home.room.as_str();
-    let head = home.send("firing", None).await.unwrap();
-    let first = home.send("two more", Some(&thread(&head, &head))).await.unwrap();
-    let last = home.send("one less", Some(&thread(&head, &first))).await.unwrap();
-    home.send("still firing", Some(&edit(&head))).await.unwrap();
-    let edited = home.send("resolved", Some(&edit(&head))).await.unwrap();
+    let root = home.send("firing", None).await.unwrap();
+    let first = home.send("two more", Some(&thread(&root, &root))).await.unwrap();
+    let last = home.send("one less", Some(&thread(&root, &first))).await.unwrap();
+    home.send("still firing", Some(&edit(&root))).await.unwrap();
+    let edited = home.send("resolved", Some(&edit(&root))).await.unwrap();
     home.send("one less, after 5 min", Some(&edit(&last))).await.unwrap();
     let ids = |events: Vec<Event>| events.into_iter().map(|event| event.id).collect::<Vec<_>>();
-    let threaded = home.person.relations(room, &head, "m.thread").await;
+    let threaded = home.person.relations(room, &root, "m.thread").await;
     assert_eq!(threaded[1].content["m.relates_to"]["m.in_reply_to"]["event_id"], first);
     assert_eq!(ids(threaded), [first.as_str(), last.as_str()]);
-    assert_eq!(ids(home.person.relations(room, &head, "m.replace").await).len(), 2);
-    let path = ["rooms", room, "event", &head];
+    assert_eq!(ids(home.person.relations(room, &root, "m.replace").await).len(), 2);
+    let path = ["rooms", room, "event", &root];
     let sums = home.person.get(&path, &[]).await.ok()["unsigned"]["m.relations"].clone();
     assert_eq!(sums["m.replace"]["event_id"], json!(edited));
     assert_eq!(sums["m.replace"]["content"]["m.mentions"], json!({}));
@@ -92,14 +92,14 @@ async fn what_leads_nowhere(home: &Home) {
     let mine = mine["event_id"].as_str().unwrap().to_owned();
     refused(home, "another's", &[edit(&mine)]).await;
 
-    let head = home.send("head", None).await.unwrap();
-    let line = home.send("line", Some(&thread(&head, &head))).await.unwrap();
-    let edited = home.send("edited", Some(&edit(&head))).await.unwrap();
+    let root = home.send("root", None).await.unwrap();
+    let line = home.send("line", Some(&thread(&root, &root))).await.unwrap();
+    let edited = home.send("edited", Some(&edit(&root))).await.unwrap();
     refused(home, "a line", &[thread(&line, &line)]).await;
     refused(home, "an edit", &[edit(&edited), thread(&edited, &edited)]).await;
 
     home.redact(&line).await;
-    home.send("after a deleted line", Some(&thread(&head, &line)))
+    home.send("after a deleted line", Some(&thread(&root, &line)))
         .await
         .unwrap();
     assert_eq!(
@@ -108,22 +108,22 @@ async fn what_leads_nowhere(home: &Home) {
     );
     home.redact(&edited).await;
     let shown = home.person.visible(room).await;
-    assert_eq!((shown.last().unwrap().body(), shown.last().unwrap().edits), ("head", 0));
+    assert_eq!((shown.last().unwrap().body(), shown.last().unwrap().edits), ("root", 0));
 
     // Past the relay's client, the homeserver takes an edit of what was deleted, and nobody sees it.
-    home.redact(&head).await;
-    refused(home, "deleted", &all(&head)).await;
+    home.redact(&root).await;
+    refused(home, "deleted", &all(&root)).await;
     let silent = json!({
         "msgtype": "m.text", "body": "* silent", "m.new_content": {"msgtype": "m.text", "body": "silent"},
-        "m.relates_to": {"rel_type": "m.replace", "event_id": head},
+        "m.relates_to": {"rel_type": "m.replace", "event_id": root},
     });
     home.bot.send_event(room, "m.room.message", "silent", silent).await.ok();
-    assert_eq!(home.person.relations(room, &head, "m.replace").await, []);
+    assert_eq!(home.person.relations(room, &root, "m.replace").await, []);
     let shown = home.person.visible(room).await;
     assert!(
         shown
             .iter()
-            .all(|message| message.body() != "silent" && message.event_id != head)
+            .all(|message| message.body() != "silent" && message.event_id != root)
     );
 
     let purged = home.send("soon purged", None).await.unwrap();
@@ -135,7 +135,7 @@ async fn what_leads_nowhere(home: &Home) {
 
 /// What the renderer lets through fits as an edit, mentions included; a little more does not.
 async fn the_largest_edit(home: &Home) {
-    let mut largest = message("head");
+    let mut largest = message("root");
     largest.mentions = Mentions {
         user_ids: (0..20).map(|number| format!("@oncall{number}:example.org")).collect(),
         room: true,
@@ -149,10 +149,10 @@ async fn the_largest_edit(home: &Home) {
         let txn = TxnId::generate();
         home.client.send(&home.room, &txn, message, relation.as_ref()).await
     };
-    let head = send(&largest, None).await.unwrap();
-    send(&largest, Some(edit(&head))).await.unwrap();
+    let root = send(&largest, None).await.unwrap();
+    send(&largest, Some(edit(&root))).await.unwrap();
     largest.formatted_body.push_str(&"x".repeat(3_000));
-    let failure = send(&largest, Some(edit(&head))).await.unwrap_err();
+    let failure = send(&largest, Some(edit(&root))).await.unwrap_err();
     assert_eq!(failure.verdict, Verdict::Message(MessageTrouble::TooLarge));
 }
 
@@ -160,8 +160,8 @@ async fn the_largest_edit(home: &Home) {
 async fn a_repeated_edit_or_line_after_a_lost_reply_is_one_event() {
     let stage = Stage::new().await;
     let (id, room) = stage.room(&NewRoom::named("ops").member("bot"));
-    let head = stage.send(&room).await.unwrap();
-    for (relation, texts) in [(edit(&head), 2), (thread(&head, &head), 3)] {
+    let root = stage.send(&room).await.unwrap();
+    for (relation, texts) in [(edit(&root), 2), (thread(&root, &root), 3)] {
         let txn = TxnId::generate();
         let fault = Fault::DropReply;
         stage
@@ -181,32 +181,32 @@ async fn a_repeated_edit_or_line_after_a_lost_reply_is_one_event() {
 async fn what_takes_the_place_of_an_edit_is_not_taken_for_its_repeat() {
     let stage = Stage::new().await;
     let (id, room) = stage.room(&NewRoom::named("ops").member("bot"));
-    let head = stage.send(&room).await.unwrap();
+    let root = stage.send(&room).await.unwrap();
     let txn = TxnId::generate();
     stage
         .homeserver()
         .plan(Scope::SendsTo(id.clone()), When::Next(1), Fault::DropReply);
     let resolved = message("resolved");
     let send = |relation| stage.client.send(&room, &txn, &resolved, relation);
-    let edit = edit(&head);
+    let edit = edit(&root);
     assert_eq!(send(Some(&edit)).await.unwrap_err().verdict, Verdict::Transient);
-    stage.homeserver().redact(&id, &head);
+    stage.homeserver().redact(&id, &root);
     assert_eq!(send(Some(&edit)).await.unwrap_err().verdict, Verdict::Relation);
     send(None).await.unwrap();
     assert_eq!(bodies(&stage.homeserver().visible(&id)), ["resolved"]);
 }
 
 #[tokio::test]
-async fn a_homeserver_that_fails_while_the_head_is_looked_at_costs_no_relation() {
+async fn a_homeserver_that_fails_while_the_root_is_looked_at_costs_no_relation() {
     let stage = Stage::new().await;
     let (id, room) = stage.room(&NewRoom::named("ops").member("bot"));
-    let head = stage.send(&room).await.unwrap();
+    let root = stage.send(&room).await.unwrap();
     for fault in [Fault::BadGateway, Fault::Page(404)] {
         let scope = Scope::LooksInto(id.clone());
         stage.homeserver().plan(scope, When::Next(1), fault);
-        let failed = stage.relate(&room, "now", Some(&edit(&head))).await.unwrap_err();
+        let failed = stage.relate(&room, "now", Some(&edit(&root))).await.unwrap_err();
         assert_eq!(failed.verdict, Verdict::Transient);
     }
-    stage.relate(&room, "now", Some(&edit(&head))).await.unwrap();
+    stage.relate(&room, "now", Some(&edit(&root))).await.unwrap();
     assert_eq!(bodies(&stage.homeserver().visible(&id)), ["now"]);
 }

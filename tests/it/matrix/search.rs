@@ -50,8 +50,8 @@ async fn an_edit_is_found_by_its_own_transaction() {
     let stage = Stage::new().await;
     let (_, room) = stage.room(&NewRoom::named("ops").member("bot"));
     let (txn, now) = (TxnId::generate(), Timestamp::now());
-    let head = stage.send(&room).await.unwrap();
-    let edit = Relation::Edit { of: head };
+    let root = stage.send(&room).await.unwrap();
+    let edit = Relation::Edit { of: root };
     let find = |relation| stage.client.find(&room, &txn, relation, now);
     let edited = stage
         .client

@@ -3,7 +3,7 @@
 use grafana_matrix_relay::outbox::{DeliveryId, DeliveryState, Filter, Outbox};
 
 use super::on_every_store;
-use super::place::{Place, accept, at, claim, delivered, drain, digest_policy, record, room};
+use super::place::{Place, accept, at, claim, delivered, digest_policy, drain, record, room};
 use super::tale::{begins, changes, show, tell};
 
 on_every_store!(
@@ -78,8 +78,8 @@ async fn a_digest_ends_before_what_cannot_be_read(place: Place) {
 
 async fn a_group_whose_text_cannot_be_read_waits_for_the_next_one(place: Place) {
     let outbox = place.open().await;
-    tell(&outbox, 0, begins("head")).await;
-    show(&outbox, "$head", 0).await;
+    tell(&outbox, 0, begins("root")).await;
+    show(&outbox, "$root", 0).await;
     tell(&outbox, 1, changes("edit", &["line"])).await;
     place.by_hand("UPDATE outbox_group_text SET wanted = '{'").await;
     damage(&place, 2).await;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use grafana_matrix_relay::outbox::{Delivery, DeliveryId, DeliveryState, Digest, Filter, DigestPolicy, Outbox};
+use grafana_matrix_relay::outbox::{Delivery, DeliveryId, DeliveryState, Digest, DigestPolicy, Filter, Outbox};
 use jiff::Timestamp;
 
 use super::on_every_store;
-use super::place::{Place, accept, at, claim_one, dead, delivered, drain, digest_policy, record, wait};
+use super::place::{Place, accept, at, claim_one, dead, delivered, digest_policy, drain, record, wait};
 
 on_every_store!(
     backlog_past_the_threshold_becomes_one_digest_at_its_place,
@@ -57,13 +57,13 @@ async fn backlog_past_the_threshold_becomes_one_digest_at_its_place(place: Place
 
 async fn after_an_outage_the_room_is_current_within_two_sends(place: Place) {
     let outbox = place.open().await;
-    let head = accept(&outbox, "a", "0", at(0)).await;
+    let first_tried = accept(&outbox, "a", "0", at(0)).await;
     claim_one(&outbox, at(0)).await;
-    record(&outbox, head, wait(at(60)), at(1)).await;
+    record(&outbox, first_tried, wait(at(60)), at(1)).await;
     accept_all(&outbox, 1..=20).await;
     let first = claim_with_digests(&outbox, at(60)).await;
-    assert_eq!(first.id, head);
-    record(&outbox, head, delivered(), at(60)).await;
+    assert_eq!(first.id, first_tried);
+    record(&outbox, first_tried, delivered(), at(60)).await;
     let second = claim_with_digests(&outbox, at(60)).await;
     assert_eq!(second.members, 20);
     record(&outbox, second.id, delivered(), at(61)).await;
@@ -100,7 +100,13 @@ async fn what_was_ever_tried_is_in_no_digest(place: Place) {
         "only two stand before the one that was tried"
     );
     record(&outbox, ids[1], delivered(), at(20)).await;
-    record(&outbox, claim_with_digests(&outbox, at(20)).await.id, delivered(), at(20)).await;
+    record(
+        &outbox,
+        claim_with_digests(&outbox, at(20)).await.id,
+        delivered(),
+        at(20),
+    )
+    .await;
     let tried = claim_with_digests(&outbox, at(20)).await;
     assert_eq!((tried.id, tried.attempts), (ids[0], 2));
     record(&outbox, tried.id, delivered(), at(20)).await;

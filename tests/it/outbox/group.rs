@@ -7,7 +7,7 @@ use grafana_matrix_relay::outbox::{
 };
 
 use super::on_every_store;
-use super::place::{Place, accept, at, claim, claim_one, dead, delivered, drain, digest_policy, message, record, wait};
+use super::place::{Place, accept, at, claim, claim_one, dead, delivered, digest_policy, drain, message, record, wait};
 use super::tale::{Tell, again, begins, changes, edit_of, known, known_of, of, show, tell, tell_of, thread};
 
 on_every_store!(
@@ -85,7 +85,7 @@ async fn a_group_is_compared_and_swapped(place: Place) {
 
 async fn a_group_that_is_named_twice_at_once_is_refused(place: Place) {
     let outbox = place.open().await;
-    let mut twice = of("g", 0, begins("head"), at(0));
+    let mut twice = of("g", 0, begins("root"), at(0));
     twice.groups.push(twice.groups[0].clone());
     assert_eq!(outbox.enqueue(twice).await.unwrap(), Enqueued::Outdated);
     assert!(drain(&outbox, at(1)).await.is_empty());
@@ -105,9 +105,9 @@ async fn a_message_that_waits_is_not_begun_anew(place: Place) {
 
 async fn what_refers_to_a_message_is_claimed_with_its_event(place: Place) {
     let outbox = place.open().await;
-    tell(&outbox, 0, begins("head")).await;
+    tell(&outbox, 0, begins("root")).await;
     assert_eq!(known(&outbox).await.root, RootState::Waiting);
-    let root = show(&outbox, "$head", 1).await;
+    let root = show(&outbox, "$root", 1).await;
     assert_eq!((root.part, root.relation), (Part::Root, None));
     let group = known(&outbox).await;
     assert_eq!(
@@ -117,20 +117,20 @@ async fn what_refers_to_a_message_is_claimed_with_its_event(place: Place) {
     tell(&outbox, 1, changes("edit", &["line"])).await;
     assert!(!known(&outbox).await.is_shown);
     assert_eq!(outbox.stats(at(2)).await.unwrap().pending, 2, "a line, and an edit");
-    assert_eq!(show(&outbox, "$line", 2).await.relation, thread("$head", "$head"));
+    assert_eq!(show(&outbox, "$line", 2).await.relation, thread("$root", "$root"));
     let edit = show(&outbox, "$edit", 3).await;
     assert_eq!(
         (edit.part, edit.relation, edit.message.body.as_str()),
-        (Part::Edit, edit_of("$head"), "edit")
+        (Part::Edit, edit_of("$root"), "edit")
     );
     assert!(known(&outbox).await.is_shown);
     tell(&outbox, 2, changes("edit 2", &["line 2"])).await;
-    assert_eq!(show(&outbox, "$line2", 4).await.relation, thread("$head", "$line"));
+    assert_eq!(show(&outbox, "$line2", 4).await.relation, thread("$root", "$line"));
     let second = show(&outbox, "$edit2", 5).await;
     assert_ne!(second.txn_id, edit.txn_id, "each revision has its own");
     // A new message has a thread of its own.
-    tell(&outbox, 3, begins("head 2")).await;
-    tell(&outbox, 4, changes("head 2", &["line 3"])).await;
+    tell(&outbox, 3, begins("root 2")).await;
+    tell(&outbox, 4, changes("root 2", &["line 3"])).await;
     assert_eq!(show(&outbox, "$head2", 7).await.relation, None);
     assert!(
         claim(&outbox, at(8)).await.is_empty(),
@@ -318,7 +318,7 @@ async fn a_message_that_was_given_up_unseen_is_brought_by_its_next_line_and_wake
         user_ids: vec!["@ana:x.org".to_owned()],
         room: false,
     };
-    first.groups[0].message.as_mut().unwrap().pings = ana.clone();
+    first.groups[0].message.as_mut().unwrap().mentions = ana.clone();
     outbox.enqueue(first).await.unwrap();
     let root = claim_one(&outbox, at(0)).await;
     tell(&outbox, 1, changes("A, B", &["B"])).await;

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use grafana_matrix_relay::outbox::{Delivery, Dropped, Enqueued, DigestPolicy, Outbox, Outcome};
+use grafana_matrix_relay::outbox::{Delivery, DigestPolicy, Dropped, Enqueued, Outbox, Outcome};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::model::Model;
-use super::place::{Place, acceptance, at, dead, delivered, drain, digest_policy, keyed, record, room, wait};
+use super::place::{Place, acceptance, at, dead, delivered, digest_policy, drain, keyed, record, room, wait};
 use super::timeline::Timeline;
 
 /// One step of a run.
@@ -128,7 +128,11 @@ impl Run {
     }
 
     async fn claim(&mut self, digests: bool) {
-        let policy = if digests { digest_policy() } else { DigestPolicy::never() };
+        let policy = if digests {
+            digest_policy()
+        } else {
+            DigestPolicy::never()
+        };
         let claimed = self.outbox.claim_due(at(self.now), 100, &policy).await.unwrap();
         let expected = self.model.claim(digests, self.now);
         let seen: BTreeMap<usize, Vec<String>> = claimed.iter().map(|d| (room_of(d), lines(d))).collect();

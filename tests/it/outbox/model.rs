@@ -25,7 +25,7 @@ pub(crate) struct Room {
     pub(crate) dead: Vec<Entry>,
     /// Until when it waits, and since when.
     wait: Option<(i64, i64)>,
-    /// When the head was claimed, if it is in flight.
+    /// When the front was claimed, if it is in flight.
     pub(crate) claimed_at: Option<i64>,
 }
 
@@ -75,7 +75,7 @@ impl Model {
         });
     }
 
-    /// Takes all heads that can be taken, and returns what each room's has to say.
+    /// Takes all deliveries that can be taken, and returns what each room's has to say.
     pub(crate) fn claim(&mut self, digests: bool, now: i64) -> BTreeMap<usize, Vec<String>> {
         let lease = self.lease;
         let due = self
@@ -130,7 +130,7 @@ impl Room {
         let old = self
             .queue
             .front()
-            .is_some_and(|head| now - head.accepted_at >= DIGEST_AGE);
+            .is_some_and(|front| now - front.accepted_at >= DIGEST_AGE);
         if digests && old && untried > DIGEST_ABOVE {
             let members: Vec<Entry> = self.queue.drain(..untried.min(DIGEST_AT_MOST)).collect();
             self.queue.push_front(Entry {
@@ -141,13 +141,13 @@ impl Room {
                 position: members[0].position,
             });
         }
-        let head = self.queue.front_mut().unwrap();
-        head.attempted = true;
+        let front = self.queue.front_mut().unwrap();
+        front.attempted = true;
         self.claimed_at = Some(now);
-        head.lines.clone()
+        front.lines.clone()
     }
 
-    /// The head's attempt is over, and the room goes on.
+    /// The front's attempt is over, and the room goes on.
     pub(crate) fn end_attempt(&mut self) {
         (self.claimed_at, self.wait) = (None, None);
     }

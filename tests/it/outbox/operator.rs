@@ -9,7 +9,7 @@ use grafana_matrix_relay::outbox::{
 use jiff::SignedDuration;
 
 use super::on_every_store;
-use super::place::{Place, accept, at, claim, claim_one, dead, delivered, drain, digest_policy, keyed, record, room};
+use super::place::{Place, accept, at, claim, claim_one, dead, delivered, digest_policy, drain, keyed, record, room};
 
 on_every_store!(
     dead_delivery_is_retried_at_the_tail_under_its_transaction_id,

@@ -1,6 +1,6 @@
-//! Order and independence: one queue per room, its head alone can be claimed.
+//! Order and independence: one queue per room, its front alone can be claimed.
 
-use grafana_matrix_relay::outbox::{Acceptance, DeliveryState, Enqueued, DigestPolicy, NewDelivery, OutboxError};
+use grafana_matrix_relay::outbox::{Acceptance, DeliveryState, DigestPolicy, Enqueued, NewDelivery, OutboxError};
 
 use super::on_every_store;
 use super::place::{Place, accept, acceptance, at, claim, claim_one, delivered, drain, message, record, room, wait};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use grafana_matrix_relay::message::{Mentions, MsgType, RenderedMessage, RoomAddress};
 use grafana_matrix_relay::outbox::{
-    Acceptance, Delivery, DeliveryId, Digest, Enqueued, DigestPolicy, NewDelivery, Outbox, Outcome, Recorded, Settings,
+    Acceptance, Delivery, DeliveryId, Digest, DigestPolicy, Enqueued, NewDelivery, Outbox, Outcome, Recorded, Settings,
     Waiting,
 };
 use jiff::{SignedDuration, Timestamp};

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use grafana_matrix_relay::message::Relation;
-use grafana_matrix_relay::outbox::{Acceptance, Delivery, Enqueued, DigestPolicy, Outbox, Outcome, Part, RootState};
+use grafana_matrix_relay::outbox::{Acceptance, Delivery, DigestPolicy, Enqueued, Outbox, Outcome, Part, RootState};
 use tokio::task::JoinHandle;
 
-use super::place::{Place, at, drain, digest_policy, record};
+use super::place::{Place, at, digest_policy, drain, record};
 use super::tale::{begins, changes, known_of, of, show, tell};
 
 async fn two_relays() -> (Place, Outbox, Outbox) {
@@ -92,8 +92,8 @@ fn number(text: &str) -> i64 {
 async fn what_is_new_while_something_is_claimed_is_not_lost() {
     const CHANGES: i64 = 150;
     let (_place, accepting, delivering) = two_relays().await;
-    tell(&accepting, 0, begins("head 0")).await;
-    show(&accepting, "$head", 0).await;
+    tell(&accepting, 0, begins("root 0")).await;
+    show(&accepting, "$root", 0).await;
     let stop = Arc::new(AtomicBool::new(false));
     let delivered = deliver(delivering, DigestPolicy::never(), Arc::clone(&stop));
     for version in 1..=CHANGES {
@@ -114,7 +114,7 @@ async fn what_is_new_while_something_is_claimed_is_not_lost() {
         .flat_map(|one| one.message.body.lines().map(number))
         .collect();
     assert_eq!(lines, (1..=CHANGES).collect::<Vec<_>>(), "each line once, in order");
-    let refers = |one: &Delivery| one.relation.as_ref().is_some_and(|to| to.event_id() == "$head");
+    let refers = |one: &Delivery| one.relation.as_ref().is_some_and(|to| to.event_id() == "$root");
     assert!(shown.iter().all(refers));
 }
 

@@ -7,7 +7,7 @@ use super::place::{Place, accept, at, claim, claim_one, dead, delivered, drain, 
 
 on_every_store!(
     delivered_row_holds_its_event_id,
-    waiting_room_keeps_its_head_and_says_why,
+    waiting_room_keeps_its_root_and_says_why,
     rewritten_message_goes_out_at_once_under_the_same_transaction_id,
     dead_delivery_stays_readable_and_its_room_goes_on,
     late_word_changes_nothing_but_that_it_was_delivered,
@@ -29,7 +29,7 @@ async fn delivered_row_holds_its_event_id(place: Place) {
     assert_eq!(row.event_id.as_deref(), Some("$event"));
 }
 
-async fn waiting_room_keeps_its_head_and_says_why(place: Place) {
+async fn waiting_room_keeps_its_root_and_says_why(place: Place) {
     let outbox = place.open().await;
     let id = accept(&outbox, "a", "1", at(0)).await;
     let first = claim_one(&outbox, at(0)).await;

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use grafana_matrix_relay::outbox::{DeliveryState, Enqueued, DigestPolicy, Outbox, OutboxError, Recorded};
+use grafana_matrix_relay::outbox::{DeliveryState, DigestPolicy, Enqueued, Outbox, OutboxError, Recorded};
 use secrecy::SecretString;
 
 use super::place::{
-    Place, accept, acceptance, at, claim, claim_one, dead, delivered, drain, digest_policy, keyed, record, wait,
+    Place, accept, acceptance, at, claim, claim_one, dead, delivered, digest_policy, drain, keyed, record, wait,
 };
 use super::timeline::Timeline;
 use crate::support::postgres;

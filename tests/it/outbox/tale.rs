@@ -50,7 +50,7 @@ pub(crate) fn group_message(text: &str) -> GroupMessage {
         text: message(text),
         rest: Vec::new(),
         loud: true,
-        pings: Mentions::default(),
+        mentions: Mentions::default(),
     }
 }
 

@@ -186,6 +186,6 @@ fn it_is_known_whether_a_template_can_ping_everybody() {
         ("broken", false),
         ("missing", false),
     ] {
-        assert_eq!(renderer.can_ping_room(&name.parse().unwrap()), can, "{name}");
+        assert_eq!(renderer.can_mention_room(&name.parse().unwrap()), can, "{name}");
     }
 }

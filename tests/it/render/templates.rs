@@ -90,7 +90,7 @@ fn files_of_the_folder_can_be_put_together() {
 }
 
 #[test]
-fn only_a_template_pings() {
+fn only_a_template_mentions() {
     let label = |id: &str| body_of("firing").replace("checkout\"", &format!("{id}\""));
     let (_dir, renderer) = folder(&[
         (
@@ -219,7 +219,7 @@ fn a_draft_shows_what_it_would_look_like_and_what_is_wrong() {
 }
 
 #[test]
-fn template_that_mentions_a_thousand_people_pings_as_many_as_an_event_holds() {
+fn template_that_mentions_a_thousand_people_mentions_as_many_as_an_event_holds() {
     let users: Vec<String> = (0..1_000)
         .map(|n| format!("{{{{ mention(\"@oncall{n}:example.org\") }}}}"))
         .collect();
@@ -227,8 +227,8 @@ fn template_that_mentions_a_thousand_people_pings_as_many_as_an_event_holds() {
     let (_dir, renderer) = folder(&[("alert.md.j2", &users)]);
     let seen = render(&renderer, "alert", &body_of("firing"));
     assert!(seen.problem.is_none(), "{:?}", seen.problem);
-    let pinged = seen.messages[0].mentions.user_ids.len();
-    assert!((100..1_000).contains(&pinged), "{pinged}");
+    let mentioned = seen.messages[0].mentions.user_ids.len();
+    assert!((100..1_000).contains(&mentioned), "{mentioned}");
     for message in &seen.messages {
         assert!(
             content_size(message) <= CONTENT_LIMIT,
@@ -237,7 +237,7 @@ fn template_that_mentions_a_thousand_people_pings_as_many_as_an_event_holds() {
         );
     }
     let last = &seen.messages.last().unwrap().body;
-    let line = format!("… and {} more people than one message can ping", 1_000 - pinged);
+    let line = format!("… and {} more people than one message can mention", 1_000 - mentioned);
     assert!(
         last.ends_with(&line) || last.contains("more bytes of text were cut"),
         "{last}"

@@ -36,7 +36,7 @@ fn the_example_can_be_used_and_shows_every_key() {
     assert_eq!(routes.warnings, []);
     assert_eq!(routes.table.rooms().len(), 6);
     assert_eq!(
-        routes.table.pinged_rooms(|_| false).len(),
+        routes.table.mentioned_rooms(|_| false).len(),
         5,
         "what the default route's rules take over"
     );

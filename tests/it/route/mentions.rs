@@ -1,4 +1,4 @@
-//! Who is pinged: only users whom the operator wrote down, only for what fires.
+//! Who is mentioned: only users whom the operator wrote down, only for what fires.
 
 use grafana_matrix_relay::alert::{Alert, AlertStatus};
 use grafana_matrix_relay::config::routes::RoutesSource;
@@ -32,7 +32,7 @@ fn alert(labels: &[(&str, &str)], annotations: &[(&str, &str)]) -> Alert {
         .remove(0)
 }
 
-fn pinged(policy: &MentionPolicy, alerts: &[Alert]) -> (Vec<String>, bool) {
+fn mentioned(policy: &MentionPolicy, alerts: &[Alert]) -> (Vec<String>, bool) {
     let Mentions { user_ids, room } = policy.of(alerts);
     (user_ids, room)
 }
@@ -78,7 +78,7 @@ fn mentions_add_up_over_entries_and_alerts() {
         ),
     ] {
         assert_eq!(
-            pinged(&policy, &[alert(labels, annotations)]),
+            mentioned(&policy, &[alert(labels, annotations)]),
             (users(wanted), room),
             "{labels:?}"
         );
@@ -87,18 +87,18 @@ fn mentions_add_up_over_entries_and_alerts() {
         alert(&[("team", "db")], &[]),
         alert(&[("priority", "p1"), ("severity", "page")], &[]),
     ];
-    assert_eq!(pinged(&policy, &both), (users(&["alice", "dora", "boss"]), true));
-    assert_eq!(pinged(&policy, &[]), (Vec::new(), false));
-    assert!(policy.can_ping_room());
+    assert_eq!(mentioned(&policy, &both), (users(&["alice", "dora", "boss"]), true));
+    assert_eq!(mentioned(&policy, &[]), (Vec::new(), false));
+    assert!(policy.can_mention_room());
 }
 
 #[test]
-fn what_is_over_pings_nobody() {
+fn what_is_over_mentions_nobody() {
     let mut over = alert(&[("severity", "critical"), ("team", "db")], &[]);
     over.status = AlertStatus::Resolved;
-    assert_eq!(pinged(&policy(POLICY), &[over]), (Vec::new(), false));
+    assert_eq!(mentioned(&policy(POLICY), &[over]), (Vec::new(), false));
     assert_eq!(
-        pinged(&MentionPolicy::default(), &[alert(&[], &[])]),
+        mentioned(&MentionPolicy::default(), &[alert(&[], &[])]),
         (Vec::new(), false)
     );
 }
@@ -137,7 +137,7 @@ users = ["@all:x.org"]
     ] {
         let alert = alert(labels, annotations);
         assert_eq!(
-            pinged(&policy, &[alert]),
+            mentioned(&policy, &[alert]),
             (users(wanted), false),
             "{labels:?} {annotations:?}"
         );
@@ -145,11 +145,11 @@ users = ["@all:x.org"]
 }
 
 #[test]
-fn what_is_over_is_no_state_that_pings() {
+fn what_is_over_is_no_state_that_mentions() {
     let text = "[routes.default]\nrooms = '!r:x.org'\nmentions = { state = ['firing', 'resolved'], room = true }\n";
     let problems = parse_file(&RoutesSource::default(), text).unwrap_err();
     assert!(
-        problems[0].contains(":3: `resolved` is no state that pings"),
+        problems[0].contains(":3: `resolved` is no state that mentions"),
         "{problems:?}"
     );
 }
@@ -160,22 +160,22 @@ fn one_entry_may_be_written_as_a_table() {
         "[routes.default.mentions]\nusers = '@alice:x.org'\n[routes.default.mentions.from.team]\ndb = ['@bob:x.org']\n",
     );
     assert_eq!(
-        pinged(&policy, &[alert(&[("team", "db")], &[])]),
+        mentioned(&policy, &[alert(&[("team", "db")], &[])]),
         (users(&["alice", "bob"]), false)
     );
-    assert!(!policy.can_ping_room());
+    assert!(!policy.can_mention_room());
 }
 
 proptest! {
     #[test]
-    fn no_alert_pings_anybody_who_is_not_in_the_file(
+    fn no_alert_mentions_anybody_who_is_not_in_the_file(
         labels in proptest::collection::btree_map("team|owner|severity|[a-z]{1,4}", "db|Eve|@[a-z]{1,5}:x.org|\\PC{0,12}", 0..5),
         annotations in proptest::collection::btree_map("team|owner|[a-z]{1,4}", "db|Eve|@[a-z]{1,5}:x.org|\\PC{0,12}", 0..5),
     ) {
         let mut any = alert(&[], &[]);
         (any.labels, any.annotations) = (labels, annotations);
         let known = users(&["alice", "boss", "dora", "ian", "eve"]);
-        let (pinged, _) = pinged(&policy(POLICY), &[any]);
-        prop_assert!(pinged.iter().all(|user| known.contains(user)), "{:?}", pinged);
+        let (mentioned, _) = mentioned(&policy(POLICY), &[any]);
+        prop_assert!(mentioned.iter().all(|user| known.contains(user)), "{:?}", mentioned);
     }
 }

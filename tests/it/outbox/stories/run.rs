@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use grafana_matrix_relay::outbox::{
-    Delivery, DeliveryId, DeliveryState, Dropped, Enqueued, Filter, DigestPolicy, GroupQuery, KnownGroup, Outbox,
+    Delivery, DeliveryId, DeliveryState, DigestPolicy, Dropped, Enqueued, Filter, GroupQuery, KnownGroup, Outbox,
     Outcome, RootState,
 };
 use proptest::sample::Index;
@@ -152,7 +152,11 @@ impl Run {
     }
 
     pub(super) async fn claim(&mut self, digests: bool) {
-        let policy = if digests { digest_policy() } else { DigestPolicy::never() };
+        let policy = if digests {
+            digest_policy()
+        } else {
+            DigestPolicy::never()
+        };
         let claimed = self.outbox.claim_due(at(self.now), 100, &policy).await.unwrap();
         let rooms: BTreeSet<usize> = claimed.iter().map(room_of).collect();
         assert_eq!(rooms.len(), claimed.len(), "one at a time in each room");
@@ -188,8 +192,8 @@ impl Run {
                 wait(at(self.now + 5))
             }
             Finish::RootDeleted if delivery.relation.is_some() => {
-                let head = delivery.relation.as_ref().unwrap().event_id();
-                self.events.get_mut(head).unwrap().is_deleted = true;
+                let root = delivery.relation.as_ref().unwrap().event_id();
+                self.events.get_mut(root).unwrap().is_deleted = true;
                 Outcome::Detached {
                     error: "it was deleted".to_owned(),
                 }

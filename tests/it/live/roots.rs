@@ -39,7 +39,7 @@ async fn each_store() -> [Live; 2] {
 }
 
 #[tokio::test]
-async fn a_head_that_was_given_up_is_shown_by_the_next_repeat_and_rings() {
+async fn a_root_that_was_given_up_is_shown_by_the_next_repeat_and_rings() {
     for mode in [Mode::Live, Mode::Thread] {
         let mut live = Live::new().await;
         live.night.policy.mode = mode;
@@ -102,11 +102,11 @@ async fn a_group_that_only_a_digest_has_named_is_shown_by_the_next_repeat_and_is
 }
 
 #[tokio::test]
-async fn that_a_head_was_deleted_is_known_only_once_something_refers_to_it() {
+async fn that_a_root_was_deleted_is_known_only_once_something_refers_to_it() {
     let mut live = Live::new().await;
     live.post(0, &["A 0"]).await;
     live.lines().await;
-    live.delete_head();
+    live.delete_root();
     live.post(10, &["A 0"]).await;
     live.sees(&[]).await;
     live.value = 99.0;
@@ -155,7 +155,7 @@ async fn an_edit_that_the_homeserver_refuses_is_tried_again_by_the_next_repeat()
         assert_eq!(live.sends(), 3, "formatted, plain, and then given up");
         live.post(20, &["A 0"]).await;
         live.sees(&["🔥 FIRING · A · critical (edited)"]).await;
-        assert!(live.head(0).contains("value 99"), "{}", live.head(0));
+        assert!(live.root(0).contains("value 99"), "{}", live.root(0));
         live.post(30, &["A 0"]).await;
         live.lines().await;
         assert_eq!(live.sends(), 4);
@@ -163,7 +163,7 @@ async fn an_edit_that_the_homeserver_refuses_is_tried_again_by_the_next_repeat()
 }
 
 #[tokio::test]
-async fn what_takes_the_place_of_a_message_that_was_given_up_unseen_pings_as_that_would_have() {
+async fn what_takes_the_place_of_a_message_that_was_given_up_unseen_mentions_as_that_would_have() {
     for mut live in each_store().await {
         live.episodes = true;
         live.night.policy.mentions = everybody();
@@ -176,7 +176,7 @@ async fn what_takes_the_place_of_a_message_that_was_given_up_unseen_pings_as_tha
         live.night.homeserver.accept_again().await;
         live.lines().await;
         let events = live.originals();
-        let pinged: Vec<_> = events
+        let mentioned: Vec<_> = events
             .iter()
             .map(|event| event.content["m.mentions"].to_string())
             .collect();
@@ -184,6 +184,6 @@ async fn what_takes_the_place_of_a_message_that_was_given_up_unseen_pings_as_tha
             r#"{"user_ids":["@g0n0:example.org"]}"#,
             r#"{"user_ids":["@g0n1:example.org"]}"#,
         ];
-        assert_eq!(pinged, expected);
+        assert_eq!(mentioned, expected);
     }
 }
