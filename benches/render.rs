@@ -42,6 +42,7 @@ fn main() {
     let renderer = Renderer::open(&Settings {
         templates_dir: None,
         time_zone: TimeZone::UTC,
+        language: None,
         isolation: Isolation::None,
     });
     let now: Timestamp = samples::NOW.parse().unwrap();

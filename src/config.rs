@@ -310,7 +310,8 @@ fn rendering(flags: &Flags, values: &mut Values) -> (render::Settings, TemplateN
     let folder = value::set(flags.templates_dir.as_deref()).unwrap_or("templates");
     let settings = render::Settings {
         templates_dir: Some(PathBuf::from(folder)),
-        time_zone: values.time_zone(flags.timezone.as_deref()),
+        time_zone: values.time_zone(flags.timezone.as_deref(), flags.system_timezone.as_deref()),
+        language: values.language(flags.language.as_deref()),
         isolation: render::Isolation::own_program(),
     };
     (settings, template.unwrap_or_default())

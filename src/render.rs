@@ -25,6 +25,7 @@ mod kind;
 mod last_resort;
 mod library;
 mod links;
+mod look;
 mod markdown;
 mod plain;
 mod preview;
@@ -40,6 +41,7 @@ mod syntax;
 mod trial;
 mod values;
 mod visible;
+mod words;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -55,12 +57,13 @@ use serde::{Deserialize, Serialize};
 
 pub use budget::{BudgetSteps, CONTENT_LIMIT, content_size};
 pub use deadline::{Deadline, Guard};
-pub use library::{COOKBOOK, GUIDE, embedded};
+pub use library::{COOKBOOK, GUIDE, embedded, files};
 pub use preview::{Diagnostic, Draft, Drafts, Level, Preview};
 pub use problem::TemplateProblem;
 pub(crate) use problem::nearest;
 pub use readable::Markdown;
 pub use sandbox::{COMMAND as SANDBOX_COMMAND, Isolation, serve as serve_sandbox};
+pub use words::is_language;
 
 use crate::alert::Notification;
 use crate::group::Change;
@@ -68,6 +71,7 @@ use crate::message::{RenderedMessage, TemplateName};
 use engine::Failure;
 use facts::Facts;
 use library::Library;
+use look::Look;
 use sandbox::Sandboxes;
 
 /// What the operator decides.
@@ -77,6 +81,8 @@ pub struct Settings {
     pub templates_dir: Option<PathBuf>,
     /// The zone in which times are written.
     pub time_zone: TimeZone,
+    /// The language of messages; English where nobody says.
+    pub language: Option<String>,
     /// Where templates run that are not built in.
     pub isolation: Isolation,
 }
@@ -192,8 +198,9 @@ impl Renderer {
     /// What a notification looks like. It always looks like something: see [`Rendered::problem`].
     pub fn render(&self, template: &TemplateName, notification: &Notification, now: Timestamp) -> Rendered {
         last_resort::unless_it_panics(template, notification, || {
-            let facts = Facts::new(notification, now);
-            self.render_with(&self.inner.library.load(), template, &facts)
+            let library = self.inner.library.load();
+            let look = self.look(&library, template);
+            look.with(|| self.render_with(&library, template, &Facts::new(notification, now), &look))
         })
     }
 
@@ -202,19 +209,34 @@ impl Renderer {
     pub fn render_change(&self, notification: &Notification, change: &Change, now: Timestamp) -> Rendered {
         let template = TemplateName::update();
         last_resort::unless_it_panics(&template, notification, || {
-            let facts = Facts::of_change(notification, change, now);
-            self.render_with(&self.inner.library.load(), &template, &facts)
+            let library = self.inner.library.load();
+            let look = self.look(&library, &template);
+            look.with(|| self.render_with(&library, &template, &Facts::of_change(notification, change, now), &look))
         })
     }
 
-    fn render_with(&self, library: &Library, template: &TemplateName, facts: &Facts<'_>) -> Rendered {
-        let zone = &self.inner.settings.time_zone;
+    /// How a message by this template looks.
+    fn look(&self, library: &Library, template: &TemplateName) -> Look {
+        let settings = &self.inner.settings;
+        Look {
+            zone: settings.time_zone.clone(),
+            words: library.vocabulary.words(settings.language.as_deref()),
+            template: template.to_string(),
+        }
+    }
+
+    /// What is to be said of the words of a language, if anything is: that nobody knows it, or which are missing.
+    pub fn remark_on_language(&self, language: &str) -> Option<String> {
+        self.inner.library.load().vocabulary.remark(language)
+    }
+
+    fn render_with(&self, library: &Library, template: &TemplateName, facts: &Facts<'_>, look: &Look) -> Rendered {
         let stood_in_for = library.stood_in_for(&template.file_name());
         let footer = stood_in_for.map(compose::stand_in_line);
         let file = template.file_name();
         let composed = library
             .engine
-            .compose(&file, facts, zone, footer.as_deref(), &self.deadline);
+            .compose(&file, facts, look, footer.as_deref(), &self.deadline);
         match composed.map_err(Failure::into_problem) {
             Ok(rendered) => Rendered {
                 problem: stood_in_for.cloned(),
@@ -229,7 +251,7 @@ impl Renderer {
                     None if library.engine.has(&template.file_name()) => problem,
                     None => missing(),
                 };
-                compose::fall_back(&self.inner.fallback.engine, template, facts, zone, problem)
+                compose::fall_back(&self.inner.fallback.engine, template, facts, look, problem)
             }
         }
     }
@@ -267,7 +289,8 @@ impl Renderer {
         let library = Library::load(files, &before, &self.inner.sandboxes);
         watch.loaded(&library, now);
         let problems = library.problems.clone();
-        if may_be_known && library.on_disk == before.on_disk && problems == before.problems {
+        let is_same = library.on_disk == before.on_disk && library.own_words == before.own_words;
+        if may_be_known && is_same && problems == before.problems {
             return ReloadOutcome::Unchanged;
         }
         self.inner.library.store(Arc::new(library));

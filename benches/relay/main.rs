@@ -147,6 +147,7 @@ fn embedded() -> Settings {
     Settings {
         templates_dir: None,
         time_zone: jiff::tz::TimeZone::UTC,
+        language: None,
         isolation: Isolation::None,
     }
 }

@@ -18,6 +18,7 @@ static RENDERER: LazyLock<Renderer> = LazyLock::new(|| {
     Renderer::open(&Settings {
         templates_dir: None,
         time_zone: TimeZone::UTC,
+        language: None,
         isolation: Isolation::None,
     })
 });

@@ -83,6 +83,21 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     for remark in Settings::plain_http(flags) {
         count.warning(&format!("settings: warning: {remark}"))?;
     }
+    if let Some(remark) = settings
+        .language
+        .as_ref()
+        .and_then(|language| renderer.remark_on_language(language))
+    {
+        count.warning(&format!("settings: warning: {remark}"))?;
+    }
+    for problem in renderer
+        .problems()
+        .iter()
+        .filter(|problem| problem.file == "words.toml")
+    {
+        let line = problem.line.map_or_else(String::new, |line| format!(":{line}"));
+        count.error(&format!("{}{line}: error: {}", problem.file, problem.message))?;
+    }
     check_routes(flags, &names, &mut count)?;
     if options.rooms {
         check_rooms(flags, &renderer, &mut count).await?;

@@ -132,6 +132,7 @@ fn run(examples: &[&str], isolation: &Isolation) -> anyhow::Result<Vec<String>> 
     let renderer = Renderer::open(&Settings {
         templates_dir: None,
         time_zone: TimeZone::UTC,
+        language: None,
         isolation: isolation.clone(),
     });
     let sample = samples::find(SAMPLE).context("the sample is not there")?;

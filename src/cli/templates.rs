@@ -76,7 +76,7 @@ fn export(flags: &Flags, folder: &Path, force: bool) -> anyhow::Result<ExitCode>
         ("REFERENCE.md", reference.as_str()),
         ("COOKBOOK.md", render::COOKBOOK),
     ];
-    let files: Vec<(&str, &str)> = render::embedded()
+    let files: Vec<(&str, &str)> = render::files()
         .map(|(file, source): (&str, &str)| (file, source))
         .chain(pages)
         .collect();

@@ -191,7 +191,22 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "on|off", env = "RELAY_REMINDERS", num_args = 0..=1, require_equals = true, default_missing_value = "on", hide_env_values = true, help_heading = "Messages")]
     pub reminders: Option<String>,
 
-    /// Time zone of the times in messages, such as Europe/Berlin [default: UTC].
+    /// Language of messages, such as de: its words are built in or in words.toml beside the templates [default: en].
+    #[arg(
+        long,
+        global = true,
+        value_name = "LANGUAGE",
+        env = "RELAY_LANGUAGE",
+        hide_env_values = true,
+        help_heading = "Messages"
+    )]
+    pub language: Option<String>,
+
+    /// The zone of the system, where `RELAY_TIMEZONE` is not set.
+    #[arg(long = "system-timezone", global = true, env = "TZ", hide = true)]
+    pub system_timezone: Option<String>,
+
+    /// Time zone of the times in messages, such as Europe/Berlin [default: that of TZ, or else UTC].
     #[arg(
         long,
         global = true,

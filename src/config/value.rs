@@ -11,6 +11,7 @@ use jiff::{Span, SpanRelativeTo};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::ConfigError;
+use crate::render::is_language;
 
 /// An empty value counts as unset, because that is how a `.env` file leaves a setting out.
 pub(super) fn set(value: Option<&str>) -> Option<&str> {
@@ -89,9 +90,9 @@ impl Values {
         }
     }
 
-    /// The zone in which messages tell the time.
-    pub(super) fn time_zone(&mut self, value: Option<&str>) -> TimeZone {
-        let Some(name) = set(value) else { return TimeZone::UTC };
+    /// The zone in which messages tell the time: `value`, or else the system's `tz`.
+    pub(super) fn time_zone(&mut self, value: Option<&str>, tz: Option<&str>) -> TimeZone {
+        let Some(name) = set(value) else { return system_zone(tz) };
         // Those of the program: the processes that run templates read no files, and times have to be the same everywhere.
         TimeZoneDatabase::bundled().get(name).unwrap_or_else(|error| {
             self.problems.push(format!(
@@ -99,6 +100,18 @@ impl Values {
             ));
             TimeZone::UTC
         })
+    }
+
+    /// The language of messages.
+    pub(super) fn language(&mut self, value: Option<&str>) -> Option<String> {
+        let name = set(value)?;
+        if !is_language(name) {
+            self.problems.push(format!(
+                "invalid --language (RELAY_LANGUAGE): `{name:.40}` (expected a name such as `de` or `pt-BR`)"
+            ));
+            return None;
+        }
+        Some(name.to_owned())
     }
 
     /// A whole number that may be left out and has a least value; the most is what its type holds.
@@ -225,6 +238,19 @@ pub(super) fn on_or_off(text: &str) -> Option<bool> {
         "off" | "false" | "no" | "0" => Some(false),
         _ => None,
     }
+}
+
+/// What `TZ` says, in any of its forms (`Europe/Berlin`, `:Europe/Berlin`, `CET-1CEST,M3.5.0,M10.5.0/3`). It is not the relay's own,
+/// so one that cannot be read is said and stops nothing.
+fn system_zone(tz: Option<&str>) -> TimeZone {
+    let Some(name) = set(tz).map(|name| name.trim_start_matches(':')) else {
+        return TimeZone::UTC;
+    };
+    let zone = TimeZoneDatabase::bundled().get(name).or_else(|_| TimeZone::posix(name));
+    zone.unwrap_or_else(|_| {
+        tracing::warn!("TZ names no known time zone, so messages tell the time in UTC; set RELAY_TIMEZONE");
+        TimeZone::UTC
+    })
 }
 
 #[cfg(test)]

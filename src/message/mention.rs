@@ -1,7 +1,8 @@
 //! Who is mentioned by a message beyond those whom its template named, and how many that can be.
 //!
 //! Guarantees: whoever is mentioned is named in the text, as a pill where there is HTML, so that everybody in the room sees
-//! who was called; the list always leaves room for the text beside it.
+//! who was called: in the last line of a short message, and right after the first line of one that a phone does not show
+//! whole. The list always leaves room for the text beside it.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -53,7 +54,7 @@ pub fn too_many(people: usize) -> String {
 }
 
 impl RenderedMessage {
-    /// Mentions `wanted` as well, and names those of them whom the text does not name yet, in a last line.
+    /// Mentions `wanted` as well, and names those of them whom the text does not name yet, in a line of their own.
     pub fn mention(&mut self, wanted: &Mentions) {
         if wanted.user_ids.is_empty() && !wanted.room {
             return;
@@ -86,7 +87,16 @@ impl RenderedMessage {
     }
 }
 
-/// The line at the end, as plain text and as HTML.
+/// What a phone shows of a message without scrolling: so many lines of so many characters.
+const SCREEN: (usize, usize) = (10, 45);
+
+fn fits_on_screen(body: &str) -> bool {
+    let (lines, width) = SCREEN;
+    let on_screen = |line: &str| line.chars().count().div_ceil(width).max(1);
+    body.len() <= lines * width * 4 && body.lines().map(on_screen).sum::<usize>() <= lines
+}
+
+/// The line about those who are called, as plain text and as HTML.
 #[derive(Default)]
 struct Line {
     plain: String,
@@ -110,10 +120,37 @@ impl Line {
         if self.plain.is_empty() {
             return;
         }
-        let _ = write!(message.body, "\n{}", self.plain);
-        if !message.formatted_body.is_empty() {
-            let _ = write!(message.formatted_body, "<p>{}</p>", self.html);
+        if fits_on_screen(&message.body) {
+            let _ = write!(message.body, "\n{}", self.plain);
+            if !message.formatted_body.is_empty() {
+                let _ = write!(message.formatted_body, "<p>{}</p>", self.html);
+            }
+            return;
         }
+        let first = message.body.find('\n').unwrap_or(message.body.len());
+        message.body.insert_str(first, &format!("\n{}", self.plain));
+        match end_of_first_line(&message.formatted_body) {
+            Some((at, true)) => message.formatted_body.insert_str(at, &format!("<br />{}", self.html)),
+            Some((at, false)) => message.formatted_body.insert_str(at, &format!("<p>{}</p>", self.html)),
+            None if message.formatted_body.is_empty() => {}
+            None => {
+                let _ = write!(message.formatted_body, "<p>{}</p>", self.html);
+            }
+        }
+    }
+}
+
+/// Where the first line of some HTML ends, and whether that is in the middle of a block.
+fn end_of_first_line(html: &str) -> Option<(usize, bool)> {
+    const BLOCKS: [&str; 9] = [
+        "</p>", "</h1>", "</h2>", "</h3>", "</h4>", "</h5>", "</h6>", "</li>", "</div>",
+    ];
+    let end = BLOCKS.iter().filter_map(|end| Some((html.find(end)?, end.len()))).min();
+    match (html.find("<br"), end) {
+        (Some(line), Some((block, _))) if line < block => Some((line, true)),
+        (Some(line), None) => Some((line, true)),
+        (_, Some((block, length))) => Some((block + length, false)),
+        (None, None) => None,
     }
 }
 
@@ -164,6 +201,30 @@ mod tests {
         message.mention(&people(&["@a:e.org", "@a:e.org.au"], false));
         assert_eq!(message.body, "FIRING\n@a:e.org.au");
         assert_eq!(message.mentions, people(&["@a:e.org", "@a:e.org.au"], false));
+    }
+
+    #[test]
+    fn in_a_message_that_is_longer_than_a_screen_they_stand_after_the_first_line() {
+        let body = format!("FIRING{}", "\nx".repeat(10));
+        for (html, expected) in [
+            ("<p>FIRING<br />\nx</p>", format!("<p>FIRING<br />{ADA}<br />\nx</p>")),
+            (
+                "<h1>FIRING</h1>\n<p>x</p>",
+                format!("<h1>FIRING</h1><p>{ADA}</p>\n<p>x</p>"),
+            ),
+            ("FIRING", format!("FIRING<p>{ADA}</p>")),
+            ("", String::new()),
+        ] {
+            let mut message = message(html);
+            message.body.clone_from(&body);
+            message.mention(&people(&["@a:e.org"], false));
+            assert!(message.body.starts_with("FIRING\n@a:e.org\nx\n"), "{}", message.body);
+            assert_eq!(message.formatted_body, expected);
+        }
+        let mut wide = message("");
+        wide.body = format!("FIRING\n{}", "x".repeat(500));
+        wide.mention(&people(&["@a:e.org"], false));
+        assert!(wide.body.starts_with("FIRING\n@a:e.org\n"), "{}", wide.body);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use pulldown_cmark::Event;
 use serde::{Deserialize, Serialize};
 
 use super::context::Limits;
+use super::words::spoken;
 use super::{html, plain, shield};
 use crate::message::{MENTIONED, Mentions, MsgType, RenderedMessage};
 
@@ -196,11 +197,8 @@ pub(super) fn split(
         steps.bytes_cut += beyond.iter().map(|(body, _)| body.len()).sum::<usize>();
     }
     if steps.bytes_cut > 0 {
-        let line = format!(
-            "… {} more bytes of text were cut: a message holds only so much",
-            steps.bytes_cut
-        );
-        texts.push((line.clone(), format!("<p>{line}</p>")));
+        let line = spoken().say("too_long", &[("count", &steps.bytes_cut)]);
+        texts.push((line.clone(), format!("<p>{}</p>", escaped(&line))));
     }
     steps.extra_messages = texts.len().saturating_sub(1);
     (numbered(texts, template), steps)

@@ -6,26 +6,26 @@
 
 use std::fmt::Write as _;
 
-use jiff::tz::TimeZone;
-
 use super::budget::{self, BudgetSteps, CONTENT_LIMIT, MOST_TEXT, content_size};
 use super::context::{Context, Limits};
 use super::engine::{Engine, Failure, Written};
 use super::facts::Facts;
 use super::kind::Kind;
+use super::look::Look;
 use super::markdown::{self, Document};
 use super::problem::{TemplateProblem, Trace};
 use super::readable::Markdown;
-use super::shield::{self, shield};
-use super::{Rendered, html, plain, visible};
-use crate::message::{MsgType, RenderedMessage, TemplateName, too_many};
+use super::shield::{self, shield, shield_to};
+use super::words::spoken;
+use super::{Rendered, html, plain, visible, words};
+use crate::message::{MsgType, RenderedMessage, TemplateName};
 
 /// Renders, and climbs down the ladder until the message fits. `footer` is Markdown that is put below.
 pub(super) fn compose(
     engine: &Engine,
     file: &str,
     facts: &Facts<'_>,
-    zone: &TimeZone,
+    look: &Look,
     footer: Option<&str>,
 ) -> Result<Rendered, Failure> {
     let mut limits = Limits {
@@ -33,7 +33,7 @@ pub(super) fn compose(
         ..Limits::NONE
     };
     loop {
-        let mut written = match engine.run(file, &Context::new(facts, zone, limits)) {
+        let mut written = match engine.run(file, &Context::new(facts, look, limits)) {
             Ok(written) => written,
             Err(Failure::TooMuch(_)) if limits != limits.least() => {
                 limits = limits.least();
@@ -43,7 +43,11 @@ pub(super) fn compose(
         };
         let unmentioned = written.directives.mentions.cut();
         if unmentioned > 0 {
-            let _ = write!(written.markdown, "\n\n{}", too_many(unmentioned));
+            let _ = write!(
+                written.markdown,
+                "\n\n{}",
+                spoken().say("too_many_people", &[("count", &unmentioned)])
+            );
         }
         if let Some(footer) = footer {
             written.markdown.push_str("\n\n");
@@ -131,10 +135,39 @@ fn message(facts: &Facts<'_>, written: &Written, document: &Document<'_>) -> Ren
 
 /// The line that says why something built in stands in for what the operator wrote.
 pub(super) fn stand_in_line(problem: &TemplateProblem) -> String {
-    format!(
-        "⚠️ {}",
-        shield(&format!("Template {problem}. This is the built-in one."))
-    )
+    let words = spoken();
+    let template = problem.file.strip_suffix(".md.j2").filter(|name| !name.contains('/'));
+    let said = if let (Some(template), Some(line)) = (template, problem.line) {
+        filled_in(
+            words.get("stand_in"),
+            &[
+                ("template", template),
+                ("line", &line.to_string()),
+                ("error", &problem.message),
+            ],
+        )
+    } else {
+        let file = problem
+            .line
+            .map_or_else(|| problem.file.clone(), |line| format!("{}:{line}", problem.file));
+        filled_in(
+            words.get("stand_in_part"),
+            &[("file", &file), ("error", &problem.message)],
+        )
+    };
+    format!("⚠️ {said}")
+}
+
+/// A word with texts in it that are nothing but texts.
+fn filled_in(word: &str, fill: &[(&str, &str)]) -> String {
+    let filled = words::filled(word, |name, out| {
+        let text = fill
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map_or("", |(_, text)| *text);
+        shield_to(out, text)
+    });
+    filled.unwrap_or_default()
 }
 
 /// The built-in template of the same name, or the default one, with a line that says why.
@@ -142,7 +175,7 @@ pub(super) fn fall_back(
     embedded: &Engine,
     template: &TemplateName,
     facts: &Facts<'_>,
-    zone: &TimeZone,
+    look: &Look,
     problem: TemplateProblem,
 ) -> Rendered {
     let footer = stand_in_line(&problem);
@@ -152,7 +185,7 @@ pub(super) fn fall_back(
     } else {
         TemplateName::default().file_name()
     };
-    let composed = compose(embedded, &file, facts, zone, Some(&footer));
+    let composed = compose(embedded, &file, facts, look, Some(&footer));
     let mut rendered = composed.unwrap_or_else(|_| without_template(facts, &footer));
     rendered.problem = Some(problem);
     rendered

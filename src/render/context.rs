@@ -9,7 +9,6 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use minijinja::Value;
 
 use super::empties::MARKS_NOTHING;
@@ -17,8 +16,10 @@ use super::facts::{AlertFacts, ChangeFacts, Facts};
 use super::filters::More;
 use super::kind::Kind;
 use super::links::{self, Link};
+use super::look::Look;
 use super::shield::{clean, clean_line};
 use super::values::{AlertList, Fields, Lookup, Moment, NoSingle, Which};
+use super::words::spoken;
 use crate::alert::{Labels, Source};
 
 /// How much of a notification is shown: the rungs of the ladder that keeps a message below Matrix's limit.
@@ -40,13 +41,13 @@ const FOLDED_LINK: usize = 2_000;
 /// Everything that is needed to build the context; lives for one rendering.
 pub(crate) struct Context<'a> {
     pub(crate) facts: &'a Facts<'a>,
-    pub(crate) zone: &'a TimeZone,
+    pub(crate) look: &'a Look,
     pub(crate) limits: Limits,
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(facts: &'a Facts<'a>, zone: &'a TimeZone, limits: Limits) -> Self {
-        Self { facts, zone, limits }
+    pub(crate) fn new(facts: &'a Facts<'a>, look: &'a Look, limits: Limits) -> Self {
+        Self { facts, look, limits }
     }
 
     /// The root of the context.
@@ -122,7 +123,7 @@ impl<'a> Context<'a> {
             record([
                 ("kind", Value::from(kind.as_str())),
                 ("count", (*count).into()),
-                ("text", kind.counted().into()),
+                ("text", Value::from(kind.counted())),
                 ("word", kind.word().into()),
                 ("emoji", kind.emoji(f.level).into()),
                 ("color", kind.color(f.level).into()),
@@ -130,6 +131,7 @@ impl<'a> Context<'a> {
         });
         fields.extend([
             ("kind", Value::from(f.kind.as_str())),
+            ("template", self.look.template.clone().into()),
             ("states", states.collect::<Vec<_>>().into()),
             ("word", f.kind.word().into()),
             ("emoji", f.kind.emoji(f.level).into()),
@@ -276,7 +278,10 @@ impl<'a> Context<'a> {
         if self.limits.truncate_labels && list.len() > FOLDED_LABELS {
             let left_out = list.len() - FOLDED_LABELS;
             list.truncate(FOLDED_LABELS);
-            list.push(entry(Value::from("…"), Value::from(format!("{left_out} more labels"))));
+            list.push(entry(
+                Value::from("…"),
+                Value::from(spoken().say("more_labels", &[("count", &left_out)])),
+            ));
         }
         list.into()
     }
@@ -299,7 +304,7 @@ impl<'a> Context<'a> {
                 Value::from_object(Moment {
                     at,
                     now: self.facts.now,
-                    zone: self.zone.clone(),
+                    zone: self.look.zone.clone(),
                 })
             },
         )

@@ -11,7 +11,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
 use minijinja::{Environment, Value};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -24,6 +23,7 @@ use super::facts::Facts;
 use super::faults;
 use super::filters::{Directives, More, Notes};
 use super::library::{embedded, reached};
+use super::look::Look;
 use super::problem::{TemplateProblem, Trace, is_too_much};
 use super::remarks::{self, Shown, Span};
 use super::sandbox::{Answer, Job, Key, Loaded, Refusal, Sandbox, Template};
@@ -195,17 +195,17 @@ impl Engine {
         &self,
         file: &'f str,
         facts: &Facts<'f>,
-        zone: &TimeZone,
+        look: &Look,
         footer: Option<&'f str>,
         deadline: &Deadline,
     ) -> Result<Rendered, Failure> {
         let Some(apart) = self.apart(file) else {
-            return compose::compose(self, file, facts, zone, footer);
+            return compose::compose(self, file, facts, look, footer);
         };
         match self.ask(
             apart,
             file,
-            &Job::Compose(Template::new(file, facts, zone, footer)),
+            &Job::Compose(Template::new(file, facts, look, footer)),
             deadline,
         )? {
             Answer::Composed(composed) => composed,
@@ -218,13 +218,13 @@ impl Engine {
         &self,
         file: &str,
         facts: &Facts<'_>,
-        zone: &TimeZone,
+        look: &Look,
         deadline: &Deadline,
     ) -> Result<(), Failure> {
         let Some(apart) = self.apart(file) else {
-            return self.run(file, &Context::new(facts, zone, Limits::NONE)).map(drop);
+            return self.run(file, &Context::new(facts, look, Limits::NONE)).map(drop);
         };
-        match self.ask(apart, file, &Job::Try(Template::new(file, facts, zone, None)), deadline)? {
+        match self.ask(apart, file, &Job::Try(Template::new(file, facts, look, None)), deadline)? {
             Answer::Tried(tried) => tried,
             _ => Err(refused(file, &Refusal::Broke)),
         }
@@ -235,17 +235,17 @@ impl Engine {
         &self,
         file: &'f str,
         facts: &Facts<'f>,
-        zone: &TimeZone,
+        look: &Look,
         footer: Option<&'f str>,
         deadline: &Deadline,
     ) -> Result<Shown, Failure> {
         let Some(apart) = self.apart(file) else {
-            return remarks::show(self, file, facts, zone, footer);
+            return remarks::show(self, file, facts, look, footer);
         };
         match self.ask(
             apart,
             file,
-            &Job::Show(Template::new(file, facts, zone, footer)),
+            &Job::Show(Template::new(file, facts, look, footer)),
             deadline,
         )? {
             Answer::Shown(shown) => shown,

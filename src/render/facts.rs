@@ -20,6 +20,7 @@ use super::kind::Kind;
 use super::severity::Severity;
 use super::shield::clean_line;
 use super::values::Name;
+use super::words::spoken;
 use crate::alert::{Alert, AlertStatus, Labels, Notification, is_private};
 use crate::group::Change;
 
@@ -119,7 +120,7 @@ impl<'a> Facts<'a> {
     /// What to call the group: its one rule, or the first two of several.
     pub(crate) fn name(&self) -> String {
         match self.names.as_slice() {
-            [] => "unnamed alert".to_owned(),
+            [] => spoken().get("unnamed").to_owned(),
             [name] => name.clone(),
             [first, second] => format!("{first}, {second}"),
             [first, second, rest @ ..] => format!("{first}, {second} +{}", rest.len()),
@@ -241,11 +242,12 @@ impl<'a> Facts<'a> {
             None if total == 1 => return format!("{emoji} {word}"),
             Some(all) if kind == Kind::Unknown => {
                 let over = if self.not_recovered() == 0 {
-                    "resolved"
+                    "of_at_least_resolved"
                 } else {
-                    "no longer firing"
+                    "of_at_least_over"
                 };
-                return format!("{emoji} {word} ({total} of at least {all} {over})");
+                let over = spoken().say(over, &[("count", &total), ("total", &all)]);
+                return format!("{emoji} {word} ({over})");
             }
             _ => {}
         }
@@ -253,7 +255,10 @@ impl<'a> Facts<'a> {
         let parts = states.iter().enumerate().map(|(number, (kind, count))| {
             let (emoji, word) = (kind.emoji(self.level), kind.word());
             match self.at_least().filter(|_| number == 0) {
-                Some(all) => format!("{emoji} {count} {word} of at least {all}"),
+                Some(all) => {
+                    let all = spoken().say("of_at_least", &[("total", &all)]);
+                    format!("{emoji} {count} {word} {all}")
+                }
                 None => format!("{emoji} {count} {word}"),
             }
         });

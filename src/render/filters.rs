@@ -84,7 +84,7 @@ pub(crate) const NAMES: &[&str] = &[
 ];
 
 /// Functions that the relay adds; `more` comes with the context.
-pub(crate) const FUNCTIONS: &[&str] = &["mention", "mention_room", "more", "msgtype"];
+pub(crate) const FUNCTIONS: &[&str] = &["mention", "mention_room", "more", "msgtype", "say"];
 
 /// Tests that the relay adds or replaces.
 pub(crate) const TESTS: &[&str] = &["ge", "gt", "in", "le", "lt", "match", "regex", "search"];

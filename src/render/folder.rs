@@ -5,7 +5,7 @@
 //! a file was written over; and of a file that is new or was written over only once it has been at rest for [`FRESH`]. A
 //! writer that stalls for longer within a file cannot be told from one that is done.
 //!
-//! Guarantees: reads regular files in the folder with the ending `.j2`, of bounded number and size, and nothing else.
+//! Guarantees: reads regular files in the folder with the ending `.j2` and `words.toml`, of bounded number and size, and nothing else.
 //! Links are followed as long as they stay in the folder. What cannot be seen is never taken for deleted.
 
 mod scan;
@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime};
 use self::scan::Scan;
 use super::engine::Sources;
 use super::problem::TemplateProblem;
+use super::words;
 
 /// A larger file is not read. The deepest that fits into it also fits into the stack of a `sandbox`.
 pub(super) const LARGEST_FILE: usize = 64 * 1024;
@@ -31,6 +32,8 @@ const TRIES: usize = 3;
 #[derive(Debug, Default)]
 pub(super) struct Files {
     pub(super) sources: Sources,
+    /// The words of messages.
+    pub(super) words: Option<String>,
     pub(super) problems: Vec<TemplateProblem>,
     /// What cannot be seen now: the path of a file, that of a folder with a slash at the end, or `.` for all of it.
     hidden: Vec<TemplateProblem>,
@@ -150,6 +153,7 @@ fn read(scan: &Scan) -> Files {
             match fs::read_to_string(&stamp.target) {
                 // It may have grown since it was looked at.
                 Ok(text) if text.len() > LARGEST_FILE => files.hide(name, too_large()),
+                Ok(text) if name == words::FILE => files.words = Some(text),
                 Ok(text) => drop(files.sources.insert(name.clone(), text)),
                 Err(error) => files.hide(name, format!("cannot be read: {error}")),
             }

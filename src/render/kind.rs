@@ -3,6 +3,7 @@
 //! Guarantees: the word alone says it; sign and colour only add. One place, so that messages, headlines and digests agree.
 
 use super::severity::Severity;
+use super::words::spoken;
 use crate::alert::AlertState;
 
 /// What is really the matter, beyond firing and resolved.
@@ -50,30 +51,27 @@ impl Kind {
         }
     }
 
-    /// The word that stands beside the emoji.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Firing | Self::Mixed => "FIRING",
-            Self::NoData => "NO DATA",
-            Self::Error => "CANNOT EVALUATE",
-            Self::Resolved => "RESOLVED",
-            Self::NotRecovered => "NO LONGER REPORTED",
-            Self::Unknown => "UNKNOWN",
-            Self::Test => "TEST",
-        }
-    }
-
-    /// What stands behind a number of them: "2 firing".
-    pub(crate) fn counted(self) -> &'static str {
+    /// What its words are found by.
+    fn key(self) -> &'static str {
         match self {
             Self::Firing | Self::Mixed => "firing",
-            Self::NoData => "without data",
-            Self::Error => "cannot be evaluated",
+            Self::NoData => "no_data",
+            Self::Error => "error",
             Self::Resolved => "resolved",
-            Self::NotRecovered => "no longer reported",
+            Self::NotRecovered => "not_recovered",
             Self::Unknown => "unknown",
             Self::Test => "test",
         }
+    }
+
+    /// The word that stands beside the emoji.
+    pub(crate) fn word(self) -> String {
+        spoken().get(self.key()).to_owned()
+    }
+
+    /// What stands behind a number of them: "2 firing".
+    pub(crate) fn counted(self) -> String {
+        spoken().get(&format!("{}_counted", self.key())).to_owned()
     }
 
     pub(crate) fn emoji(self, level: Severity) -> &'static str {

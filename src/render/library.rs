@@ -15,6 +15,7 @@ use super::faults;
 use super::folder::Files;
 use super::problem::TemplateProblem;
 use super::sandbox::{Sandbox, Sandboxes};
+use super::words::{self, Vocabulary};
 use crate::message::TemplateName;
 
 const EMBEDDED: &[(&str, &str)] = &[
@@ -51,8 +52,17 @@ pub fn embedded() -> impl Iterator<Item = (&'static str, &'static str)> {
     EMBEDDED.iter().copied()
 }
 
+/// Every built-in file by name: the templates, their words, and what explains them.
+pub fn files() -> impl Iterator<Item = (&'static str, &'static str)> {
+    embedded().chain([(words::FILE, words::BUILT_IN)])
+}
+
 pub(super) struct Library {
     pub(super) engine: Engine,
+    /// The words that templates speak in.
+    pub(super) vocabulary: Vocabulary,
+    /// What the folder's file of words held when it was last read.
+    pub(super) own_words: Option<String>,
     pub(super) problems: Vec<TemplateProblem>,
     /// What the folder held when it was last read, whether it works or not.
     pub(super) on_disk: Sources,
@@ -75,6 +85,8 @@ impl Library {
         let (engine, problems) = Engine::compile_here(sources);
         Self {
             engine,
+            vocabulary: Vocabulary::built_in(),
+            own_words: None,
             problems,
             on_disk: Sources::new(),
             stand_ins: Problems::new(),
@@ -86,6 +98,16 @@ impl Library {
     /// What the folder holds; in place of what does not work, what `before` holds.
     pub(super) fn load(files: &Files, before: &Self, sandboxes: &Sandboxes) -> Self {
         let mut problems = files.problems.clone();
+        let (vocabulary, own_words) = if files.why_hidden(words::FILE).is_some() {
+            (before.vocabulary.clone(), before.own_words.clone())
+        } else {
+            let (read, mut wrong) = match &files.words {
+                Some(text) => Vocabulary::with(text),
+                None => (Some(Vocabulary::built_in()), Vec::new()),
+            };
+            problems.append(&mut wrong);
+            (read.unwrap_or_else(|| before.vocabulary.clone()), files.words.clone())
+        };
         let mut edits: Edits = before
             .engine
             .sources
@@ -120,6 +142,8 @@ impl Library {
         let stand_ins = stand_ins(files, before, &engine, &problems);
         Self {
             engine,
+            vocabulary,
+            own_words,
             problems,
             on_disk,
             stand_ins,

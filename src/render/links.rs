@@ -12,6 +12,7 @@ use super::facts::{AlertFacts, Facts};
 use super::kind::Kind;
 use super::markdown::is_allowed;
 use super::shield::clean_line;
+use super::words::spoken;
 use crate::alert::{Alert, AlertStatus, LONGEST_ADDRESS, Labels, Notification, Source, is_private};
 
 /// A word to press, and where it leads.
@@ -25,6 +26,7 @@ pub(crate) struct Link<'a> {
 /// What a link is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Word<'a> {
+    /// One of the words of messages.
     Known(&'static str),
     /// By the annotation that holds its address.
     Annotation(&'a str),
@@ -69,10 +71,10 @@ fn origins<'a>(notification: &Notification, facts: &AlertFacts<'a>) -> Vec<(Word
     };
     // The first two are those that a plain text spells out.
     let sent = [
-        annotated("Runbook", RUNBOOK),
+        annotated("link_runbook", RUNBOOK),
         known(rule_word(notification, alert), &alert.generator_url),
-        known("Panel", &alert.panel_url),
-        known("Dashboard", &alert.dashboard_url).or_else(|| annotated("Dashboard", DASHBOARD)),
+        known("link_panel", &alert.panel_url),
+        known("link_dashboard", &alert.dashboard_url).or_else(|| annotated("link_dashboard", DASHBOARD)),
     ];
     let mut origins: Vec<_> = sent.into_iter().flatten().collect();
     let mut named = alert
@@ -88,9 +90,9 @@ fn origins<'a>(notification: &Notification, facts: &AlertFacts<'a>) -> Vec<(Word
     let silence = match notification.source {
         _ if is_silenced => None,
         Source::Alertmanager if alert.silence_url.is_empty() => {
-            Some((Word::Known("Silence"), Origin::Silence(&alert.labels)))
+            Some((Word::Known("link_silence"), Origin::Silence(&alert.labels)))
         }
-        _ => known("Silence", &alert.silence_url),
+        _ => known("link_silence", &alert.silence_url),
     };
     origins.extend(silence);
     origins
@@ -102,7 +104,7 @@ fn link<'a>(notification: &Notification, (word, origin): (Word<'a>, Origin<'a>))
         Origin::Silence(labels) => alertmanager_silence(&root(notification)?, labels)?.into(),
     };
     let text = match word {
-        Word::Known(word) => word.into(),
+        Word::Known(word) => spoken().get(word).to_owned().into(),
         Word::Annotation(name) => word_of(name).into(),
     };
     Some(Link { text, url })
@@ -138,18 +140,18 @@ fn word_of(name: &str) -> String {
     let words = truncated(words.trim(), LONGEST_NAME);
     let mut letters = words.chars();
     match letters.next() {
-        Some(_) if words.eq_ignore_ascii_case("url") => "Link".to_owned(),
+        Some(_) if words.eq_ignore_ascii_case("url") => spoken().get("link_other").to_owned(),
         Some(first) => first.to_uppercase().chain(letters).collect(),
-        None => "Link".to_owned(),
+        None => spoken().get("link_other").to_owned(),
     }
 }
 
 /// What the address of the rule shows: Prometheus names its expression there.
 fn rule_word(notification: &Notification, alert: &Alert) -> &'static str {
     if notification.source == Source::Alertmanager && !alert.generator_url.contains("/alerting/") {
-        "Query"
+        "link_query"
     } else {
-        "Rule"
+        "link_rule"
     }
 }
 
@@ -166,12 +168,12 @@ pub(crate) fn of_group<'a>(facts: &Facts<'a>) -> Vec<Link<'a>> {
         let own = origins(notification, alert);
         common.retain(|origin| own.contains(origin));
     }
-    let has_silence = common.iter().any(|(word, _)| *word == Word::Known("Silence"));
+    let has_silence = common.iter().any(|(word, _)| *word == Word::Known("link_silence"));
     let links = common.into_iter().filter_map(|origin| link(notification, origin));
     let mut common: Vec<Link<'_>> = links.collect();
     if facts.total() > 1 && facts.kind != Kind::Test && !facts.firing.is_empty() && !has_silence {
         common.extend(group_silence(notification, &facts.shared).map(|url| Link {
-            text: "Silence all".into(),
+            text: spoken().get("link_silence_all").to_owned().into(),
             url: url.into(),
         }));
     }

@@ -11,6 +11,7 @@ use super::engine::{Engine, Failure, Sources};
 use super::facts::Facts;
 use super::folder::{self, LARGEST_FILE};
 use super::library::{Library, reached};
+use super::look::Look;
 use super::problem::{TemplateProblem, remedies};
 use super::remarks::Shown;
 use super::{Rendered, Renderer, compose, faults};
@@ -121,12 +122,15 @@ impl Drafts {
 
     /// What the relay would make of a notification, without [`Drafts::add_refusals`].
     pub fn preview(&self, template: &TemplateName, notification: &Notification, now: Timestamp) -> Preview {
-        self.shown(template, &Facts::new(notification, now))
+        let look = self.renderer.look(&self.library, template);
+        look.with(|| self.shown(template, &Facts::new(notification, now), &look))
     }
 
     /// The same for a change in a group.
     pub fn preview_change(&self, notification: &Notification, change: &Change, now: Timestamp) -> Preview {
-        self.shown(&TemplateName::update(), &Facts::of_change(notification, change, now))
+        let template = TemplateName::update();
+        let look = self.renderer.look(&self.library, &template);
+        look.with(|| self.shown(&template, &Facts::of_change(notification, change, now), &look))
     }
 
     /// Adds what the relay would not take of the drafts, where that is not said already.
@@ -156,11 +160,10 @@ impl Drafts {
         self.engine.sources.get(file) != self.library.engine.sources.get(file)
     }
 
-    fn shown(&self, template: &TemplateName, facts: &Facts<'_>) -> Preview {
+    fn shown(&self, template: &TemplateName, facts: &Facts<'_>, look: &Look) -> Preview {
         let mut remarks = Remarks::default();
         remarks.errors(self.known.iter().cloned());
         remarks.errors(self.broken.iter().cloned());
-        let zone = &self.renderer.inner.settings.time_zone;
         let file = template.file_name();
         let stood_in_for = self
             .library
@@ -168,7 +171,7 @@ impl Drafts {
             .filter(|problem| self.known.contains(problem) && !self.is_drafted(&problem.file));
         let footer = stood_in_for.map(compose::stand_in_line);
         let deadline = &self.renderer.deadline;
-        let shown = match self.engine.show(&file, facts, zone, footer.as_deref(), deadline) {
+        let shown = match self.engine.show(&file, facts, look, footer.as_deref(), deadline) {
             Ok(Shown { rendered, warnings }) => {
                 remarks.unknown_names(&self.engine, &file);
                 remarks.warnings(warnings);
@@ -177,7 +180,7 @@ impl Drafts {
             Err(Failure::Blank(trace)) => {
                 remarks.unknown_names(&self.engine, &file);
                 let built_in = &self.renderer.inner.fallback.engine;
-                let shown = compose::fall_back(built_in, template, facts, zone, trace.problem.clone());
+                let shown = compose::fall_back(built_in, template, facts, look, trace.problem.clone());
                 let message = format!("{}: the built-in template does instead", trace.problem.message);
                 remarks.warnings([TemplateProblem {
                     message,
@@ -196,7 +199,7 @@ impl Drafts {
                 if !remarks.0.iter().any(is_said) {
                     remarks.errors([problem]);
                 }
-                self.renderer.render_with(&self.library, template, facts)
+                self.renderer.render_with(&self.library, template, facts, look)
             }
         };
         Preview {

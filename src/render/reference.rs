@@ -8,12 +8,12 @@ mod variables;
 
 use std::sync::LazyLock;
 
-use jiff::tz::TimeZone;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use super::context::{Context, Limits};
 use super::facts::Facts;
+use super::look::Look;
 use super::values::{Fields, Lookup};
 use super::{filters, trial};
 
@@ -114,7 +114,7 @@ static REFERENCE: LazyLock<Reference> = LazyLock::new(|| {
     let contexts = || {
         trial::changes().into_iter().map(|(notification, change)| {
             let facts = Facts::of_change(&notification, &change, trial::now());
-            Context::new(&facts, &TimeZone::UTC, Limits::NONE).build()
+            Context::new(&facts, &Look::default(), Limits::NONE).build()
         })
     };
     let record = |path: &str| contexts().find_map(|root| found(&root, path)).unwrap_or_default();
@@ -270,7 +270,7 @@ fn held(path: &str) -> String {
     let all = trial::changes();
     let found = all.iter().map(|(notification, change)| {
         let facts = Facts::of_change(notification, change, trial::now());
-        let root = Context::new(&facts, &TimeZone::UTC, Limits::NONE).build();
+        let root = Context::new(&facts, &Look::default(), Limits::NONE).build();
         // What a resolved alert fired with is known in a change only.
         let ended = path
             .strip_prefix("alert.")

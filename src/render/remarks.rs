@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use jiff::tz::TimeZone;
 use minijinja::{OutputSpan, OutputSpanKind};
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +12,7 @@ use super::compose::compose;
 use super::context::{Context, Limits};
 use super::engine::{Engine, Failure};
 use super::facts::Facts;
+use super::look::Look;
 use super::problem::TemplateProblem;
 use super::{Rendered, budget, empties, html, markdown};
 
@@ -57,21 +57,15 @@ pub(super) fn show(
     engine: &Engine,
     file: &str,
     facts: &Facts<'_>,
-    zone: &TimeZone,
+    look: &Look,
     footer: Option<&str>,
 ) -> Result<Shown, Failure> {
-    let rendered = compose(engine, file, facts, zone, footer)?;
-    let warnings = warnings(engine, file, facts, &rendered, zone);
+    let rendered = compose(engine, file, facts, look, footer)?;
+    let warnings = warnings(engine, file, facts, &rendered, look);
     Ok(Shown { rendered, warnings })
 }
 
-fn warnings(
-    engine: &Engine,
-    file: &str,
-    facts: &Facts<'_>,
-    rendered: &Rendered,
-    zone: &TimeZone,
-) -> Vec<TemplateProblem> {
+fn warnings(engine: &Engine, file: &str, facts: &Facts<'_>, rendered: &Rendered, look: &Look) -> Vec<TemplateProblem> {
     let mut warnings = Vec::new();
     let mut warn = |file: &str, line, message: String| {
         warnings.push(TemplateProblem {
@@ -80,7 +74,7 @@ fn warnings(
             message,
         });
     };
-    let context = Context::new(facts, zone, Limits::NONE);
+    let context = Context::new(facts, look, Limits::NONE);
     let (mut text, spans) = engine.run_with_spans(file, &context).unwrap_or_default();
     budget::cut(&mut text);
     let place = |at: usize| {
@@ -96,7 +90,7 @@ fn warnings(
         marks_nothing: true,
         ..Limits::NONE
     };
-    let marked = engine.run_with_spans(file, &Context::new(facts, zone, marks));
+    let marked = engine.run_with_spans(file, &Context::new(facts, look, marks));
     let (mut marked, origins) = marked.unwrap_or_default();
     budget::cut(&mut marked);
     for at in empties::changing(&marked) {

@@ -322,6 +322,7 @@ mod tests {
         let renderer = Renderer::open(&Settings {
             templates_dir: None,
             time_zone: TimeZone::UTC,
+            language: None,
             isolation: Isolation::None,
         });
         let template: TemplateName = template.parse().unwrap();

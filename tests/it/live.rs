@@ -143,7 +143,7 @@ async fn what_was_cut_off_is_not_called_resolved_and_what_is_gone_not_recovered(
         [
             "❔ UNKNOWN · 1 of at least 2 resolved · A (edited)",
             "| ✅ RESOLVED · A · after 9 min · was: needs you (value 96.5)",
-            "| ✂️ 1 more were left out by Grafana, their state is unknown",
+            "| ✂️ 1 more were left out by Grafana (Max Alerts), their state is unknown",
         ]
     );
     assert!(

@@ -129,6 +129,7 @@ impl Night {
             renderer: Renderer::open(&render::Settings {
                 templates_dir: Some(templates),
                 time_zone: jiff::tz::TimeZone::UTC,
+                language: None,
                 isolation: isolation(),
             }),
             worker,

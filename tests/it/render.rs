@@ -30,6 +30,7 @@ fn built_in() -> Renderer {
     Renderer::open(&Settings {
         templates_dir: None,
         time_zone: TimeZone::UTC,
+        language: None,
         isolation: isolation(),
     })
 }
@@ -58,6 +59,7 @@ fn settings(dir: &Path) -> Settings {
     Settings {
         templates_dir: Some(dir.to_owned()),
         time_zone: TimeZone::UTC,
+        language: None,
         isolation: isolation(),
     }
 }

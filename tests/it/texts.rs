@@ -362,3 +362,61 @@ async fn no_event_asks_a_client_to_look_at_its_links() {
         assert_eq!(event.content["com.beeper.linkpreviews"], json!([]), "{}", event.content);
     }
 }
+
+#[tokio::test]
+async fn a_room_reads_in_the_language_that_was_chosen() {
+    let app = App::with(|flags| {
+        flags.language = Some("de-AT".to_owned());
+        flags.timezone = Some("Europe/Berlin".to_owned());
+        let folder = std::path::PathBuf::from(flags.templates_dir.clone().unwrap());
+        std::fs::create_dir_all(&folder).unwrap();
+        let own = "{{ say(\"after\", duration=5400 | duration) }} {{ 1234.5 | number }} \
+                   {{ \"2026-03-02T10:00:00Z\" | time(\"%A, %d. %B, %a %b %%A\") }}";
+        std::fs::write(folder.join("own.md.j2"), own).unwrap();
+        std::fs::write(folder.join("words.toml"), "[de]\nsince = \"ab {time}\"\n").unwrap();
+    })
+    .await;
+    let annotations = json!({"summary": "Platte voll", "runbook_url": "https://wiki.example.net/r"});
+    let mut full = alert(&json!({"alertname": "Platte", "host": "db-2"}), &annotations);
+    full["values"] = json!({"A": 96.4359});
+    let full = said(&app, &of_grafana(&[full])).await;
+    let lines: Vec<&str> = full.body().lines().collect();
+    assert_eq!(lines[..3], ["🔥 ALARM · Platte", "Platte voll", "host=db-2"]);
+    assert!(
+        lines[3].starts_with("ab ") && lines[3].ends_with("18:48 CET · Wert 96,44"),
+        "{lines:?}"
+    );
+    assert_eq!(words(&full)[0], "Anleitung");
+    let preview = app
+        .post("/preview")
+        .json(&json!({"template": "own", "sample": "firing"}));
+    let answer: Value = preview.send().await.unwrap().json().await.unwrap();
+    assert_eq!(
+        answer["messages"][0]["event"]["body"], "nach 1 Std. 30 min 1234,5 Montag, 02. März, Mo Mär %A",
+        "{answer}"
+    );
+}
+
+#[test]
+fn check_names_the_words_that_a_language_lacks_and_those_that_are_none() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("words.toml"),
+        "[fr]\nfiring = \"ALERTE\"\nsinze = \"x\"\n",
+    )
+    .unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_grafana-matrix-relay"));
+    let data = folder.path().join("data");
+    command
+        .args(["check", "--language", "fr", "--templates-dir"])
+        .arg(folder.path())
+        .arg("--data-dir")
+        .arg(data);
+    let output = command.env_clear().output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!output.status.success() && text.contains("[fr] lacks"), "{text}");
+    assert!(
+        text.contains("[fr] `sinze` is no word of messages; did you mean `since`?"),
+        "{text}"
+    );
+}

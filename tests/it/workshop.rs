@@ -512,8 +512,11 @@ async fn alert_for_a_template_that_is_not_there_or_broken_is_accepted_and_says_s
     })
     .await;
     for (count, (name, said)) in [
-        ("missing", "Template missing.md.j2: there is no such template"),
-        ("broken", "Template broken.md.j2:2: "),
+        ("missing", "(missing.md.j2: there is no such template)"),
+        (
+            "broken",
+            "template broken has an error in line 2, so the built-in one was used: ",
+        ),
     ]
     .into_iter()
     .enumerate()
@@ -599,7 +602,7 @@ async fn rendering_that_falls_back_is_counted() {
     app.accept(&firing("Harmless")).await;
     let messages = app.messages(2).await;
     assert!(
-        messages[0].contains("Trap") && messages[0].contains("alert.md.j2:1"),
+        messages[0].contains("Trap") && messages[0].contains("template alert has an error in line 1"),
         "{messages:?}"
     );
     assert_eq!(messages[1], "fine");

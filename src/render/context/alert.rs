@@ -11,6 +11,7 @@ use crate::render::facts::{AlertFacts, short};
 use crate::render::kind::Kind;
 use crate::render::shield::{clean, clean_line};
 use crate::render::values::{Fields, Lookup};
+use crate::render::words::spoken;
 use crate::render::{links, readings};
 
 /// Grafana gives one reason, or two.
@@ -82,8 +83,8 @@ impl Context<'_> {
 impl Context<'_> {
     fn note(&self, facts: &AlertFacts<'_>) -> Cow<'static, str> {
         match facts.alert.departed {
-            Some(Departure::Unlisted) => format!("{} does not list it any more", self.sender()).into(),
-            Some(Departure::Elsewhere) => "it goes to another room now, or by another rule".into(),
+            Some(Departure::Unlisted) => spoken().say("not_listed", &[("sender", &self.sender())]).into(),
+            Some(Departure::Elsewhere) => spoken().get("elsewhere").to_owned().into(),
             None => match (note_of_sender(facts), facts.alert.annotations.get(LINKS_LEFT_OUT)) {
                 (note, None) => note,
                 (note, Some(left_out)) if note.is_empty() => left_out.clone().into(),
@@ -131,8 +132,8 @@ fn note_of_sender(facts: &AlertFacts<'_>) -> Cow<'static, str> {
             .is_some_and(|alertname| alertname == name)
     };
     match facts.kind {
-        Kind::Resolved if datasource("DatasourceNoData") => return "data is back".into(),
-        Kind::Resolved if datasource("DatasourceError") => return "the rule can be evaluated again".into(),
+        Kind::Resolved if datasource("DatasourceNoData") => return spoken().get("data_is_back").to_owned().into(),
+        Kind::Resolved if datasource("DatasourceError") => return spoken().get("evaluated_again").to_owned().into(),
         _ => {}
     }
     let words = facts
@@ -141,15 +142,10 @@ fn note_of_sender(facts: &AlertFacts<'_>) -> Cow<'static, str> {
         .map(str::trim)
         .filter(|reason| !reason.is_empty())
         .take(MOST_REASONS)
-        .map(|reason| match reason {
-            "MissingSeries" => Cow::Borrowed("the series disappeared"),
-            "Paused" => "the rule was paused".into(),
-            "Updated" => "the rule was edited".into(),
-            "RuleDeleted" => "the rule was deleted".into(),
-            "NoData" => "the query returns no data".into(),
-            "Error" => "the query fails".into(),
-            "KeepLast" => "the last state was kept".into(),
-            other => clean_line(other).into_owned().into(),
+        .map(|reason| {
+            let words = spoken();
+            let known = words.find(&format!("reason_{reason}"));
+            known.map_or_else(|| clean_line(reason).into_owned(), str::to_owned)
         });
     words.collect::<Vec<_>>().join(", ").into()
 }

@@ -8,6 +8,7 @@ use super::short;
 use crate::alert::{Alert, AlertStatus};
 use crate::render::kind::Kind;
 use crate::render::severity::{Severity, severity};
+use crate::render::words::spoken;
 
 /// One alert and what is known about it.
 #[derive(Debug, Clone)]
@@ -164,7 +165,7 @@ fn name_of(alert: &Alert) -> String {
     } else {
         label("alertname")
     };
-    name.unwrap_or_else(|| "unnamed alert".to_owned())
+    name.unwrap_or_else(|| spoken().get("unnamed").to_owned())
 }
 
 #[cfg(test)]

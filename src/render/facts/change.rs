@@ -4,6 +4,7 @@ use super::AlertFacts;
 use crate::group::{Change, News};
 use crate::render::kind::Kind;
 use crate::render::severity::Severity;
+use crate::render::words::spoken;
 
 /// What is new, worst first.
 #[derive(Debug, Clone)]
@@ -46,8 +47,9 @@ impl<'a> ChangeFacts<'a> {
     pub(super) fn headline(&self, name: &str, folder: &str, cut_off: bool) -> String {
         let count = |alerts: &[AlertFacts<'_>], kind| alerts.iter().filter(|facts| facts.kind == kind).count();
         let level = self.starting.first().map_or(Severity::Unknown, |worst| worst.level);
+        let words = spoken();
         let begun = [
-            (Kind::Firing, "NEWLY FIRING"),
+            (Kind::Firing, words.get("newly_firing").to_owned()),
             (Kind::Error, Kind::Error.word()),
             (Kind::NoData, Kind::NoData.word()),
         ];
@@ -63,9 +65,9 @@ impl<'a> ChangeFacts<'a> {
             .map(|(emoji, word, count)| format!("{emoji} {word} {count}"))
             .collect();
         if parts.is_empty() {
-            parts.push("🔔 STILL FIRING".to_owned());
+            parts.push(format!("🔔 {}", words.get("still_firing")));
         } else if cut_off && self.starting.is_empty() {
-            parts.push("❔ the rest is unknown".to_owned());
+            parts.push(format!("❔ {}", words.get("rest_unknown")));
         }
         parts.push(name.to_owned());
         if !folder.is_empty() {

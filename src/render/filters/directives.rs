@@ -14,6 +14,7 @@ use crate::message::{Mentions, MsgType};
 use crate::render::cost::{self, text};
 use crate::render::shield::shield;
 use crate::render::values::{AlertList, Which};
+use crate::render::words::spoken;
 
 /// Collected while a template renders; see the module.
 #[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
@@ -185,17 +186,28 @@ impl More {
 
     /// One line about them, or nothing.
     pub(crate) fn line(&self, hidden: &Hidden) -> String {
+        let words = spoken();
+        let counted = |word, count: usize| words.say(word, &[("count", &count)]);
         let what = match (hidden.firing, hidden.resolved) {
             _ if hidden.total() == 0 => return String::new(),
-            (0, 0) => format!("**{} more**", hidden.all),
-            (firing, 0) => format!("**{firing} more firing**"),
-            (0, resolved) => format!("**{resolved} more resolved**"),
-            (firing, resolved) => format!("**{} more** ({firing} firing, {resolved} resolved)", firing + resolved),
+            (0, 0) => counted("more", hidden.all),
+            (firing, 0) => counted("more_firing", firing),
+            (0, resolved) => counted("more_resolved", resolved),
+            (firing, resolved) => words.say(
+                "more_mixed",
+                &[
+                    ("count", &(firing + resolved)),
+                    ("firing", &firing),
+                    ("resolved", &resolved),
+                ],
+            ),
         };
         if self.overview.is_empty() {
-            format!("… and {what}")
+            words.say("and_more", &[("what", &what)])
         } else {
-            format!("… and {what}: [open in {}]({})", self.sender, shield(&self.overview))
+            let open = words.say("open_in", &[("sender", &self.sender)]);
+            let link = format!("[{open}]({})", shield(&self.overview));
+            words.say("and_more_at", &[("what", &what), ("link", &link)])
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Formats of times and names of zones, and what to write where they are those of another language.
 
+use jiff::Zoned;
 use jiff::tz::TimeZone;
 use minijinja::Error;
 
 use super::invalid;
 use crate::render::problem::nearest;
+use crate::render::words::Words;
 
 /// A field of a format can be up to 255 characters wide, so a short one bounds what it makes.
 pub(super) const LONGEST_FORMAT: usize = 200;
@@ -75,6 +77,47 @@ pub(crate) fn translated(format: &str) -> Option<String> {
         }
     }
     found.then_some(out)
+}
+
+/// A format with the names of days and months in these words: `%A`, `%a`, `%B` and `%b`, also as `%^A` in capitals.
+pub(super) fn named(format: &str, at: &Zoned, words: &Words) -> String {
+    let mut out = String::with_capacity(format.len() + 16);
+    let mut rest = format;
+    while let Some((before, after)) = rest.split_once('%') {
+        out.push_str(before);
+        let field = after.trim_start_matches(['-', '_', '^', '#']);
+        let flags = &after[..after.len() - field.len()];
+        let Some(letter) = field.chars().next() else {
+            out.push('%');
+            rest = after;
+            break;
+        };
+        rest = &field[letter.len_utf8()..];
+        match name_of(letter, at, words) {
+            Some(name) if flags.contains('^') => out.push_str(&name.to_uppercase()),
+            Some(name) => out.push_str(name),
+            None => {
+                out.push('%');
+                out.push_str(flags);
+                out.push(letter);
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn name_of<'w>(letter: char, at: &Zoned, words: &'w Words) -> Option<&'w str> {
+    let day = usize::from(at.weekday().to_monday_zero_offset().unsigned_abs());
+    let month = usize::from((at.month() - 1).unsigned_abs());
+    let (list, index) = match letter {
+        'A' => ("weekdays", day),
+        'a' => ("weekdays_short", day),
+        'B' => ("months", month),
+        'b' | 'h' => ("months_short", month),
+        _ => return None,
+    };
+    Some(words.list(list, index))
 }
 
 /// The zone of this name.

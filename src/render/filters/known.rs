@@ -8,6 +8,7 @@ use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Environment, Error, State, Value};
 
 use super::operators::{as_number, kind_of, not_a};
+use super::units::marked;
 use super::{invalid, is_empty};
 use crate::render::cost::{self, text};
 
@@ -145,7 +146,7 @@ fn humanized(value: &Value, step: f64) -> Result<String, Error> {
     Ok(format!("{}{prefix}", four_digits(number)))
 }
 
-/// As C's `%.4g`.
+/// As C's `%.4g`, with the decimal mark of the language.
 fn four_digits(number: f64) -> String {
     if number == 0.0 || !number.is_finite() {
         return super::number_text(number);
@@ -160,13 +161,13 @@ fn four_digits(number: f64) -> String {
             text.to_owned()
         }
     };
-    if (-4..4).contains(&exponent) {
+    marked(if (-4..4).contains(&exponent) {
         let decimals = usize::try_from(3 - exponent).unwrap_or(0);
         trimmed(&format!("{number:.decimals$}"))
     } else {
         let sign = if exponent < 0 { '-' } else { '+' };
         format!("{}e{sign}{:02}", trimmed(digits), exponent.abs())
-    }
+    })
 }
 
 /// As Prometheus writes it: "1d 2h 3m 4s", "12.35s", "120ms".

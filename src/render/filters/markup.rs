@@ -17,6 +17,7 @@ use crate::render::readings::ALONE;
 use crate::render::severity::level;
 use crate::render::shield::shield;
 use crate::render::values::{Lookup, Name};
+use crate::render::words::{self, spoken};
 
 pub(super) fn add_to(env: &mut Environment<'static>) {
     env.add_filter("bold", |state: &mut State<'_, '_>, value: Value| {
@@ -30,6 +31,7 @@ pub(super) fn add_to(env: &mut Environment<'static>) {
     env.add_filter("readings", readings);
     env.add_filter("without", without);
     env.add_filter("colored", colored);
+    env.add_function("say", say);
     env.add_filter("emoji", |value: &Value| {
         let text = text(value)?;
         Ok::<_, Error>(match Kind::named(&text) {
@@ -44,6 +46,26 @@ pub(super) fn add_to(env: &mut Environment<'static>) {
             None => level(&text).color(),
         })
     });
+}
+
+/// `say("since", time=alert.since | time)`: one of the words of messages in the language of the message, with what it is
+/// given filled in. The word is Markdown, and what is filled in is a value like any other.
+fn say(state: &mut State<'_, '_>, word: &str, kwargs: Kwargs) -> Result<Value, Error> {
+    let words = spoken();
+    let Some(text) = words.find(word) else {
+        let near = words
+            .nearest(word)
+            .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        return Err(invalid(format!("`say` knows no such word{near}")));
+    };
+    let filled = words::filled(text, |name, out| {
+        let Some(value) = kwargs.get::<Option<Value>>(name)? else {
+            return Err(invalid(format!("the word `{word}` needs {name}=…")));
+        };
+        let value = printed(state, value)?;
+        cost::push(state, out, &value)
+    })?;
+    Ok(Value::from_safe_string(filled))
 }
 
 /// A value as it would be printed: Markdown stays Markdown, everything else is shielded.
@@ -121,8 +143,12 @@ fn readings(state: &mut State<'_, '_>, list: &Value) -> Result<String, Error> {
         let number = f64::try_from(value)
             .map(|number| rounded(number, 2))
             .unwrap_or_default();
-        let sign = if name.as_ref() == ALONE { "" } else { "= " };
-        row.add(state, &format!("{name} {sign}{number}"))?;
+        let said = if name.as_ref() == ALONE {
+            format!("{} {number}", spoken().get("value"))
+        } else {
+            format!("{name} = {number}")
+        };
+        row.add(state, &said)?;
     }
     Ok(row.out)
 }

@@ -7,13 +7,14 @@ use jiff::tz::TimeZone;
 use minijinja::value::Kwargs;
 use minijinja::{Environment, Error, Value};
 
-use super::formats::{LONGEST_FORMAT, check_format, zone_named};
+use super::formats::{LONGEST_FORMAT, check_format, named, zone_named};
 use super::numbers::unknown_argument;
 use super::operators::{as_number, not_a};
 use super::units::with_unit;
 use super::{invalid, is_empty};
 use crate::render::cost::{check, text};
 use crate::render::values::Moment;
+use crate::render::words::spoken;
 
 pub(super) fn add_to(env: &mut Environment<'static>) {
     env.add_filter("duration", duration);
@@ -36,15 +37,17 @@ pub(super) fn duration_text(seconds: f64) -> String {
         reason = "the cast saturates, and a third of eternity is long enough"
     )]
     let seconds = seconds.round().max(0.0) as i64;
-    let two = |large: i64, unit: &str, small: i64, small_unit: &str| match small {
-        0 => format!("{large} {unit}"),
-        _ => format!("{large} {unit} {small} {small_unit}"),
+    let words = spoken();
+    let one = |unit: &str, count: i64| words.say(unit, &[("count", &count)]);
+    let two = |large: String, unit: &str, small: i64| match small {
+        0 => large,
+        _ => format!("{large} {}", one(unit, small)),
     };
     match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min", seconds / 60),
-        3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
-        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
+        0..60 => one("seconds", seconds),
+        60..3600 => one("minutes", seconds / 60),
+        3600..86_400 => two(one("hours", seconds / 3600), "minutes", seconds % 3600 / 60),
+        _ => two(one("days", seconds / 86_400), "hours", seconds % 86_400 / 3600),
     }
 }
 
@@ -80,23 +83,19 @@ fn time(value: &Value, format: Option<&Value>, kwargs: Kwargs) -> Result<String,
     };
     let here = at.to_zoned(zone.clone());
     let today = moment.is_some_and(|moment| moment.now.to_zoned(zone).date() == here.date());
-    let format = match format.filter(|format| !is_empty(format)) {
-        Some(format) => {
-            let format = format.as_str().ok_or_else(|| not_a("time format", format))?;
-            if format.len() > LONGEST_FORMAT {
-                return Err(invalid(format!("a time format of more than {LONGEST_FORMAT} bytes")));
-            }
-            check_format(format).map_err(invalid)?;
-            format
+    let words = spoken();
+    let format = if let Some(format) = format.filter(|format| !is_empty(format)) {
+        let format = format.as_str().ok_or_else(|| not_a("time format", format))?;
+        if format.len() > LONGEST_FORMAT {
+            return Err(invalid(format!("a time format of more than {LONGEST_FORMAT} bytes")));
         }
-        None => match (today, names_zone) {
-            (true, true) => "%H:%M %Z",
-            (true, false) => "%H:%M",
-            (false, true) => "%Y-%m-%d %H:%M %Z",
-            (false, false) => "%Y-%m-%d %H:%M",
-        },
+        check_format(format).map_err(invalid)?;
+        format.to_owned()
+    } else {
+        let format = words.get(if today { "clock" } else { "date_and_clock" });
+        format!("{format}{}", if names_zone { " %Z" } else { "" })
     };
-    jiff::fmt::strtime::format(format, &here)
+    jiff::fmt::strtime::format(named(&format, &here, &words), &here)
         .map_err(|error| invalid(format!("invalid time format: {error} (expected fields such as %H:%M)")))
 }
 

@@ -6,6 +6,7 @@ use minijinja::value::{Kwargs, Rest, ValueOrKwargs};
 use minijinja::{Environment, Error, State, Value, filters};
 
 use super::operators::{as_number, not_a, number_of};
+use super::units::marked;
 use super::{invalid, is_empty};
 use crate::render::cost;
 
@@ -39,7 +40,7 @@ pub(super) fn add_to(env: &mut Environment<'static>) {
                 return Ok(String::new());
             }
             let number = as_number(value).ok_or_else(|| not_a("number of bytes", value))?;
-            Ok::<_, Error>(minijinja_contrib::filters::filesizeformat(number, binary))
+            Ok::<_, Error>(marked(minijinja_contrib::filters::filesizeformat(number, binary)))
         },
     );
 }

@@ -1,6 +1,7 @@
 //! Numbers with units, by the names that Grafana has for them.
 
 use super::measures::duration_text;
+use crate::render::words::spoken;
 
 /// How a number of a unit is written.
 enum Form {
@@ -172,28 +173,37 @@ pub(super) fn with_unit(number: f64, unit: &str, decimals: Option<usize>) -> Str
     }
 }
 
+/// The same number with the decimal mark of the language.
+pub(super) fn marked(text: String) -> String {
+    match spoken().get("decimal_mark") {
+        "." => text,
+        mark => text.replace('.', mark),
+    }
+}
+
 /// With exactly so many decimals.
 fn fixed(number: f64, decimals: usize) -> String {
     if !number.is_finite() {
         return number.to_string();
     }
     if number.abs() >= 1e15 {
-        return format!("{number:.decimals$e}");
+        return marked(format!("{number:.decimals$e}"));
     }
     let text = format!("{number:.decimals$}");
-    match text.strip_prefix('-') {
+    marked(match text.strip_prefix('-') {
         Some(zero) if zero.bytes().all(|byte| matches!(byte, b'0' | b'.')) => zero.to_owned(),
         _ => text,
-    }
+    })
 }
 
-/// At most so many decimals, without zeros at the end; tiny numbers keep two digits that say something.
+/// At most so many decimals, without zeros at the end, with the decimal mark of the language; tiny numbers keep two digits
+/// that say something.
 pub(super) fn rounded(number: f64, decimals: usize) -> String {
     if !number.is_finite() {
         return number.to_string();
     }
     if number.abs() >= 1e15 {
-        return format!("{number:.decimals$e}");
+        return marked(format!("{number:.decimals$e}"));
     }
     let fixed = format!("{number:.decimals$}");
     let short = if fixed.contains('.') {
@@ -201,12 +211,12 @@ pub(super) fn rounded(number: f64, decimals: usize) -> String {
     } else {
         &fixed
     };
-    match short {
+    marked(match short {
         "0" | "-0" if number == 0.0 => "0".to_owned(),
         "0" | "-0" if decimals > 0 => format!("{number:.1e}"),
         "-0" => "0".to_owned(),
         _ => short.to_owned(),
-    }
+    })
 }
 
 /// How a number is printed where a template says nothing about it: in full, but `91` and not `91.0`.

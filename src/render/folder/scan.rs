@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use std::{fs, io};
 
 use super::FRESH;
+use crate::render::words;
 
 const MOST_FILES: usize = 200;
 const DEEPEST: usize = 3;
@@ -116,7 +117,7 @@ impl Scan {
                 Ok(metadata) if metadata.is_dir() && depth < DEEPEST => {
                     self.collect(&entry.path(), &format!("{path}/"), depth + 1);
                 }
-                Ok(metadata) if metadata.is_file() && is_template(&name) => self.file(&entry.path(), path, &metadata),
+                Ok(metadata) if metadata.is_file() && is_read(&path) => self.file(&entry.path(), path, &metadata),
                 Ok(_) => {}
                 Err(error) => self.unseen(&entry.path(), path, &error),
             }
@@ -153,13 +154,14 @@ impl Scan {
             _ => format!("cannot be read: {error}"),
         };
         // Nobody can tell whether it would be a file or a folder.
-        let path = if is_template(&name) { name } else { format!("{name}/") };
+        let path = if is_read(&name) { name } else { format!("{name}/") };
         self.hide(&path, why);
     }
 }
 
-fn is_template(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|ending| ending == "j2")
+/// Whether it is a template, a part of one, or the file of words.
+fn is_read(path: &str) -> bool {
+    path == words::FILE || Path::new(path).extension().is_some_and(|ending| ending == "j2")
 }
 
 #[cfg(unix)]

@@ -7,13 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
-
 use super::{entry_name, reached};
 use crate::message::TemplateName;
 use crate::render::deadline::Deadline;
 use crate::render::engine::{Engine, Failure, Sources};
 use crate::render::facts::Facts;
+use crate::render::look::Look;
 use crate::render::problem::{TemplateProblem, Trace};
 use crate::render::sandbox::{Refusal, Sandbox};
 use crate::render::trial;
@@ -220,7 +219,7 @@ fn try_out(engine: &Engine, deadline: &Deadline) -> Outcome {
         .map(|(notification, change)| Facts::of_change(notification, change, trial::now()));
     let whole_count = notifications.len();
     let trials: Vec<Facts<'_>> = wholes.chain(of_changes).collect();
-    let zone = TimeZone::UTC;
+    let look = Look::default();
     let update = TemplateName::update().file_name();
     let mut outcome = Outcome {
         broken: Vec::new(),
@@ -231,9 +230,9 @@ fn try_out(engine: &Engine, deadline: &Deadline) -> Outcome {
         let concerned = trials.iter().zip(trial::NAMES).enumerate();
         for (at, (facts, name)) in concerned.filter(|(at, _)| (*at >= whole_count) == (file == update)) {
             let tried = if trial::READ.contains(&at) {
-                engine.compose(file, facts, &zone, None, deadline).map(drop)
+                engine.compose(file, facts, &look, None, deadline).map(drop)
             } else {
-                engine.attempt(file, facts, &zone, deadline)
+                engine.attempt(file, facts, &look, deadline)
             };
             let Some(failure) = tried.err().filter(|failure| !matches!(failure, Failure::Blank(_))) else {
                 continue;

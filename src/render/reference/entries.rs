@@ -581,6 +581,13 @@ pub(super) const FUNCTIONS: &[Entry] = &[
         "more() or \"all are shown\"",
     ),
     entry(
+        "say",
+        "word, names=values, …",
+        "→ Markdown",
+        "a word of `words.toml` in the language of the message, with what it needs filled in",
+        "say(\"since\", time=\"10:02\")",
+    ),
+    entry(
         "range",
         "start=0, stop, step=1",
         "→ list",

@@ -46,6 +46,7 @@ pub(super) const COMPUTED: &[About] = &[
         "what is really the matter: `firing`, `mixed`, `no-data`, `error`, `resolved`, `not-recovered`, `test`; `unknown` if nothing that was sent fires, but the sender cut off the rest",
     ),
     ("word", "the kind in capitals: \"FIRING\", \"CANNOT EVALUATE\", …"),
+    ("template", "the name of the template that was asked for"),
     ("emoji", "for the kind and severity"),
     ("color", "for the kind and severity, as `#rrggbb`"),
     ("headline", "one plain line that names the notification"),

@@ -120,13 +120,13 @@ fn answer(engine: &mut Option<Engine>, job: &[u8]) -> Answer {
             Answer::Loaded { free, problems }
         }
         (Job::Try(template), Some(engine)) => Answer::Tried(
-            template.with(|file, facts, zone, _| engine.run(file, &Context::new(facts, zone, Limits::NONE)).map(drop)),
+            template.with(|file, facts, look, _| engine.run(file, &Context::new(facts, look, Limits::NONE)).map(drop)),
         ),
         (Job::Compose(template), Some(engine)) => {
-            Answer::Composed(template.with(|file, facts, zone, footer| compose(engine, file, facts, zone, footer)))
+            Answer::Composed(template.with(|file, facts, look, footer| compose(engine, file, facts, look, footer)))
         }
         (Job::Show(template), Some(engine)) => {
-            Answer::Shown(template.with(|file, facts, zone, footer| show(engine, file, facts, zone, footer)))
+            Answer::Shown(template.with(|file, facts, look, footer| show(engine, file, facts, look, footer)))
         }
         (Job::Try(_) | Job::Compose(_) | Job::Show(_), None) => Answer::Broke,
     }

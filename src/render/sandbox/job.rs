@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::Key;
@@ -14,6 +13,7 @@ use crate::group::Change;
 use crate::render::Rendered;
 use crate::render::engine::{Failure, Sources};
 use crate::render::facts::Facts;
+use crate::render::look::Look;
 use crate::render::problem::TemplateProblem;
 use crate::render::remarks::Shown;
 
@@ -63,30 +63,31 @@ pub(crate) struct Template<'a> {
     notification: Cow<'a, Notification>,
     change: Option<Cow<'a, Change>>,
     now: Timestamp,
-    #[serde(with = "jiff::fmt::serde::tz::required")]
-    zone: TimeZone,
+    look: Look,
     footer: Option<Cow<'a, str>>,
 }
 
 impl<'a> Template<'a> {
-    pub(crate) fn new(file: &'a str, facts: &Facts<'a>, zone: &TimeZone, footer: Option<&'a str>) -> Self {
+    pub(crate) fn new(file: &'a str, facts: &Facts<'a>, look: &Look, footer: Option<&'a str>) -> Self {
         Self {
             file: Cow::Borrowed(file),
             notification: Cow::Borrowed(facts.notification),
             change: facts.change.as_ref().map(|change| Cow::Borrowed(change.change)),
             now: facts.now,
-            zone: zone.clone(),
+            look: look.clone(),
             footer: footer.map(Cow::Borrowed),
         }
     }
 
-    /// Does something with the template, what it renders, the time zone, and what is put below.
-    pub(super) fn with<T>(&self, what: impl FnOnce(&str, &Facts<'_>, &TimeZone, Option<&str>) -> T) -> T {
-        let facts = match &self.change {
-            Some(change) => Facts::of_change(&self.notification, change, self.now),
-            None => Facts::new(&self.notification, self.now),
-        };
-        what(&self.file, &facts, &self.zone, self.footer.as_deref())
+    /// Does something with the template, what it renders, how that looks, and what is put below.
+    pub(super) fn with<T>(&self, what: impl FnOnce(&str, &Facts<'_>, &Look, Option<&str>) -> T) -> T {
+        self.look.with(|| {
+            let facts = match &self.change {
+                Some(change) => Facts::of_change(&self.notification, change, self.now),
+                None => Facts::new(&self.notification, self.now),
+            };
+            what(&self.file, &facts, &self.look, self.footer.as_deref())
+        })
     }
 }
 
@@ -124,8 +125,11 @@ pub(super) fn write(to: &mut impl Write, message: &impl Serialize) -> io::Result
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+
     use super::*;
     use crate::render::trial;
+    use crate::render::words::Vocabulary;
 
     #[test]
     fn what_is_told_arrives_as_it_was() {
@@ -153,9 +157,13 @@ mod tests {
             notification.truncated_alerts = u64::MAX;
         }
         for (notification, change) in template {
-            let zone = TimeZone::get("Europe/Berlin").unwrap();
+            let look = Look {
+                zone: TimeZone::get("Europe/Berlin").unwrap(),
+                words: Vocabulary::built_in().words(Some("de")),
+                template: "t".to_owned(),
+            };
             let facts = Facts::of_change(&notification, &change, trial::now());
-            let sent = serde_json::to_vec(&Job::Compose(Template::new("t.md.j2", &facts, &zone, Some("f")))).unwrap();
+            let sent = serde_json::to_vec(&Job::Compose(Template::new("t.md.j2", &facts, &look, Some("f")))).unwrap();
             let Ok(Job::Compose(read)) = serde_json::from_slice(&sent) else {
                 panic!("not a job")
             };
@@ -164,8 +172,8 @@ mod tests {
                 (&notification, Some(&change))
             );
             assert_eq!(
-                (read.now, &read.zone, read.footer.as_deref()),
-                (facts.now, &zone, Some("f"))
+                (read.now, &read.look, read.footer.as_deref()),
+                (facts.now, &look, Some("f"))
             );
         }
     }

@@ -202,6 +202,7 @@ fn tried(version: &str, texts: &[&str], manies: &[Many], shift: usize, allowed: 
     let renderer = Renderer::open(&Settings {
         templates_dir: None,
         time_zone: TimeZone::UTC,
+        language: None,
         isolation: Isolation::None,
     });
     let cost = |text: Option<&str>, many: Option<&Many>, view: View| {

@@ -46,7 +46,8 @@ async fn an_edit_without_bounds_costs_no_message_and_no_order() {
         [format!("Mine: {}", names[0]), format!("Mine: {}", names[1])]
     );
     assert!(
-        bodies[2].contains("alert.md.j2: takes too much") && bodies[2].contains("This is the built-in one."),
+        bodies[2].contains("alert.md.j2: takes too much")
+            && bodies[2].contains("The built-in template was used instead of yours"),
         "{bodies:?}"
     );
 }

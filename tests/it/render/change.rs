@@ -105,7 +105,7 @@ fn a_broken_template_of_changes_is_replaced_and_says_so() {
     let built_in = lines(&compared);
     let [message, built_in] = [&seen, &built_in].map(|seen| &seen.messages[0]);
     assert_eq!(message.headline, built_in.headline);
-    let line = format!("⚠️ Template {}", renderer.problems()[0]);
+    let line = format!("so the built-in one was used: {}", renderer.problems()[0].message);
     assert!(
         message.body.starts_with(&built_in.body) && message.body.contains(&line),
         "{}",
@@ -119,7 +119,9 @@ fn a_broken_template_of_changes_is_replaced_and_says_so() {
     let seen = renderer.render_change(&compared.notification, &compared.change, later());
     let problem = seen.problem.unwrap();
     assert!(
-        seen.messages[0].body.contains(&format!("⚠️ Template {problem}")),
+        seen.messages[0]
+            .body
+            .contains(&format!("so the built-in one was used: {}", problem.message)),
         "{problem}"
     );
 }

@@ -470,7 +470,11 @@ fn a_template_is_used_where_it_works() {
         "{}",
         seen.messages[0].body
     );
-    assert!(seen.problem.is_some() && seen.messages[0].body.contains("alert.md.j2:2"));
+    assert!(
+        seen.problem.is_some() && seen.messages[0].body.contains("template alert has an error in line 2"),
+        "{}",
+        seen.messages[0].body
+    );
 
     // What fails for every alert that fires is not used at all.
     let (_dir, renderer) = folder(&[("alert.md.j2", "mine{% if kind == \"firing\" %}{{ 1 // 0 }}{% endif %}")]);

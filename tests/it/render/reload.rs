@@ -341,16 +341,24 @@ fn what_is_built_in_says_for_whom_it_stands_in() {
         ("partials/truncated.md.j2", "{{ nmae }}"),
     ]);
     assert_eq!(renderer.problems().len(), 3);
-    for (template, file) in [
-        ("alert", "alert.md.j2:2"),
-        ("compact", "partials/truncated.md.j2:1"),
-        ("detailed", "partials/truncated.md.j2:1"),
-        ("update", "update.md.j2:1"),
+    for (template, file, said) in [
+        (
+            "alert",
+            "alert.md.j2:2",
+            "template alert has an error in line 2, so the built-in one was used",
+        ),
+        ("compact", "partials/truncated.md.j2:1", "(partials/truncated.md.j2:1: "),
+        (
+            "detailed",
+            "partials/truncated.md.j2:1",
+            "(partials/truncated.md.j2:1: ",
+        ),
+        ("update", "update.md.j2:1", "template update has an error in line 1, so"),
     ] {
         let seen = render(&renderer, template, &body_of("firing"));
         let body = &seen.messages[0].body;
         assert!(
-            body.contains(&format!("\n⚠️ Template {file}: ")) && body.contains("CheckoutSlow"),
+            body.contains("\n⚠️ ") && body.contains(said) && body.contains("CheckoutSlow"),
             "{body}"
         );
         assert_eq!(seen.problem.unwrap().to_string().split(": ").next(), Some(file));
@@ -367,5 +375,5 @@ fn what_is_built_in_says_for_whom_it_stands_in() {
     let file = dir.path().join("b");
     fs::write(&file, "").unwrap();
     let renderer = Renderer::open(&settings(&file));
-    assert!(shown(&renderer, "alert").contains("Template .: the templates folder cannot be read"));
+    assert!(shown(&renderer, "alert").contains("instead of yours (.: the templates folder cannot be read"));
 }

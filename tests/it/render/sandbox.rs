@@ -57,7 +57,8 @@ fn copy() -> String {
 fn what_is_copied_reads_as_what_is_built_in() {
     let (_dir, renderer) = named("of-copy", &[("copy.md.j2", &copy())]);
     assert_eq!(renderer.problems(), []);
-    for sample in samples::all() {
+    // A test says by which template it came.
+    for sample in samples::all().into_iter().filter(|sample| sample.name != "test") {
         let seen = render(&renderer, "copy", &sample.body);
         assert_eq!(seen, render(&built_in(), "alert", &sample.body), "{}", sample.name);
     }
@@ -171,6 +172,7 @@ fn who_gives_up_ends_the_process_that_works_for_them() {
     let renderer = Renderer::open(&Settings {
         templates_dir: None,
         time_zone: jiff::tz::TimeZone::UTC,
+        language: None,
         isolation: Isolation::Process(program),
     });
     let notification = intake::parse::notification(body_of("firing").as_bytes()).unwrap();

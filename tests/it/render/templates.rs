@@ -147,7 +147,10 @@ fn a_misspelt_name_is_reported_with_the_nearest_known_one() {
         let message = render(&renderer, "t", &body_of("firing")).messages.remove(0);
         assert!(message.body.starts_with("🔥 FIRING · CheckoutSlow"), "{}", message.body);
         assert!(
-            message.body.contains(&format!("Template {}", problems[0])),
+            message.body.contains(&format!(
+                "so the built-in one was used: {}",
+                renderer.problems()[0].message
+            )),
             "{}",
             message.body
         );
@@ -162,7 +165,10 @@ fn an_error_that_no_trial_foresaw_falls_back_and_says_so() {
     let seen = render(&renderer, "alert", &body_of("firing"));
     let problem = seen.problem.unwrap();
     assert_eq!((problem.file.as_str(), problem.line), ("alert.md.j2", Some(2)));
-    assert!(seen.messages[0].body.contains("CheckoutSlow") && seen.messages[0].body.contains("alert.md.j2:2"));
+    assert!(
+        seen.messages[0].body.contains("CheckoutSlow")
+            && seen.messages[0].body.contains("template alert has an error in line 2")
+    );
     assert_eq!(render(&renderer, "alert", &body_of("mixed")).messages[0].body, "ok");
 }
 
