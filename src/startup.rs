@@ -10,6 +10,7 @@ mod remembered;
 mod rooms;
 mod routes;
 mod summary;
+mod supervisor;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -149,9 +150,11 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         tokio::spawn(recorder.run(outbox.clone())),
         tokio::spawn(routes.run()),
         tokio::spawn(looked_after.keep(rooms, mentioned)),
+        tokio::spawn(supervisor::keep_alive()),
     ];
     keepers.extend(summing.map(|handle| tokio::spawn(telemetry::metrics::keep_summed(handle))));
     tracing::info!(url.domain = %address.ip(), url.port = address.port(), "{line}");
+    supervisor::ready(&line);
     Ok(Relay {
         address,
         outbox,
@@ -202,6 +205,7 @@ impl Relay {
     /// Stops accepting, then lets deliveries in flight finish within the grace period.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         tracing::info!("stopping: no more notifications are accepted");
+        supervisor::stopping();
         // Both at once, so that the grace period is one: what is accepted from now on waits for the next start.
         self.stop_accepting.cancel();
         self.stop_working.cancel();

@@ -67,6 +67,8 @@ mod operator;
 #[cfg(test)]
 mod outbox;
 #[cfg(test)]
+mod packaging;
+#[cfg(test)]
 mod parked;
 #[cfg(test)]
 mod reach;

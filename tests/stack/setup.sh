@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Rust: a real Synapse, Alertmanager, PostgreSQL, Chromium and Schemathesis.
+# Installs what the tests need beside Rust: a real Synapse, Alertmanager, PostgreSQL, Chromium and Schemathesis; and what
+# judges the files in packaging/: promtool and systemd-analyze.
 #
 # Guarantees: does nothing, and quickly, where all is there; leaves no packaged service running; where it may not install,
 # it ends with the exact command to run. Deliberately installs no Rust, no Node and nothing outside apt and
@@ -32,6 +33,8 @@ missing_packages() {
     have_any chromium chromium-browser google-chrome || echo chromium
     have chromedriver || echo chromium-driver
     have prometheus-alertmanager || echo prometheus-alertmanager
+    have promtool || echo prometheus
+    have systemd-analyze || echo systemd
     compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || have postgres || echo postgresql
     have fc-list && fc-list | grep -qi 'color.*emoji' || echo fonts-noto-color-emoji
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
@@ -51,7 +54,7 @@ disable_new_services() {
     local package
     for package in "$@"; do
         case "$package" in
-            prometheus-alertmanager | postgresql) systemctl disable --quiet "$package" || true ;;
+            prometheus | prometheus-alertmanager | postgresql) systemctl disable --quiet "$package" || true ;;
         esac
     done
 }

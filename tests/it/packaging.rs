@@ -1,0 +1,22 @@
+//! What is shipped beside the program, checked by the programs that will read it.
+
+mod systemd;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A file or folder under `packaging/`.
+fn packaging(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging").join(path)
+}
+
+/// What a tool prints; panics with what it says where it finds fault.
+fn run(tool: &str, arguments: &[&str]) -> String {
+    let output = Command::new(tool)
+        .args(arguments)
+        .output()
+        .unwrap_or_else(|error| panic!("{tool} does not start: {error}. `make setup` installs what the tests need."));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{tool} {arguments:?}:\n{said}");
+    said
+}
