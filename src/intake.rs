@@ -28,6 +28,7 @@ mod request;
 mod scalar;
 mod server;
 mod signature;
+mod timing;
 mod webhook;
 
 pub use auth::{Auth, AuthSettings};

@@ -152,7 +152,11 @@ impl Pipeline {
             ids
         });
         let outcome = if recognised { "recognised" } else { "accepted" };
-        metrics::counter!("grafana_matrix_relay_notifications_total", "outcome" => outcome).increment(1);
+        metrics::counter!(
+            "grafana_matrix_relay_notifications_total",
+            "route" => route.to_string(), "outcome" => outcome
+        )
+        .increment(1);
         tracing::info!(
             alert.route = %route, alert.group_key = %group_key, alert.count = alerts, delivery.id = %ids,
             "notification {outcome}"

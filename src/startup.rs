@@ -5,6 +5,7 @@
 //! does not answer delays the end by a few seconds only: what was accepted is on disk.
 
 mod checks;
+mod figures;
 mod memory;
 mod remembered;
 mod rooms;
@@ -74,6 +75,8 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     }
     let transport = Transport::new(&settings.matrix)?;
     let outbox = open_outbox(&settings.outbox).await?;
+    let is_file = settings.outbox.database_url.is_none();
+    let data_dir = is_file.then(|| settings.outbox.data_dir.clone());
     let renderer = open_templates(&settings.render).await;
     let template = settings.template.clone();
     let router = Router::new(settings.routes.table.clone());
@@ -110,7 +113,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         Arc::clone(&routes.in_use),
         Arc::clone(&auth),
     )
-    .with_metrics(metrics);
+    .with_metrics(metrics, data_dir);
     let recorder = Arc::new(Recorder::new(settings.server.record_notifications));
     let parts = Parts {
         pipeline,

@@ -95,7 +95,7 @@ impl Worker {
             let attempt = async move {
                 let outcome = sender.attempt(&delivery, now).await;
                 let recorded = outbox.record(delivery.id, outcome.clone(), now.wall).await?;
-                tally(&delivery, &outcome, recorded);
+                tally(&delivery, &outcome, recorded, now.wall);
                 Ok(())
             };
             attempts.spawn(attempt.instrument(span));
@@ -350,7 +350,7 @@ async fn record(outbox: &Outbox, delivery: &Delivery, outcome: Outcome, clock: &
     let now = clock().wall;
     loop {
         match outbox.record(delivery.id, outcome.clone(), now).await {
-            Ok(recorded) => return tally(delivery, &outcome, recorded),
+            Ok(recorded) => return tally(delivery, &outcome, recorded, now),
             Err(error) if !std::mem::replace(&mut said, true) => {
                 tracing::warn!(delivery.id = %delivery.id, error.message = %error, "an outcome could not be recorded yet");
             }
@@ -362,7 +362,7 @@ async fn record(outbox: &Outbox, delivery: &Delivery, outcome: Outcome, clock: &
 
 /// Counts and says what a delivery came to, once, and only when that is on disk: an outcome that came too late is another
 /// relay's to count.
-fn tally(delivery: &Delivery, outcome: &Outcome, recorded: Recorded) {
+fn tally(delivery: &Delivery, outcome: &Outcome, recorded: Recorded, now: jiff::Timestamp) {
     let (id, room, attempts) = (delivery.id, &delivery.room, delivery.attempts);
     match (outcome, recorded) {
         (_, Recorded::Superseded)
@@ -373,6 +373,8 @@ fn tally(delivery: &Delivery, outcome: &Outcome, recorded: Recorded) {
                 "delivered"
             );
             metrics::counter!("grafana_matrix_relay_deliveries_delivered_total").increment(1);
+            metrics::gauge!("grafana_matrix_relay_last_delivery_timestamp_seconds")
+                .set(now.as_duration().as_secs_f64());
         }
         (Outcome::Dead { error }, Recorded::Done) => {
             let kept = match delivery.part {

@@ -21,6 +21,7 @@ use super::document::{self, Example};
 use super::error::{Problem, ProblemJson};
 use super::health::{self, Checks};
 use super::recorder::Recorder;
+use super::timing::timed;
 use super::webhook;
 use crate::pipeline::Pipeline;
 
@@ -148,6 +149,7 @@ pub fn endpoint(parts: Parts, others: impl OpenApi + 'static) -> BoxEndpoint<'st
         .with(CatchPanic::new().with_handler(our_fault))
         .catch_all_error(problem)
         .around(with_headers)
+        .around(timed)
         .around(in_span)
         .map_to_response()
         .boxed()

@@ -3,14 +3,16 @@
 //! Guarantees: however often and by whomever it is asked, the store is asked about once a second, and by one at a time; the
 //! homeserver less often still. A probe must not become load, and what is not guarded must not keep acceptance from the store.
 
-use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Mutex;
 
+use super::figures;
 use super::remembered::Remembered;
 use super::routes::InUse;
 use crate::deliver::Sender;
@@ -19,6 +21,7 @@ use crate::matrix::Transport;
 use crate::outbox::{Outbox, RoomStats, Stats};
 use crate::pipeline::Pipeline;
 use crate::render::{Renderer, TemplateProblem};
+use crate::telemetry;
 
 /// How long an answer of the store is believed.
 const FRESH: Duration = Duration::from_secs(1);
@@ -38,6 +41,7 @@ pub(super) struct Parts {
     routes: Arc<InUse>,
     auth: Arc<Auth>,
     metrics: Option<PrometheusHandle>,
+    data_dir: Option<PathBuf>,
     /// Why the outbox cannot be written.
     writes: Remembered<Option<String>>,
     /// What is in it, or why that cannot be said.
@@ -66,6 +70,7 @@ impl Parts {
             routes,
             auth,
             metrics: None,
+            data_dir: None,
             writes: Remembered::default(),
             stats: Remembered::default(),
             reached: Remembered::default(),
@@ -73,16 +78,13 @@ impl Parts {
         }
     }
 
-    /// With the metrics of this recorder.
-    pub(super) fn with_metrics(self, metrics: Option<PrometheusHandle>) -> Self {
-        Self::begin_gauges(&self.routes.routes.load().table.rooms());
-        Self { metrics, ..self }
-    }
-
-    /// Begins the figure of each configured room, so that a rule has something to look at before anything waits.
-    pub(super) fn begin_gauges(rooms: &[crate::message::RoomAddress]) {
-        for room in rooms {
-            metrics::gauge!("grafana_matrix_relay_deliveries_waiting", "room" => room.to_string()).set(0.0);
+    /// With the metrics of this recorder, and the folder of an outbox that is a file.
+    pub(super) fn with_metrics(self, metrics: Option<PrometheusHandle>, data_dir: Option<PathBuf>) -> Self {
+        figures::routes_taken(&self.routes.routes.load().table);
+        Self {
+            metrics,
+            data_dir,
+            ..self
         }
     }
 
@@ -200,28 +202,27 @@ impl Parts {
     }
 
     async fn set_gauges(&self) {
-        metrics::gauge!("grafana_matrix_relay_templates_broken").set(count(self.template_problems().len() as u64));
+        telemetry::metrics::read_process();
+        let (outbox, homeserver) = tokio::join!(self.outbox(), self.homeserver());
+        let is_writable = outbox.state != State::Unavailable;
+        gauge!("grafana_matrix_relay_outbox_writable").set(f64::from(u8::from(is_writable)));
+        let is_reachable = homeserver.state == State::Ready;
+        gauge!("grafana_matrix_relay_homeserver_reachable").set(f64::from(u8::from(is_reachable)));
+        gauge!("grafana_matrix_relay_templates_broken").set(count(self.template_problems().len() as u64));
         let routes = self.routes.problems(&self.renderer.names());
-        metrics::gauge!("grafana_matrix_relay_routes_broken").set(count(routes.len() as u64));
+        gauge!("grafana_matrix_relay_routes_broken").set(count(routes.len() as u64));
+        if let Some(data_dir) = &self.data_dir {
+            figures::of_disk(data_dir.clone()).await;
+        }
         let Ok(stats) = self.stats().await else {
             return;
         };
-        metrics::gauge!("grafana_matrix_relay_deliveries_dead").set(count(stats.dead));
+        gauge!("grafana_matrix_relay_deliveries_dead").set(count(stats.dead));
         let age = stats
             .oldest()
             .map_or(0.0, |oldest| Timestamp::now().duration_since(oldest).as_secs_f64());
-        metrics::gauge!("grafana_matrix_relay_oldest_waiting_seconds").set(age.max(0.0));
-        let mut gauged = self.gauged.lock().await;
-        let rooms: Vec<String> = stats.rooms.iter().map(|one| one.room.to_string()).collect();
-        // A room that has drained is no longer in the figures; its gauge must not stay where it was.
-        for room in gauged.iter().filter(|room| !rooms.contains(room)) {
-            metrics::gauge!("grafana_matrix_relay_deliveries_waiting", "room" => room.clone()).set(0.0);
-        }
-        for one in stats.rooms {
-            metrics::gauge!("grafana_matrix_relay_deliveries_waiting", "room" => one.room.to_string())
-                .set(count(one.waiting));
-        }
-        *gauged = rooms;
+        gauge!("grafana_matrix_relay_oldest_waiting_seconds").set(age.max(0.0));
+        figures::of_rooms(&stats, &mut *self.gauged.lock().await);
     }
 }
 
@@ -245,17 +246,7 @@ impl Checks for Parts {
         let Some(handle) = &self.metrics else {
             return String::new();
         };
-        let mut text = handle.render();
-        let _ = writeln!(
-            text,
-            "# HELP grafana_matrix_relay_build_info The running version.\n# TYPE grafana_matrix_relay_build_info gauge"
-        );
-        let _ = writeln!(
-            text,
-            "grafana_matrix_relay_build_info{{version=\"{}\"}} 1",
-            env!("CARGO_PKG_VERSION")
-        );
-        text
+        handle.render()
     }
 }
 
@@ -279,6 +270,6 @@ fn degraded(reason: Option<&String>) -> State {
 
 /// Counts of rows are far below what a double holds exactly.
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-fn count(rows: u64) -> f64 {
+pub(super) fn count(rows: u64) -> f64 {
     rows as f64
 }

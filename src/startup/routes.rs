@@ -232,13 +232,13 @@ impl RouteReloader {
         let (known, mentioned) = (before.rooms(), before.mentioned_rooms(by_template));
         let table = routes.table.clone();
         let new: Vec<_> = table.rooms().into_iter().filter(|room| !known.contains(room)).collect();
-        super::checks::Parts::begin_gauges(&new);
         let newly_mentioned: Vec<_> = table
             .mentioned_rooms(by_template)
             .into_iter()
             .filter(|room| !mentioned.contains(room))
             .collect();
         let (routes_count, rooms_count) = (table.routes().len(), table.rooms().len());
+        super::figures::routes_taken(&table);
         self.router.replace(table);
         let remarks = self.remarks(&routes);
         self.in_use.routes.store(Arc::new(routes));
@@ -263,6 +263,7 @@ impl RouteReloader {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         *self.in_use.refused() = problems;
         metrics::counter!("grafana_matrix_relay_routes_reloads_total", "outcome" => "refused").increment(1);
+        super::figures::routes_refused();
         tracing::error!(
             "the routes file cannot be used, and the last routes that could stay in use: {}",
             lines.join("; ")

@@ -5,13 +5,15 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// Seconds; from one send on a fast homeserver to a long outage.
 const DELIVERY_BUCKETS: [f64; 14] = [
     0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 21_600.0,
 ];
+/// Seconds; from an acceptance to a database that does not answer.
+const REQUEST_BUCKETS: [f64; 10] = [0.001, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0];
 const RENDER_BUCKETS: [f64; 9] = [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.005, 0.025, 0.1, 1.0];
 
 /// How often the samples of the histograms are summed up.
@@ -34,6 +36,12 @@ pub async fn keep_summed(handle: PrometheusHandle) {
     .await;
 }
 
+/// Sets what the system says of this process.
+pub fn read_process() {
+    #[cfg(target_os = "linux")]
+    metrics_process::Collector::default().collect();
+}
+
 async fn every(interval: Duration, upkeep: impl Fn()) {
     loop {
         tokio::time::sleep(interval).await;
@@ -47,6 +55,7 @@ fn try_install() -> Option<PrometheusHandle> {
             Matcher::Full("grafana_matrix_relay_render_seconds".to_owned()),
             &RENDER_BUCKETS,
         )
+        .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full(OF_REQUESTS.to_owned()), &REQUEST_BUCKETS))
         .and_then(|builder| {
             builder.set_buckets_for_metric(Matcher::Suffix("_delivery_seconds".to_owned()), &DELIVERY_BUCKETS)
         });
@@ -65,8 +74,9 @@ type Counter = (
 const COUNTERS: [Counter; 11] = [
     (
         "grafana_matrix_relay_notifications_total",
-        "Notifications by outcome: accepted, or recognised as a repetition.",
-        Some(("outcome", &["accepted", "recognised"])),
+        "Notifications by route and outcome: accepted, or recognised as a repetition.",
+        // The routes are known to the configuration alone, which begins them.
+        Some(("outcome", &[])),
     ),
     (
         "grafana_matrix_relay_refused_total",
@@ -148,7 +158,28 @@ const COUNTERS: [Counter; 11] = [
     ),
 ];
 
-const GAUGES: [(&str, &str); 5] = [
+const OF_REQUESTS: &str = "grafana_matrix_relay_http_request_duration_seconds";
+
+const HISTOGRAMS: [(&str, &str); 4] = [
+    (
+        "grafana_matrix_relay_acceptance_to_delivery_seconds",
+        "From acceptance to the event in the room.",
+    ),
+    (
+        "grafana_matrix_relay_start_to_delivery_seconds",
+        "From the alert's startsAt to the event in the room.",
+    ),
+    (
+        "grafana_matrix_relay_render_seconds",
+        "Comparing a notification with what is known of its groups, and rendering its messages.",
+    ),
+    (
+        OF_REQUESTS,
+        "From the head of a request to the head of its answer, by path and status.",
+    ),
+];
+
+const GAUGES: [(&str, &str); 12] = [
     (
         "grafana_matrix_relay_deliveries_waiting",
         "Deliveries that wait for their room.",
@@ -156,6 +187,34 @@ const GAUGES: [(&str, &str); 5] = [
     (
         "grafana_matrix_relay_deliveries_dead",
         "Deliveries that were given up and are kept in the outbox.",
+    ),
+    (
+        "grafana_matrix_relay_room_blocked",
+        "Whether something waits for a room that refused the last attempt (1) or not (0).",
+    ),
+    (
+        "grafana_matrix_relay_last_delivery_timestamp_seconds",
+        "When the relay last delivered something, 0 if it has not since its start.",
+    ),
+    (
+        "grafana_matrix_relay_homeserver_reachable",
+        "Whether the homeserver answers (1) or not (0).",
+    ),
+    (
+        "grafana_matrix_relay_outbox_writable",
+        "Whether the outbox can be written (1) or not (0); while it cannot, notifications are refused with 503.",
+    ),
+    (
+        "grafana_matrix_relay_data_dir_free_bytes",
+        "What can still be written to the disk of the outbox; not there with PostgreSQL.",
+    ),
+    (
+        "grafana_matrix_relay_routes_last_reload_successful",
+        "Whether the last change of the routes file was taken (1) or refused (0).",
+    ),
+    (
+        "grafana_matrix_relay_routes_last_reload_success_timestamp_seconds",
+        "When the routes that are in use were read.",
     ),
     (
         "grafana_matrix_relay_oldest_waiting_seconds",
@@ -171,8 +230,15 @@ const GAUGES: [(&str, &str); 5] = [
     ),
 ];
 
-/// Describes them, and begins all counters and gauges at 0: a rule that watches for an increase misses the first one of a series
-/// that was not there before. Only what waits has a series for each room, which `startup` knows.
+/// Gauges that have a series for each room, and one that a relay with PostgreSQL does not have.
+const BEGUN_ELSEWHERE: [&str; 3] = [
+    "grafana_matrix_relay_deliveries_waiting",
+    "grafana_matrix_relay_room_blocked",
+    "grafana_matrix_relay_data_dir_free_bytes",
+];
+
+/// Describes them, and begins at 0 what can be begun: a rule that watches for an increase misses the first one of a series
+/// that was not there before. What has a series for each room or route is begun by `startup`, which knows them.
 fn describe() {
     for (name, help, label) in COUNTERS {
         describe_counter!(name, help);
@@ -187,22 +253,26 @@ fn describe() {
     }
     for (name, help) in GAUGES {
         describe_gauge!(name, help);
-        if name != "grafana_matrix_relay_deliveries_waiting" {
+        if !BEGUN_ELSEWHERE.contains(&name) {
             gauge!(name).set(0.0);
         }
     }
-    describe_histogram!(
-        "grafana_matrix_relay_acceptance_to_delivery_seconds",
-        "From acceptance to the event in the room."
+    for (name, help) in HISTOGRAMS {
+        describe_histogram!(name, help);
+        drop(if name == OF_REQUESTS {
+            histogram!(name, "path" => "/alert", "status" => "202")
+        } else {
+            histogram!(name)
+        });
+    }
+    #[cfg(target_os = "linux")]
+    metrics_process::Collector::default().describe();
+    describe_gauge!(
+        "grafana_matrix_relay_build_info",
+        "The running version, and the commit it was built from."
     );
-    describe_histogram!(
-        "grafana_matrix_relay_start_to_delivery_seconds",
-        "From the alert's startsAt to the event in the room."
-    );
-    describe_histogram!(
-        "grafana_matrix_relay_render_seconds",
-        "Comparing a notification with what is known of its groups, and rendering its messages."
-    );
+    let revision = option_env!("RELAY_REVISION").unwrap_or_default();
+    gauge!("grafana_matrix_relay_build_info", "version" => env!("CARGO_PKG_VERSION"), "revision" => revision).set(1.0);
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! What is shipped beside the program, checked by the programs that will read it.
 
+mod monitoring;
 mod systemd;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 /// A file or folder under `packaging/`.
 fn packaging(path: &str) -> PathBuf {
@@ -16,7 +17,14 @@ fn run(tool: &str, arguments: &[&str]) -> String {
         .args(arguments)
         .output()
         .unwrap_or_else(|error| panic!("{tool} does not start: {error}. `make setup` installs what the tests need."));
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said = said(&output);
     assert!(output.status.success(), "{tool} {arguments:?}:\n{said}");
     said
+}
+
+/// Both outputs of a program that has ended.
+fn said(output: &Output) -> String {
+    [&output.stdout, &output.stderr]
+        .map(|bytes| String::from_utf8_lossy(bytes))
+        .concat()
 }

@@ -285,7 +285,7 @@ async fn a_file_that_changes_is_in_use_without_a_restart_and_a_broken_one_is_not
         StatusCode::ACCEPTED
     );
     let metrics = place.app.get("/metrics").await.text().await.unwrap();
-    assert!(metrics.contains("\nrelay_routes_broken "), "{metrics}");
+    assert!(metrics.contains("\ngrafana_matrix_relay_routes_broken "), "{metrics}");
     assert!(
         metrics.contains("grafana_matrix_relay_routes_reloads_total{outcome=\"refused\"}"),
         "{metrics}"

@@ -23,7 +23,10 @@ fn the_unit_is_valid_and_hardened() {
     let file = file.to_str().unwrap();
     let said = run("systemd-analyze", &["verify", "--man=no", file]);
     assert!(!said.contains("grafana-matrix-relay.service"), "{said}");
-    run("systemd-analyze", &["security", "--offline=true", "--no-pager", EXPOSURE, file]);
+    run(
+        "systemd-analyze",
+        &["security", "--offline=true", "--no-pager", EXPOSURE, file],
+    );
 }
 
 /// The next message of the relay to systemd that begins with `state`.
