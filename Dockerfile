@@ -11,6 +11,9 @@ WORKDIR /src
 
 COPY . .
 
+# The commit that `--version` names: docker build --build-arg RELAY_REVISION="$(git rev-parse --short HEAD)"
+ARG RELAY_REVISION
+
 # The build runs on the platform it builds for, so rustc's host is the target: amd64 and arm64 need no case each. Naming it
 # is not idle: only with --target are build scripts and procedural macros spared the RUSTFLAGS, which they cannot be linked with.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \

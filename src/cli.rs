@@ -12,6 +12,7 @@ mod reference;
 mod render;
 mod routes;
 mod send_test;
+mod shell;
 mod templates;
 
 use std::process::ExitCode;
@@ -30,7 +31,7 @@ use crate::{startup, telemetry};
 /// `.env` in the working directory, in this order of precedence.
 #[derive(Debug, Parser)]
 #[command(
-    version,
+    version = telemetry::version(),
     max_term_width = 100,
     after_help = "To see it work without any configuration: grafana-matrix-relay demo"
 )]
@@ -68,6 +69,10 @@ pub enum Command {
     Openapi,
     /// Ask a running relay whether it lives; for container health checks.
     Health(health::Options),
+    /// Print a script that makes a shell complete commands and flags.
+    Completions(shell::Completions),
+    /// Print the manual page.
+    Man(shell::Pages),
 }
 
 impl Cli {
@@ -93,6 +98,8 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Outbox(command) => outbox::run(&cli.flags, command).await,
         Command::Openapi => print::openapi(),
         Command::Health(options) => health::run(&cli.flags, options).await,
+        Command::Completions(options) => shell::completions(options),
+        Command::Man(options) => shell::man(&options),
     };
     match result {
         Ok(code) => code,

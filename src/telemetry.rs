@@ -12,6 +12,7 @@ pub mod metrics;
 mod spans;
 
 use std::io;
+use std::sync::LazyLock;
 
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -21,6 +22,18 @@ pub use self::filter::FilterError;
 /// The target of an error that ends the program. No level hides it, since nothing else would say why the program is gone.
 /// No module may have a name that begins so.
 pub const FATAL: &str = "grafana_matrix_relay::fatal";
+
+/// The commit that the program was built from, where the build was told it.
+pub const REVISION: Option<&str> = option_env!("RELAY_REVISION");
+
+/// The version for people, with the commit where it is known.
+pub fn version() -> &'static str {
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        let version = env!("CARGO_PKG_VERSION");
+        REVISION.map_or_else(|| version.to_owned(), |commit| format!("{version} ({commit})"))
+    });
+    &VERSION
+}
 
 /// Starts logging; the level comes from `RUST_LOG`, `info` if it is unset. Later calls change nothing. A level that cannot be
 /// used is the error; `info` holds then, so that the error can be logged.

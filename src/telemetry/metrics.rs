@@ -271,7 +271,7 @@ fn describe() {
         "grafana_matrix_relay_build_info",
         "The running version, and the commit it was built from."
     );
-    let revision = option_env!("RELAY_REVISION").unwrap_or_default();
+    let revision = super::REVISION.unwrap_or_default();
     gauge!("grafana_matrix_relay_build_info", "version" => env!("CARGO_PKG_VERSION"), "revision" => revision).set(1.0);
 }
 

@@ -2,6 +2,7 @@
 
 mod kubernetes;
 mod monitoring;
+mod shell;
 mod systemd;
 
 use std::path::{Path, PathBuf};
