@@ -247,8 +247,9 @@ fn values_of(file: &str, key: &str) -> Vec<String> {
 #[test]
 fn what_is_built_from_is_named_by_its_content() {
     let is_hex = |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let actions = values_of(".github/workflows/ci.yml", "uses:");
-    assert!(actions.len() > 5, "{actions:?}");
+    let mut actions = values_of(".github/workflows/ci.yml", "uses:");
+    actions.extend(values_of(".github/workflows/release.yml", "uses:"));
+    assert!(actions.len() > 8, "{actions:?}");
     for action in &actions {
         let (commit, tag) = action.split_once('@').unwrap().1.split_once(" # v").unwrap();
         assert!(is_hex(commit, 40) && !tag.is_empty(), "{action}");

@@ -3,6 +3,7 @@
 mod compose;
 mod kubernetes;
 mod monitoring;
+mod packages;
 mod shell;
 mod systemd;
 
