@@ -4,6 +4,7 @@
 //! and never changes. It does not know alerts, templates' contents or HTTP.
 
 mod conversation;
+mod locale;
 mod mention;
 mod names;
 
@@ -13,6 +14,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use self::conversation::{Mode, ModeError, Relation};
+pub use self::locale::{Language, LanguageError, Locale};
 pub use self::mention::{MENTIONED, too_many};
 pub use self::names::{NameError, RouteName, TemplateName};
 

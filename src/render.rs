@@ -42,6 +42,7 @@ mod trial;
 mod values;
 mod visible;
 mod words;
+mod zones;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -63,11 +64,11 @@ pub use problem::TemplateProblem;
 pub(crate) use problem::nearest;
 pub use readable::Markdown;
 pub use sandbox::{COMMAND as SANDBOX_COMMAND, Isolation, serve as serve_sandbox};
-pub use words::is_language;
+pub use zones::time_zone;
 
 use crate::alert::Notification;
 use crate::group::Change;
-use crate::message::{RenderedMessage, TemplateName};
+use crate::message::{Language, Locale, RenderedMessage, TemplateName};
 use engine::Failure;
 use facts::Facts;
 use library::Library;
@@ -82,7 +83,7 @@ pub struct Settings {
     /// The zone in which times are written.
     pub time_zone: TimeZone,
     /// The language of messages; English where nobody says.
-    pub language: Option<String>,
+    pub language: Option<Language>,
     /// Where templates run that are not built in.
     pub isolation: Isolation,
 }
@@ -130,6 +131,7 @@ pub enum ReloadOutcome {
 pub struct Renderer {
     inner: Arc<Inner>,
     deadline: Deadline,
+    locale: Locale,
 }
 
 struct Inner {
@@ -181,8 +183,11 @@ impl Renderer {
             watch: Mutex::new(watch),
             version: AtomicU64::new(0),
         });
-        let deadline = Deadline::none();
-        Self { inner, deadline }
+        Self {
+            inner,
+            deadline: Deadline::none(),
+            locale: Locale::default(),
+        }
     }
 
     /// The same for somebody who waits no longer than until this deadline: what is not rendered by then is so by what is built
@@ -190,8 +195,17 @@ impl Renderer {
     #[must_use]
     pub fn within(&self, deadline: &Deadline) -> Self {
         Self {
-            inner: Arc::clone(&self.inner),
             deadline: deadline.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// The same for a route whose messages are in a language or zone of its own.
+    #[must_use]
+    pub fn for_locale(&self, locale: &Locale) -> Self {
+        Self {
+            locale: locale.clone(),
+            ..self.clone()
         }
     }
 
@@ -217,17 +231,18 @@ impl Renderer {
 
     /// How a message by this template looks.
     fn look(&self, library: &Library, template: &TemplateName) -> Look {
-        let settings = &self.inner.settings;
+        let (settings, own) = (&self.inner.settings, &self.locale);
+        let language = own.language.as_ref().or(settings.language.as_ref());
         Look {
-            zone: settings.time_zone.clone(),
-            words: library.vocabulary.words(settings.language.as_deref()),
+            zone: own.time_zone.as_ref().unwrap_or(&settings.time_zone).clone(),
+            words: library.vocabulary.words(language.map(Language::as_str)),
             template: template.to_string(),
         }
     }
 
     /// What is to be said of the words of a language, if anything is: that nobody knows it, or which are missing.
-    pub fn remark_on_language(&self, language: &str) -> Option<String> {
-        self.inner.library.load().vocabulary.remark(language)
+    pub fn remark_on_language(&self, language: &Language) -> Option<(Level, String)> {
+        self.inner.library.load().vocabulary.remark(language.as_str())
     }
 
     fn render_with(&self, library: &Library, template: &TemplateName, facts: &Facts<'_>, look: &Look) -> Rendered {

@@ -273,7 +273,12 @@ async fn open_templates(settings: &render::Settings) -> Renderer {
         }
         tokio::time::sleep(TEMPLATE_POLL).await;
     }
-    Renderer::open(settings)
+    let renderer = Renderer::open(settings);
+    let language = settings.language.as_ref();
+    if let Some((_, remark)) = language.and_then(|language| renderer.remark_on_language(language)) {
+        tracing::warn!("{remark}");
+    }
+    renderer
 }
 
 /// Takes in edits of the templates, and says once for each change what is broken.

@@ -83,12 +83,12 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     for remark in Settings::plain_http(flags) {
         count.warning(&format!("settings: warning: {remark}"))?;
     }
-    if let Some(remark) = settings
+    if let Some((level, remark)) = settings
         .language
         .as_ref()
         .and_then(|language| renderer.remark_on_language(language))
     {
-        count.warning(&format!("settings: warning: {remark}"))?;
+        count.note(level, &format!("settings: {}: {remark}", word(level)))?;
     }
     for problem in renderer
         .problems()
@@ -98,7 +98,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
         let line = problem.line.map_or_else(String::new, |line| format!(":{line}"));
         count.error(&format!("{}{line}: error: {}", problem.file, problem.message))?;
     }
-    check_routes(flags, &names, &mut count)?;
+    check_routes(flags, &renderer, &mut count)?;
     if options.rooms {
         check_rooms(flags, &renderer, &mut count).await?;
     }
@@ -143,10 +143,17 @@ impl Count {
         self.warnings += 1;
         line(&problem.to_string())
     }
+
+    fn note(&mut self, level: render::Level, problem: &impl fmt::Display) -> io::Result<()> {
+        match level {
+            render::Level::Error => self.error(problem),
+            render::Level::Warning => self.warning(problem),
+        }
+    }
 }
 
 /// The routing table, and what is wrong with its file or with the environment.
-fn check_routes(flags: &Flags, templates: &[TemplateName], count: &mut Count) -> anyhow::Result<()> {
+fn check_routes(flags: &Flags, renderer: &Renderer, count: &mut Count) -> anyhow::Result<()> {
     let source = Settings::routes_only(flags)?;
     let say = |level: &str, problem: &RouteProblem| RouteProblem {
         message: format!("{level}: {}", problem.message),
@@ -171,8 +178,11 @@ fn check_routes(flags: &Flags, templates: &[TemplateName], count: &mut Count) ->
             line(&format!("environment: {}", remark.line))?;
         }
     }
-    for problem in routes.unknown_templates(templates) {
+    for problem in routes.unknown_templates(&renderer.names()) {
         count.error(&say("error", &problem))?;
+    }
+    for (level, problem) in routes.remarks_on_languages(renderer) {
+        count.note(level, &say(word(level), &problem))?;
     }
     for problem in &routes.warnings {
         count.warning(&say("warning", problem))?;
@@ -201,6 +211,13 @@ fn place(found: &Found) -> (&str, Option<usize>) {
     (&problem.file, problem.line)
 }
 
+fn word(level: render::Level) -> &'static str {
+    match level {
+        render::Level::Error => "error",
+        render::Level::Warning => "warning",
+    }
+}
+
 /// `file:line: error: message`, with a path that an editor can open where the file is the operator's.
 fn text(found: &Found, folder: Option<&PathBuf>, trials: usize) -> String {
     let mut problem = found.diagnostic.problem.clone();
@@ -210,11 +227,7 @@ fn text(found: &Found, folder: Option<&PathBuf>, trials: usize) -> String {
     if let Some(path) = path {
         problem.file = path.display().to_string();
     }
-    let level = match found.diagnostic.level {
-        render::Level::Error => "error",
-        render::Level::Warning => "warning",
-    };
-    problem.message = format!("{level}: {}", problem.message);
+    problem.message = format!("{}: {}", word(found.diagnostic.level), problem.message);
     match found.times {
         times if times >= trials => problem.to_string(),
         1 => format!("{problem} (for {})", found.first),

@@ -68,6 +68,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     }
     for Routed { destination, share, .. } in routed {
         let template = material::template(&renderer, options.template.as_ref(), &destination.template)?;
+        let renderer = renderer.for_locale(&destination.policy.locale);
         for message in renderer.render(&template, &share.notification(), now).messages {
             match transport
                 .send(&destination.room, &TxnId::generate(), &message, None)

@@ -20,14 +20,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use self::inherited::Inherited;
+use self::inherited::{Inherited, Named};
 pub use self::problem::RouteProblem;
 use self::source::{Section, Source};
 use self::watch::Seen;
 pub use self::watch::{Watch, Watched};
 use super::environment::unquoted;
 use crate::intake::{Compat, CredentialError, CredentialSettings};
-use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
+use crate::message::{Language, Mode, RoomAddress, RouteName, TemplateName};
+use crate::render::{Level, Renderer};
 use crate::route::{Destination, MessagePolicy, Rule, Table};
 
 /// Larger files are no routes.
@@ -65,8 +66,7 @@ pub struct Routes {
     pub warnings: Vec<RouteProblem>,
     /// The files that all this was read from.
     seen: Vec<Seen>,
-    /// Every template that is named, and where.
-    templates: Vec<(TemplateName, RouteProblem)>,
+    named: Named,
     /// The variables of the environment that the file reads.
     pub variables: Vec<String>,
 }
@@ -165,6 +165,8 @@ impl RoutesSource {
             "template",
             "mode",
             "reminders",
+            "language",
+            "timezone",
             "mentions",
             "credentials",
             "rules",
@@ -183,7 +185,7 @@ impl RoutesSource {
             template: self.template.clone().unwrap_or_default(),
             policy: self.policy(),
         };
-        let mut own = above.refined(section, &mut routes.templates);
+        let mut own = above.refined(section, &mut routes.named);
         if let Some(room) = self.room.as_ref().filter(|_| is_default) {
             given("rooms", "MATRIX_DEFAULT_ROOM");
             own.rooms = vec![room.clone()];
@@ -224,7 +226,7 @@ impl RoutesSource {
             matchers: Vec::new(),
             destinations: own.destinations(),
             continues: false,
-            rules: rules::read(section, &own, 1, &mut routes.templates),
+            rules: rules::read(section, &own, 1, &mut routes.named),
         };
         (rule, credentials)
     }
@@ -262,7 +264,7 @@ impl RoutesSource {
                 line: None,
                 message: String::new(),
             };
-            routes.templates.push((template.clone(), place));
+            routes.named.templates.push((template.clone(), place));
         }
     }
 
@@ -279,7 +281,7 @@ impl Routes {
     /// The templates that are named and do not exist, each with its line. They stop nothing: the built-in template
     /// steps in until they are there.
     pub fn unknown_templates(&self, known: &[TemplateName]) -> Vec<RouteProblem> {
-        let unknown = self.templates.iter().filter(|(name, _)| !known.contains(name));
+        let unknown = self.named.templates.iter().filter(|(name, _)| !known.contains(name));
         unknown
             .map(|(name, place)| {
                 let names = known.iter().map(TemplateName::as_str);
@@ -296,6 +298,16 @@ impl Routes {
                 }
             })
             .collect()
+    }
+
+    /// What `renderer` has to say of the languages that are named, each with its line.
+    pub fn remarks_on_languages(&self, renderer: &Renderer) -> Vec<(Level, RouteProblem)> {
+        let remark = |(language, place): &(Language, RouteProblem)| {
+            let (level, message) = renderer.remark_on_language(language)?;
+            let place = place.clone();
+            Some((level, RouteProblem { message, ..place }))
+        };
+        self.named.languages.iter().filter_map(remark).collect()
     }
 }
 

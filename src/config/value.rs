@@ -6,12 +6,13 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::tz::TimeZone;
 use jiff::{Span, SpanRelativeTo};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::ConfigError;
-use crate::render::is_language;
+use crate::message::Language;
+use crate::render::time_zone;
 
 /// An empty value counts as unset, because that is how a `.env` file leaves a setting out.
 pub(super) fn set(value: Option<&str>) -> Option<&str> {
@@ -93,25 +94,18 @@ impl Values {
     /// The zone in which messages tell the time: `value`, or else the system's `tz`.
     pub(super) fn time_zone(&mut self, value: Option<&str>, tz: Option<&str>) -> TimeZone {
         let Some(name) = set(value) else { return system_zone(tz) };
-        // Those of the program: the processes that run templates read no files, and times have to be the same everywhere.
-        TimeZoneDatabase::bundled().get(name).unwrap_or_else(|error| {
-            self.problems.push(format!(
-                "--timezone (RELAY_TIMEZONE) is no name of the IANA time zone database, such as Europe/Berlin: {error}"
-            ));
+        time_zone(name).unwrap_or_else(|why| {
+            self.problems
+                .push(format!("invalid --timezone (RELAY_TIMEZONE): {why}"));
             TimeZone::UTC
         })
     }
 
     /// The language of messages.
-    pub(super) fn language(&mut self, value: Option<&str>) -> Option<String> {
-        let name = set(value)?;
-        if !is_language(name) {
-            self.problems.push(format!(
-                "invalid --language (RELAY_LANGUAGE): `{name:.40}` (expected a name such as `de` or `pt-BR`)"
-            ));
-            return None;
-        }
-        Some(name.to_owned())
+    pub(super) fn language(&mut self, value: Option<&str>) -> Option<Language> {
+        let read = set(value)?.parse::<Language>();
+        read.map_err(|error| self.problems.push(format!("--language (RELAY_LANGUAGE): {error}")))
+            .ok()
     }
 
     /// A whole number that may be left out and has a least value; the most is what its type holds.
@@ -246,7 +240,7 @@ fn system_zone(tz: Option<&str>) -> TimeZone {
     let Some(name) = set(tz).map(|name| name.trim_start_matches(':')) else {
         return TimeZone::UTC;
     };
-    let zone = TimeZoneDatabase::bundled().get(name).or_else(|_| TimeZone::posix(name));
+    let zone = time_zone(name).or_else(|_| TimeZone::posix(name));
     zone.unwrap_or_else(|_| {
         tracing::warn!("TZ names no known time zone, so messages tell the time in UTC; set RELAY_TIMEZONE");
         TimeZone::UTC

@@ -27,12 +27,10 @@ impl TooLong {
         kept
     }
 
-    /// Says in an alert's annotations how many were left out of it; returns how many.
+    /// Notes in an alert's annotations how many were left out of it; returns how many.
     pub(super) fn note(self, annotations: &mut Labels) -> usize {
         if self.0 > 0 {
-            let links = if self.0 == 1 { "link" } else { "links" };
-            let said = format!("{} {links} left out: longer than {LONGEST_ADDRESS} bytes", self.0);
-            annotations.insert(LINKS_LEFT_OUT.to_owned(), said);
+            annotations.insert(LINKS_LEFT_OUT.to_owned(), self.0.to_string());
         }
         self.0
     }
@@ -77,6 +75,6 @@ mod tests {
         assert_eq!(too_long.address(Some(long.clone())), long);
         assert_eq!(too_long.address(Some(format!("{long}é"))), "");
         assert_eq!(too_long.note(&mut kept), 2);
-        assert_eq!(kept[LINKS_LEFT_OUT], "2 links left out: longer than 4096 bytes");
+        assert_eq!(kept[LINKS_LEFT_OUT], "2");
     }
 }

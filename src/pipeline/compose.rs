@@ -95,9 +95,10 @@ impl Tools {
         now: Timestamp,
     ) -> Composed {
         let started = Instant::now();
-        let render = Templated {
-            renderer: &self.renderer,
-            notes: RefCell::default(),
+        let notes = RefCell::default();
+        let render = |target: &Target| Templated {
+            renderer: self.renderer.for_locale(&target.destination.policy.locale),
+            notes: &notes,
         };
         let content = keys.content.as_deref();
         let mut known = known.map(Vec::into_iter);
@@ -109,6 +110,7 @@ impl Tools {
         let mut news = Vec::new();
         for target in &targets.with_alerts {
             let before = before(target);
+            let render = render(target);
             let planner = planner(&render, target, now);
             let (Some(key), Some(before)) = (&target.group, before) else {
                 deliveries.extend(planner.alone(&target.share.notification()));
@@ -125,6 +127,7 @@ impl Tools {
             let (Some(key), Some(before)) = (&target.group, before.filter(Before::is_going_on)) else {
                 continue;
             };
+            let render = render(target);
             let step = Step::of(&planner(&render, target, now), targets, key, before, content);
             // What has not changed there is not written, either: nobody said anything of it.
             if step.news == News::Changed {
@@ -140,7 +143,7 @@ impl Tools {
             at: now,
         };
         let facts = Facts {
-            notes: render.notes.into_inner(),
+            notes: notes.into_inner(),
             news,
             took: started.elapsed(),
         };
@@ -212,8 +215,8 @@ fn planner<'a>(render: &'a dyn Render, target: &'a Target, now: Timestamp) -> Pl
 
 /// Renders with the relay's templates, and notes how that went.
 struct Templated<'a> {
-    renderer: &'a Renderer,
-    notes: RefCell<Vec<Note>>,
+    renderer: Renderer,
+    notes: &'a RefCell<Vec<Note>>,
 }
 
 impl Templated<'_> {

@@ -22,7 +22,7 @@ use minijinja::value::{Kwargs, Rest};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 pub(crate) use directives::{Directives, More};
-pub(crate) use formats::{check_format, check_zone, translated as translated_format};
+pub(crate) use formats::{check_format, translated as translated_format};
 pub(crate) use operators::Notes;
 pub(crate) use units::{names as units, number_text};
 

@@ -12,7 +12,9 @@ use std::sync::{Arc, LazyLock};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::spoken::{spoken, with};
+use super::preview::Level;
 use super::problem::{TemplateProblem, nearest};
+use crate::message::Language;
 
 /// The file beside the templates.
 pub(crate) const FILE: &str = "words.toml";
@@ -20,8 +22,6 @@ pub(crate) const FILE: &str = "words.toml";
 pub(crate) const BUILT_IN: &str = include_str!("../../templates/words.toml");
 /// The language that has every word.
 const ENGLISH: &str = "en";
-/// A longer name is of no language.
-const LONGEST_NAME: usize = 35;
 
 /// The words of one language, all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,15 +118,14 @@ impl Vocabulary {
     }
 
     /// What is to be said of a language that somebody has chosen: that it is not known, or which of its words are missing.
-    pub(crate) fn remark(&self, language: &str) -> Option<String> {
+    pub(crate) fn remark(&self, language: &str) -> Option<(Level, String)> {
         let Some(known) = self.known(language) else {
             let mut names = self.languages.keys().map(String::as_str);
             let all = self.languages.keys().cloned().collect::<Vec<_>>().join(", ");
             let near = nearest(language, &mut names).map(|near| format!("; did you mean `{near}`?"));
             let near = near.unwrap_or_else(|| format!(" (known: {all})"));
-            return Some(format!(
-                "there are no words of the language `{language}`, so messages are in English{near}"
-            ));
+            let message = format!("there are no words of the language `{language}`, so messages are in English{near}");
+            return Some((Level::Error, message));
         };
         let missing = self.missing.get(known)?;
         let (count, some) = (
@@ -134,9 +133,8 @@ impl Vocabulary {
             missing.iter().take(20).cloned().collect::<Vec<_>>().join(", "),
         );
         let more = if count > 20 { ", …" } else { "" };
-        Some(format!(
-            "{FILE} [{known}] lacks {count} words, and English ones stand in: {some}{more}"
-        ))
+        let message = format!("{FILE} [{known}] lacks {count} words, and English ones stand in: {some}{more}");
+        Some((Level::Warning, message))
     }
 }
 
@@ -244,19 +242,10 @@ fn written(text: &str) -> Result<Written, TemplateProblem> {
             .map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1),
         ..TemplateProblem::new(FILE, error.message().to_owned())
     })?;
-    match written.keys().find(|name| !is_language(name)) {
+    match written.keys().find_map(|name| name.parse::<Language>().err()) {
         None => Ok(written),
-        Some(name) => {
-            let name: String = name.chars().take(LONGEST_NAME).collect();
-            let message = format!("invalid language `{name}` (expected a name such as `fr` or `pt-BR`)");
-            Err(TemplateProblem::new(FILE, message))
-        }
+        Some(error) => Err(TemplateProblem::new(FILE, error.to_string())),
     }
-}
-
-/// Letters, digits and `-`, as languages are named.
-pub fn is_language(name: &str) -> bool {
-    (2..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// The line of a word in its language's table.
@@ -313,9 +302,10 @@ mod tests {
                 .any(|problem| problem.contains("{temps} (expected {time})")),
             "{problems:#?}"
         );
-        let remark = own.remark("fr").unwrap();
+        let (level, remark) = own.remark("fr").unwrap();
+        assert_eq!(level, Level::Warning);
         assert!(remark.contains("[fr] lacks") && remark.contains("after, "), "{remark}");
-        assert!(own.remark("de_AT").is_none() && own.remark("xx").unwrap().contains("`xx`"));
+        assert!(own.remark("de_AT").is_none() && own.remark("xx").unwrap().1.contains("`xx`"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::matcher::Matcher;
 use crate::alert::{Alert, AlertState, AlertStatus};
-use crate::message::{Mentions, Mode};
+use crate::message::{Locale, Mentions, Mode};
 
 /// What an operator decides for a route beside rooms and template.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -19,6 +19,8 @@ pub struct MessagePolicy {
     pub reminders: bool,
     /// Who is mentioned when something starts firing.
     pub mentions: MentionPolicy,
+    /// The language of its messages, and the zone of their times.
+    pub locale: Locale,
 }
 
 /// Who is mentioned for which alerts. Only the operator fills it; text from an alert never does.

@@ -211,7 +211,9 @@ impl RouteReloader {
     /// What is hardly meant, though it is usable.
     fn remarks(&self, routes: &Routes) -> Vec<String> {
         let unknown = routes.unknown_templates(&self.renderer.names());
+        let languages = routes.remarks_on_languages(&self.renderer);
         let remarks = routes.warnings.iter().chain(&unknown);
+        let remarks = remarks.chain(languages.iter().map(|(_, problem)| problem));
         remarks.map(ToString::to_string).collect()
     }
 

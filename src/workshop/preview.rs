@@ -19,10 +19,10 @@ use super::shape::{PreviewAnswer, PreviewRequest};
 use super::{Tag, Workshop, store_problem};
 use crate::alert::Notification;
 use crate::intake::{Caller, JsonBody, Problem, ProblemJson, parse};
-use crate::message::{Mode, TemplateName};
+use crate::message::{Language, Locale, Mode, TemplateName};
 use crate::outbox::RecordingId;
 use crate::pipeline::dry_run;
-use crate::render::{Deadline, Draft};
+use crate::render::{Deadline, Draft, time_zone};
 use crate::samples;
 
 /// How long a preview may take, waiting included; then whatever works for it is ended.
@@ -73,6 +73,7 @@ enum Refused {
 /// What is rendered: everything of the request, found and checked.
 struct Task {
     template: TemplateName,
+    locale: Locale,
     drafts: BTreeMap<String, String>,
     shown: Shown,
 }
@@ -110,6 +111,12 @@ impl Workshop {
         let template = match &request.template {
             Some(name) => name.parse().map_err(|error| refuse("template", format!("{error}")))?,
             None => self.default_template.clone(),
+        };
+        let language = request.language.as_deref().map(str::parse::<Language>).transpose();
+        let time_zone = request.timezone.as_deref().map(time_zone).transpose();
+        let locale = Locale {
+            language: language.map_err(|error| refuse("language", error.to_string()))?,
+            time_zone: time_zone.map_err(|why| refuse("timezone", why))?,
         };
         let file = request.file.unwrap_or_else(|| template.file_name());
         let mut drafts = request.sources.unwrap_or_default();
@@ -155,6 +162,7 @@ impl Workshop {
             } else {
                 template
             },
+            locale,
             drafts,
             shown,
         })
@@ -212,7 +220,8 @@ impl Workshop {
         let deadline = Deadline::after(PATIENCE);
         // When the caller goes, because a newer draft is to be seen or for want of patience, the work for this one ends.
         let _guard = deadline.guard();
-        let (renderer, file) = (self.renderer.within(&deadline), task.template.file_name());
+        let renderer = self.renderer.within(&deadline).for_locale(&task.locale);
+        let file = task.template.file_name();
         let slots = Arc::clone(&self.slots);
         let rendering = async move {
             let slot = slots.acquire_owned().await.ok()?;

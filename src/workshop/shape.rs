@@ -38,6 +38,10 @@ pub(super) struct PreviewRequest {
     /// What later notifications of a sequence do to the first message of their group: `live`, `thread` or
     /// `new`; `live` if it is left out.
     pub(super) mode: Option<String>,
+    /// The language of the messages, such as `de`; the relay's if it is left out.
+    pub(super) language: Option<String>,
+    /// The zone in which they tell the time, such as `Europe/Berlin`; the relay's if it is left out.
+    pub(super) timezone: Option<String>,
 }
 
 /// What the relay would send.

@@ -3,6 +3,8 @@
 //! Guarantees: what is pictured is what the relay would send, drawn by the code that the workshop and the demo draw
 //! messages with. It judges nothing; it only sees to it that there is something in each picture.
 
+mod languages;
+
 use std::fs;
 use std::path::Path;
 

@@ -370,3 +370,49 @@ async fn a_hangup_reads_the_routes_again_and_ends_nothing() {
     }
     assert!(relay.terminate().success());
 }
+
+#[tokio::test]
+async fn each_route_reads_in_its_own_language_and_zone() {
+    let place = Place::with(
+        "[routes.default]\nrooms = '#ops:example.org'\n\
+         [routes.german]\nrooms = '#db:example.org'\nlanguage = 'de'\ntimezone = 'Europe/Berlin'\n\
+         [[routes.german.rules]]\nmatchers = 'team=\"web\"'\nrooms = '#web:example.org'\nlanguage = 'en'\n",
+    )
+    .await;
+    let at = |name: &str, team: &str| {
+        let mut body = firing(name);
+        body["alerts"][0]["labels"]["team"] = team.into();
+        body["alerts"][0]["startsAt"] = "2026-01-05T09:00:00Z".into();
+        body
+    };
+    for (path, name, team) in [
+        ("/alert", "Plain", "db"),
+        ("/alert/german", "Disk", "db"),
+        ("/alert/german", "Site", "web"),
+    ] {
+        let (status, answer) = place.post(path, &at(name, team)).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
+    }
+    for (room, expected) in [
+        ("ops", ["🔥 FIRING · Plain", "since 2026-01-05 09:00 UTC"]),
+        ("db", ["🔥 ALARM · Disk", "seit 05.01.2026 10:00 CET"]),
+        ("web", ["🔥 FIRING · Site", "since 2026-01-05 10:00 CET"]),
+    ] {
+        let text = place.texts(room, 1).await.remove(0);
+        assert!(expected.iter().all(|part| text.contains(part)), "{room}: {text}");
+    }
+
+    // What is wrong with them is said with its line, and the routes in use stay.
+    fs::write(
+        place.file(),
+        "[routes.default]\nrooms = '#ops:example.org'\ntimezone = 'Europe/Berln'\nlanguage = 'two words'\n",
+    )
+    .unwrap();
+    let check = place.until_routes_are("degraded").await;
+    let reason = check["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("invalid `timezone`: `Europe/Berln`: no such time zone; did you mean \"Europe/Berlin\"?"),
+        "{reason}"
+    );
+    assert!(reason.contains("invalid language: `two words`"), "{reason}");
+}

@@ -420,3 +420,36 @@ fn check_names_the_words_that_a_language_lacks_and_those_that_are_none() {
         "{text}"
     );
 }
+
+#[test]
+fn check_is_clean_in_both_languages_and_names_a_language_that_nobody_knows() {
+    let folder = tempfile::tempdir().unwrap();
+    let routes = folder.path().join("routes.toml");
+    std::fs::write(
+        &routes,
+        "[routes.default]\nrooms = '#a:example.org'\nlanguage = 'dee'\n",
+    )
+    .unwrap();
+    let relay = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_grafana-matrix-relay"));
+        let output = command
+            .args(arguments)
+            .env_clear()
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
+    };
+    let (exported, said) = relay(&["templates", "export", "templates"]);
+    assert!(exported && said.contains("words.toml written"), "{said}");
+    for language in ["en", "de"] {
+        let (clean, said) = relay(&["check", "--strict", "--language", language]);
+        assert!(clean && said.contains("errors: 0, warnings: 0"), "{language}: {said}");
+    }
+    let (clean, said) = relay(&["check", "--routes-file", "routes.toml"]);
+    let expected = "routes.toml:3: error: there are no words of the language `dee`, so messages are in English; did you mean `de`?";
+    assert!(!clean && said.contains(expected), "{said}");
+}

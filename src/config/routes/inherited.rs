@@ -3,11 +3,19 @@
 use super::mentions;
 use super::problem::RouteProblem;
 use super::source::Section;
-use crate::message::{RoomAddress, TemplateName};
+use crate::message::{Language, RoomAddress, TemplateName};
+use crate::render::time_zone;
 use crate::route::{Destination, MessagePolicy};
 
 /// More rooms than this are no rule's.
 const MOST_ROOMS: usize = 50;
+
+/// What the file names that others have, each with its place.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Named {
+    pub(super) templates: Vec<(TemplateName, RouteProblem)>,
+    pub(super) languages: Vec<(Language, RouteProblem)>,
+}
 
 /// What holds at one place of the tree.
 #[derive(Debug, Clone)]
@@ -18,8 +26,8 @@ pub(super) struct Inherited {
 }
 
 impl Inherited {
-    /// The same with what a section says; `templates` collects what is named.
-    pub(super) fn refined(&self, section: &Section<'_>, templates: &mut Vec<(TemplateName, RouteProblem)>) -> Self {
+    /// The same with what a section says; `named` collects what has to be there.
+    pub(super) fn refined(&self, section: &Section<'_>, named: &mut Named) -> Self {
         let mut own = self.clone();
         if let Some(texts) = section.texts("rooms") {
             own.rooms = rooms(section, texts);
@@ -27,7 +35,7 @@ impl Inherited {
         if let Some((text, span)) = section.text("template")
             && let Some(template) = section.parsed::<TemplateName>(text, span.clone())
         {
-            templates.push((template.clone(), section.source.at(span, "")));
+            named.templates.push((template.clone(), section.source.at(span, "")));
             own.template = template;
         }
         if let Some((text, span)) = section.text("mode") {
@@ -35,6 +43,18 @@ impl Inherited {
         }
         if let Some(reminders) = section.flag("reminders") {
             own.policy.reminders = reminders;
+        }
+        if let Some((text, span)) = section.text("language")
+            && let Some(language) = section.parsed::<Language>(text, span.clone())
+        {
+            named.languages.push((language.clone(), section.source.at(span, "")));
+            own.policy.locale.language = Some(language);
+        }
+        if let Some((text, span)) = section.text("timezone") {
+            match time_zone(text) {
+                Ok(zone) => own.policy.locale.time_zone = Some(zone),
+                Err(why) => section.source.error(span, format!("invalid `timezone`: {why}")),
+            }
         }
         if let Some(mentions) = section.list("mentions") {
             own.policy.mentions = mentions::read(&mentions);

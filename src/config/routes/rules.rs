@@ -2,22 +2,15 @@
 //!
 //! Guarantees: number and depth are bounded; a rule that can never be reached is a warning.
 
-use super::inherited::Inherited;
-use super::problem::RouteProblem;
+use super::inherited::{Inherited, Named};
 use super::source::Section;
-use crate::message::TemplateName;
 use crate::route::{Matcher, Rule, matchers};
 
 /// How deep rules may stand in rules, and how many may stand in one place.
 const DEEPEST: usize = 6;
 const MOST: usize = 200;
 
-pub(super) fn read(
-    parent: &Section<'_>,
-    above: &Inherited,
-    depth: usize,
-    templates: &mut Vec<(TemplateName, RouteProblem)>,
-) -> Vec<Rule> {
+pub(super) fn read(parent: &Section<'_>, above: &Inherited, depth: usize, named: &mut Named) -> Vec<Rule> {
     let sections = parent.list("rules").unwrap_or_default();
     if let Some(first) = sections.first().filter(|_| depth > DEEPEST || sections.len() > MOST) {
         first.error(format!(
@@ -34,16 +27,18 @@ pub(super) fn read(
             "template",
             "mode",
             "reminders",
+            "language",
+            "timezone",
             "mentions",
             "rules",
         ]);
-        let own = above.refined(section, templates);
+        let own = above.refined(section, named);
         let rule = Rule {
             place: section.place(),
             matchers: conditions(section),
             destinations: own.destinations(),
             continues: section.flag("continue").unwrap_or(false),
-            rules: read(section, &own, depth + 1, templates),
+            rules: read(section, &own, depth + 1, named),
         };
         // What meets more conditions has met fewer of the same.
         let before = rules

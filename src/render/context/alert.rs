@@ -85,11 +85,15 @@ impl Context<'_> {
         match facts.alert.departed {
             Some(Departure::Unlisted) => spoken().say("not_listed", &[("sender", &self.sender())]).into(),
             Some(Departure::Elsewhere) => spoken().get("elsewhere").to_owned().into(),
-            None => match (note_of_sender(facts), facts.alert.annotations.get(LINKS_LEFT_OUT)) {
-                (note, None) => note,
-                (note, Some(left_out)) if note.is_empty() => left_out.clone().into(),
-                (note, Some(left_out)) => format!("{note}; {left_out}").into(),
-            },
+            None => {
+                let left_out = facts.alert.annotations.get(LINKS_LEFT_OUT);
+                let left_out = left_out.map(|count| spoken().say("links_left_out", &[("count", count)]));
+                match (note_of_sender(facts), left_out) {
+                    (note, None) => note,
+                    (note, Some(left_out)) if note.is_empty() => left_out.into(),
+                    (note, Some(left_out)) => format!("{note}; {left_out}").into(),
+                }
+            }
         }
     }
 }

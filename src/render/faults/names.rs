@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use super::ENGINE;
-use crate::render::filters::{check_format, check_zone, translated_format};
+use crate::render::filters::{check_format, translated_format};
 use crate::render::problem::remedies;
 use crate::render::syntax::{Use, What};
+use crate::render::zones::time_zone;
 
 pub(super) fn unknown(uses: &[Use<'_>]) -> Vec<(usize, String)> {
     let mut known: HashMap<(What, &str), bool> = HashMap::new();
@@ -36,6 +37,14 @@ fn is_known(name: &str, kind: &str) -> bool {
     asked
         .and_then(|asked| asked.eval(minijinja::context! { name }))
         .is_ok_and(|answer| answer.is_true())
+}
+
+/// A zone that is missing is the relay's own.
+fn check_zone(name: &str) -> Result<(), String> {
+    if name.is_empty() {
+        return Ok(());
+    }
+    time_zone(name).map(drop)
 }
 
 /// What is wrong with an argument that is written out.

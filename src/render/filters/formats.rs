@@ -1,11 +1,7 @@
-//! Formats of times and names of zones, and what to write where they are those of another language.
+//! Formats of times, and what to write where they are those of another language.
 
 use jiff::Zoned;
-use jiff::tz::TimeZone;
-use minijinja::Error;
 
-use super::invalid;
-use crate::render::problem::nearest;
 use crate::render::words::Words;
 
 /// A field of a format can be up to 255 characters wide, so a short one bounds what it makes.
@@ -120,37 +116,22 @@ fn name_of<'w>(letter: char, at: &Zoned, words: &'w Words) -> Option<&'w str> {
     Some(words.list(list, index))
 }
 
-/// The zone of this name.
-pub(super) fn zone_named(name: &str) -> Result<TimeZone, Error> {
-    TimeZone::get(name).map_err(|_| invalid(no_zone(name)))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::words::Vocabulary;
 
-/// What to say of a name that is no zone. It is told only if it leads to a known one, because it may be an alert's text.
-fn no_zone(name: &str) -> String {
-    match nearest_zone(name) {
-        Some(known) => format!("no such time zone; did you mean \"{known}\"?"),
-        None => "no such time zone (expected a name such as \"Europe/Berlin\")".to_owned(),
+    #[test]
+    fn the_names_of_days_and_months_are_those_of_the_language() {
+        let at: Zoned = "2026-03-02T10:00[Europe/Berlin]".parse().unwrap();
+        let german = Vocabulary::built_in().words(Some("de"));
+        for (format, expected) in [
+            ("%A, %-d. %B %Y", "Montag, %-d. März %Y"),
+            ("%a %b %h %^A", "Mo Mär Mär MONTAG"),
+            ("100 %% of %A, %", "100 %% of Montag, %"),
+            ("ä %ü", "ä %ü"),
+        ] {
+            assert_eq!(named(format, &at, &german), expected);
+        }
     }
-}
-
-/// Why a text is no name of a zone, if it is none.
-pub(crate) fn check_zone(name: &str) -> Result<(), String> {
-    if name.is_empty() || TimeZone::get(name).is_ok() {
-        return Ok(());
-    }
-    Err(format!("`{name}`: {}", no_zone(name)))
-}
-
-fn nearest_zone(name: &str) -> Option<String> {
-    if name.len() > 40 {
-        return None;
-    }
-    let known: Vec<String> = jiff::tz::db().available().map(|zone| zone.to_string()).collect();
-    let city = |zone: &&String| {
-        zone.rsplit('/')
-            .next()
-            .is_some_and(|city| city.eq_ignore_ascii_case(name))
-    };
-    let found = known.iter().find(city).cloned();
-    found.or_else(|| nearest(name, &mut known.iter().map(String::as_str)).map(str::to_owned))
 }

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use minijinja::value::Kwargs;
 use minijinja::{Environment, Error, Value};
 
-use super::formats::{LONGEST_FORMAT, check_format, named, zone_named};
+use super::formats::{LONGEST_FORMAT, check_format, named};
 use super::numbers::unknown_argument;
 use super::operators::{as_number, not_a};
 use super::units::with_unit;
@@ -15,6 +15,7 @@ use super::{invalid, is_empty};
 use crate::render::cost::{check, text};
 use crate::render::values::Moment;
 use crate::render::words::spoken;
+use crate::render::zones;
 
 pub(super) fn add_to(env: &mut Environment<'static>) {
     env.add_filter("duration", duration);
@@ -77,7 +78,7 @@ fn time(value: &Value, format: Option<&Value>, kwargs: Kwargs) -> Result<String,
         ));
     }
     let zone = match (zone.filter(|zone| !is_empty(zone)), moment) {
-        (Some(name), _) => zone_named(&text(&name)?)?,
+        (Some(name), _) => zones::find(&text(&name)?).map_err(invalid)?,
         (None, Some(moment)) => moment.zone.clone(),
         (None, None) => TimeZone::UTC,
     };

@@ -160,7 +160,7 @@ pub(super) fn with_unit(number: f64, unit: &str, decimals: Option<usize>) -> Str
     };
     match UNITS.iter().find(|(name, _)| *name == unit).map(|(_, form)| form) {
         Some(Plain(sign)) => behind(number, sign),
-        Some(Money(sign)) => format!("{sign}{}", written(number)),
+        Some(Money(sign)) => spoken().say("money", &[("sign", sign), ("amount", &written(number))]),
         Some(Decimal(first, unit)) => scaled(1000.0, &DECIMAL, *first, unit),
         Some(Binary(first, unit)) => scaled(1024.0, &BINARY, *first, unit),
         Some(Percent(times)) => format!("{} %", written(number * times)),
@@ -231,6 +231,27 @@ pub(crate) fn number_text(number: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::words::{self, Vocabulary};
+
+    #[test]
+    fn a_language_has_its_own_decimal_mark_and_its_own_units_of_time() {
+        let cases = [
+            (96.4375, "", "96,44"),
+            (0.979, "percentunit", "97,9 %"),
+            (1_610_612_736.0, "bytes", "1,5 GiB"),
+            (0.000_123, "", "1,2e-4"),
+            (7505.0, "s", "2 Std. 5 min"),
+            (200_000.0, "s", "2 d 7 Std."),
+            (2_500_000.0, "ns", "2,5 ms"),
+            (5.5, "currencyEUR", "5,5 €"),
+        ];
+        words::with(&Vocabulary::built_in().words(Some("de")), || {
+            for (number, unit, text) in cases {
+                assert_eq!(with_unit(number, unit, None), text);
+            }
+            assert_eq!(with_unit(91.0, "percent", Some(2)), "91,00 %");
+        });
+    }
 
     #[test]
     fn numbers_have_units() {

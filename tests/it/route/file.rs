@@ -49,6 +49,8 @@ fn the_example_can_be_used_and_shows_every_key() {
         "template",
         "mode",
         "reminders",
+        "language",
+        "timezone",
         "mentions",
         "credentials",
         "rules",
