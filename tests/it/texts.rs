@@ -392,7 +392,7 @@ async fn a_room_reads_in_the_language_that_was_chosen() {
         .json(&json!({"template": "own", "sample": "firing"}));
     let answer: Value = preview.send().await.unwrap().json().await.unwrap();
     assert_eq!(
-        answer["messages"][0]["event"]["body"], "nach 1 Std. 30 min 1234,5 Montag, 02. März, Mo Mär %A",
+        answer["messages"][0]["event"]["body"], "nach 1 h 30 min 1234,5 Montag, 02. März, Mo Mär %A",
         "{answer}"
     );
 }
