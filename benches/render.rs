@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use grafana_matrix_relay::alert::{Alert, AlertStatus, Notification};
 use grafana_matrix_relay::message::TemplateName;
 use grafana_matrix_relay::render::{Isolation, Renderer, Settings};
-use grafana_matrix_relay::{intake::parse, samples};
+use grafana_matrix_relay::{alert::parse, samples};
 use jiff::{Timestamp, tz::TimeZone};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde};

@@ -1,8 +1,14 @@
 //! The inbound nouns: what a notification is, whoever sent it.
 //!
 //! Guarantees: a [`Notification`] has at least one alert, every alert has a status and labels, and a time that the
-//! sender did not know is `None` and never the year 1. It does not know HTTP, and it meets Grafana's JSON spelling
-//! only in its serde attributes, because templates use the same names.
+//! sender did not know is `None` and never the year 1. It does not know HTTP. How a body becomes a notification is in
+//! [`parse`], which is pure; templates use the names of the bodies.
+
+mod address;
+pub(crate) mod body;
+mod bounds;
+mod lenient;
+pub mod parse;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -121,8 +127,6 @@ pub enum Source {
     Grafana,
     /// Prometheus Alertmanager, or what speaks as it does (body version "4").
     Alertmanager,
-    /// Grafana's dashboard alerts from before unified alerting: one rule, no group, no times.
-    Legacy,
 }
 
 /// One webhook request: an alert group in its present state.
@@ -158,7 +162,7 @@ pub struct Notification {
     pub app_version: String,
     /// The sender's own title.
     pub title: String,
-    /// Grafana's word for the status: `alerting`, `ok`, and in legacy bodies `no_data` and more.
+    /// Grafana's word for the status: `alerting` or `ok`.
     pub state: String,
     /// The sender's own message text.
     pub message: String,

@@ -4,10 +4,7 @@
 //! field; no request makes it panic, and 503 for a store that cannot take it is the only server error. It renders
 //! nothing and never touches Matrix.
 
-mod address;
 mod auth;
-mod body;
-mod bounds;
 mod caller;
 mod client;
 mod compat;
@@ -15,17 +12,14 @@ mod connections;
 mod credential;
 mod credentials;
 mod document;
+mod documented;
 mod error;
 mod health;
-mod legacy;
-mod lenient;
 mod limits;
-pub mod parse;
 mod recorder;
 mod refusals;
 mod refused_notifications;
 mod request;
-mod scalar;
 mod server;
 mod signature;
 mod timing;
@@ -38,6 +32,7 @@ pub use compat::Compat;
 pub use connections::{ConnectionSettings, serve};
 pub use credential::{BasicLogin, CredentialError, CredentialSettings, SignatureSettings};
 pub use document::Example;
+pub use documented::{Documented, Refused};
 pub use error::{Problem, ProblemJson};
 pub use health::{Check, Checks, State};
 pub use limits::{LimitSettings, Permit};

@@ -23,6 +23,7 @@
 pub mod alert;
 pub mod mask;
 pub mod message;
+pub mod text;
 
 pub mod deliver;
 pub mod group;

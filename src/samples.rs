@@ -86,11 +86,6 @@ const FILES: &[(&str, &str, &str)] = &[
         "from Prometheus Alertmanager",
         include_str!("samples/alertmanager.json"),
     ),
-    (
-        "legacy",
-        "from Grafana's old dashboard alerts",
-        include_str!("samples/legacy.json"),
-    ),
     ("test", "Grafana's Test button", include_str!("samples/test.json")),
 ];
 

@@ -11,7 +11,8 @@ use poem::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use poem::{Endpoint, Request, Response, Route, RouteMethod, get};
-use sha2::{Digest, Sha256};
+
+use crate::text::hash;
 
 /// What a page may load: itself. Style attributes are not in it: colours of messages are set by script.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -35,16 +36,8 @@ pub fn style(text: &'static str) -> RouteMethod {
 /// Any other file.
 pub fn file(kind: &'static str, text: impl Into<Cow<'static, str>>) -> RouteMethod {
     let text = text.into();
-    let hash = Sha256::digest(text.as_bytes());
-    let tag = hash
-        .iter()
-        .take(8)
-        .fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
-    get(Asset {
-        kind,
-        text,
-        tag: format!("\"{tag:016x}\""),
-    })
+    let tag = format!("\"{}\"", &hash([text.as_bytes()])[..16]);
+    get(Asset { kind, text, tag })
 }
 
 /// What all pages use, under `folder`: colours and controls, and a message as a Matrix client shows it.

@@ -15,10 +15,10 @@ mod state;
 use std::sync::Arc;
 
 use poem::http::StatusCode;
-use poem_openapi::{ApiResponse, OpenApi, Tags};
+use poem_openapi::{OpenApi, Tags};
 use tokio::sync::Semaphore;
 
-use crate::intake::{Problem, ProblemJson};
+use crate::intake::{Documented, Problem};
 use crate::message::TemplateName;
 use crate::outbox::{Outbox, OutboxError};
 use crate::render::Renderer;
@@ -58,46 +58,23 @@ enum Tag {
 }
 
 /// What keeps an operation of the workshop from answering.
-#[derive(ApiResponse)]
-#[expect(
-    dead_code,
-    reason = "some are made by the extractors, as `Problem`; here they are documented"
-)]
-enum Refused {
-    /// The credential is missing or wrong.
-    #[oai(status = 401)]
-    Unauthorized(ProblemJson),
-    /// A web page of another site sent it through a browser.
-    #[oai(status = 403)]
-    Foreign(ProblemJson),
-    /// There is nothing of that name.
-    #[oai(status = 404)]
-    Unknown(ProblemJson),
-    /// A parameter is not usable; `field` names it.
-    #[oai(status = 422)]
-    NotUsable(ProblemJson),
-    /// The store cannot be read now.
-    #[oai(status = 503)]
-    StoreUnavailable(ProblemJson),
-}
+struct NotAnswered;
 
-impl Refused {
-    fn unknown(what: &str) -> Self {
-        Self::Unknown(ProblemJson(Problem::new(StatusCode::NOT_FOUND, what)))
-    }
-}
-
-impl From<OutboxError> for Refused {
-    fn from(error: OutboxError) -> Self {
-        Self::StoreUnavailable(store_problem(&error))
-    }
+impl Documented for NotAnswered {
+    const REFUSALS: &'static [(u16, &'static str)] = &[
+        (401, "The credential is missing or wrong."),
+        (403, "A web page of another site sent it through a browser."),
+        (404, "There is nothing of that name."),
+        (422, "A parameter is not usable; `field` names it."),
+        (503, "The store cannot be read now."),
+    ];
 }
 
 /// The public text of a store that does not answer; the cause is the operator's.
-fn store_problem(error: &OutboxError) -> ProblemJson {
+fn store_problem(error: &OutboxError) -> Problem {
     tracing::warn!(error.message = %error, "the workshop cannot use the outbox");
-    ProblemJson(Problem::new(
+    Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "the relay's store cannot be used now; the log says why",
-    ))
+    )
 }

@@ -21,7 +21,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use grafana_matrix_relay::intake::parse;
+use grafana_matrix_relay::alert::parse;
 use grafana_matrix_relay::message::TemplateName;
 use grafana_matrix_relay::render::{Isolation, Renderer, Settings};
 use grafana_matrix_relay::standin::{Homeserver, NewRoom};

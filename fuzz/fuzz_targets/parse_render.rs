@@ -6,7 +6,7 @@ mod html;
 
 use std::sync::LazyLock;
 
-use grafana_matrix_relay::intake::parse;
+use grafana_matrix_relay::alert::parse;
 use grafana_matrix_relay::message::{Mentions, TemplateName};
 use grafana_matrix_relay::render::{CONTENT_LIMIT, Isolation, Renderer, Settings, content_size};
 use grafana_matrix_relay::samples;

@@ -7,7 +7,7 @@ mod html;
 use std::sync::LazyLock;
 
 use grafana_matrix_relay::alert::Notification;
-use grafana_matrix_relay::intake::parse;
+use grafana_matrix_relay::alert::parse;
 use grafana_matrix_relay::message::TemplateName;
 use grafana_matrix_relay::render::{CONTENT_LIMIT, Diagnostic, Draft, Isolation, Renderer, Settings, content_size};
 use grafana_matrix_relay::samples;

@@ -8,7 +8,7 @@ use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::alert::Notification;
-use crate::intake::parse;
+use crate::alert::parse;
 use crate::message::TemplateName;
 use crate::render::Renderer;
 use crate::samples;

@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::intake::parse;
+use crate::alert::parse;
 use crate::message::TemplateName;
 use crate::render::reference::{self, Entry};
 use crate::render::{Draft, Isolation, Renderer, Settings};

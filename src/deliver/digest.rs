@@ -19,6 +19,7 @@ use jiff::tz::TimeZone;
 use self::lines::{Line, Stamp, headlines, lines};
 use crate::message::{Mentions, MsgType, RenderedMessage};
 use crate::outbox::{Digest, Waiting};
+use crate::text::escape_html;
 
 /// Bytes of the content as JSON: Matrix's 65,536 less what servers add to it.
 const CONTENT_LIMIT: usize = 60_000;
@@ -93,13 +94,21 @@ fn written(waiting: &[Waiting], rung: Rung, stamp: &Stamp<'_>) -> RenderedMessag
         let gap = if when.is_empty() { "" } else { " " };
         let _ = write!(body, "\n• {text}{gap}{when}");
         if rung.html && when.is_empty() {
-            let _ = write!(formatted_body, "<li>{}</li>", escape(text));
+            let _ = write!(formatted_body, "<li>{}</li>", escape_html(text));
         } else if rung.html {
-            let _ = write!(formatted_body, "<li>{} <em>{}</em></li>", escape(text), escape(when));
+            let _ = write!(
+                formatted_body,
+                "<li>{} <em>{}</em></li>",
+                escape_html(text),
+                escape_html(when)
+            );
         }
     }
     if rung.html {
-        formatted_body = format!("<p><strong>{}</strong></p><ul>{formatted_body}</ul>", escape(&title));
+        formatted_body = format!(
+            "<p><strong>{}</strong></p><ul>{formatted_body}</ul>",
+            escape_html(&title)
+        );
     }
     let loud = waiting.iter().any(|one| one.msgtype == MsgType::Text);
     let mut message = RenderedMessage {
@@ -122,13 +131,6 @@ fn mentions(waiting: &[Waiting]) -> Mentions {
             .collect(),
         room: waiting.iter().any(|one| one.mentions.room),
     }
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }
 
 #[cfg(test)]

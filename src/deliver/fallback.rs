@@ -49,7 +49,7 @@ pub(super) fn plain(message: &RenderedMessage, members: u32, failure: &Failure) 
         (message.body.as_str(), format!("{who} the formatted message{why}"))
     } else {
         mentions.user_ids.truncate(KEPT_MENTIONS);
-        let kept = truncated(&message.body, KEPT_BYTES);
+        let kept = &message.body[..message.body.floor_char_boundary(KEPT_BYTES)];
         let reason = match members {
             0 => format!("{who} the full message{why}"),
             _ => format!(
@@ -67,14 +67,6 @@ pub(super) fn plain(message: &RenderedMessage, members: u32, failure: &Failure) 
         mentions,
         headline: message.headline.clone(),
     }
-}
-
-fn truncated(text: &str, bytes: usize) -> &str {
-    let mut end = text.len().min(bytes);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
 
 #[cfg(test)]

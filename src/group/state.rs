@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::LATER;
 use crate::alert::{Alert, AlertStatus, Departure, Fingerprint, Labels};
+use crate::text;
 
 /// The most alerts that are remembered to fire of one group.
 pub(super) const MOST: usize = 1_000;
@@ -210,7 +210,7 @@ pub fn name_of(fingerprint: &Fingerprint) -> Cow<'_, str> {
     if fingerprint.0.len() <= FINGERPRINT && !fingerprint.0.contains('\0') {
         Cow::Borrowed(&fingerprint.0)
     } else {
-        Cow::Owned(hex::encode(Sha256::digest(&fingerprint.0)))
+        Cow::Owned(text::hash([&fingerprint.0]))
     }
 }
 
@@ -243,5 +243,5 @@ fn summary(alert: &Alert) -> String {
 }
 
 fn start_of(text: &str) -> String {
-    text.chars().take(TEXT).collect()
+    text::beginning(text, TEXT).to_owned()
 }

@@ -12,11 +12,11 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use poem::http::header::{self, HeaderMap};
 use secrecy::ExposeSecret as _;
-use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
 use super::credential::{CredentialError, CredentialSettings};
 use super::signature::{SignatureKeys, Signed, Unsigned};
+use crate::text::digest;
 
 /// The credentials of one resource, ready to compare. With none of them everybody is let in.
 #[derive(Clone, Default)]
@@ -73,10 +73,10 @@ impl Credentials {
             bearer: settings
                 .bearer
                 .iter()
-                .map(|token| hash(token.expose_secret().as_bytes()))
+                .map(|token| digest([token.expose_secret()]))
                 .collect(),
             basic: logins
-                .map(|login| hash(format!("{}:{}", login.user, login.password.expose_secret()).as_bytes()))
+                .map(|login| digest([format!("{}:{}", login.user, login.password.expose_secret())]))
                 .collect(),
             signature: settings.signature.as_ref().map(SignatureKeys::new).transpose()?,
         })
@@ -131,10 +131,10 @@ impl Credentials {
         let at = value.iter().position(|byte| *byte == b' ').ok_or(Denied::Malformed)?;
         let (scheme, rest) = (&value[..at], value[at..].trim_ascii());
         let (shown, expected) = if scheme.eq_ignore_ascii_case(b"bearer") {
-            (hash(rest), &self.bearer)
+            (digest([rest]), &self.bearer)
         } else if scheme.eq_ignore_ascii_case(b"basic") {
             (
-                hash(&STANDARD.decode(rest).map_err(|_| Denied::Malformed)?),
+                digest([STANDARD.decode(rest).map_err(|_| Denied::Malformed)?]),
                 &self.basic,
             )
         } else {
@@ -158,10 +158,6 @@ impl Credentials {
             Some(keys) => keys.verify(headers, body, now).map_err(Denied::Signature),
         }
     }
-}
-
-fn hash(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
 }
 
 #[cfg(test)]

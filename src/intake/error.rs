@@ -8,13 +8,14 @@ use std::fmt;
 use poem::error::ResponseError;
 use poem::http::{StatusCode, header};
 use poem::{Body, IntoResponse, Response};
+use poem_openapi::Object;
 use poem_openapi::error::{ParseParamError, ParsePathError};
 use poem_openapi::payload::Payload;
 use poem_openapi::registry::{MetaSchemaRef, Registry};
 use poem_openapi::types::{ToJSON, Type};
-use poem_openapi::{ApiResponse, Object};
 
-use super::parse::ParseError;
+use crate::alert::parse::ParseError;
+use crate::text;
 
 /// Problem details after RFC 9457.
 #[derive(Debug, Clone, Object)]
@@ -120,7 +121,7 @@ impl Problem {
                 "this path does not take that method; /alert takes PUT and POST, the addresses of other relays POST"
                     .to_owned()
             }
-            _ if status.is_client_error() => error.to_string().chars().take(300).collect(),
+            _ if status.is_client_error() => text::beginning(&error.to_string(), 300).to_owned(),
             _ => "the relay could not answer this request".to_owned(),
         };
         Self::new(status, detail)
@@ -187,44 +188,4 @@ impl IntoResponse for ProblemJson {
         }
         response.body(Body::from_string(self.0.to_json_string()))
     }
-}
-
-/// The refusals that `/alert` documents, in the order in which they are decided.
-#[derive(ApiResponse)]
-#[expect(
-    dead_code,
-    reason = "most are made by the extractors, as `Problem`; here they are documented"
-)]
-pub(super) enum Refused {
-    /// The body is larger than the relay takes.
-    #[oai(status = 413)]
-    TooLarge(ProblemJson),
-    /// The credential is missing or wrong.
-    #[oai(status = 401)]
-    Unauthorized(ProblemJson),
-    /// A web page of another site sent it through a browser.
-    #[oai(status = 403)]
-    Foreign(ProblemJson),
-    /// The body is compressed, or is not declared as JSON.
-    #[oai(status = 415)]
-    NotDeclaredJson(ProblemJson),
-    /// The body did not arrive in time.
-    #[oai(status = 408)]
-    TooSlow(ProblemJson),
-    /// The body is not JSON.
-    #[oai(status = 400)]
-    NotJson(ProblemJson),
-    /// The body is JSON but not a notification, or the name of the template is none; `field` names what is missing or wrong.
-    #[oai(status = 422)]
-    NotANotification(ProblemJson),
-    /// There is no route of this name.
-    #[oai(status = 404)]
-    NoSuchRoute(ProblemJson),
-    /// The store cannot take it now, or too many requests are in flight. Send it again: nothing was accepted, or, if the text
-    /// says that this is unknown, it is recognised if it was.
-    #[oai(status = 503)]
-    StoreUnavailable(ProblemJson),
-    /// The relay has a fault, or its store is damaged; its log says more.
-    #[oai(status = 500)]
-    Failed(ProblemJson),
 }

@@ -12,10 +12,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use super::parse;
-use crate::alert::Notification;
+use crate::alert::{Notification, parse};
 use crate::mask;
 use crate::outbox::{NewRecording, Outbox};
+use crate::text;
 
 /// A larger body is not kept.
 const LARGEST: usize = 256 * 1024;
@@ -108,6 +108,6 @@ fn title(notification: &Notification) -> String {
         1 => String::new(),
         count => format!(", {count} alerts"),
     };
-    let name: String = name.chars().take(LONGEST_TITLE).collect();
+    let name = text::beginning(name, LONGEST_TITLE);
     format!("{}: {name}{count}", notification.status)
 }

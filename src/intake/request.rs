@@ -20,7 +20,7 @@ use super::caller::auth;
 use super::connections::Connection;
 use super::error::Problem;
 use super::limits::{self, Limits, Permit, Work};
-use super::parse;
+use crate::alert::parse;
 
 /// How far a body's permit is ahead of its bytes: a connection's buffer holds about as much.
 const STEP: usize = 64 * 1024;

@@ -14,9 +14,10 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use poem::http::header::{HeaderMap, HeaderName};
 use secrecy::ExposeSecret as _;
-use sha2::{Digest as _, Sha256};
+use sha2::Sha256;
 
 use super::credential::{CredentialError, SignatureSettings};
+use crate::text;
 
 type HmacSha256 = Hmac<Sha256>;
 
@@ -121,7 +122,7 @@ impl SignatureKeys {
         if u128::from(age.unsigned_abs()) >= self.tolerance.as_millis() {
             return Err(Unsigned::Stale(age / 1000));
         }
-        Ok(Some(Signed(hex::encode(Sha256::digest(&signature)))))
+        Ok(Some(Signed(text::hash([&signature]))))
     }
 }
 

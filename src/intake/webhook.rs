@@ -17,18 +17,20 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOpti
 use tracing::Instrument as _;
 
 use super::auth::Resource;
-use super::body::NotificationBody;
 use super::caller::{self, auth};
-use super::error::{Problem, ProblemJson, Refused};
+use super::error::Problem;
 use super::limits::Work;
 use super::recorder::Recorder;
+use super::documented::{Documented, Refused};
+use super::request;
 use super::request::Raw;
 use super::signature::Signed;
-use super::{parse, request};
-use crate::alert::Notification;
+use crate::alert::body::NotificationBody;
+use crate::alert::{Notification, parse};
 use crate::message::{RouteName, TemplateName};
 use crate::outbox::{OutboxError, Receipt};
 use crate::pipeline::{self, AcceptError, Deadline, Pipeline, RequestOptions};
+use crate::text;
 
 #[derive(Tags)]
 enum Tag {
@@ -121,8 +123,8 @@ pub(super) async fn foreign(request: Request) -> poem::Result<Response> {
         return Err(MethodNotAllowedError.into());
     }
     let body = Body::read(&request, &mut body, Some(route)).await;
-    let answer = accept(body.map_err(Problem::into_error)?, None).await;
-    Ok(answer.map_or_else(IntoResponse::into_response, IntoResponse::into_response))
+    let answer = accept(body.map_err(Problem::into_error)?, None).await?;
+    Ok(answer.into_response())
 }
 
 impl<'a> ApiExtractor<'a> for Body {
@@ -192,6 +194,34 @@ enum Answer {
     Accepted(Json<Accepted>),
 }
 
+/// What `/alert` refuses.
+struct NotAccepted;
+
+impl Documented for NotAccepted {
+    const REFUSALS: &'static [(u16, &'static str)] = &[
+        (413, "The body is larger than the relay takes."),
+        (401, "The credential is missing or wrong."),
+        (403, "A web page of another site sent it through a browser."),
+        (415, "The body is compressed, or is not declared as JSON."),
+        (408, "The body did not arrive in time."),
+        (400, "The body is not JSON."),
+        (
+            422,
+            "The body is JSON but not a notification, or the name of the template is none; `field` names what is missing or wrong.",
+        ),
+        (404, "There is no route of this name."),
+        (
+            503,
+            "The store cannot take it now, or too many requests are in flight. Send it again: nothing was accepted, or, if the text\n\
+             says that this is unknown, it is recognised if it was.",
+        ),
+        (
+            500,
+            "The relay has a fault, or its store is damaged; its log says more.",
+        ),
+    ];
+}
+
 /// The operations of the document.
 pub(super) struct Webhook;
 
@@ -199,7 +229,7 @@ pub(super) struct Webhook;
 impl Webhook {
     /// Accept a notification
     ///
-    /// Takes the body that Grafana's webhook contact point, Prometheus Alertmanager or Grafana's legacy alerting send.
+    /// Takes the body that Grafana's webhook contact point or Prometheus Alertmanager sends.
     /// Once this answers 202 the message is on disk and appears in its room exactly once and in order.
     #[oai(
         path = "/alert",
@@ -213,7 +243,7 @@ impl Webhook {
         /// A template by its name, in place of the one that the relay would choose. One that does not exist refuses nothing:
         /// the built-in one is used then, with a line that says so.
         template: Query<Option<String>>,
-    ) -> Result<Answer, Refused> {
+    ) -> Result<Answer, Refused<NotAccepted>> {
         accept(body, template.0).await
     }
 
@@ -236,18 +266,16 @@ impl Webhook {
         /// A template by its name, in place of the one that the relay would choose. One that does not exist refuses nothing:
         /// the built-in one is used then, with a line that says so.
         template: Query<Option<String>>,
-    ) -> Result<Answer, Refused> {
+    ) -> Result<Answer, Refused<NotAccepted>> {
         accept(body, template.0).await
     }
 }
 
 /// What has come in full is worked on to its end, even if its sender hangs up: so it keeps its permit for as long as it takes
 /// memory, and nothing that was begun is lost.
-async fn accept(body: Body, template: Option<String>) -> Result<Answer, Refused> {
-    let route =
-        known_route(&body.pipeline, &body.route).map_err(|problem| Refused::NoSuchRoute(ProblemJson(problem)))?;
-    let template = template.map(|name| template_name(&name)).transpose();
-    let template = template.map_err(|problem| Refused::NotANotification(ProblemJson(problem)))?;
+async fn accept(body: Body, template: Option<String>) -> Result<Answer, Refused<NotAccepted>> {
+    let route = known_route(&body.pipeline, &body.route)?;
+    let template = template.map(|name| template_name(&name)).transpose()?;
     let work = store(route, body, template).in_current_span();
     match tokio::spawn(work).await {
         Ok(answer) => answer,
@@ -255,7 +283,7 @@ async fn accept(body: Body, template: Option<String>) -> Result<Answer, Refused>
     }
 }
 
-async fn store(route: RouteName, body: Body, template: Option<TemplateName>) -> Result<Answer, Refused> {
+async fn store(route: RouteName, body: Body, template: Option<TemplateName>) -> Result<Answer, Refused<NotAccepted>> {
     let (now, raw, recorder) = (body.at, body.raw, body.recorder);
     let options = RequestOptions {
         template,
@@ -272,31 +300,30 @@ async fn store(route: RouteName, body: Body, template: Option<TemplateName>) -> 
             }
             Ok(Answer::Accepted(Json(answer(accepted))))
         }
-        Err(AcceptError::UnknownRoute(route)) => Err(Refused::NoSuchRoute(ProblemJson(no_such_route(route.as_str())))),
+        Err(AcceptError::UnknownRoute(route)) => Err(no_such_route(route.as_str()).into()),
         Err(AcceptError::Store(error)) => {
             tracing::error!(error.message = %error, "a notification could not be stored and was refused");
-            Err(not_stored(&error))
+            Err(not_stored(&error).into())
         }
     }
 }
 
 /// What the caller is told of a notification that was not stored, or perhaps was.
-fn not_stored(error: &OutboxError) -> Refused {
-    let problem = |status, text: &str| ProblemJson(Problem::new(status, text));
+fn not_stored(error: &OutboxError) -> Problem {
     match error {
-        OutboxError::Bug(_) => Refused::Failed(problem(
+        OutboxError::Bug(_) => Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "the relay failed to store the notification; nothing was accepted, and its log says why",
-        )),
-        OutboxError::Unknown { .. } => Refused::StoreUnavailable(problem(
+        ),
+        OutboxError::Unknown { .. } => Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "the relay's store did not answer in time, and it is unknown whether the notification was accepted; send it \
              again, it is recognised if it was",
-        )),
-        _ => Refused::StoreUnavailable(problem(
+        ),
+        _ => Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "the relay cannot store the notification now; nothing was accepted, send it again",
-        )),
+        ),
     }
 }
 
@@ -320,7 +347,7 @@ fn known_route(pipeline: &Pipeline, name: &str) -> Result<RouteName, Problem> {
 }
 
 fn no_such_route(name: &str) -> Problem {
-    let name: String = name.chars().take(64).collect();
+    let name = text::beginning(name, 64);
     let detail =
         format!("the relay has no route `{name}`; check the URL's path, or the routes file (RELAY_ROUTES_FILE)");
     Problem::new(StatusCode::NOT_FOUND, detail).with_field("route")

@@ -7,6 +7,8 @@
 use http::HeaderMap;
 use http::header::HeaderValue;
 
+use crate::text::is_unseen;
+
 /// Characters of an explanation.
 const TEXT_LIMIT: usize = 240;
 /// Characters of an errcode; the longest of the specification has 40.
@@ -37,8 +39,7 @@ fn bounded(text: &str, limit: usize) -> String {
 
 /// Control characters, and what turns the direction of text or is not seen.
 fn misleads(c: char) -> bool {
-    let is_unseen = matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    c.is_control() || is_unseen
+    c.is_control() || is_unseen(c)
 }
 
 /// An errcode. `None` where there is nothing in it.

@@ -25,6 +25,7 @@ use super::http_client::HttpClient;
 use super::verdict::{MessageTrouble, RoomTrouble, TokenTrouble, Verdict};
 use super::{Failure, SetupError};
 use crate::message::{RenderedMessage, RoomAddress};
+use crate::text::escape_html;
 
 /// What stands for the event ID, which a webhook does not tell.
 pub const NO_EVENT_ID: &str = "(sent through Hookshot)";
@@ -162,12 +163,7 @@ impl fmt::Debug for Hook {
 /// What the webhook gets. The HTML is always there, or the bridge would read the plain text as Markdown.
 fn content(message: &RenderedMessage) -> Value {
     let html = if message.formatted_body.is_empty() {
-        let escaped = message
-            .body
-            .replace('&', "&amp;")
-            .replace('<', "&lt;")
-            .replace('>', "&gt;");
-        escaped.replace('\n', "<br />")
+        escape_html(&message.body)
     } else {
         message.formatted_body.clone()
     };

@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::beginning;
+
 /// What later notifications of an alert group do to the message of the first one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -59,7 +61,7 @@ impl FromStr for Mode {
         let found = Self::ALL.into_iter().find(|mode| mode.as_str() == text.trim());
         found.ok_or_else(|| match text.trim() {
             word @ ("reply" | "reaction") => ModeError::UseThread(word.to_owned()),
-            other => ModeError::Unknown(other.chars().take(40).collect()),
+            other => ModeError::Unknown(beginning(other, 40).to_owned()),
         })
     }
 }

@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use ruma::UserId;
 
 use super::{Mentions, RenderedMessage};
+use crate::text::escape_html;
 
 /// Bytes of user IDs that a message mentions at most: more than any team has.
 pub const MENTIONED: usize = 4 * 1024;
@@ -75,9 +76,9 @@ impl RenderedMessage {
             let Ok(id) = <&UserId>::try_from(user.as_str()) else {
                 continue;
             };
-            let pill = format!("<a href=\"{}\">", escape(&id.matrix_to_uri().to_string()));
+            let pill = format!("<a href=\"{}\">", escape_html(&id.matrix_to_uri().to_string()));
             if !self.formatted_body.contains(&pill) {
-                line.add(user, &format!("{pill}{}</a>", escape(user)));
+                line.add(user, &format!("{pill}{}</a>", escape_html(user)));
             }
         }
         if unmentioned > 0 {
@@ -152,13 +153,6 @@ fn end_of_first_line(html: &str) -> Option<(usize, bool)> {
         (_, Some((block, length))) => Some((block + length, false)),
         (None, None) => None,
     }
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
+use crate::text::beginning;
+
 /// A name with other characters than it may have, or too many of them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a {kind} name: letters, digits, `-` and `_`, at most 64 of them")]
@@ -21,7 +23,7 @@ fn checked(kind: &'static str, text: &str) -> Result<String, NameError> {
     if fits {
         return Ok(text.to_owned());
     }
-    let text = text.chars().take(80).collect();
+    let text = beginning(text, 80).to_owned();
     Err(NameError { kind, text })
 }
 

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
 use super::Settings;
 use super::delivery::{Acceptance, Claims, Delivery, DeliveryId, DeliveryState, Enqueued, Outcome, Receipt, Recorded};
@@ -18,6 +17,7 @@ use super::group::{GroupUpdate, KnownAlert, KnownGroup};
 use super::recording::{NewRecording, Recording, RecordingId};
 use super::report::{Dropped, Filter, Retried, RoomWait, Stats};
 use crate::message::{Mentions, MsgType, RenderedMessage, RoomAddress};
+use crate::text;
 
 /// How far a clock may lie behind another, or be set back, before a room's wait is no longer believed.
 pub(super) const CLOCK_SLACK_MS: i64 = 30_000;
@@ -282,7 +282,7 @@ pub(super) fn clean(text: &str) -> String {
 
 /// A repeat key as it is stored: an index refuses long ones, and no database has to take what a caller sends.
 fn fixed_length(key: &str) -> String {
-    hex::encode(Sha256::digest(key))
+    text::hash([key])
 }
 
 /// A group as it is stored: the same in two rooms is two.

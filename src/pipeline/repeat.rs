@@ -1,11 +1,10 @@
 //! What makes two requests the same notification: a caller's retry, or a second replica of the sender.
 
-use sha2::{Digest, Sha256};
-
-use crate::alert::{Notification, Source};
+use crate::alert::Notification;
 use crate::message::{RouteName, TemplateName};
 
 use super::RequestOptions;
+use crate::text;
 
 /// By what a notification is recognised when it comes again.
 #[derive(Debug, Clone, Default)]
@@ -29,11 +28,10 @@ impl Keys {
 }
 
 /// The group and which alerts fire since when; not the texts and values, in which replicas differ. A genuine repeat
-/// has the same key and is told apart by its time. Legacy bodies carry no times, so nothing tells two episodes apart,
-/// and their sender never retries: they have no key. A caller that asks for another
-/// route or template wants another message.
+/// has the same key and is told apart by its time. Where an alert has none, nothing tells two episodes apart: then there is no key. A
+/// caller that asks for another route or template wants another message.
 fn content(route: &RouteName, notification: &Notification, template: Option<&TemplateName>) -> Option<String> {
-    if notification.source == Source::Legacy || notification.alerts.iter().any(|alert| alert.starts_at.is_none()) {
+    if notification.alerts.iter().any(|alert| alert.starts_at.is_none()) {
         return None;
     }
     let mut alerts: Vec<String> = notification
@@ -42,24 +40,21 @@ fn content(route: &RouteName, notification: &Notification, template: Option<&Tem
         .map(|alert| format!("{} {} {:?}", alert.fingerprint, alert.status, alert.starts_at))
         .collect();
     alerts.sort_unstable();
-    let mut hash = Sha256::new();
-    let parts = [
+    let cut_off = notification.truncated_alerts.to_string();
+    let whole = [
         route.as_str(),
-        notification.group_key.0.as_str(),
+        &notification.group_key.0,
         &notification.receiver,
         &notification.notification_reason,
+        &cut_off,
     ];
-    let template = template.map(TemplateName::as_str);
-    for part in parts
-        .into_iter()
-        .chain(alerts.iter().map(String::as_str))
-        .chain(template)
-    {
-        hash.update(part.len().to_le_bytes());
-        hash.update(part.as_bytes());
-    }
-    hash.update(notification.truncated_alerts.to_le_bytes());
-    Some(hex::encode(hash.finalize()))
+    let alerts = alerts.iter().map(String::as_str);
+    Some(text::hash(
+        whole
+            .into_iter()
+            .chain(alerts)
+            .chain(template.map(TemplateName::as_str)),
+    ))
 }
 
 /// The key in the course of its groups: what came before something else did is no repetition when it comes again.

@@ -6,13 +6,12 @@
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
-use crate::alert::{Notification, Source};
+use crate::alert::Notification;
 use crate::group::name_of;
 use crate::message::{RouteName, TemplateName};
 use crate::outbox::GroupQuery;
 use crate::route::{Destination, Router, Share};
+use crate::text;
 
 /// How many destinations are asked what they know that a notification has nothing for. A route with more has so many rules
 /// that a look at all of them would cost each acceptance milliseconds.
@@ -87,31 +86,22 @@ impl Targets {
     }
 }
 
-/// Whether it matters what came before. A dashboard alert has no times and no group; a body without a group key and
-/// labels to group by has none either.
+/// Whether it matters what came before. A body without a group key and labels to group by is no group.
 pub(super) fn has_group(notification: &Notification) -> bool {
-    notification.source != Source::Legacy && notification.group_key.0 != "{}"
+    notification.group_key.0 != "{}"
 }
 
 /// A group for one route, receiver and template: two contact points that post the same group have two messages.
-#[derive(Clone)]
-struct GroupId(Sha256);
+struct GroupId(String);
 
 impl GroupId {
     /// What is the same for all destinations, hashed once: a receiver's name may be as long as a body, and they are many.
     fn of(route: &RouteName, notification: &Notification) -> Self {
         let (group_key, receiver) = (&notification.group_key.0, &notification.receiver);
-        let parts = [route.as_str(), group_key, receiver];
-        parts.into_iter().fold(Self(Sha256::new()), Self::with)
-    }
-
-    fn with(mut self, part: &str) -> Self {
-        self.0.update(part.len().to_le_bytes());
-        self.0.update(part);
-        self
+        Self(text::hash([route.as_str(), group_key, receiver]))
     }
 
     fn at(&self, template: &TemplateName) -> String {
-        hex::encode(self.clone().with(template.as_str()).0.finalize())
+        text::hash([self.0.as_str(), template.as_str()])
     }
 }

@@ -12,6 +12,7 @@ use super::context::Limits;
 use super::words::spoken;
 use super::{html, plain, shield};
 use crate::message::{MENTIONED, Mentions, MsgType, RenderedMessage};
+use crate::text::escape_html;
 
 /// Matrix's limit for a whole event, in bytes of its JSON.
 const EVENT_LIMIT: usize = 65_536;
@@ -166,7 +167,7 @@ pub(super) fn split(
     let mut texts: Vec<(String, String)> = Vec::new();
     // They are mentioned by the first part; which parts that are is only known when all are made.
     let mark = mark(&template.headline, MOST_PARTS, MOST_PARTS);
-    let reserved = RESERVED + size(&mark, &escaped(&mark)) + template.mentions.size().min(MENTIONED);
+    let reserved = RESERVED + size(&mark, &escape_html(&mark)) + template.mentions.size().min(MENTIONED);
     let room = CONTENT_LIMIT - reserved;
     let mut taken = 0;
     for block in blocks(events) {
@@ -198,7 +199,7 @@ pub(super) fn split(
     }
     if steps.bytes_cut > 0 {
         let line = spoken().say("too_long", &[("count", &steps.bytes_cut)]);
-        texts.push((line.clone(), format!("<p>{}</p>", escaped(&line))));
+        texts.push((line.clone(), format!("<p>{}</p>", escape_html(&line))));
     }
     steps.extra_messages = texts.len().saturating_sub(1);
     (numbered(texts, template), steps)
@@ -218,7 +219,7 @@ fn numbered(texts: Vec<(String, String)>, template: &RenderedMessage) -> Vec<Ren
         if number > 0 {
             let mark = mark(&template.headline, number + 1, parts);
             message.body = format!("{mark}\n{}", message.body);
-            message.formatted_body = format!("<p>{}</p>\n{}", escaped(&mark), message.formatted_body);
+            message.formatted_body = format!("<p>{}</p>\n{}", escape_html(&mark), message.formatted_body);
             // Who was mentioned by the first part need not be mentioned again.
             message.mentions = Mentions::default();
         }
@@ -260,25 +261,10 @@ fn fitting(block: &[Event<'_>], raw_html: bool, room: usize) -> Vec<(String, Str
     pieces
         .into_iter()
         .map(|piece| {
-            let formatted = format!("<p>{}</p>", escaped(&piece));
+            let formatted = format!("<p>{}</p>", escape_html(&piece));
             (piece, formatted)
         })
         .collect()
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '"' => out.push_str("&quot;"),
-            '\n' => out.push_str("<br />"),
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 /// The top-level blocks of a document.

@@ -21,6 +21,7 @@ use super::shield::{clean, clean_line};
 use super::values::{AlertList, Fields, Lookup, Moment, NoSingle, Which};
 use super::words::spoken;
 use crate::alert::{Labels, Source};
+use crate::text::truncated;
 
 /// How much of a notification is shown: the rungs of the ladder that keeps a message below Matrix's limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -69,7 +70,6 @@ impl<'a> Context<'a> {
         let source = match n.source {
             Source::Grafana => "grafana",
             Source::Alertmanager => "alertmanager",
-            Source::Legacy => "legacy",
         };
         fields.extend([
             ("source", Value::from(source)),
@@ -198,7 +198,7 @@ impl<'a> Context<'a> {
     fn sender(&self) -> &'static str {
         match self.facts.notification.source {
             Source::Alertmanager => "Alertmanager",
-            Source::Grafana | Source::Legacy => "Grafana",
+            Source::Grafana => "Grafana",
         }
     }
 
@@ -343,13 +343,4 @@ pub(super) fn record<const N: usize>(fields: [(&'static str, Value); N]) -> Valu
     let mut all = Fields::with_capacity(N);
     all.extend(fields);
     Value::from_object(all)
-}
-
-/// The text, or its beginning and an ellipsis; at most `length` characters.
-pub(super) fn truncated(text: &str, length: usize) -> String {
-    if text.len() <= length || text.chars().nth(length).is_none() {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(length.saturating_sub(1)).collect();
-    format!("{}…", kept.trim_end())
 }

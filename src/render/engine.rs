@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use minijinja::{Environment, Value};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 pub(super) use self::environment::environment;
 use super::context::{Context, Limits};
@@ -29,6 +28,7 @@ use super::remarks::{self, Shown, Span};
 use super::sandbox::{Answer, Job, Key, Loaded, Refusal, Sandbox, Template};
 use super::syntax::{self, NEGATIVE, OPERATE};
 use super::{Rendered, compose, reference};
+use crate::text::digest;
 
 /// Room for what a notification of a few alerts is written in.
 const USUAL_TEXT: usize = 4096;
@@ -369,15 +369,6 @@ fn add(env: &mut Environment<'static>, file: &str, source: &str) -> Result<(), m
 /// Whether a name stands for operators.
 fn is_own(name: &str) -> bool {
     [OPERATE, NEGATIVE].contains(&name)
-}
-
-fn digest<'t>(texts: impl IntoIterator<Item = &'t str>) -> Key {
-    let mut hash = Sha256::new();
-    for text in texts {
-        hash.update(text.len().to_le_bytes());
-        hash.update(text);
-    }
-    hash.finalize().into()
 }
 
 /// The files that are built in, word for word, together with all their parts.

@@ -11,7 +11,6 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
-use super::context::truncated;
 use super::links::{self, Link};
 pub(crate) use alert::AlertFacts;
 pub(crate) use change::ChangeFacts;
@@ -23,6 +22,7 @@ use super::values::Name;
 use super::words::spoken;
 use crate::alert::{Alert, AlertStatus, Labels, Notification, is_private};
 use crate::group::Change;
+use crate::text::truncated;
 
 /// How many characters of a name are shown. No rule, folder or severity that somebody gave is longer, but whoever posts could
 /// send one that fills a message, and names are in every part of it.

@@ -7,13 +7,13 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use super::context::truncated;
 use super::facts::{AlertFacts, Facts};
 use super::kind::Kind;
 use super::markdown::is_allowed;
 use super::shield::clean_line;
 use super::words::spoken;
 use crate::alert::{Alert, AlertStatus, LONGEST_ADDRESS, Labels, Notification, Source, is_private};
+use crate::text::truncated;
 
 /// A word to press, and where it leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -219,7 +219,6 @@ fn group_silence(notification: &Notification, shared: &Labels) -> Option<String>
     }
     let root = root(notification)?;
     match notification.source {
-        Source::Legacy => None,
         Source::Alertmanager => alertmanager_silence(&root, shared),
         Source::Grafana => {
             let mut url = format!("{root}/alerting/silence/new?alertmanager=grafana");

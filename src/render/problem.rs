@@ -8,6 +8,8 @@ use std::fmt;
 
 use minijinja::{Error, ErrorKind};
 
+use crate::text::beginning;
+
 /// How many characters of a message are kept: it stands below the alert that it is about.
 const LONGEST_MESSAGE: usize = 400;
 
@@ -81,7 +83,7 @@ impl TemplateProblem {
         Self {
             file: innermost.name().unwrap_or(file).to_owned(),
             line: innermost.line().or_else(|| error.line()),
-            message: message.chars().take(LONGEST_MESSAGE).collect(),
+            message: beginning(&message, LONGEST_MESSAGE).to_owned(),
         }
     }
 }

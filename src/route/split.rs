@@ -159,7 +159,7 @@ fn part(whole: &Notification, share: &[usize]) -> Notification {
     let state = match whole.source {
         Source::Grafana if firing => "alerting",
         Source::Grafana => "ok",
-        Source::Alertmanager | Source::Legacy => "",
+        Source::Alertmanager => "",
     };
     Notification {
         status,

@@ -5,7 +5,8 @@ use std::fmt;
 use serde_json::Value;
 use tracing::field::{Field, Visit};
 
-use super::human::{LONGEST_FIELD, LONGEST_MESSAGE, cut, masked};
+use super::human::{LONGEST_FIELD, LONGEST_MESSAGE, masked};
+use crate::text::truncated;
 
 #[derive(Default)]
 pub(super) struct Fields {
@@ -18,25 +19,23 @@ impl Fields {
         self.others.push((field.name(), value));
     }
 
-    fn add_text(&mut self, field: &Field, text: String) {
+    fn add_text(&mut self, field: &Field, text: &str) {
         if field.name() == "message" {
-            self.message = cut(text, LONGEST_MESSAGE);
+            self.message = truncated(text, LONGEST_MESSAGE);
         } else {
-            self.others.push((field.name(), cut(text, LONGEST_FIELD).into()));
+            self.others.push((field.name(), truncated(text, LONGEST_FIELD).into()));
         }
     }
 }
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.add_text(field, masked(field, value).unwrap_or_else(|| format!("{value:?}")));
+        self.add_text(field, &masked(field, value).unwrap_or_else(|| format!("{value:?}")));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.add_text(
-            field,
-            masked(field, &format_args!("{value}")).unwrap_or_else(|| value.to_owned()),
-        );
+        let masked = masked(field, &format_args!("{value}"));
+        self.add_text(field, masked.as_deref().unwrap_or(value));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {

@@ -7,10 +7,10 @@ use poem::http::StatusCode;
 use poem::web::Data;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
-use poem_openapi::{ApiResponse, Object, OpenApi};
+use poem_openapi::{Object, OpenApi};
 
-use super::{Refused, Tag, Workshop, store_problem};
-use crate::intake::{Caller, Problem, ProblemJson};
+use super::{NotAnswered, Tag, Workshop, store_problem};
+use crate::intake::{Caller, Documented, Problem, Refused};
 use crate::mask;
 use crate::outbox::{Delivery, DeliveryId, DeliveryState, Filter, RetryResult};
 
@@ -63,27 +63,16 @@ struct RetriedDelivery {
 }
 
 /// What keeps a delivery from being sent again.
-#[derive(ApiResponse)]
-#[expect(
-    dead_code,
-    reason = "some are made by the extractors, as `Problem`; here they are documented"
-)]
-enum NotRetried {
-    /// The credential is missing or wrong.
-    #[oai(status = 401)]
-    Unauthorized(ProblemJson),
-    /// A web page of another site sent it through a browser.
-    #[oai(status = 403)]
-    Foreign(ProblemJson),
-    /// There is no such delivery.
-    #[oai(status = 404)]
-    Unknown(ProblemJson),
-    /// It is not dead: it waits, or it is in its room already.
-    #[oai(status = 409)]
-    NotDead(ProblemJson),
-    /// The store cannot be used now.
-    #[oai(status = 503)]
-    StoreUnavailable(ProblemJson),
+struct NotRetried;
+
+impl Documented for NotRetried {
+    const REFUSALS: &'static [(u16, &'static str)] = &[
+        (401, "The credential is missing or wrong."),
+        (403, "A web page of another site sent it through a browser."),
+        (404, "There is no such delivery."),
+        (409, "It is not dead: it waits, or it is in its room already."),
+        (503, "The store cannot be used now."),
+    ];
 }
 
 pub(super) struct Deliveries;
@@ -107,10 +96,10 @@ impl Deliveries {
         before: Query<Option<i64>>,
         /// At most so many, 50 if it is left out and 200 at most.
         limit: Query<Option<u32>>,
-    ) -> Result<Json<DeliveryPage>, Refused> {
+    ) -> Result<Json<DeliveryPage>, Refused<NotAnswered>> {
         let asked = state.0.as_deref().filter(|text| !text.is_empty());
         let state = asked.map(str::parse::<DeliveryState>).transpose();
-        let state = state.map_err(|error| Refused::NotUsable(ProblemJson(Problem::of_field("state", error))))?;
+        let state = state.map_err(|error| Problem::of_field("state", error))?;
         let limit = limit.0.map_or(PAGE, |limit| (limit as usize).clamp(1, LARGEST_PAGE));
         let filter = Filter {
             state,
@@ -118,7 +107,12 @@ impl Deliveries {
             limit,
             ..Filter::default()
         };
-        let deliveries: Vec<_> = workshop.outbox.list(filter).await?.into_iter().map(row).collect();
+        let found = workshop
+            .outbox
+            .list(filter)
+            .await
+            .map_err(|error| store_problem(&error))?;
+        let deliveries: Vec<_> = found.into_iter().map(row).collect();
         let next = deliveries
             .last()
             .filter(|_| deliveries.len() == limit)
@@ -141,10 +135,9 @@ impl Deliveries {
         _caller: Caller,
         /// The number of the delivery.
         id: Path<i64>,
-    ) -> Result<Json<RetriedDelivery>, NotRetried> {
+    ) -> Result<Json<RetriedDelivery>, Refused<NotRetried>> {
         let retried = workshop.outbox.retry(&[DeliveryId(id.0)], Timestamp::now()).await;
-        let retried = retried.map_err(|error| NotRetried::StoreUnavailable(store_problem(&error)))?;
-        let problem = |status, text: String| ProblemJson(Problem::new(status, text));
+        let retried = retried.map_err(|error| store_problem(&error))?;
         match retried.first().map(|retried| &retried.result) {
             Some(queued @ RetryResult::Queued { .. }) => {
                 tracing::info!(delivery.id = id.0, "an operator lets the dead delivery be sent again");
@@ -154,14 +147,14 @@ impl Deliveries {
                     may_repeat: queued.may_repeat(),
                 }))
             }
-            Some(RetryResult::NotDead(state)) => Err(NotRetried::NotDead(problem(
+            Some(RetryResult::NotDead(state)) => Err(Problem::new(
                 StatusCode::CONFLICT,
                 format!("delivery {} is {state}; only a dead one can be sent again", id.0),
-            ))),
-            Some(RetryResult::Unknown) | None => Err(NotRetried::Unknown(problem(
-                StatusCode::NOT_FOUND,
-                format!("there is no delivery {}", id.0),
-            ))),
+            )
+            .into()),
+            Some(RetryResult::Unknown) | None => {
+                Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no delivery {}", id.0)).into())
+            }
         }
     }
 }

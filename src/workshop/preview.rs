@@ -10,15 +10,15 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use poem::http::StatusCode;
 use poem::web::Data;
+use poem_openapi::OpenApi;
 use poem_openapi::payload::Json;
 use poem_openapi::types::Any;
-use poem_openapi::{ApiResponse, OpenApi};
 use serde_json::value::RawValue;
 
 use super::shape::{PreviewAnswer, PreviewRequest};
 use super::{Tag, Workshop, store_problem};
-use crate::alert::Notification;
-use crate::intake::{Caller, JsonBody, Problem, ProblemJson, parse};
+use crate::alert::{Notification, parse};
+use crate::intake::{Caller, Documented, JsonBody, Problem, Refused};
 use crate::message::{Language, Locale, Mode, TemplateName};
 use crate::outbox::RecordingId;
 use crate::pipeline::dry_run;
@@ -41,33 +41,21 @@ const MOST_STEPS: usize = 10;
 const STEP: SignedDuration = SignedDuration::from_mins(5);
 
 /// What keeps a preview from being made. A template that does not work is not among it.
-#[derive(ApiResponse)]
-#[expect(
-    dead_code,
-    reason = "most are made by the extractors, as `Problem`; here they are documented"
-)]
-enum Refused {
-    /// The body is larger than the relay takes.
-    #[oai(status = 413)]
-    TooLarge(ProblemJson),
-    /// The credential is missing or wrong.
-    #[oai(status = 401)]
-    Unauthorized(ProblemJson),
-    /// A web page of another site sent it through a browser.
-    #[oai(status = 403)]
-    Foreign(ProblemJson),
-    /// The body is not declared as JSON.
-    #[oai(status = 415)]
-    NotDeclaredJson(ProblemJson),
-    /// The body is not JSON.
-    #[oai(status = 400)]
-    NotJson(ProblemJson),
-    /// There is no such template or notification, or the payload is none; `field` names what is missing or wrong.
-    #[oai(status = 422)]
-    NotUsable(ProblemJson),
-    /// The store cannot be read now.
-    #[oai(status = 503)]
-    StoreUnavailable(ProblemJson),
+struct NotPreviewed;
+
+impl Documented for NotPreviewed {
+    const REFUSALS: &'static [(u16, &'static str)] = &[
+        (413, "The body is larger than the relay takes."),
+        (401, "The credential is missing or wrong."),
+        (403, "A web page of another site sent it through a browser."),
+        (415, "The body is not declared as JSON."),
+        (400, "The body is not JSON."),
+        (
+            422,
+            "There is no such template or notification, or the payload is none; `field` names what is missing or wrong.",
+        ),
+        (503, "The store cannot be read now."),
+    ];
 }
 
 /// What is rendered: everything of the request, found and checked.
@@ -99,15 +87,15 @@ impl Previews {
         workshop: Data<&Arc<Workshop>>,
         _caller: Caller,
         request: JsonBody<PreviewRequest>,
-    ) -> Result<Json<PreviewAnswer>, Refused> {
+    ) -> Result<Json<PreviewAnswer>, Refused<NotPreviewed>> {
         let task = workshop.task(request.0).await?;
         Ok(Json(workshop.render(task).await))
     }
 }
 
 impl Workshop {
-    async fn task(&self, request: PreviewRequest) -> Result<Task, Refused> {
-        let refuse = |field: &str, reason: String| Refused::NotUsable(ProblemJson(Problem::of_field(field, reason)));
+    async fn task(&self, request: PreviewRequest) -> Result<Task, Problem> {
+        let refuse = |field: &str, reason: String| Problem::of_field(field, reason);
         let template = match &request.template {
             Some(name) => name.parse().map_err(|error| refuse("template", format!("{error}")))?,
             None => self.default_template.clone(),
@@ -169,14 +157,14 @@ impl Workshop {
     }
 
     /// A notification that was kept, seen at the moment at which it arrived.
-    async fn recorded(&self, id: RecordingId) -> Result<(Notification, Timestamp), Refused> {
+    async fn recorded(&self, id: RecordingId) -> Result<(Notification, Timestamp), Problem> {
         let unknown = || Problem::of_field("recorded", format!("there is no notification {} any more", id.0));
         let found = self.outbox.recording(id).await;
-        let found = found.map_err(|error| Refused::StoreUnavailable(store_problem(&error)))?;
-        let (recording, body) = found.ok_or_else(|| Refused::NotUsable(ProblemJson(unknown())))?;
+        let found = found.map_err(|error| store_problem(&error))?;
+        let (recording, body) = found.ok_or_else(unknown)?;
         // It was accepted, so it can only fail to parse if a newer relay wrote it.
         let notification = parse::notification(body.as_bytes());
-        let notification = notification.map_err(|_| Refused::NotUsable(ProblemJson(unknown())))?;
+        let notification = notification.map_err(|_| unknown())?;
         Ok((notification, recording.received_at))
     }
 
@@ -186,8 +174,8 @@ impl Workshop {
         &self,
         steps: &[Any<Box<RawValue>>],
         now: Timestamp,
-    ) -> Result<Vec<(Notification, Timestamp)>, Refused> {
-        let refuse = |reason: String| Refused::NotUsable(ProblemJson(Problem::of_field("sequence", reason)));
+    ) -> Result<Vec<(Notification, Timestamp)>, Problem> {
+        let refuse = |reason: String| Problem::of_field("sequence", reason);
         if steps.is_empty() || steps.len() > MOST_STEPS {
             return Err(refuse(format!("1 to {MOST_STEPS} notifications are a sequence")));
         }
@@ -262,13 +250,10 @@ fn sample(name: &str) -> Option<(Notification, Timestamp)> {
 }
 
 /// `name` is how the request calls it.
-fn payload_notification(payload: &RawValue, name: &str) -> Result<Notification, Refused> {
-    parse::notification(payload.get().as_bytes()).map_err(|error| {
-        let problem = match error {
-            parse::ParseError::Field { field, reason } if field == "the body" => Problem::of_field(name, reason),
-            parse::ParseError::Field { field, reason } => Problem::of_field(&format!("{name}.{field}"), reason),
-            parse::ParseError::NotJson(reason) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, reason),
-        };
-        Refused::NotUsable(ProblemJson(problem))
+fn payload_notification(payload: &RawValue, name: &str) -> Result<Notification, Problem> {
+    parse::notification(payload.get().as_bytes()).map_err(|error| match error {
+        parse::ParseError::Field { field, reason } if field == "the body" => Problem::of_field(name, reason),
+        parse::ParseError::Field { field, reason } => Problem::of_field(&format!("{name}.{field}"), reason),
+        parse::ParseError::NotJson(reason) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, reason),
     })
 }

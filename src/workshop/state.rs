@@ -3,20 +3,21 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use poem::http::StatusCode;
 use poem::web::Data;
 use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
 use poem_openapi::types::Any;
 use poem_openapi::{Object, OpenApi};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
-use super::{Refused, Tag, Workshop};
-use crate::intake::Caller;
+use super::{NotAnswered, Tag, Workshop, store_problem};
+use crate::intake::{Caller, Problem, Refused};
 use crate::message::TemplateName;
 use crate::outbox::{Recording, RecordingId};
 use crate::render::TemplateProblem;
 use crate::samples;
+use crate::text::hash;
 
 /// Everything that can be chosen.
 #[derive(Debug, Object)]
@@ -103,8 +104,16 @@ impl StateApi {
         tag = "Tag::Workshop",
         operation_id = "workshop_state"
     )]
-    async fn state(&self, workshop: Data<&Arc<Workshop>>, _caller: Caller) -> Result<Json<WorkshopState>, Refused> {
-        let recorded = workshop.outbox.recordings().await?;
+    async fn state(
+        &self,
+        workshop: Data<&Arc<Workshop>>,
+        _caller: Caller,
+    ) -> Result<Json<WorkshopState>, Refused<NotAnswered>> {
+        let recorded = workshop
+            .outbox
+            .recordings()
+            .await
+            .map_err(|error| store_problem(&error))?;
         let templates = workshop.templates();
         Ok(Json(WorkshopState {
             version: version(&templates),
@@ -131,12 +140,13 @@ impl StateApi {
         _caller: Caller,
         /// The number of the notification.
         id: Path<i64>,
-    ) -> Result<Json<Any<Value>>, Refused> {
-        let found = workshop.outbox.recording(RecordingId(id.0)).await?;
+    ) -> Result<Json<Any<Value>>, Refused<NotAnswered>> {
+        let found = workshop.outbox.recording(RecordingId(id.0)).await;
+        let found = found.map_err(|error| store_problem(&error))?;
         let body = found.and_then(|(_, body)| serde_json::from_str(&body).ok());
         let unknown = "there is no such notification any more: only the last few are kept";
         body.map(|body| Json(Any(body)))
-            .ok_or_else(|| Refused::unknown(unknown))
+            .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, unknown).into())
     }
 
     /// The body of a sample
@@ -152,10 +162,10 @@ impl StateApi {
         _caller: Caller,
         /// The name of the sample.
         name: Path<String>,
-    ) -> Result<Json<Any<Value>>, Refused> {
+    ) -> Result<Json<Any<Value>>, Refused<NotAnswered>> {
         let body = samples::find(&name.0).and_then(|sample| serde_json::from_str(&sample.body).ok());
         body.map(|body| Json(Any(body)))
-            .ok_or_else(|| Refused::unknown("there is no such sample"))
+            .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "there is no such sample").into())
     }
 }
 
@@ -191,18 +201,20 @@ fn name_of(file: &str) -> Option<String> {
 
 /// A digest of all texts, short enough to be exact in any JSON parser. A count would begin anew with each start.
 fn version(templates: &[TemplateState]) -> u64 {
-    let mut hash = Sha256::new();
-    for template in templates {
-        for part in [&template.file, &template.text] {
-            hash.update(part.len().to_le_bytes());
-            hash.update(part.as_bytes());
-        }
-        hash.update([u8::from(template.builtin), u8::from(template.problem.is_some())]);
-    }
-    hash.finalize()
-        .iter()
-        .take(6)
-        .fold(0, |number, byte| number << 8 | u64::from(*byte))
+    let parts = templates.iter().flat_map(|template| {
+        let state = match (template.builtin, &template.problem) {
+            (builtin, None) => {
+                if builtin {
+                    "built in"
+                } else {
+                    "own"
+                }
+            }
+            (_, Some(_)) => "broken",
+        };
+        [template.file.as_str(), &template.text, state]
+    });
+    u64::from_str_radix(&hash(parts)[..12], 16).unwrap_or_default()
 }
 
 fn trouble(problem: &TemplateProblem) -> TemplateTrouble {

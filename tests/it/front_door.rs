@@ -60,18 +60,16 @@ async fn a_202_means_that_the_row_is_in_the_outbox() {
 }
 
 #[tokio::test]
-async fn all_three_formats_are_taken() {
+async fn grafanas_and_alertmanagers_format_are_taken() {
     let app = App::start().await;
     let alertmanager = json!({"version": "4", "groupKey": "g", "receiver": "m", "status": "firing", "alerts": [
         {"status": "firing", "labels": {"alertname": "FromAlertmanager"}, "startsAt": "2026-11-20T09:14:10.113Z",
          "endsAt": "0001-01-01T00:00:00Z"}]});
-    let legacy = json!({"ruleId": 42, "ruleName": "FromDashboard", "state": "alerting", "title": "[Alerting] x",
-        "evalMatches": [{"value": 1, "metric": "m", "tags": null}]});
     app.accept(&alertmanager).await;
-    app.accept(&legacy).await;
+    app.accept(&firing("FromGrafana")).await;
     let messages = app.messages(2).await;
     assert!(
-        messages[0].contains("FromAlertmanager") && messages[1].contains("FromDashboard"),
+        messages[0].contains("FromAlertmanager") && messages[1].contains("FromGrafana"),
         "{messages:?}"
     );
 }

@@ -273,7 +273,7 @@ proptest! {
         let kept = body.to_string();
         prop_assert!(!kept.contains(&first) && !kept.contains(&last), "{text:?} became {kept}");
         // It is a notification still, so that templates can be tried on it.
-        prop_assert!(grafana_matrix_relay::intake::parse::notification(kept.as_bytes()).is_ok(), "{kept}");
+        prop_assert!(grafana_matrix_relay::alert::parse::notification(kept.as_bytes()).is_ok(), "{kept}");
     }
 }
 

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use grafana_matrix_relay::alert::parse;
 use grafana_matrix_relay::deliver::{self, DigestSettings, Moment, Sender, Worker};
-use grafana_matrix_relay::intake::parse;
 use grafana_matrix_relay::matrix;
 use grafana_matrix_relay::message::{RoomAddress, RouteName, TemplateName};
 use grafana_matrix_relay::outbox::{self, Outbox, Stats};

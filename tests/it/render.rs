@@ -5,7 +5,7 @@ use std::path::Path;
 
 use grafana_matrix_relay::message::TemplateName;
 use grafana_matrix_relay::render::{Rendered, Renderer, Settings, content_size};
-use grafana_matrix_relay::{intake, samples};
+use grafana_matrix_relay::{alert, samples};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tempfile::TempDir;
@@ -40,7 +40,7 @@ fn now() -> Timestamp {
 }
 
 fn render(renderer: &Renderer, template: &str, body: &str) -> Rendered {
-    let notification = intake::parse::notification(body.as_bytes()).unwrap();
+    let notification = alert::parse::notification(body.as_bytes()).unwrap();
     renderer.render(&template.parse::<TemplateName>().unwrap(), &notification, now())
 }
 

@@ -271,8 +271,8 @@ async fn sequence_of_several_groups_is_a_story_for_each() {
     let mut over = firing("A");
     over["alerts"][0]["status"] = json!("resolved");
     over["alerts"][0]["endsAt"] = json!("2026-11-20T09:20:00Z");
-    let legacy = json!({"ruleId": 1, "ruleName": "Old", "state": "alerting", "evalMatches": []});
-    let sequence = json!([firing("A"), firing("B"), legacy.clone(), over, legacy]);
+    let ungrouped = json!({"alerts": [{"status": "firing", "labels": {"alertname": "Old"}}]});
+    let sequence = json!([firing("A"), firing("B"), ungrouped.clone(), over, ungrouped]);
     let answer = preview(&app, &json!({"sequence": sequence})).await;
     let told = told(&answer);
     let row = |step, kind: &str, line: &str| (step, kind.to_owned(), line.to_owned());

@@ -5,6 +5,10 @@
 use super::inherited::{Inherited, Named};
 use super::source::Section;
 use crate::route::{Matcher, Rule, matchers};
+use crate::text::truncated;
+
+/// Characters of a matcher that an error shows.
+const LONGEST_QUOTED: usize = 120;
 
 /// How deep rules may stand in rules, and how many may stand in one place.
 const DEEPEST: usize = 6;
@@ -64,14 +68,12 @@ pub(super) fn conditions(section: &Section<'_>) -> Vec<Matcher> {
             Ok(matchers) => read.extend(matchers),
             Err(error) => section.source.error(
                 span,
-                format!("the matcher `{}` cannot be read: {error}", shortened(text)),
+                format!(
+                    "the matcher `{}` cannot be read: {error}",
+                    truncated(text, LONGEST_QUOTED).replace('\n', " ")
+                ),
             ),
         }
     }
     read
-}
-
-fn shortened(text: &str) -> String {
-    let short: String = text.chars().take(120).collect();
-    short.replace('\n', " ")
 }

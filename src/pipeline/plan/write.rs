@@ -3,13 +3,13 @@
 //! Guarantees: everything beyond the first of several messages is quiet and mentions nobody.
 
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
 use super::Planner;
 use crate::alert::{Alert, AlertStatus, Notification};
 use crate::group::Change;
 use crate::message::{Mentions, MsgType, RenderedMessage};
 use crate::outbox::{NewDelivery, NewLine};
+use crate::text;
 
 impl Planner<'_> {
     /// The whole notification as messages of its own.
@@ -72,15 +72,11 @@ pub(super) fn quiet(message: RenderedMessage) -> RenderedMessage {
 
 /// A hash of what people read, without the end of the time range that Grafana writes into links of each notification.
 pub(super) fn text_hash(message: &RenderedMessage) -> String {
-    let mut hash = Sha256::new();
-    for text in [&message.body, &message.formatted_body] {
+    let parts = [&message.body, &message.formatted_body].into_iter().flat_map(|text| {
         let mut parts = text.split("to=");
-        hash.update(parts.next().unwrap_or_default());
-        for part in parts {
-            hash.update("to=");
-            hash.update(part.trim_start_matches(|c: char| c.is_ascii_digit()));
-        }
-        hash.update([0]);
-    }
-    hex::encode(hash.finalize())
+        let first = parts.next().unwrap_or_default();
+        let without_end = parts.map(|part| part.trim_start_matches(|c: char| c.is_ascii_digit()));
+        std::iter::once(first).chain(without_end)
+    });
+    text::hash(parts)
 }

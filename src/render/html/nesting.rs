@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use crate::text::beginning;
+
 /// How deep tags may nest before the sanitizer sees them: more than it lets through.
 const DEEPEST: usize = 60;
 
@@ -196,8 +198,7 @@ fn name(html: &str) -> String {
     }
     let end = html.find(|c: char| c.is_ascii_whitespace() || matches!(c, '/' | '>'));
     // A longer name is none that anybody knows; telling it from another matters to nobody.
-    let name = html[..end.unwrap_or(html.len())].chars().take(40);
-    name.collect::<String>().to_ascii_lowercase()
+    beginning(&html[..end.unwrap_or(html.len())], 40).to_ascii_lowercase()
 }
 
 /// How many bytes a tag has; its attributes may hold `>` in quotes.

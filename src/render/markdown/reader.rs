@@ -6,9 +6,9 @@ use pulldown_cmark::{CodeBlockKind, CowStr, Event, LinkType, Tag, TagEnd};
 
 use super::comments::Comments;
 use super::{Document, MAX_DEPTH, Note, is_allowed};
-use crate::render::context::truncated;
 use crate::render::html::is_color;
 use crate::render::shield::{restore, restore_in_html};
+use crate::text::truncated;
 
 /// How many characters of an address a remark quotes.
 const LONGEST_QUOTED: usize = 200;

@@ -39,7 +39,7 @@ pub(super) const COMPUTED: &[About] = &[
         "alert",
         "the one alert, where the notification holds one; false where it holds several",
     ),
-    ("source", "`grafana`, `alertmanager` or `legacy`"),
+    ("source", "`grafana` or `alertmanager`"),
     ("sender", "\"Grafana\" or \"Alertmanager\""),
     (
         "kind",

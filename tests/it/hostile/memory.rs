@@ -59,7 +59,6 @@ fn shapes() -> Vec<(&'static str, String)> {
     let labels = r#"{"alerts":[{"status":"firing","labels":"#;
     let after = r#"{"alerts":[{"status":"firing","labels":{}}],"#;
     let values = r#"{"alerts":[{"status":"firing","labels":{},"values":"#;
-    let legacy = r#"{"ruleName":"x","state":"alerting","#;
     let long = "m".repeat(LARGEST / 2);
     let same = |piece: &'static str| move |_: usize| piece.to_owned();
     let numbered = |number: usize| format!("\"{number:x}\":1");
@@ -90,18 +89,6 @@ fn shapes() -> Vec<(&'static str, String)> {
         ("tiny alerts in parts", filled(whole, of_part, "]}")),
         ("alerts of many labels", filled("{\"alerts\":[", with_many, "]}")),
         ("alerts of many labels in parts", filled(whole, with_many, "]}")),
-        (
-            "tiny series",
-            filled(&format!("{legacy}\"evalMatches\":["), same("{}"), "]}"),
-        ),
-        (
-            "tiny series and a long text",
-            filled(
-                &format!("{legacy}\"message\":\"{long}\",\"evalMatches\":["),
-                same("{}"),
-                "]}",
-            ),
-        ),
         (
             "a long address beside tiny alerts",
             filled(

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use grafana_matrix_relay::alert::Notification;
+use grafana_matrix_relay::alert::parse;
 use grafana_matrix_relay::config::routes::RoutesSource;
-use grafana_matrix_relay::intake::parse;
 use grafana_matrix_relay::message::{RoomAddress, TemplateName};
 use grafana_matrix_relay::pipeline::RequestOptions;
 use grafana_matrix_relay::standin::{Event, NewRoom, Shown};

@@ -4,14 +4,14 @@ use grafana_matrix_relay::alert::{Alert, AlertStatus, Notification};
 use grafana_matrix_relay::group::{self, Compared};
 use grafana_matrix_relay::message::MsgType;
 use grafana_matrix_relay::render::Rendered;
-use grafana_matrix_relay::{intake, samples};
+use grafana_matrix_relay::{alert, samples};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{built_in, folder, now, page};
 
 fn parsed(sample: &str) -> Notification {
     let body = samples::find(sample).unwrap().body;
-    intake::parse::notification(body.as_bytes()).unwrap()
+    alert::parse::notification(body.as_bytes()).unwrap()
 }
 
 fn later() -> Timestamp {

@@ -3,7 +3,7 @@
 use grafana_matrix_relay::alert::{Alert, AlertStatus, Fingerprint, GroupKey, Labels, Notification, Source};
 use grafana_matrix_relay::message::{Mentions, RenderedMessage};
 use grafana_matrix_relay::render::{CONTENT_LIMIT, Renderer, content_size, reference};
-use grafana_matrix_relay::{group, intake};
+use grafana_matrix_relay::{alert, group};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -224,7 +224,7 @@ proptest! {
         static OWN: LazyLock<(TempDir, Renderer)> = LazyLock::new(|| folder(&[("t.md.j2", &everywhere())]));
         let renderer = &OWN.1;
         assert_eq!(renderer.problems(), []);
-        let mut notification = intake::parse::notification(super::body_of("firing").as_bytes()).unwrap();
+        let mut notification = alert::parse::notification(super::body_of("firing").as_bytes()).unwrap();
         notification.alerts[0].labels.insert("service".to_owned(), value);
         let seen = renderer.render(&"t".parse().unwrap(), &notification, now());
         prop_assert_eq!(&seen.problem, &None);

@@ -2,7 +2,7 @@
 
 use grafana_matrix_relay::message::TemplateName;
 use grafana_matrix_relay::render::{Draft, Level, Preview, Renderer};
-use grafana_matrix_relay::{intake, samples};
+use grafana_matrix_relay::{alert, samples};
 
 use super::{body, body_of, built_in, folder, now, render};
 
@@ -42,7 +42,7 @@ fn each(cases: &[(&str, &str)], body: &str) {
 
 /// What is said of a draft for a notification.
 fn of_draft(renderer: &Renderer, text: &str, body: &str) -> Preview {
-    let notification = intake::parse::notification(body.as_bytes()).unwrap();
+    let notification = alert::parse::notification(body.as_bytes()).unwrap();
     let draft = Draft {
         file: "t.md.j2",
         source: text,
@@ -440,7 +440,7 @@ fn a_missing_value_that_changes_the_message_is_named() {
 fn no_shipped_template_depends_on_a_value_that_may_be_missing() {
     let renderer = built_in();
     for sample in samples::all() {
-        let notification = intake::parse::notification(sample.body.as_bytes()).unwrap();
+        let notification = alert::parse::notification(sample.body.as_bytes()).unwrap();
         for template in ["alert", "compact", "detailed"] {
             let seen = renderer.preview(&[], &template.parse::<TemplateName>().unwrap(), &notification, now());
             assert_eq!(seen.diagnostics, [], "{template} {}", sample.name);

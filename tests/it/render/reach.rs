@@ -1,7 +1,7 @@
 //! What neither a template nor the text of an alert reaches: files outside the folder, the network, the environment.
 
 use super::{body, body_of, folder, now, render, write};
-use grafana_matrix_relay::intake;
+use grafana_matrix_relay::alert;
 
 const SECRET: &str = "zq-outside";
 
@@ -127,7 +127,7 @@ fn template_syntax_in_an_alert_stays_text() {
         let body = body_of("firing")
             .replace("\"Checkout answers in 2.4 s (p99)\"", &quoted)
             .replace("\"CheckoutSlow\"", &quoted);
-        assert!(intake::parse::notification(body.as_bytes()).is_ok());
+        assert!(alert::parse::notification(body.as_bytes()).is_ok());
         for template in ["alert", "compact", "detailed", "own"] {
             let seen = render(&renderer, template, &body);
             assert_eq!(seen.problem, None, "{template} {text}");
@@ -149,7 +149,7 @@ fn reopened(dir: &std::path::Path) -> grafana_matrix_relay::render::Renderer {
 
 /// The alert is told all the same, and nothing of what was tried to reach is in it.
 fn falls_back(renderer: &grafana_matrix_relay::render::Renderer, what: &str) {
-    let notification = intake::parse::notification(body_of("firing").as_bytes()).unwrap();
+    let notification = alert::parse::notification(body_of("firing").as_bytes()).unwrap();
     let seen = renderer.render(&"t".parse().unwrap(), &notification, now());
     let text = &seen.messages[0].body;
     assert!(text.contains("CheckoutSlow"), "{what}: {text}");

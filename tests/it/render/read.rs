@@ -3,7 +3,7 @@
 
 use grafana_matrix_relay::message::TemplateName;
 use grafana_matrix_relay::render::{self, Deadline, Draft, Level};
-use grafana_matrix_relay::{intake, samples};
+use grafana_matrix_relay::{alert, samples};
 
 use super::{body_of, built_in, folder, now, rendered};
 
@@ -17,7 +17,7 @@ fn endless(unit: &str) -> String {
 #[test]
 fn whatever_a_template_writes_the_alert_is_a_message() {
     let renderer = built_in();
-    let notification = intake::parse::notification(body_of("firing").as_bytes()).unwrap();
+    let notification = alert::parse::notification(body_of("firing").as_bytes()).unwrap();
     for unit in [
         "<ul><li>", "<b><p>", "[", "*a_", "> ", "<a b=\"", "<a b=1 ", "- ", "</p>",
     ] {
@@ -91,7 +91,7 @@ fn what_the_relay_adds_does_not_hide_that_a_template_shows_nothing() {
 
 #[test]
 fn an_author_sees_that_a_template_shows_nothing() {
-    let notification = intake::parse::notification(body_of("firing").as_bytes()).unwrap();
+    let notification = alert::parse::notification(body_of("firing").as_bytes()).unwrap();
     let draft = Draft {
         file: "alert.md.j2",
         source: "{% if status == 'resolved' %}{{ name }}{% endif %}",
@@ -111,7 +111,7 @@ fn an_author_sees_that_a_template_shows_nothing() {
 #[test]
 fn who_has_no_time_left_gets_what_is_built_in() {
     let (_dir, renderer) = folder(&[("t.md.j2", "Mine: {{ name }}")]);
-    let notification = intake::parse::notification(body_of("firing").as_bytes()).unwrap();
+    let notification = alert::parse::notification(body_of("firing").as_bytes()).unwrap();
     let (template, gone) = ("t".parse().unwrap(), Deadline::none());
     gone.cancel();
     let seen = renderer.within(&gone).render(&template, &notification, now());

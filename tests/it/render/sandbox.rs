@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use grafana_matrix_relay::message::TemplateName;
 use grafana_matrix_relay::render::{Deadline, Draft, Drafts, Isolation, ReloadOutcome, Renderer, Settings, embedded};
-use grafana_matrix_relay::{intake, samples};
+use grafana_matrix_relay::{alert, samples};
 use tempfile::TempDir;
 
 use super::{body_of, built_in, folder, now, render, settings};
@@ -82,7 +82,7 @@ fn a_process_that_somebody_ends_costs_nothing() {
 #[test]
 fn a_draft_that_was_only_compiled_is_not_taken_for_what_is_in_use() {
     let (_dir, renderer) = folder(&[("t.md.j2", "Mine: {{ name }}")]);
-    let notification = intake::parse::notification(body_of("firing").as_bytes()).unwrap();
+    let notification = alert::parse::notification(body_of("firing").as_bytes()).unwrap();
     let shown = |drafts: &Drafts| {
         let preview = drafts.preview(&"t".parse().unwrap(), &notification, now());
         preview.rendered.messages[0].body.clone()
@@ -175,7 +175,7 @@ fn who_gives_up_ends_the_process_that_works_for_them() {
         language: None,
         isolation: Isolation::Process(program),
     });
-    let notification = intake::parse::notification(body_of("firing").as_bytes()).unwrap();
+    let notification = alert::parse::notification(body_of("firing").as_bytes()).unwrap();
     let draft = Draft {
         file: "alert.md.j2",
         source: "Mine: {{ name }}",

@@ -1,6 +1,6 @@
 //! Templates that people edit: what they may do, and what happens when they are wrong.
 
-use grafana_matrix_relay::intake;
+use grafana_matrix_relay::alert;
 use grafana_matrix_relay::message::{Mentions, MsgType, TemplateName};
 use grafana_matrix_relay::render::{CONTENT_LIMIT, Draft, Level, content_size};
 
@@ -175,7 +175,7 @@ fn an_error_that_no_trial_foresaw_falls_back_and_says_so() {
 #[test]
 fn a_draft_shows_what_it_would_look_like_and_what_is_wrong() {
     let (_dir, renderer) = folder(&[]);
-    let notification = intake::parse::notification(body_of("firing").as_bytes()).unwrap();
+    let notification = alert::parse::notification(body_of("firing").as_bytes()).unwrap();
     let preview = |source: &str| {
         let draft = Draft {
             file: "alert.md.j2",

@@ -1,8 +1,8 @@
 //! Who is mentioned: only users whom the operator wrote down, only for what fires.
 
+use grafana_matrix_relay::alert::parse;
 use grafana_matrix_relay::alert::{Alert, AlertStatus};
 use grafana_matrix_relay::config::routes::RoutesSource;
-use grafana_matrix_relay::intake::parse;
 use grafana_matrix_relay::message::{Mentions, RouteName};
 use grafana_matrix_relay::route::MentionPolicy;
 use proptest::prelude::*;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use grafana_matrix_relay::alert::parse;
 use grafana_matrix_relay::alert::{AlertStatus, Notification};
 use grafana_matrix_relay::config::routes::RoutesSource;
-use grafana_matrix_relay::intake::parse;
 use grafana_matrix_relay::message::RouteName;
 use grafana_matrix_relay::route::{Routed, Router, Rule, Table, matchers};
 use proptest::prelude::*;

@@ -3,7 +3,7 @@
 //! Guarantees: no address that is kept is longer than [`LONGEST_ADDRESS`], because messages repeat some of them for each
 //! alert; an alert that loses one says how many, and the log says it once for each notification.
 
-use crate::alert::{LINKS_LEFT_OUT, LONGEST_ADDRESS, Labels};
+use super::{LINKS_LEFT_OUT, LONGEST_ADDRESS, Labels};
 
 /// Counts what is left out of one alert.
 #[derive(Debug, Default)]

@@ -1,18 +1,18 @@
 //! Bytes of a request body → [`Notification`], or a refusal that names the field.
 //!
 //! Guarantees: never panics, needs bounded memory whatever the body holds (see `bounds`), and what it returns has at least
-//! one alert. The
-//! three formats are told apart by their content, never by a header.
+//! one alert. Who sent
+//! it is told by its content, never by a header.
 
 use poem_openapi::types::Any;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use sha2::{Digest, Sha256};
 
 use super::address::{self, TooLong};
-use super::body::{AlertGroup, GroupAlert};
-use super::{bounds, legacy, lenient};
+use super::body::{AlertBody, NotificationBody};
+use super::{bounds, lenient};
 use crate::alert::{Alert, AlertStatus, Fingerprint, GroupKey, Labels, Notification, Source};
+use crate::text;
 
 /// Bytes of a group key that is kept as it is. Alertmanager writes all matchers of a route and all labels of a group into it,
 /// which takes some hundred bytes.
@@ -35,7 +35,7 @@ pub enum ParseError {
 }
 
 impl ParseError {
-    pub(super) fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
+    fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Field {
             field: field.into(),
             reason: reason.into(),
@@ -43,18 +43,14 @@ impl ParseError {
     }
 }
 
-/// What tells the formats apart.
+/// How many alerts a body holds, of which not all may be kept.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Marks {
+struct Count {
     /// Takes no memory, and knows its length.
     alerts: Option<Vec<IgnoredAny>>,
-    rule_id: Option<IgnoredAny>,
-    rule_name: Option<IgnoredAny>,
-    eval_matches: Option<Vec<IgnoredAny>>,
 }
 
-/// Parses a request body in any of the three formats.
+/// Parses a request body.
 pub fn notification(bytes: &[u8]) -> Result<Notification, ParseError> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(ParseError::NotJson("the body is empty".to_owned()));
@@ -64,26 +60,23 @@ pub fn notification(bytes: &[u8]) -> Result<Notification, ParseError> {
         typed::<IgnoredAny>(bytes)?;
         return Err(ParseError::field("the body", "expected an object"));
     }
-    let marks: Marks = match typed(bytes) {
-        Ok(marks) => marks,
+    let count: Count = match typed(bytes) {
+        Ok(count) => count,
         // That it is no JSON at all is said before what is wrong in it.
         Err(wrong) => return typed::<IgnoredAny>(bytes).and(Err(wrong)),
     };
-    if let Some(alerts) = &marks.alerts {
-        group(typed(bytes)?, alerts.len())
-    } else if marks.rule_id.is_some() || marks.rule_name.is_some() || marks.eval_matches.is_some() {
-        legacy::notification(typed(bytes)?, marks.eval_matches.map_or(0, |series| series.len()))
-    } else {
-        Err(ParseError::field(
+    let Some(alerts) = count.alerts else {
+        return Err(ParseError::field(
             "alerts",
-            "missing: this is neither a Grafana or Alertmanager notification (`alerts`) nor a legacy Grafana one \
-             (`ruleName`); a custom payload has to keep `alerts` with `status` and `labels`",
-        ))
-    }
+            "missing: this is no notification of Grafana or Alertmanager (expected `alerts` with `status` and `labels`, which a \
+             custom payload has to keep)",
+        ));
+    };
+    group(typed(bytes)?, alerts.len())
 }
 
 /// Parses JSON into anything, and names the field where that fails.
-pub(super) fn typed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ParseError> {
+pub(crate) fn typed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ParseError> {
     // To know the way to each field costs a third of the parsing, and is of use only where that fails.
     if let Ok(value) = serde_json::from_slice(bytes) {
         return Ok(value);
@@ -101,7 +94,7 @@ pub(super) fn typed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ParseError> 
 
 /// A serde error as a refusal. A missing field is part of the path, so that the caller sees one name.
 fn refusal(path: String, error: &serde_json::Error) -> ParseError {
-    let text: String = without_value(error.to_string()).chars().take(200).collect();
+    let text = text::beginning(&without_value(error.to_string()), 200).to_owned();
     if error.classify() != serde_json::error::Category::Data {
         return ParseError::NotJson(text);
     }
@@ -131,7 +124,7 @@ fn without_value(text: String) -> String {
 }
 
 /// `sent` is how many alerts the body holds, of which it may be that not all are kept.
-fn group(body: AlertGroup, sent: usize) -> Result<Notification, ParseError> {
+fn group(body: NotificationBody, sent: usize) -> Result<Notification, ParseError> {
     if body.alerts.is_empty() {
         return Err(ParseError::field("alerts", "at least one alert is needed"));
     }
@@ -187,13 +180,13 @@ fn group(body: AlertGroup, sent: usize) -> Result<Notification, ParseError> {
 /// Who sent it, by all that tells it. Grafana 8 gave Alertmanager's version, and a custom payload may give none; but there are
 /// fields that only Grafana sends. What is in the labels and in the address of the rule says who evaluated it, and that is no
 /// sign: Grafana can hand its alerts to an Alertmanager.
-fn source(body: &AlertGroup) -> Source {
+fn source(body: &NotificationBody) -> Source {
     let is_said = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     let of_grafana = body.org_id.is_some()
         || [&body.title, &body.state, &body.message, &body.app_version]
             .into_iter()
             .any(is_said)
-        || body.alerts.iter().any(GroupAlert::is_of_grafana);
+        || body.alerts.iter().any(AlertBody::is_of_grafana);
     let of_alertmanager = body.version.as_deref() == Some("4") || is_said(&body.notification_reason);
     if of_alertmanager && !of_grafana {
         Source::Alertmanager
@@ -203,7 +196,7 @@ fn source(body: &AlertGroup) -> Source {
 }
 
 /// `left_out` counts the addresses that are too long.
-fn alert(at: usize, body: GroupAlert, mut too_long: TooLong, left_out: &mut usize) -> Result<Alert, ParseError> {
+fn alert(at: usize, body: AlertBody, mut too_long: TooLong, left_out: &mut usize) -> Result<Alert, ParseError> {
     let status = status(&body.status)
         .ok_or_else(|| ParseError::field(format!("alerts[{at}].status"), "neither `firing` nor `resolved`"))?;
     let fingerprint = body
@@ -254,24 +247,18 @@ fn status(text: &str) -> Option<AlertStatus> {
 }
 
 /// A group key that can be logged and compared for each room: of a longer one the beginning, and a hash of all of it.
-pub(super) fn bounded(group_key: String) -> String {
+fn bounded(group_key: String) -> String {
     if group_key.len() <= LONGEST_GROUP_KEY {
         return group_key;
     }
-    let start: String = group_key.chars().take(100).collect();
-    format!("{start}… {}", hex::encode(Sha256::digest(&group_key)))
+    format!("{}… {}", text::beginning(&group_key, 100), text::hash([&group_key]))
 }
 
 /// An identity for an alert that came without one: the first 16 hexadecimal digits of a hash over its labels.
-pub(super) fn fingerprint(labels: &Labels) -> String {
-    let mut hash = Sha256::new();
-    for (name, value) in labels {
-        for part in [name, value] {
-            hash.update(part.len().to_le_bytes());
-            hash.update(part.as_bytes());
-        }
-    }
-    hex::encode(&hash.finalize()[..8])
+fn fingerprint(labels: &Labels) -> String {
+    let mut hash = text::hash(labels.iter().flat_map(|(name, value)| [name, value]));
+    hash.truncate(16);
+    hash
 }
 
 /// Undoes Go's `regexp.QuoteMeta`, which Grafana and Alertmanager put the receiver's name through.

@@ -1,34 +1,22 @@
 //! The bodies that senders post, field by field, as the `OpenAPI` document shows them and as they are parsed.
 //!
 //! Guarantees: one definition serves both, so the document cannot drift from the parser. Only an alert's `status` and
-//! `labels` are required; unknown fields are ignored. It does not decide what the fields mean: see `parse` and `legacy`.
+//! `labels` are required; unknown fields are ignored. It does not decide what the fields mean: see `parse`.
 
 use std::collections::BTreeMap;
 
+use poem_openapi::Object;
 use poem_openapi::types::Any;
-use poem_openapi::{Object, Union};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{bounds, lenient};
 
-/// A notification in one of the formats that are told apart by their content: a body with `alerts` is an
-/// [`AlertGroup`], one with `ruleId`, `ruleName` or `evalMatches` is a [`LegacyAlert`].
-// Only for the document: what is parsed is one of its members.
-#[derive(Union)]
-#[oai(rename = "Notification")]
-pub(super) enum NotificationBody {
-    /// Grafana's unified alerting and Prometheus Alertmanager.
-    Group(AlertGroup),
-    /// Grafana's dashboard alerts (Grafana 4 to 10).
-    Legacy(LegacyAlert),
-}
-
 /// An alert group, as Grafana's webhook contact point (version "1") and Prometheus Alertmanager (version "4") send it.
 #[derive(Debug, Default, Deserialize, Object)]
 #[serde(rename_all = "camelCase", default)]
-#[oai(rename_all = "camelCase")]
-pub(super) struct AlertGroup {
+#[oai(rename = "Notification", rename_all = "camelCase")]
+pub(crate) struct NotificationBody {
     /// Name of the contact point or receiver. Always sent; Grafana's Test button sends `webhook`.
     #[serde(deserialize_with = "lenient::text")]
     pub(super) receiver: Option<String>,
@@ -38,7 +26,7 @@ pub(super) struct AlertGroup {
     /// The alerts of the group; at least one. At most 10,000 are kept, with 200,000 labels and annotations in all; further
     /// ones count as cut off.
     #[serde(deserialize_with = "bounds::alerts")]
-    pub(super) alerts: Vec<GroupAlert>,
+    pub(super) alerts: Vec<AlertBody>,
     /// The labels that the sender grouped by. Always sent, may be `{}`.
     #[serde(deserialize_with = "lenient::optional_labels")]
     pub(super) group_labels: Option<BTreeMap<String, String>>,
@@ -90,7 +78,7 @@ pub(super) struct AlertGroup {
 #[derive(Debug, Deserialize, Object)]
 #[serde(rename_all = "camelCase")]
 #[oai(rename = "Alert", rename_all = "camelCase")]
-pub(super) struct GroupAlert {
+pub(super) struct AlertBody {
     /// `firing` or `resolved`. Required.
     pub(super) status: String,
     /// The labels that identify the alert. Required, may be `{}`; numbers are taken as their text. At most 1,000 are kept, in
@@ -150,7 +138,7 @@ pub(super) struct GroupAlert {
     pub(super) enrichments: Option<Any<Value>>,
 }
 
-impl GroupAlert {
+impl AlertBody {
     /// Whether it has a field that only Grafana sends.
     pub(super) fn is_of_grafana(&self) -> bool {
         let texts = [
@@ -163,56 +151,4 @@ impl GroupAlert {
         ];
         self.values.is_some() || self.org_id.is_some() || texts.into_iter().any(Option::is_some)
     }
-}
-
-/// One rule's state, as Grafana's dashboard alerting sends it (Grafana 4 to 10).
-#[derive(Debug, Default, Deserialize, Object)]
-#[serde(rename_all = "camelCase", default)]
-#[oai(rename_all = "camelCase")]
-pub(super) struct LegacyAlert {
-    /// The rule's name behind a state in brackets. Always sent.
-    #[serde(deserialize_with = "lenient::text")]
-    pub(super) title: Option<String>,
-    /// The rule's number. Always sent; a large random number in a test.
-    #[serde(deserialize_with = "lenient::integer")]
-    pub(super) rule_id: Option<i64>,
-    /// The rule's name. Always sent.
-    #[serde(deserialize_with = "lenient::text")]
-    pub(super) rule_name: Option<String>,
-    /// `alerting`, `ok`, `no_data`, `pending`, `paused` or `unknown`. Required.
-    #[serde(deserialize_with = "lenient::text")]
-    pub(super) state: Option<String>,
-    /// The series that met the condition. Always sent, may be `[]`.
-    #[serde(deserialize_with = "bounds::series")]
-    pub(super) eval_matches: Option<Vec<EvalMatch>>,
-    /// Grafana 6 and newer: the organisation.
-    #[serde(deserialize_with = "lenient::integer")]
-    pub(super) org_id: Option<i64>,
-    /// Grafana 6 and newer: the rule's tags.
-    #[serde(deserialize_with = "lenient::optional_labels")]
-    pub(super) tags: Option<BTreeMap<String, String>>,
-    /// The panel's page; absent if it could not be built.
-    #[serde(alias = "rule_url", deserialize_with = "lenient::text")]
-    pub(super) rule_url: Option<String>,
-    /// A screenshot; absent if there is none.
-    #[serde(alias = "image_url", deserialize_with = "lenient::text")]
-    pub(super) image_url: Option<String>,
-    /// The rule's message; absent if empty.
-    #[serde(deserialize_with = "lenient::text")]
-    pub(super) message: Option<String>,
-}
-
-/// One series of a legacy alert.
-#[derive(Debug, Default, Deserialize, Object)]
-#[serde(default)]
-pub(super) struct EvalMatch {
-    /// Its value; null without data.
-    #[serde(deserialize_with = "lenient::optional_number")]
-    pub(super) value: Option<f64>,
-    /// Its name.
-    #[serde(deserialize_with = "lenient::text")]
-    pub(super) metric: Option<String>,
-    /// Its tags, null if it has none.
-    #[serde(deserialize_with = "lenient::optional_labels")]
-    pub(super) tags: Option<BTreeMap<String, String>>,
 }

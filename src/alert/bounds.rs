@@ -10,43 +10,21 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
-use super::body::{EvalMatch, GroupAlert};
+use super::body::AlertBody;
 
 /// So many alerts of one notification are kept.
 pub(super) const ALERTS: usize = 10_000;
 /// Labels, annotations and values of all of them together: about 30 MB.
 const NAMES: usize = 200_000;
-/// What the alerts of a legacy notification hold together of what it says but once, in bytes.
-const SHARED_BYTES: usize = 8 * 1024 * 1024;
-/// A name and its value in a map, without their texts.
-const NAME_BYTES: usize = 150;
 
 /// The alerts of a group.
-pub(super) fn alerts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<GroupAlert>, D::Error> {
+pub(super) fn alerts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<AlertBody>, D::Error> {
     let mut room = Room::default();
-    first(deserializer, move |alert: &GroupAlert| {
+    first(deserializer, move |alert: &AlertBody| {
         let annotations = alert.annotations.as_ref().map_or(0, BTreeMap::len);
         let values = alert.values.as_ref().map_or(0, BTreeMap::len);
         room.takes(alert.labels.len() + annotations + values)
     })
-}
-
-/// The series of a legacy alert.
-pub(super) fn series<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<EvalMatch>>, D::Error> {
-    struct Kept(Vec<EvalMatch>);
-    impl<'de> Deserialize<'de> for Kept {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            let mut room = Room::default();
-            let takes = move |series: &EvalMatch| room.takes(series.tags.as_ref().map_or(0, BTreeMap::len));
-            first(deserializer, takes).map(Self)
-        }
-    }
-    Ok(Option::<Kept>::deserialize(deserializer)?.map(|kept| kept.0))
-}
-
-/// How many series of a legacy alert can be alerts, where each gets a copy of so many `names` and bytes of `text`.
-pub(super) fn copies(names: usize, text: usize) -> usize {
-    (SHARED_BYTES / (names * NAME_BYTES + text).max(1)).clamp(1, ALERTS)
 }
 
 /// Says that something was left out; returns how much.
@@ -123,19 +101,5 @@ mod tests {
         let names: serde_json::Map<_, _> = (0..1_000).map(|at| (at.to_string(), json!(""))).collect();
         let large = json!({"status": "firing", "labels": names});
         assert_eq!(body(large, 250), (NAMES / 1_000, 55));
-    }
-
-    #[test]
-    fn a_long_legacy_message_is_copied_for_as_many_series_as_fit() {
-        let body = |message: &str| {
-            let body =
-                json!({"ruleName": "r", "state": "alerting", "message": message, "evalMatches": vec![json!({}); 100]});
-            let read = notification(body.to_string().as_bytes()).unwrap();
-            (read.alerts.len(), read.truncated_alerts)
-        };
-        assert_eq!(body("short"), (100, 0));
-        let (kept, cut_off) = body(&"m".repeat(SHARED_BYTES / 8));
-        assert_eq!((kept, cut_off), (7, 93));
-        assert_eq!(body(&"m".repeat(2 * SHARED_BYTES)), (1, 99));
     }
 }
