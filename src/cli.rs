@@ -76,9 +76,14 @@ pub enum Command {
 }
 
 impl Cli {
+    /// The whole command line: settings hold for every command, and what a variable holds may be a secret.
+    fn with_settings() -> clap::Command {
+        Self::command().mut_args(|arg| arg.global(true).hide_env_values(true))
+    }
+
     /// The command line of this process, and its environment; ends the process if it is not usable.
     pub fn read() -> Self {
-        let matches = Self::command().get_matches();
+        let matches = Self::with_settings().get_matches();
         let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         cli.flags.let_flags_win(&matches);
         cli

@@ -26,7 +26,7 @@ use self::homeserver::{hook, matrix};
 pub use self::reread::{Origin, Reread};
 use self::routes::{Routes, RoutesSource};
 use self::store::{horizon, outbox};
-use self::value::Values;
+use self::value::{Values, given, name, secret};
 use crate::matrix::TransportSettings;
 use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
 use crate::{deliver, intake, matrix, outbox, render};
@@ -108,8 +108,7 @@ impl Settings {
         };
         if source.room.is_none() && source.file.is_none() && value::set(flags.default_room.as_deref()).is_none() {
             values.missing(
-                "--default-room",
-                "MATRIX_DEFAULT_ROOM",
+                name!(default_room),
                 "the room: its ID (`!…`; in Element: room settings, Advanced) or an alias (`#alerts:example.org`), or a routes \
                  file (--routes-file) with rooms",
             );
@@ -117,9 +116,8 @@ impl Settings {
         let mut routes = loaded(&source, &mut values);
         if let (Some(TransportSettings::Hook(_)), Some(routes)) = (&matrix, &mut routes) {
             if let Some(mode) = source.mode.filter(|mode| *mode != Mode::New) {
-                values.problems.push(format!(
-                    "--message-mode (RELAY_MESSAGE_MODE) is `{mode}`, and through a webhook (MATRIX_HOOK_URL) only `new` works"
-                ));
+                let why = format!("it is `{mode}`, and through a webhook (MATRIX_HOOK_URL) only `new` works");
+                values.unusable(name!(message_mode), why);
             }
             // A webhook tells no event IDs, so nothing can refer to what went before.
             routes.table.set_mode(Mode::New);
@@ -230,13 +228,10 @@ fn shared(flags: &Flags, values: &mut Values) -> Settings {
     let server = server(flags, values);
     let (render, template) = rendering(flags, values);
     let horizon = horizon(flags, values);
-    let threshold = values.number(
-        "--digest-threshold",
-        "RELAY_DIGEST_THRESHOLD",
-        flags.digest_threshold.as_deref(),
+    let threshold = values.number(given!(flags.digest_threshold),
         0,
     );
-    let min_age = values.duration("--digest-after", "RELAY_DIGEST_AFTER", flags.digest_after.as_deref(), 3);
+    let min_age = values.duration(given!(flags.digest_after), 3);
     let placeholder = SecretString::default();
     Settings {
         matrix: TransportSettings::HomeServer(matrix::Settings {
@@ -263,14 +258,11 @@ fn shared(flags: &Flags, values: &mut Values) -> Settings {
 fn routes_source(flags: &Flags, values: &mut Values) -> RoutesSource {
     RoutesSource {
         file: value::set(flags.routes_file.as_deref()).map(PathBuf::from),
-        room: values.optional("--default-room", "MATRIX_DEFAULT_ROOM", flags.default_room.as_deref()),
-        template: values.optional(
-            "--default-template",
-            "RELAY_TEMPLATE",
-            flags.default_template.as_deref(),
+        room: values.optional(given!(flags.default_room)),
+        template: values.optional(given!(flags.default_template),
         ),
-        mode: values.optional("--message-mode", "RELAY_MESSAGE_MODE", flags.message_mode.as_deref()),
-        reminders: values.switch("--reminders", "RELAY_REMINDERS", flags.reminders.as_deref()),
+        mode: values.optional(given!(flags.message_mode)),
+        reminders: values.switch(given!(flags.reminders)),
         credentials: credentials(flags, values),
         repeat_window: repeat_window(flags),
     }
@@ -288,11 +280,7 @@ fn loaded(source: &RoutesSource, values: &mut Values) -> Option<Routes> {
 
 /// What callers show where the routes file says nothing else.
 fn credentials(flags: &Flags, values: &mut Values) -> intake::CredentialSettings {
-    let tokens = values.secrets(
-        ("--relay-token", "RELAY_TOKEN"),
-        flags.relay_token.as_ref(),
-        flags.relay_token_file.as_deref(),
-    );
+    let tokens = values.secrets(secret!(flags.relay_token, relay_token_file));
     auth::credentials(&flags.auth, tokens, repeat_window(flags), values)
 }
 
@@ -302,37 +290,28 @@ fn repeat_window(flags: &Flags) -> Duration {
 }
 
 fn rendering(flags: &Flags, values: &mut Values) -> (render::Settings, TemplateName) {
-    let template = values.optional(
-        "--default-template",
-        "RELAY_TEMPLATE",
-        flags.default_template.as_deref(),
+    let template = values.optional(given!(flags.default_template),
     );
     let folder = value::set(flags.templates_dir.as_deref()).unwrap_or("templates");
     let settings = render::Settings {
         templates_dir: Some(PathBuf::from(folder)),
-        time_zone: values.time_zone(flags.timezone.as_deref(), flags.system_timezone.as_deref()),
-        language: values.language(flags.language.as_deref()),
+        time_zone: values.time_zone(given!(flags.timezone), flags.system_timezone.as_deref()),
+        language: values.language(given!(flags.language)),
         isolation: render::Isolation::own_program(),
     };
     (settings, template.unwrap_or_default())
 }
 
 fn server(flags: &Flags, values: &mut Values) -> ServerSettings {
-    let port = values.number("--port", "RELAY_PORT", flags.port.as_deref(), 0);
-    let limit = values.number(
-        "--max-body-bytes",
-        "RELAY_MAX_BODY_BYTES",
-        flags.max_body_bytes.as_deref(),
+    let port = values.number(given!(flags.port), 0);
+    let limit = values.number(given!(flags.max_body_bytes),
         0,
     );
-    let recorded = values.number(
-        "--record-notifications",
-        "RELAY_RECORD_NOTIFICATIONS",
-        flags.record_notifications.as_deref(),
+    let recorded = values.number(given!(flags.record_notifications),
         0,
     );
     let max_body_bytes = limit.unwrap_or(intake::LimitSettings::default().max_body_bytes);
-    values.switch("--ecs-logging", "ECS_LOGGING", flags.ecs_logging.as_deref());
+    values.switch(given!(flags.ecs_logging));
     ServerSettings {
         host: value::set(flags.host.as_deref()).unwrap_or("127.0.0.1").to_owned(),
         port: port.unwrap_or(9042),
@@ -340,10 +319,7 @@ fn server(flags: &Flags, values: &mut Values) -> ServerSettings {
         connections: auth::connections(&flags.auth, values),
         pages: auth::pages(&flags.auth, values),
         record_notifications: recorded.unwrap_or(20),
-        grace: values.duration(
-            "--shutdown-grace",
-            "RELAY_SHUTDOWN_GRACE",
-            flags.shutdown_grace.as_deref(),
+        grace: values.duration(given!(flags.shutdown_grace),
             10,
         ),
     }

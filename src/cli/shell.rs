@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{Args, CommandFactory as _};
+use clap::Args;
 use clap_complete::Shell;
 use clap_mangen::Man;
 
@@ -29,12 +29,12 @@ pub struct Pages {
 
 pub(super) fn completions(options: Completions) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
-    clap_complete::generate(options.shell, &mut Cli::command(), env!("CARGO_PKG_NAME"), &mut script);
+    clap_complete::generate(options.shell, &mut Cli::with_settings(), env!("CARGO_PKG_NAME"), &mut script);
     print(script)
 }
 
 pub(super) fn man(options: &Pages) -> anyhow::Result<ExitCode> {
-    let command = Cli::command().name(env!("CARGO_PKG_NAME"));
+    let command = Cli::with_settings().name(env!("CARGO_PKG_NAME"));
     if let Some(dir) = &options.dir {
         clap_mangen::generate_to(command, dir).with_context(|| format!("{} cannot be written", dir.display()))?;
         return Ok(ExitCode::SUCCESS);

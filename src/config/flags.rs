@@ -11,7 +11,7 @@ use super::environment::Remark;
 use super::value::on_or_off;
 
 #[expect(clippy::unnecessary_wraps, reason = "clap's parsers return a Result")]
-pub(super) fn secret(text: &str) -> Result<SecretString, Infallible> {
+pub(super) fn hidden(text: &str) -> Result<SecretString, Infallible> {
     Ok(SecretString::from(text))
 }
 
@@ -20,133 +20,60 @@ pub(super) fn secret(text: &str) -> Result<SecretString, Infallible> {
 #[command(next_help_heading = "Matrix")]
 pub struct Flags {
     /// Base URL of the homeserver (`https://matrix.example.org`), or its server name (`example.org`), which is looked up.
-    #[arg(
-        long,
-        global = true,
-        value_name = "URL",
-        env = "MATRIX_HOME_SERVER_URL",
-        alias = "home_server_url",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "URL", env = "MATRIX_HOME_SERVER_URL", alias = "home_server_url")]
     pub home_server_url: Option<String>,
 
     /// The bot's access token. Visible in the process list when given as a flag: prefer the variable or the file.
-    #[arg(long, global = true, value_name = "TOKEN", env = "MATRIX_ACCESS_TOKEN", alias = "access_token", hide_env_values = true, value_parser = secret)]
+    #[arg(long, value_name = "TOKEN", env = "MATRIX_ACCESS_TOKEN", alias = "access_token", value_parser = hidden)]
     pub access_token: Option<SecretString>,
 
     /// File that holds the access token.
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "MATRIX_ACCESS_TOKEN_FILE",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "FILE", env = "MATRIX_ACCESS_TOKEN_FILE")]
     pub access_token_file: Option<String>,
 
     /// URL of a Hookshot inbound webhook, in place of homeserver, access token and room. It is a secret.
-    #[arg(long, global = true, value_name = "URL", env = "MATRIX_HOOK_URL", alias = "hook_url", hide_env_values = true, value_parser = secret)]
+    #[arg(long, value_name = "URL", env = "MATRIX_HOOK_URL", alias = "hook_url", value_parser = hidden)]
     pub hook_url: Option<SecretString>,
 
     /// File that holds the URL of the webhook.
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "MATRIX_HOOK_URL_FILE",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "FILE", env = "MATRIX_HOOK_URL_FILE")]
     pub hook_url_file: Option<String>,
 
     /// Room ID (`!…`, with or without a domain) or alias (`#…`) that alerts go to.
-    #[arg(
-        long,
-        global = true,
-        value_name = "ROOM",
-        env = "MATRIX_DEFAULT_ROOM",
-        alias = "default_room",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "ROOM", env = "MATRIX_DEFAULT_ROOM", alias = "default_room")]
     pub default_room: Option<String>,
 
     /// File of routes: several rooms, rules that choose among them, credentials of their own (TOML). Read again when it
     /// changes, and on SIGHUP.
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "RELAY_ROUTES_FILE",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "FILE", env = "RELAY_ROUTES_FILE")]
     pub routes_file: Option<String>,
 
     /// How long a request to the homeserver may take [default: 30s].
-    #[arg(
-        long,
-        global = true,
-        value_name = "DURATION",
-        env = "RELAY_MATRIX_TIMEOUT",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "DURATION", env = "RELAY_MATRIX_TIMEOUT")]
     pub matrix_timeout: Option<String>,
 
     /// Address to listen on [default: 127.0.0.1].
-    #[arg(
-        long,
-        global = true,
-        value_name = "ADDRESS",
-        env = "RELAY_HOST",
-        hide_env_values = true,
-        help_heading = "HTTP"
-    )]
+    #[arg(long, value_name = "ADDRESS", env = "RELAY_HOST", help_heading = "HTTP")]
     pub host: Option<String>,
 
     /// Port to listen on; 0 takes any free one [default: 9042].
-    #[arg(
-        long,
-        global = true,
-        value_name = "PORT",
-        env = "RELAY_PORT",
-        hide_env_values = true,
-        help_heading = "HTTP"
-    )]
+    #[arg(long, value_name = "PORT", env = "RELAY_PORT", help_heading = "HTTP")]
     pub port: Option<String>,
 
     /// If set, callers need `Authorization: Bearer TOKEN`.
-    #[arg(long, global = true, value_name = "TOKEN", env = "RELAY_TOKEN", alias = "relay_token", hide_env_values = true, value_parser = secret, help_heading = "HTTP")]
+    #[arg(long, value_name = "TOKEN", env = "RELAY_TOKEN", alias = "relay_token", value_parser = hidden, help_heading = "HTTP")]
     pub relay_token: Option<SecretString>,
 
     /// File that holds the relay's token.
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "RELAY_TOKEN_FILE",
-        hide_env_values = true,
-        help_heading = "HTTP"
-    )]
+    #[arg(long, value_name = "FILE", env = "RELAY_TOKEN_FILE", help_heading = "HTTP")]
     pub relay_token_file: Option<String>,
 
     /// Largest request body in bytes [default: 8388608].
-    #[arg(
-        long,
-        global = true,
-        value_name = "BYTES",
-        env = "RELAY_MAX_BODY_BYTES",
-        hide_env_values = true,
-        help_heading = "HTTP"
-    )]
+    #[arg(long, value_name = "BYTES", env = "RELAY_MAX_BODY_BYTES", help_heading = "HTTP")]
     pub max_body_bytes: Option<String>,
 
     /// How long requests and deliveries in flight may take to finish at shutdown [default: 10s].
-    #[arg(
-        long,
-        global = true,
-        value_name = "DURATION",
-        env = "RELAY_SHUTDOWN_GRACE",
-        hide_env_values = true,
-        help_heading = "HTTP"
-    )]
+    #[arg(long, value_name = "DURATION", env = "RELAY_SHUTDOWN_GRACE", help_heading = "HTTP")]
     pub shutdown_grace: Option<String>,
 
     /// What guards it and bounds its requests.
@@ -154,102 +81,56 @@ pub struct Flags {
     pub auth: AuthFlags,
 
     /// Folder of your templates; what is missing there is taken from the binary [default: templates].
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "RELAY_TEMPLATES_DIR",
-        hide_env_values = true,
-        help_heading = "Messages"
-    )]
+    #[arg(long, value_name = "DIR", env = "RELAY_TEMPLATES_DIR", help_heading = "Messages")]
     pub templates_dir: Option<String>,
 
     /// Template that renders notifications, without `.md.j2` [default: alert].
-    #[arg(
-        long,
-        global = true,
-        value_name = "NAME",
-        env = "RELAY_TEMPLATE",
-        hide_env_values = true,
-        help_heading = "Messages"
-    )]
+    #[arg(long, value_name = "NAME", env = "RELAY_TEMPLATE", help_heading = "Messages")]
     pub default_template: Option<String>,
 
     /// What later notifications of an alert group do to the message of the first: `live` edits it and adds a line to its
     /// thread, `thread` only adds the line, `new` sends a message each time [default: live].
-    #[arg(
-        long,
-        global = true,
-        value_name = "MODE",
-        env = "RELAY_MESSAGE_MODE",
-        hide_env_values = true,
-        help_heading = "Messages"
-    )]
+    #[arg(long, value_name = "MODE", env = "RELAY_MESSAGE_MODE", help_heading = "Messages")]
     pub message_mode: Option<String>,
 
     /// Whether a notification that brings nothing new is a quiet line in the thread [default: off].
-    #[arg(long, global = true, value_name = "on|off", env = "RELAY_REMINDERS", num_args = 0..=1, require_equals = true, default_missing_value = "on", hide_env_values = true, help_heading = "Messages")]
+    #[arg(long, value_name = "on|off", env = "RELAY_REMINDERS", num_args = 0..=1, require_equals = true, default_missing_value = "on", help_heading = "Messages")]
     pub reminders: Option<String>,
 
     /// Language of messages, such as de: its words are built in or in words.toml beside the templates [default: en].
-    #[arg(
-        long,
-        global = true,
-        value_name = "LANGUAGE",
-        env = "RELAY_LANGUAGE",
-        hide_env_values = true,
-        help_heading = "Messages"
-    )]
+    #[arg(long, value_name = "LANGUAGE", env = "RELAY_LANGUAGE", help_heading = "Messages")]
     pub language: Option<String>,
 
     /// The zone of the system, where `RELAY_TIMEZONE` is not set.
-    #[arg(long = "system-timezone", global = true, env = "TZ", hide = true)]
+    #[arg(long = "system-timezone", env = "TZ", hide = true)]
     pub system_timezone: Option<String>,
 
     /// Time zone of the times in messages, such as Europe/Berlin [default: that of TZ, or else UTC].
-    #[arg(
-        long,
-        global = true,
-        value_name = "ZONE",
-        env = "RELAY_TIMEZONE",
-        hide_env_values = true,
-        help_heading = "Messages"
-    )]
+    #[arg(long, value_name = "ZONE", env = "RELAY_TIMEZONE", help_heading = "Messages")]
     pub timezone: Option<String>,
 
     /// How many of the last notifications are kept, secrets masked, to try templates on; 0 keeps none [default: 20].
     #[arg(
         long,
-        global = true,
         value_name = "COUNT",
         env = "RELAY_RECORD_NOTIFICATIONS",
-        hide_env_values = true,
         help_heading = "Messages"
     )]
     pub record_notifications: Option<String>,
 
     /// Folder of the outbox [default: data].
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "RELAY_DATA_DIR",
-        hide_env_values = true,
-        help_heading = "Delivery"
-    )]
+    #[arg(long, value_name = "DIR", env = "RELAY_DATA_DIR", help_heading = "Delivery")]
     pub data_dir: Option<String>,
 
     /// Keep the outbox in PostgreSQL instead (`postgres://user:password@host/database`), for several relays.
-    #[arg(long, global = true, value_name = "URL", env = "RELAY_DATABASE_URL", hide_env_values = true, value_parser = secret, help_heading = "Delivery")]
+    #[arg(long, value_name = "URL", env = "RELAY_DATABASE_URL", value_parser = hidden, help_heading = "Delivery")]
     pub database_url: Option<SecretString>,
 
     /// File that holds the database URL.
     #[arg(
         long,
-        global = true,
         value_name = "FILE",
         env = "RELAY_DATABASE_URL_FILE",
-        hide_env_values = true,
         help_heading = "Delivery"
     )]
     pub database_url_file: Option<String>,
@@ -257,10 +138,8 @@ pub struct Flags {
     /// How long a delivery is retried while the homeserver fails, from its first attempt on [default: 24h].
     #[arg(
         long,
-        global = true,
         value_name = "DURATION",
         env = "RELAY_RETRY_HORIZON",
-        hide_env_values = true,
         help_heading = "Delivery"
     )]
     pub retry_horizon: Option<String>,
@@ -268,32 +147,21 @@ pub struct Flags {
     /// More waiting notifications than this in one room become one digest message [default: 10].
     #[arg(
         long,
-        global = true,
         value_name = "COUNT",
         env = "RELAY_DIGEST_THRESHOLD",
-        hide_env_values = true,
         help_heading = "Delivery"
     )]
     pub digest_threshold: Option<String>,
 
     /// But only once the oldest of them has waited this long [default: 3s].
-    #[arg(
-        long,
-        global = true,
-        value_name = "DURATION",
-        env = "RELAY_DIGEST_AFTER",
-        hide_env_values = true,
-        help_heading = "Delivery"
-    )]
+    #[arg(long, value_name = "DURATION", env = "RELAY_DIGEST_AFTER", help_heading = "Delivery")]
     pub digest_after: Option<String>,
 
     /// The same notification within this time is recognised and not sent twice [default: 90s].
     #[arg(
         long,
-        global = true,
         value_name = "DURATION",
         env = "RELAY_REPEAT_WINDOW",
-        hide_env_values = true,
         help_heading = "Delivery"
     )]
     pub repeat_window: Option<String>,
@@ -301,29 +169,20 @@ pub struct Flags {
     /// How long delivered messages stay in the outbox for the operator to see [default: 7d].
     #[arg(
         long,
-        global = true,
         value_name = "DURATION",
         env = "RELAY_KEEP_DELIVERED",
-        hide_env_values = true,
         help_heading = "Delivery"
     )]
     pub keep_delivered: Option<String>,
 
     /// How long an alert group is remembered after its last notification; not shorter than the retry horizon and the repeat
     /// window [default: 30d].
-    #[arg(
-        long,
-        global = true,
-        value_name = "DURATION",
-        env = "RELAY_KEEP_GROUPS",
-        hide_env_values = true,
-        help_heading = "Delivery"
-    )]
+    #[arg(long, value_name = "DURATION", env = "RELAY_KEEP_GROUPS", help_heading = "Delivery")]
     pub keep_groups: Option<String>,
 
     /// Whether log lines are JSON in the Elastic Common Schema instead of text [default: off]. The level is set by
     /// `RUST_LOG` [default: info].
-    #[arg(long, global = true, value_name = "on|off", env = "ECS_LOGGING", alias = "ecs_logging", num_args = 0..=1, require_equals = true, default_missing_value = "on", hide_env_values = true, help_heading = "Logging")]
+    #[arg(long, value_name = "on|off", env = "ECS_LOGGING", alias = "ecs_logging", num_args = 0..=1, require_equals = true, default_missing_value = "on", help_heading = "Logging")]
     pub ecs_logging: Option<String>,
 
     /// What was put right in the environment before it was read.

@@ -5,36 +5,28 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use super::Flags;
-use super::value::{self, Values};
+use super::value::{self, Given, Values, given, name, secret};
 use crate::matrix::{self, TransportSettings};
 
 /// The webhook that stands in the place of homeserver, token and rooms, if one is set.
 pub(super) fn hook(flags: &Flags, values: &mut Values) -> Option<TransportSettings> {
-    let url = values.secret(
-        ("--hook-url", "MATRIX_HOOK_URL"),
-        flags.hook_url.as_ref(),
-        flags.hook_url_file.as_deref(),
-    )?;
+    let url = values.secret(secret!(flags.hook_url, hook_url_file))?;
     let token = flags.access_token.as_ref().map(ExposeSecret::expose_secret);
     let others = [
-        (
-            "--home-server-url",
-            "MATRIX_HOME_SERVER_URL",
-            flags.home_server_url.as_deref(),
-        ),
-        ("--access-token", "MATRIX_ACCESS_TOKEN", token),
-        (
-            "--access-token-file",
-            "MATRIX_ACCESS_TOKEN_FILE",
-            flags.access_token_file.as_deref(),
-        ),
-        ("--default-room", "MATRIX_DEFAULT_ROOM", flags.default_room.as_deref()),
-        ("--routes-file", "RELAY_ROUTES_FILE", flags.routes_file.as_deref()),
+        given!(flags.home_server_url),
+        Given {
+            name: name!(access_token),
+            text: token,
+        },
+        given!(flags.access_token_file),
+        given!(flags.default_room),
+        given!(flags.routes_file),
     ];
-    for (flag, variable, _) in others.iter().filter(|(_, _, value)| value::set(*value).is_some()) {
+    for other in others.iter().filter(|other| value::set(other.text).is_some()) {
         values.problems.push(format!(
-            "{flag} ({variable}) and --hook-url (MATRIX_HOOK_URL) are both set: a webhook leads to one room and needs no \
-             account; keep one of the two ways"
+            "{} and {} are both set: a webhook leads to one room and needs no account; keep one of the two ways",
+            other.name,
+            name!(hook_url)
         ));
     }
     let settings = matrix::HookSettings {
@@ -42,38 +34,24 @@ pub(super) fn hook(flags: &Flags, values: &mut Values) -> Option<TransportSettin
         request_timeout: matrix_timeout(flags, values),
     };
     if let Err(error) = settings.check() {
-        values
-            .problems
-            .push(format!("--hook-url (MATRIX_HOOK_URL) is not usable: {error}"));
+        values.unusable(name!(hook_url), error);
     }
     Some(TransportSettings::Hook(settings))
 }
 
 fn matrix_timeout(flags: &Flags, values: &mut Values) -> Duration {
-    values.duration(
-        "--matrix-timeout",
-        "RELAY_MATRIX_TIMEOUT",
-        flags.matrix_timeout.as_deref(),
-        30,
-    )
+    values.duration(given!(flags.matrix_timeout), 30)
 }
 
 pub(super) fn matrix(flags: &Flags, values: &mut Values) -> Option<matrix::Settings> {
     let home_server: Option<String> = values.required(
-        "--home-server-url",
-        "MATRIX_HOME_SERVER_URL",
-        flags.home_server_url.as_deref(),
+        given!(flags.home_server_url),
         "the homeserver's base URL (https://matrix.example.org) or its server name (example.org)",
     );
-    let access_token = values.secret(
-        ("--access-token", "MATRIX_ACCESS_TOKEN"),
-        flags.access_token.as_ref(),
-        flags.access_token_file.as_deref(),
-    );
+    let access_token = values.secret(secret!(flags.access_token, access_token_file));
     if access_token.is_none() {
         values.missing(
-            "--access-token",
-            "MATRIX_ACCESS_TOKEN",
+            name!(access_token),
             "the bot's access token; the README says how to get one that lasts",
         );
     }
@@ -83,13 +61,10 @@ pub(super) fn matrix(flags: &Flags, values: &mut Values) -> Option<matrix::Setti
         access_token: access_token?,
         request_timeout,
     };
-    let problem = match settings.check() {
+    match settings.check() {
         Ok(()) => return Some(settings),
-        Err(error @ matrix::SetupError::HomeServer(_)) => {
-            format!("--home-server-url (MATRIX_HOME_SERVER_URL) is not usable: {error}")
-        }
-        Err(error) => format!("--access-token (MATRIX_ACCESS_TOKEN) is not usable: {error}"),
-    };
-    values.problems.push(problem);
+        Err(error @ matrix::SetupError::HomeServer(_)) => values.unusable(name!(home_server_url), error),
+        Err(error) => values.unusable(name!(access_token), error),
+    }
     None
 }

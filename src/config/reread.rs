@@ -6,7 +6,7 @@
 use secrecy::SecretString;
 
 use super::routes::RoutesSource;
-use super::value::{self, Values};
+use super::value::{self, Values, secret};
 use super::{ConfigError, Flags, credentials, server};
 use crate::intake::CredentialSettings;
 use crate::matrix;
@@ -65,16 +65,11 @@ impl Origin {
     }
 
     fn access_token(&self, values: &mut Values) -> Option<SecretString> {
-        let names = ("--access-token", "MATRIX_ACCESS_TOKEN");
-        let (value, file) = (
-            self.flags.access_token.as_ref(),
-            self.flags.access_token_file.as_deref(),
-        );
-        let token = values.secret(names, value, file).filter(|_| self.has_account)?;
+        let flags = &self.flags;
+        let given = secret!(flags.access_token, access_token_file);
+        let token = values.secret(given).filter(|_| self.has_account)?;
         if let Err(error) = matrix::check_token(&token) {
-            values
-                .problems
-                .push(format!("--access-token (MATRIX_ACCESS_TOKEN) is not usable: {error}"));
+            values.unusable(given.name, error);
         }
         Some(token)
     }

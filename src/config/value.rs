@@ -1,16 +1,17 @@
 //! Single settings: from text to type, collecting every problem instead of stopping at the first.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::{Arg, Args as _, Command};
 use jiff::tz::TimeZone;
 use jiff::{Span, SpanRelativeTo};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::ConfigError;
+use super::{ConfigError, Flags};
 use crate::message::Language;
 use crate::render::time_zone;
 
@@ -27,6 +28,71 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .map_err(|error| error.to_string())?;
     Duration::try_from(exact).map_err(|_| "it is negative".to_owned())
 }
+
+/// A setting by its field in the flags: the one declaration that holds its flag, its variable and its help.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Name(pub(super) &'static str);
+
+impl Name {
+    fn flag(self) -> String {
+        format!("--{}", self.0.replace('_', "-"))
+    }
+
+    fn variable(self) -> String {
+        let command = Flags::augment_args(Command::new("settings"));
+        let declared = command.get_arguments().find(|arg| arg.get_id() == self.0);
+        let variable = declared.and_then(Arg::get_env).unwrap_or_default();
+        variable.to_string_lossy().into_owned()
+    }
+}
+
+impl Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.flag(), self.variable())
+    }
+}
+
+/// What was given of a setting.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Given<'a> {
+    pub(super) name: Name,
+    pub(super) text: Option<&'a str>,
+}
+
+/// What was given of a secret: itself, or the file that holds it.
+#[derive(Clone, Copy)]
+pub(super) struct Secret<'a> {
+    pub(super) name: Name,
+    pub(super) value: Option<&'a SecretString>,
+    pub(super) file: Option<&'a str>,
+}
+
+macro_rules! name {
+    ($field:ident) => {
+        crate::config::value::Name(stringify!($field))
+    };
+}
+
+macro_rules! given {
+    ($flags:ident . $field:ident) => {
+        crate::config::value::Given {
+            name: crate::config::value::Name(stringify!($field)),
+            text: $flags.$field.as_deref(),
+        }
+    };
+}
+
+macro_rules! secret {
+    ($flags:ident . $field:ident, $file:ident) => {
+        crate::config::value::Secret {
+            name: crate::config::value::Name(stringify!($field)),
+            value: $flags.$field.as_ref(),
+            file: $flags.$file.as_deref(),
+        }
+    };
+}
+
+pub(super) use {given, name, secret};
 
 /// Collects problems while settings are read.
 #[derive(Default)]
@@ -46,112 +112,88 @@ impl Values {
         ConfigError { problems }
     }
 
-    /// A setting that may be left out.
-    pub(super) fn optional<T>(&mut self, flag: &str, variable: &str, value: Option<&str>) -> Option<T>
-    where
-        T: FromStr<Err: Display>,
-    {
-        let text = set(value)?;
-        text.parse()
-            .map_err(|error| {
-                self.problems
-                    .push(format!("{flag} ({variable}) is not usable: {error}"));
-            })
-            .ok()
-    }
-
-    /// A setting without which nothing can be delivered.
-    pub(super) fn required<T>(&mut self, flag: &str, variable: &str, value: Option<&str>, hint: &str) -> Option<T>
-    where
-        T: FromStr<Err: Display>,
-    {
-        if set(value).is_none() {
-            self.missing(flag, variable, hint);
-        }
-        self.optional(flag, variable, value)
+    /// Says what is wrong with a setting.
+    pub(super) fn unusable(&mut self, name: Name, why: impl Display) {
+        self.problems.push(format!("invalid {name}: {why}"));
     }
 
     /// Says that a setting is missing and where to get it.
-    pub(super) fn missing(&mut self, flag: &str, variable: &str, hint: &str) {
-        self.problems.push(format!("{flag} ({variable}) is missing: {hint}"));
+    pub(super) fn missing(&mut self, name: Name, hint: &str) {
+        self.problems.push(format!("{name} is missing: {hint}"));
+    }
+
+    /// A setting that may be left out.
+    pub(super) fn optional<T: FromStr<Err: Display>>(&mut self, given: Given<'_>) -> Option<T> {
+        let parsed = set(given.text)?.parse();
+        parsed.map_err(|error| self.unusable(given.name, error)).ok()
+    }
+
+    /// A setting without which nothing can be delivered.
+    pub(super) fn required<T: FromStr<Err: Display>>(&mut self, given: Given<'_>, hint: &str) -> Option<T> {
+        if set(given.text).is_none() {
+            self.missing(given.name, hint);
+        }
+        self.optional(given)
     }
 
     /// A duration such as `90s`, `24h` or `7d`; days have 24 hours.
-    pub(super) fn duration(&mut self, flag: &str, variable: &str, value: Option<&str>, default: u64) -> Duration {
-        match set(value).map(duration) {
-            None => Duration::from_secs(default),
-            Some(Ok(duration)) => duration,
-            Some(Err(error)) => {
-                self.problems.push(format!(
-                    "{flag} ({variable}) is not usable: {} is no duration (expected one such as `90s`, `24h` or `7d`): {error}",
-                    shown(set(value).unwrap_or_default())
-                ));
-                Duration::from_secs(default)
-            }
+    pub(super) fn duration(&mut self, given: Given<'_>, default: u64) -> Duration {
+        let text = set(given.text).unwrap_or_default();
+        let read = if text.is_empty() { None } else { Some(duration(text)) };
+        if let Some(Err(error)) = &read {
+            let expected = "expected one such as `90s`, `24h` or `7d`";
+            self.unusable(
+                given.name,
+                format!("{} is no duration ({expected}): {error}", shown(text)),
+            );
         }
+        read.and_then(Result::ok).unwrap_or(Duration::from_secs(default))
     }
 
-    /// The zone in which messages tell the time: `value`, or else the system's `tz`.
-    pub(super) fn time_zone(&mut self, value: Option<&str>, tz: Option<&str>) -> TimeZone {
-        let Some(name) = set(value) else { return system_zone(tz) };
-        time_zone(name).unwrap_or_else(|why| {
-            self.problems
-                .push(format!("invalid --timezone (RELAY_TIMEZONE): {why}"));
+    /// The zone in which messages tell the time: the one that is given, or else the system's `tz`.
+    pub(super) fn time_zone(&mut self, given: Given<'_>, tz: Option<&str>) -> TimeZone {
+        let Some(zone) = set(given.text) else {
+            return system_zone(tz);
+        };
+        time_zone(zone).unwrap_or_else(|why| {
+            self.unusable(given.name, why);
             TimeZone::UTC
         })
     }
 
     /// The language of messages.
-    pub(super) fn language(&mut self, value: Option<&str>) -> Option<Language> {
-        let read = set(value)?.parse::<Language>();
-        read.map_err(|error| self.problems.push(format!("--language (RELAY_LANGUAGE): {error}")))
-            .ok()
+    pub(super) fn language(&mut self, given: Given<'_>) -> Option<Language> {
+        self.optional(given)
     }
 
     /// A whole number that may be left out and has a least value; the most is what its type holds.
-    pub(super) fn number<T: TryFrom<u64>>(
-        &mut self,
-        flag: &str,
-        variable: &str,
-        value: Option<&str>,
-        least: u64,
-    ) -> Option<T> {
-        let text = set(value)?;
+    pub(super) fn number<T: TryFrom<u64>>(&mut self, given: Given<'_>, least: u64) -> Option<T> {
+        let text = set(given.text)?;
         let number = text.parse::<u64>().ok().filter(|number| *number >= least);
         let number = number.and_then(|number| T::try_from(number).ok());
         if number.is_none() {
             let most = u64::MAX >> (u64::BITS - u64::BITS.min(8 * u32::try_from(size_of::<T>()).unwrap_or(8)));
-            self.problems.push(format!(
-                "{flag} ({variable}) is not usable: {} is no such number (expected a whole number from {least} to {most})",
-                shown(text)
-            ));
+            let expected = format!("expected a whole number from {least} to {most}");
+            self.unusable(given.name, format!("{} is no such number ({expected})", shown(text)));
         }
         number
     }
 
     /// `on` or `off`, or another word for one of them.
-    pub(super) fn switch(&mut self, flag: &str, variable: &str, value: Option<&str>) -> Option<bool> {
-        let text = set(value)?;
+    pub(super) fn switch(&mut self, given: Given<'_>) -> Option<bool> {
+        let text = set(given.text)?;
         let switch = on_or_off(text);
         if switch.is_none() {
-            self.problems.push(format!(
-                "{flag} ({variable}) is not usable: {} is neither (expected {ON_OR_OFF})",
-                shown(text)
-            ));
+            self.unusable(given.name, format!("{} is neither (expected {ON_OR_OFF})", shown(text)));
         }
         switch
     }
 
     /// A secret, given directly or as the path of a file that holds it (a mounted secret).
-    pub(super) fn secret(
-        &mut self,
-        names: (&str, &str),
-        value: Option<&SecretString>,
-        file: Option<&str>,
-    ) -> Option<SecretString> {
-        let secret = self.secret_text(names, value, file)?;
+    pub(super) fn secret(&mut self, given: Secret<'_>) -> Option<SecretString> {
+        let secret = self.secret_text(given)?;
         if secret.expose_secret().lines().nth(1).is_some() {
-            let (flag, variable) = names;
+            let (flag, variable) = (given.name.flag(), given.name.variable());
             self.problems.push(format!(
                 "{flag} ({variable}, {variable}_FILE) is one line, and this one has several"
             ));
@@ -160,45 +202,30 @@ impl Values {
         Some(secret)
     }
 
-    fn secret_text(
-        &mut self,
-        (flag, variable): (&str, &str),
-        value: Option<&SecretString>,
-        file: Option<&str>,
-    ) -> Option<SecretString> {
+    fn secret_text(&mut self, Secret { name, value, file }: Secret<'_>) -> Option<SecretString> {
         let given = value.filter(|secret| !secret.expose_secret().trim().is_empty());
-        match (given, set(file)) {
-            (Some(_), Some(_)) => {
+        let Some(path) = set(file) else {
+            return given.map(|secret| SecretString::from(secret.expose_secret().trim()));
+        };
+        let why = match secret_file(Path::new(path)) {
+            _ if given.is_some() => {
+                let variable = name.variable();
                 self.problems
                     .push(format!("{variable} and {variable}_FILE are both set; keep one"));
-                None
+                return None;
             }
-            (Some(secret), None) => Some(SecretString::from(secret.expose_secret().trim())),
-            (None, Some(path)) => match secret_file(Path::new(path)) {
-                Ok(text) if !text.trim().is_empty() => Some(SecretString::from(text.trim())),
-                Ok(_) => {
-                    self.problems
-                        .push(format!("{flag}-file ({variable}_FILE): {path} is empty"));
-                    None
-                }
-                Err(error) => {
-                    self.problems
-                        .push(format!("{flag}-file ({variable}_FILE): {path}: {error}"));
-                    None
-                }
-            },
-            (None, None) => None,
-        }
+            Ok(text) if !text.trim().is_empty() => return Some(SecretString::from(text.trim())),
+            Ok(_) => format!("{path} is empty"),
+            Err(error) => format!("{path}: {error}"),
+        };
+        self.problems
+            .push(format!("{}-file ({}_FILE): {why}", name.flag(), name.variable()));
+        None
     }
 
     /// The same where several may hold, one on each line.
-    pub(super) fn secrets(
-        &mut self,
-        names: (&str, &str),
-        value: Option<&SecretString>,
-        file: Option<&str>,
-    ) -> Vec<SecretString> {
-        let text = self.secret_text(names, value, file);
+    pub(super) fn secrets(&mut self, given: Secret<'_>) -> Vec<SecretString> {
+        let text = self.secret_text(given);
         let lines = text.iter().flat_map(|text| text.expose_secret().lines());
         let lines = lines.map(str::trim).filter(|line| !line.is_empty());
         lines.map(SecretString::from).collect()
@@ -251,34 +278,42 @@ fn system_zone(tz: Option<&str>) -> TimeZone {
 mod tests {
     use super::*;
 
+    const NAME: Name = Name("retry_horizon");
+
     #[test]
     fn durations_are_written_as_people_write_them() {
         let mut values = Values::default();
-        let mut read = |text| values.duration("--x", "X", Some(text), 1).as_secs();
+        let given = |text| Given {
+            name: NAME,
+            text: Some(text),
+        };
+        let mut read = |text| values.duration(given(text), 1).as_secs();
         assert_eq!(
             [read("90s"), read("24h"), read("7d"), read("1h 30m"), read("")],
             [90, 86_400, 604_800, 5_400, 1]
         );
-        values.duration("--x", "X", Some("soon"), 1);
-        values.duration("--x", "X", Some("-5s"), 1);
+        values.duration(given("soon"), 1);
+        values.duration(given("-5s"), 1);
         assert_eq!(values.problems.len(), 2);
+        let named = "invalid --retry-horizon (RELAY_RETRY_HORIZON): ";
+        assert!(values.problems[0].starts_with(named), "{:?}", values.problems);
     }
 
     #[test]
     fn an_empty_secret_is_no_secret_and_two_sources_are_refused() {
         let mut values = Values::default();
-        let names = ("--x", "X");
-        assert!(
-            values
-                .secret(names, Some(&SecretString::from(" ")), Some(" "))
-                .is_none()
-        );
+        let (blank, one, two) = (" ".into(), "a".into(), "a\n\nb\n".into());
+        let given = |value, file| Secret {
+            name: Name("relay_token"),
+            value,
+            file,
+        };
+        assert!(values.secret(given(Some(&blank), Some(" "))).is_none());
         assert!(values.problems.is_empty());
-        values.secret(names, Some(&SecretString::from("a")), Some("b"));
-        values.secret(names, None, Some("/nonexistent/file"));
+        values.secret(given(Some(&one), Some("b")));
+        values.secret(given(None, Some("/nonexistent/file")));
         assert_eq!(values.problems.len(), 2);
-        let two = SecretString::from("a\n\nb\n");
-        assert!(values.secret(names, Some(&two), None).is_none() && values.problems.len() == 3);
-        assert_eq!(values.secrets(names, Some(&two), None).len(), 2);
+        assert!(values.secret(given(Some(&two), None)).is_none() && values.problems.len() == 3);
+        assert_eq!(values.secrets(given(Some(&two), None)).len(), 2);
     }
 }

@@ -184,7 +184,7 @@ async fn a_webhook_beside_an_account_or_a_room_is_refused_by_name() {
     let wrong = Setup::bare().env("MATRIX_HOOK_URL", "hooks.example.org/webhook/s3cret");
     let log_of_wrong = wrong.try_start().await.err().expect("it does not start");
     assert!(
-        log_of_wrong.contains("(MATRIX_HOOK_URL) is not usable"),
+        log_of_wrong.contains("invalid --hook-url (MATRIX_HOOK_URL): "),
         "{log_of_wrong}"
     );
     assert!(!format!("{log}{log_of_wrong}").contains("s3cret"));
