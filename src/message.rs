@@ -11,6 +11,7 @@ mod names;
 use std::fmt;
 use std::str::FromStr;
 
+use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
 pub use self::conversation::{Mode, ModeError, Relation};
@@ -88,19 +89,21 @@ impl fmt::Display for RoomAddress {
 }
 
 /// How loud a message is: `m.text` rings phones, `m.notice` never does (contracts of the default push rules).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Enum)]
 pub enum MsgType {
     /// Rings.
     #[default]
     #[serde(rename = "m.text")]
+    #[oai(rename = "m.text")]
     Text,
     /// Stays quiet, even where it mentions somebody.
     #[serde(rename = "m.notice")]
+    #[oai(rename = "m.notice")]
     Notice,
 }
 
 /// Who a message mentions. Only a template or the operator's settings fill it, never text from an alert.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Object)]
 pub struct Mentions {
     /// Full Matrix user IDs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

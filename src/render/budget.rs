@@ -6,6 +6,7 @@
 //! Guarantees: every message fits, by the real size of its event; the work is bounded however many alerts there are.
 
 use pulldown_cmark::Event;
+use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
 use super::context::Limits;
@@ -36,7 +37,8 @@ const MOST_PARTS: usize = 5;
 pub(super) const MOST_TEXT: usize = MOST_PARTS * CONTENT_LIMIT;
 
 /// Which rungs of the ladder were needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Object)]
+#[oai(rename = "Budget")]
 pub struct BudgetSteps {
     /// Whether long labels and annotations were cut.
     pub labels_truncated: bool,

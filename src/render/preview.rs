@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use poem_openapi::{Enum, Object};
 
 use super::engine::{Engine, Failure, Sources};
 use super::facts::Facts;
@@ -29,8 +30,9 @@ pub struct Draft<'a> {
 }
 
 /// Whether the template does not work, or works and could be better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, Enum)]
 #[serde(rename_all = "lowercase")]
+#[oai(rename_all = "lowercase")]
 pub enum Level {
     /// The relay would go on with an older version.
     Error,
@@ -39,12 +41,15 @@ pub enum Level {
 }
 
 /// One remark on a template.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, Object)]
+#[oai(rename = "Remark")]
 pub struct Diagnostic {
     /// How bad it is.
+    #[oai(rename = "severity")]
     pub level: Level,
     /// Where, and what.
     #[serde(flatten)]
+    #[oai(flatten)]
     pub problem: TemplateProblem,
 }
 

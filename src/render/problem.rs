@@ -7,6 +7,7 @@ pub(super) mod remedies;
 use std::fmt;
 
 use minijinja::{Error, ErrorKind};
+use poem_openapi::Object;
 
 use crate::text::beginning;
 
@@ -17,7 +18,8 @@ const LONGEST_MESSAGE: usize = 400;
 const STANDS_IN: &str = "the built-in template stands in there";
 
 /// Something that keeps a template, or one rendering of it, from working.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, Object)]
+#[oai(skip_serializing_if_is_none)]
 pub struct TemplateProblem {
     /// The file, as its path inside the templates folder.
     pub file: String,

@@ -9,9 +9,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::matrix;
-use crate::message::{MsgType, RenderedMessage};
+use crate::message::{Mentions, MsgType, RenderedMessage};
 use crate::pipeline::dry_run::{DryRun, Event};
-use crate::render::{self, CONTENT_LIMIT, Level};
+use crate::render::{self, BudgetSteps, CONTENT_LIMIT, Diagnostic, Level, TemplateProblem};
 
 /// What to render, and with which template.
 #[derive(Debug, Deserialize, Object)]
@@ -55,9 +55,9 @@ pub(super) struct PreviewAnswer {
     /// The most bytes that one message may have.
     limit: usize,
     /// What was needed to keep to it.
-    budget: Budget,
+    budget: BudgetSteps,
     /// What the template's author should know, errors first.
-    diagnostics: Vec<Remark>,
+    diagnostics: Vec<Diagnostic>,
 }
 
 /// One message of a preview.
@@ -68,9 +68,9 @@ pub(super) struct PreviewMessage {
     /// The same in Matrix's HTML subset.
     formatted_body: String,
     /// `m.text`, which rings, or `m.notice`, which does not.
-    msgtype: String,
+    msgtype: MsgType,
     /// Who is mentioned.
-    mentions: PreviewMentions,
+    mentions: Mentions,
     /// The content of the Matrix event, exactly as it would be sent.
     event: Any<Value>,
     /// The size of that content, without a relation; the limit leaves room for the second copy in an edit.
@@ -90,42 +90,6 @@ pub(super) struct SequencePosition {
     event_id: String,
 }
 
-/// Who a message mentions.
-#[derive(Debug, Object)]
-pub(super) struct PreviewMentions {
-    /// Full Matrix user IDs.
-    user_ids: Vec<String>,
-    /// Whether everybody in the room is mentioned.
-    room: bool,
-}
-
-/// Which steps were needed to fit a message into an event.
-#[derive(Debug, Default, Object)]
-pub(super) struct Budget {
-    /// Whether long labels and annotations were cut.
-    labels_truncated: bool,
-    /// Alerts that were left out and counted instead.
-    alerts_hidden: usize,
-    /// Messages beyond the first one.
-    extra_messages: usize,
-    /// Bytes of text that not even several messages could hold.
-    bytes_cut: usize,
-}
-
-/// One remark on a template.
-#[derive(Debug, Object)]
-#[oai(skip_serializing_if_is_none)]
-pub(super) struct Remark {
-    /// The file, as its path inside the templates folder.
-    file: String,
-    /// Counted from 1, where it is known.
-    line: Option<usize>,
-    /// `error`: the relay would go on with an older version. `warning`: it works, but not all is seen as it was meant.
-    severity: String,
-    /// What is wrong.
-    message: String,
-}
-
 impl PreviewAnswer {
     /// A finished preview.
     pub(super) fn of(preview: render::Preview) -> Self {
@@ -134,13 +98,8 @@ impl PreviewAnswer {
             markdown: rendered.markdown.to_string(),
             messages: rendered.messages.into_iter().map(message).collect(),
             limit: CONTENT_LIMIT,
-            budget: Budget {
-                labels_truncated: rendered.budget.labels_truncated,
-                alerts_hidden: rendered.budget.alerts_hidden,
-                extra_messages: rendered.budget.extra_messages,
-                bytes_cut: rendered.budget.bytes_cut,
-            },
-            diagnostics: preview.diagnostics.into_iter().map(remark).collect(),
+            budget: rendered.budget,
+            diagnostics: preview.diagnostics,
         }
     }
 
@@ -150,8 +109,8 @@ impl PreviewAnswer {
             markdown: dry_run.markdown.join("\n\n"),
             messages: dry_run.events.into_iter().map(event).collect(),
             limit: CONTENT_LIMIT,
-            budget: Budget::default(),
-            diagnostics: dry_run.diagnostics.into_iter().map(remark).collect(),
+            budget: BudgetSteps::default(),
+            diagnostics: dry_run.diagnostics,
         }
     }
 
@@ -161,12 +120,14 @@ impl PreviewAnswer {
             markdown: String::new(),
             messages: Vec::new(),
             limit: CONTENT_LIMIT,
-            budget: Budget::default(),
-            diagnostics: vec![Remark {
-                file,
-                line: None,
-                severity: "error".to_owned(),
-                message,
+            budget: BudgetSteps::default(),
+            diagnostics: vec![Diagnostic {
+                level: Level::Error,
+                problem: TemplateProblem {
+                    file,
+                    line: None,
+                    message,
+                },
             }],
         }
     }
@@ -177,17 +138,10 @@ fn message(message: RenderedMessage) -> PreviewMessage {
         place: None,
         event: Any(matrix::event(&message)),
         bytes: render::content_size(&message),
-        msgtype: match message.msgtype {
-            MsgType::Text => "m.text",
-            MsgType::Notice => "m.notice",
-        }
-        .to_owned(),
+        msgtype: message.msgtype,
         body: message.body,
         formatted_body: message.formatted_body,
-        mentions: PreviewMentions {
-            user_ids: message.mentions.user_ids,
-            room: message.mentions.room,
-        },
+        mentions: message.mentions,
     }
 }
 
@@ -207,17 +161,4 @@ fn event(event: Event) -> PreviewMessage {
         event_id: event.event_id,
     });
     shown
-}
-
-fn remark(diagnostic: render::Diagnostic) -> Remark {
-    Remark {
-        severity: match diagnostic.level {
-            Level::Error => "error",
-            Level::Warning => "warning",
-        }
-        .to_owned(),
-        file: diagnostic.problem.file,
-        line: diagnostic.problem.line,
-        message: diagnostic.problem.message,
-    }
 }

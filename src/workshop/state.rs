@@ -48,18 +48,7 @@ struct TemplateState {
     /// Its text as it is on disk, whether it works or not.
     text: String,
     /// Why it cannot be used as it is; an older version is in use then.
-    problem: Option<TemplateTrouble>,
-}
-
-/// What is wrong with a template.
-#[derive(Debug, Object)]
-struct TemplateTrouble {
-    /// The file, as its path inside the templates folder.
-    file: String,
-    /// Counted from 1, where it is known.
-    line: Option<usize>,
-    /// What is wrong.
-    message: String,
+    problem: Option<TemplateProblem>,
 }
 
 /// A built-in sample.
@@ -185,7 +174,7 @@ impl Workshop {
                 name: name_of(&file),
                 builtin: !on_disk.contains_key(&file),
                 text: text.unwrap_or_default(),
-                problem: problems.iter().find(|problem| problem.file == file).map(trouble),
+                problem: problems.iter().find(|problem| problem.file == file).cloned(),
                 file,
             }
         };
@@ -215,14 +204,6 @@ fn version(templates: &[TemplateState]) -> u64 {
         [template.file.as_str(), &template.text, state]
     });
     u64::from_str_radix(&hash(parts)[..12], 16).unwrap_or_default()
-}
-
-fn trouble(problem: &TemplateProblem) -> TemplateTrouble {
-    TemplateTrouble {
-        file: problem.file.clone(),
-        line: problem.line,
-        message: problem.message.clone(),
-    }
 }
 
 fn sample(sample: &samples::Sample) -> SampleState {
