@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use self::blocking::{INLINE_BYTES, blocking};
+pub use self::blocking::{Size, blocking};
 use self::compose::{Composed, Tools};
 use self::group_locks::GroupLocks;
 use self::target::Targets;
@@ -31,9 +31,6 @@ use crate::outbox::{Enqueued, Outbox, OutboxError, Receipt};
 pub use crate::render::Deadline;
 use crate::render::{Renderer, TemplateProblem};
 use crate::route::Router;
-
-/// Notifications of more alerts than this are routed and rendered on a blocking thread, however small their bodies are.
-const INLINE_ALERTS: usize = 50;
 
 /// How often a notification is compared anew because another relay accepted one of its group meanwhile.
 const TRIES: usize = 8;
@@ -134,16 +131,16 @@ impl Pipeline {
             ..
         } = options;
         let (group_key, alerts) = (notification.group_key.clone(), notification.alerts.len());
-        let is_large = alerts > INLINE_ALERTS || body_bytes > INLINE_BYTES;
+        let size = Size::of(body_bytes, alerts);
 
         let (router, of_route, notification) = (self.router.clone(), route.clone(), Arc::new(notification));
         let find = move || Targets::of(&router, &of_route, &notification, template.as_ref());
-        let targets = blocking(is_large, find).await;
+        let targets = blocking(size, find).await;
         if targets.with_alerts.is_empty() {
             // It may have gone from the routes file since the caller was let in: that must not look accepted.
             return Err(AcceptError::UnknownRoute(route.clone()));
         }
-        let enqueued = self.enqueue(targets, keys, is_large, &deadline, now).await?;
+        let enqueued = self.enqueue(targets, keys, size, &deadline, now).await?;
 
         let recognised = matches!(enqueued, Enqueued::Recognised(_));
         let receipts = enqueued.receipts().to_vec();
@@ -169,13 +166,13 @@ impl Pipeline {
         &self,
         targets: Targets,
         keys: repeat::Keys,
-        is_large: bool,
+        size: Size,
         deadline: &Deadline,
         now: Timestamp,
     ) -> Result<Enqueued, OutboxError> {
         let _lock = self.group_locks.lock(&targets.family()).await;
         let targets = Arc::new(targets);
-        let takes_long = is_large || self.tools.may_take_long();
+        let work = if self.tools.may_take_long() { Size::Large } else { size };
         for attempt in 0..=TRIES {
             // Rather messages of its own than none.
             let known = if attempt < TRIES {
@@ -185,7 +182,7 @@ impl Pipeline {
             };
             let (tools, of_targets, keys) = (self.tools.within(deadline), Arc::clone(&targets), keys.clone());
             let compose = move || tools.compose(&of_targets, known, keys, now);
-            let Composed { acceptance, facts } = blocking(takes_long, compose).await;
+            let Composed { acceptance, facts } = blocking(work, compose).await;
             match self.outbox.enqueue(acceptance).await? {
                 Enqueued::Outdated => tracing::debug!("another relay accepted a notification of the group meanwhile"),
                 done => {

@@ -22,6 +22,7 @@ use poem::http::StatusCode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::Problem;
+use crate::pipeline::Size;
 
 /// Permits are counted in units of this many bytes, because a semaphore's number is smaller than a memory.
 const UNIT: usize = 1024;
@@ -74,10 +75,8 @@ pub(super) struct Limits {
 /// What a body is for, as far as it matters for when it starts.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Work {
-    /// A notification whose body is done with at once, of so many bytes.
-    Small(usize),
-    /// A notification that takes its time.
-    Large,
+    /// A notification, whose body has so many bytes.
+    Notification(usize),
     /// What somebody asks for at a page. Never in the way of notifications.
     Page,
 }
@@ -144,11 +143,8 @@ impl Limits {
     /// Waits until work on a body that has come in full may start. What that takes is held as long as its permit.
     pub(super) async fn start(&self, permit: &mut Permit, work: Work) -> Result<(), Problem> {
         let (semaphore, permits) = match work {
-            Work::Small(bytes) => (
-                &self.small,
-                bytes.clamp(SMALL_LEAST, SMALL_BYTES_AT_ONCE).div_ceil(UNIT),
-            ),
-            Work::Large => (&self.large, 1),
+            Work::Notification(bytes) if Size::of(bytes, 0) == Size::Large => (&self.large, 1),
+            Work::Notification(bytes) => (&self.small, bytes.max(SMALL_LEAST).div_ceil(UNIT)),
             Work::Page => (&self.pages, 1),
         };
         let start = Arc::clone(semaphore).acquire_many_owned(u32::try_from(permits).unwrap_or(u32::MAX));
@@ -183,6 +179,8 @@ pub(super) fn full() -> Problem {
 mod tests {
     use super::*;
 
+    const LARGE: Work = Work::Notification(1 << 20);
+
     /// Whoever would have to wait is refused.
     fn impatient() -> Limits {
         Limits::new(LimitSettings {
@@ -199,11 +197,11 @@ mod tests {
     #[tokio::test]
     async fn two_large_bodies_are_worked_on_at_once_and_nobody_else_waits_for_them() {
         let limits = impatient();
-        let (first, second) = (start(&limits, Work::Large).await, start(&limits, Work::Large).await);
-        assert!(first.is_some() && second.is_some() && start(&limits, Work::Large).await.is_none());
-        assert!(start(&limits, Work::Small(1)).await.is_some() && start(&limits, Work::Page).await.is_some());
+        let (first, second) = (start(&limits, LARGE).await, start(&limits, LARGE).await);
+        assert!(first.is_some() && second.is_some() && start(&limits, LARGE).await.is_none());
+        assert!(start(&limits, Work::Notification(1)).await.is_some() && start(&limits, Work::Page).await.is_some());
         drop(first);
-        assert!(start(&limits, Work::Large).await.is_some());
+        assert!(start(&limits, LARGE).await.is_some());
     }
 
     #[tokio::test]
@@ -211,7 +209,7 @@ mod tests {
         let limits = impatient();
         for (bytes, at_once) in [(64 * 1024, 32), (64, 256)] {
             let mut held = Vec::new();
-            while let Some(permit) = start(&limits, Work::Small(bytes)).await {
+            while let Some(permit) = start(&limits, Work::Notification(bytes)).await {
                 held.push(permit);
             }
             assert_eq!(held.len(), at_once, "{bytes}");

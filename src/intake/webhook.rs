@@ -18,10 +18,10 @@ use tracing::Instrument as _;
 
 use super::auth::Resource;
 use super::caller::{self, auth};
+use super::documented::{Documented, Refused};
 use super::error::Problem;
 use super::limits::Work;
 use super::recorder::Recorder;
-use super::documented::{Documented, Refused};
 use super::request;
 use super::request::Raw;
 use super::signature::Signed;
@@ -29,7 +29,7 @@ use crate::alert::body::NotificationBody;
 use crate::alert::{Notification, parse};
 use crate::message::{RouteName, TemplateName};
 use crate::outbox::{OutboxError, Receipt};
-use crate::pipeline::{self, AcceptError, Deadline, Pipeline, RequestOptions};
+use crate::pipeline::{self, AcceptError, Deadline, Pipeline, RequestOptions, Size};
 use crate::text;
 
 #[derive(Tags)]
@@ -78,13 +78,11 @@ impl Body {
         request::prove(&auth.limits, request).await?;
         auth.limits.admit(&mut raw.permit).await?;
         request::declaration(request)?;
-        let size = raw.bytes.len();
-        let is_large = size > pipeline::INLINE_BYTES;
-        let work = if is_large { Work::Large } else { Work::Small(size) };
-        auth.limits.start(&mut raw.permit, work).await?;
+        let bytes = raw.bytes.len();
+        auth.limits.start(&mut raw.permit, Work::Notification(bytes)).await?;
         // The permit goes along: the work is not over when the sender hangs up.
         let parse = move || (parse::notification(&raw.bytes), raw);
-        let (notification, raw) = pipeline::blocking(is_large, parse).await;
+        let (notification, raw) = pipeline::blocking(Size::of(bytes, 0), parse).await;
         let notification = notification?;
         Ok(Self {
             route: route.unwrap_or_else(|| RouteName::DEFAULT.to_owned()),
