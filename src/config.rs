@@ -228,9 +228,7 @@ fn shared(flags: &Flags, values: &mut Values) -> Settings {
     let server = server(flags, values);
     let (render, template) = rendering(flags, values);
     let horizon = horizon(flags, values);
-    let threshold = values.number(given!(flags.digest_threshold),
-        0,
-    );
+    let threshold = values.number(given!(flags.digest_threshold), 0);
     let min_age = values.duration(given!(flags.digest_after), 3);
     let placeholder = SecretString::default();
     Settings {
@@ -259,8 +257,7 @@ fn routes_source(flags: &Flags, values: &mut Values) -> RoutesSource {
     RoutesSource {
         file: value::set(flags.routes_file.as_deref()).map(PathBuf::from),
         room: values.optional(given!(flags.default_room)),
-        template: values.optional(given!(flags.default_template),
-        ),
+        template: values.optional(given!(flags.default_template)),
         mode: values.optional(given!(flags.message_mode)),
         reminders: values.switch(given!(flags.reminders)),
         credentials: credentials(flags, values),
@@ -290,8 +287,7 @@ fn repeat_window(flags: &Flags) -> Duration {
 }
 
 fn rendering(flags: &Flags, values: &mut Values) -> (render::Settings, TemplateName) {
-    let template = values.optional(given!(flags.default_template),
-    );
+    let template = values.optional(given!(flags.default_template));
     let folder = value::set(flags.templates_dir.as_deref()).unwrap_or("templates");
     let settings = render::Settings {
         templates_dir: Some(PathBuf::from(folder)),
@@ -304,12 +300,8 @@ fn rendering(flags: &Flags, values: &mut Values) -> (render::Settings, TemplateN
 
 fn server(flags: &Flags, values: &mut Values) -> ServerSettings {
     let port = values.number(given!(flags.port), 0);
-    let limit = values.number(given!(flags.max_body_bytes),
-        0,
-    );
-    let recorded = values.number(given!(flags.record_notifications),
-        0,
-    );
+    let limit = values.number(given!(flags.max_body_bytes), 0);
+    let recorded = values.number(given!(flags.record_notifications), 0);
     let max_body_bytes = limit.unwrap_or(intake::LimitSettings::default().max_body_bytes);
     values.switch(given!(flags.ecs_logging));
     ServerSettings {
@@ -319,8 +311,6 @@ fn server(flags: &Flags, values: &mut Values) -> ServerSettings {
         connections: auth::connections(&flags.auth, values),
         pages: auth::pages(&flags.auth, values),
         record_notifications: recorded.unwrap_or(20),
-        grace: values.duration(given!(flags.shutdown_grace),
-            10,
-        ),
+        grace: values.duration(given!(flags.shutdown_grace), 10),
     }
 }

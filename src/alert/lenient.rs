@@ -198,7 +198,10 @@ mod tests {
             assert!(read!(text, wrong).is_err() && read!(integer, wrong).is_err(), "{wrong}");
         }
         for wrong in [json!([]), json!(1), json!(-1), json!(1.5), json!(true), json!("x")] {
-            assert!(read!(labels, wrong).is_err() && read!(optional_labels, wrong).is_err(), "{wrong}");
+            assert!(
+                read!(labels, wrong).is_err() && read!(optional_labels, wrong).is_err(),
+                "{wrong}"
+            );
             assert_eq!(read!(values, wrong).unwrap(), None, "{wrong}");
         }
         assert!(read!(labels, json!(null)).is_err());

@@ -29,7 +29,12 @@ pub struct Pages {
 
 pub(super) fn completions(options: Completions) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
-    clap_complete::generate(options.shell, &mut Cli::with_settings(), env!("CARGO_PKG_NAME"), &mut script);
+    clap_complete::generate(
+        options.shell,
+        &mut Cli::with_settings(),
+        env!("CARGO_PKG_NAME"),
+        &mut script,
+    );
     print(script)
 }
 

@@ -5,8 +5,8 @@
 //!
 //! Guarantees: every message fits, by the real size of its event; the work is bounded however many alerts there are.
 
-use pulldown_cmark::Event;
 use poem_openapi::Object;
+use pulldown_cmark::Event;
 use serde::{Deserialize, Serialize};
 
 use super::context::Limits;
