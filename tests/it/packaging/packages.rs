@@ -40,8 +40,16 @@ fn the_packages_hold_the_same_and_each_file_is_there() {
             .collect()
     };
     let (deb, rpm) = (sources("deb"), sources("generate-rpm"));
-    // Debian wants no copy of a licence in a place of its own, and RPM no README.
-    assert_eq!(deb.symmetric_difference(&rpm).collect::<Vec<_>>(), ["README.md"]);
+    // For Debian the unit is no asset but `systemd-units`, which makes its scripts too.
+    let differ: Vec<_> = deb.symmetric_difference(&rpm).collect();
+    assert_eq!(differ, ["README.md", "packaging/systemd/grafana-matrix-relay.service"]);
+    let unit = &metadata["deb"]["systemd-units"];
+    let file = format!(
+        "{}/{}.service",
+        unit["unit-scripts"].as_str().unwrap(),
+        unit["unit-name"].as_str().unwrap()
+    );
+    assert_eq!(file, *differ[1]);
     for source in deb.iter().filter(|source| !source.starts_with("target/packages/")) {
         let path = source.trim_end_matches("/*");
         assert!(root().join(path).exists(), "{source}");
