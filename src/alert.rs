@@ -171,6 +171,9 @@ pub struct Notification {
     pub notification_reason: String,
     /// Labels of the Alertmanager route (0.34 and newer).
     pub route_labels: Labels,
+    /// By which route of the relay it came; never sent.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub route: String,
 }
 
 /// One member of a notification.

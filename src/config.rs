@@ -51,7 +51,7 @@ pub struct Settings {
     /// How failures are retried.
     pub deliver: deliver::Settings,
     /// When a backlog becomes a digest.
-    pub digest: deliver::DigestSettings,
+    pub digest: outbox::DigestPolicy,
     /// How to read again what stands in files.
     pub origin: Origin,
 }
@@ -243,7 +243,7 @@ fn shared(flags: &Flags, values: &mut Values) -> Settings {
         render,
         outbox: outbox(flags, values),
         deliver: deliver::Settings { horizon },
-        digest: deliver::DigestSettings {
+        digest: outbox::DigestPolicy {
             threshold: threshold.unwrap_or(10),
             min_age,
         },

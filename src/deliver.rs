@@ -5,7 +5,6 @@
 //! than one place ([`policy`]).
 
 mod attempt;
-mod digest;
 mod failed;
 mod fallback;
 mod gate;
@@ -16,4 +15,4 @@ mod worker;
 
 pub use attempt::{Sender, Settings};
 pub use moment::{Clock, Moment};
-pub use worker::{DigestSettings, Worker};
+pub use worker::{Composer, Worker};

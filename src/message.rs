@@ -3,6 +3,7 @@
 //! Guarantees: a [`RoomAddress`] and a [`TemplateName`] are well formed once they exist, and a [`TxnId`] is born once
 //! and never changes. It does not know alerts, templates' contents or HTTP.
 
+mod announced;
 mod conversation;
 mod locale;
 mod mention;
@@ -14,6 +15,7 @@ use std::str::FromStr;
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
+pub use self::announced::{Announced, AnnouncedAlert};
 pub use self::conversation::{Mode, ModeError, Relation};
 pub use self::locale::{Language, LanguageError, Locale};
 pub use self::mention::{MENTIONED, too_many};
@@ -114,7 +116,7 @@ pub struct Mentions {
 }
 
 /// What will be seen in a room, final: the row in the outbox holds it, so no later template edit can change it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RenderedMessage {
     /// Readable plain text; its first line is what a phone shows.
     pub body: String,
@@ -127,8 +129,11 @@ pub struct RenderedMessage {
     /// Who is mentioned.
     #[serde(default)]
     pub mentions: Mentions,
-    /// One plain line that names the notification; stands for it where several are named in one digest.
+    /// One plain line that names the notification.
     pub headline: String,
+    /// The alerts that it announces, for a digest that may stand for it.
+    #[serde(default, skip_serializing_if = "Announced::is_empty")]
+    pub announced: Announced,
 }
 
 /// A Matrix transaction ID: born with the delivery and kept over all attempts, restarts and replicas, so that the

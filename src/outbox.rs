@@ -67,7 +67,7 @@ pub use self::delivery::{
     Acceptance, Delivery, DeliveryId, DeliveryState, DeliveryStateError, Enqueued, NewDelivery, Outcome, Part, Receipt,
     Recorded,
 };
-pub use self::digest::{Composer, DIGEST_AT_MOST, Digest, DigestPolicy, Waiting};
+pub use self::digest::{DIGEST_AT_MOST, DigestPolicy, Waiting};
 pub use self::error::OutboxError;
 pub use self::group::{GroupMessage, GroupUpdate, KnownAlert, KnownGroup, NewLine, Root, RootState};
 use self::opening::Slot;
@@ -77,7 +77,7 @@ pub use self::report::{Dropped, Filter, Retried, RetryResult, RoomStats, RoomWai
 use self::soundness::Soundness;
 use self::sqlite::Sqlite;
 use self::store::{AskedGroup, Store};
-use crate::message::RoomAddress;
+use crate::message::{RenderedMessage, RoomAddress};
 
 /// Where the outbox lives and how long it remembers.
 #[derive(Debug, Clone)]
@@ -197,8 +197,8 @@ impl Outbox {
     }
 
     /// Claims what is next in at most `limit` rooms that are due and not claimed, least recently claimed room first. The
-    /// attempt is on disk before this returns. A backlog that `policy` speaks of becomes a digest on the way. What cannot be
-    /// read is given up, and kept.
+    /// attempt is on disk before this returns. A backlog that `policy` speaks of becomes a digest on the way, which may have no text
+    /// yet. What cannot be read is given up, and kept.
     pub async fn claim_due(
         &self,
         now: Timestamp,
@@ -215,6 +215,12 @@ impl Outbox {
             metrics::counter!("grafana_matrix_relay_deliveries_dead_total").increment(1);
         }
         Ok(claims.deliveries)
+    }
+
+    /// Gives a digest that was claimed the text that it keeps over all attempts, before the first of them. If it has one already,
+    /// or the claim has passed to somebody else, nothing is changed.
+    pub async fn set_digest(&self, id: DeliveryId, message: RenderedMessage) -> Result<Recorded, OutboxError> {
+        self.soundness.note(self.store()?.set_digest(id, message).await)
     }
 
     /// Says that these are still in flight. Due every few seconds; a claim that is not renewed passes to somebody else.

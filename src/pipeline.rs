@@ -6,6 +6,7 @@
 
 mod blocking;
 mod compose;
+mod digest;
 pub mod dry_run;
 mod group_locks;
 mod memo;
@@ -26,8 +27,8 @@ use self::compose::{Composed, Tools};
 use self::group_locks::GroupLocks;
 use self::target::Targets;
 use crate::alert::Notification;
-use crate::message::{RouteName, TemplateName};
-use crate::outbox::{Enqueued, Outbox, OutboxError, Receipt};
+use crate::message::{RenderedMessage, RoomAddress, RouteName, TemplateName};
+use crate::outbox::{Enqueued, Outbox, OutboxError, Receipt, Waiting};
 pub use crate::render::Deadline;
 use crate::render::{Renderer, TemplateProblem};
 use crate::route::Router;
@@ -101,6 +102,11 @@ impl Pipeline {
         self.router.knows(route)
     }
 
+    /// What many messages that waited for a room look like as one at `now`.
+    pub fn digest(&self, room: &RoomAddress, waiting: &[Waiting], now: Timestamp) -> RenderedMessage {
+        self.tools.digest(&self.router.locale(room), waiting, now)
+    }
+
     /// Routes, renders and stores a notification that arrived at `now`.
     pub async fn accept(
         &self,
@@ -119,11 +125,12 @@ impl Pipeline {
     pub async fn accept_with(
         &self,
         route: &RouteName,
-        notification: Notification,
+        mut notification: Notification,
         options: RequestOptions,
         now: Timestamp,
     ) -> Result<Accepted, AcceptError> {
         let keys = repeat::Keys::of(route, &notification, &options);
+        notification.route = route.to_string();
         let RequestOptions {
             template,
             body_bytes,

@@ -9,11 +9,13 @@
 //! template that does not work gives way to the last one that did, and a panic to a bare list; nothing from an alert is ever read as Markdown, HTML
 //! or a mention; every message fits into an event. It knows no rooms, no network and no clock.
 
+mod announced;
 mod budget;
 mod compose;
 mod context;
 mod cost;
 mod deadline;
+mod digest;
 mod empties;
 mod engine;
 mod facts;
@@ -58,6 +60,7 @@ use serde::{Deserialize, Serialize};
 
 pub use budget::{BudgetSteps, CONTENT_LIMIT, content_size};
 pub use deadline::{Deadline, Guard};
+pub use digest::{Counted, Digest};
 pub use library::{COOKBOOK, GUIDE, embedded, files};
 pub use preview::{Diagnostic, Draft, Drafts, Level, Preview};
 pub use problem::TemplateProblem;
@@ -226,6 +229,25 @@ impl Renderer {
             let library = self.inner.library.load();
             let look = self.look(&library, &template);
             look.with(|| self.render_with(&library, &template, &Facts::of_change(notification, change, now), &look))
+        })
+    }
+
+    /// What many messages that waited look like as one. The alerts of the notification are those that fire.
+    pub fn render_digest(&self, notification: &Notification, digest: &Digest, now: Timestamp) -> Rendered {
+        let template = TemplateName::digest();
+        last_resort::unless_it_panics(&template, notification, || {
+            let library = self.inner.library.load();
+            let look = self.look(&library, &template);
+            look.with(|| {
+                let facts = Facts::of_digest(notification, digest, now);
+                let rendered = self.render_with(&library, &template, &facts, &look);
+                if rendered.messages.len() == 1 {
+                    return rendered;
+                }
+                let why = "does not fit into one message, which a digest has to";
+                let problem = TemplateProblem::new(template.file_name(), why);
+                compose::fall_back(&self.inner.fallback.engine, &template, &facts, &look, problem)
+            })
         })
     }
 

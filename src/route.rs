@@ -28,7 +28,7 @@ pub use self::split::Share;
 pub use self::tree::Rule;
 pub use crate::alert::AlertState;
 use crate::alert::Notification;
-use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
+use crate::message::{Locale, Mode, RoomAddress, RouteName, TemplateName};
 
 /// All routes by their names. Without a routes file there is one, to the default room.
 #[derive(Debug, Clone, Default)]
@@ -101,9 +101,10 @@ impl Table {
     /// The rooms in which everybody may be mentioned, by the policy or by a template that can, as `by_template` says.
     pub fn mentioned_rooms(&self, by_template: impl Fn(&TemplateName) -> bool) -> Vec<RoomAddress> {
         let of_lines = by_template(&TemplateName::update());
+        let of_digests = by_template(&TemplateName::digest());
         self.rooms_where(|to| {
             let has_lines = matches!(to.policy.mode, Mode::Live | Mode::Thread);
-            to.policy.mentions.can_mention_room() || by_template(&to.template) || (of_lines && has_lines)
+            to.policy.mentions.can_mention_room() || by_template(&to.template) || of_digests || (of_lines && has_lines)
         })
     }
 
@@ -191,6 +192,16 @@ impl Router {
         let known = table.destinations(route, template);
         let (parts, vacant) = split::routed(rule, &known, notification, template);
         Split { parts, vacant }
+    }
+
+    /// How messages to a room are written, where they are of several routes: as the first of them says.
+    pub fn locale(&self, room: &RoomAddress) -> Locale {
+        let table = self.table.load();
+        let mut all = table.routes.values().flat_map(Rule::all_destinations);
+        let of_room = all.find(|destination| destination.room == *room);
+        of_room
+            .map(|destination| destination.policy.locale.clone())
+            .unwrap_or_default()
     }
 
     /// Every room that messages can go to.

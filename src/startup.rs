@@ -33,7 +33,7 @@ use self::routes::InUse;
 use self::summary::Summary;
 use crate::config::Settings;
 use crate::config::routes::Watch;
-use crate::deliver::{Moment, Sender, Worker};
+use crate::deliver::{Composer, Moment, Sender, Worker};
 use crate::intake::{Auth, Example, Parts, Recorder};
 use crate::matrix::Transport;
 use crate::message::TemplateName;
@@ -116,7 +116,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     .with_metrics(metrics, data_dir);
     let recorder = Arc::new(Recorder::new(settings.server.record_notifications));
     let parts = Parts {
-        pipeline,
+        pipeline: Arc::clone(&pipeline),
         checks: Arc::new(checks),
         recorder: Arc::clone(&recorder),
         auth: Arc::clone(&auth),
@@ -144,8 +144,8 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         stop_accepting.clone(),
         grace,
     );
-    let worker = Worker::new(outbox.clone(), sender, settings.digest, Arc::new(Moment::now))
-        .in_zone(settings.render.time_zone.clone());
+    let compose: Composer = Arc::new(move |room, waiting, now| pipeline.digest(room, waiting, now));
+    let worker = Worker::new(outbox.clone(), sender, settings.digest, compose, Arc::new(Moment::now));
     let line = summary.line(address, renderer.on_disk().len());
     let mut keepers = vec![
         tokio::spawn(keep_templates(renderer)),

@@ -1,7 +1,7 @@
 //! `check`: everything that is not right about templates and routes, in the form that editors and CI read.
 //!
 //! Each template is rendered for every sample and every notification that was kept; `update`, which tells what changes,
-//! for sequences of them. A remark that not all of them lead
+//! for sequences of them, and `digest` for each and for all of them. A remark that not all of them lead
 //! to says which does.
 
 mod changes;
@@ -22,6 +22,7 @@ use crate::config::{Flags, Settings, environment};
 use crate::matrix::{self, Transport};
 use crate::message::TemplateName;
 use crate::outbox::{self, Outbox, OutboxError};
+use crate::pipeline::dry_run;
 use crate::render::{self, Diagnostic, Preview, Renderer};
 use crate::samples;
 
@@ -58,7 +59,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     let names = renderer.names();
     let changes = changes::of(&trials);
     let desk = renderer.with_drafts(&[]);
-    for template in names.iter().filter(|name| **name != TemplateName::update()) {
+    for template in names.iter().filter(|name| name.is_of_whole()) {
         for trial in &trials {
             let preview = desk.preview(template, &trial.notification, trial.now);
             note(&mut found, preview, &trial.name);
@@ -67,6 +68,18 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     for trial in &changes {
         let preview = desk.preview_change(&trial.notification, &trial.change, trial.now);
         note(&mut found, preview, &trial.name);
+    }
+    let all: Vec<_> = trials
+        .iter()
+        .map(|trial| (trial.notification.clone(), trial.now))
+        .collect();
+    let one_by_one = trials
+        .iter()
+        .zip(&all)
+        .map(|(trial, one)| (trial.name.as_str(), std::slice::from_ref(one)));
+    for (name, waiting) in one_by_one.chain([("all of them", all.as_slice())]) {
+        let preview = dry_run::preview(&desk, &TemplateName::digest(), waiting);
+        note(&mut found, preview, &format!("a digest of {name}"));
     }
     found.sort_by(|a, b| place(a).cmp(&place(b)));
     for one in &found {

@@ -54,28 +54,41 @@ pub(super) fn run(flags: &Flags, options: &Options) -> anyhow::Result<ExitCode> 
     let template = material::template(&renderer, options.template.as_ref(), &default)?;
     if let Some(name) = &options.sequence {
         let steps = material::sequence(name)?;
+        if template == TemplateName::digest() {
+            return one(&renderer, &template, &steps, options.form);
+        }
         return sequence(&renderer, &template, &default, &steps, options);
     }
-    let (notification, now) = options.material.read()?;
+    let one_of = [options.material.read()?];
+    one(&renderer, &template, &one_of, options.form)
+}
+
+/// What the relay would send for the last of these notifications, or in place of all of them where the template is that of
+/// digests.
+fn one(
+    renderer: &Renderer,
+    template: &TemplateName,
+    notifications: &[(Notification, Timestamp)],
+    form: Form,
+) -> anyhow::Result<ExitCode> {
     // The files as they are, although the relay would not use them all: a file that fails for another kind of
     // notification still shows what it makes of this one.
     let on_disk = renderer.on_disk();
-    let preview = renderer
-        .with_drafts(&drafts(&renderer, &on_disk))
-        .preview(&template, &notification, now);
+    let desk = renderer.with_drafts(&drafts(renderer, &on_disk));
+    let preview = dry_run::preview(&desk, template, notifications);
     let shown = preview.rendered;
-    if options.form == Form::Markdown {
+    if form == Form::Markdown {
         line(&shown.markdown.to_string())?;
     }
-    for message in shown.messages.iter().filter(|_| options.form != Form::Markdown) {
-        line(&printed(message, options.form)?)?;
+    for message in shown.messages.iter().filter(|_| form != Form::Markdown) {
+        line(&printed(message, form)?)?;
     }
     // What is wrong is said after it, and is worth a failure: also where this notification shows nothing of it.
-    let mut problems = renderer.problems_of(&template);
+    let mut problems = renderer.problems_of(template);
     let errors = preview.diagnostics.into_iter().filter(|one| one.level == Level::Error);
     let mine = errors
         .map(|one| one.problem)
-        .filter(|problem| renderer.is_part_of(&problem.file, &template));
+        .filter(|problem| renderer.is_part_of(&problem.file, template));
     problems.extend(mine);
     problems.extend(shown.problem);
     Ok(outcome(&problems))

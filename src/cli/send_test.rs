@@ -40,7 +40,8 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     let settings = Settings::from_flags(&flags)?;
     super::report(&flags, &settings.routes.variables);
     let renderer = Renderer::open(&settings.render);
-    let (notification, now) = material::sample(&options.sample)?;
+    let (mut notification, now) = material::sample(&options.sample)?;
+    notification.route = options.route.to_string();
     let router = match options.room {
         Some(room) => Router::to_room(room, settings.template, MessagePolicy::default()),
         None => Router::new(settings.routes.table),
@@ -75,8 +76,8 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
                 .await
             {
                 Ok(event) => line(&format!(
-                    "ok       sent `{}` to {}: {event}",
-                    message.headline, destination.room
+                    "ok       sent `{}` to {} (route {}, template {template}): {event}",
+                    message.headline, destination.room, options.route
                 ))?,
                 Err(failure) => {
                     line(&format!("error    not sent: {failure}"))?;

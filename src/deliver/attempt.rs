@@ -14,7 +14,7 @@ use super::gate::{Gate, Hold, InFlight};
 use super::moment::Moment;
 use super::resend;
 use crate::matrix::{Failure, RoomTrouble, Transport, Verdict};
-use crate::message::{RenderedMessage, RoomAddress};
+use crate::message::RoomAddress;
 use crate::outbox::{Delivery, DeliveryId, Outcome, Part};
 
 /// How long and how often.
@@ -61,11 +61,6 @@ impl Sender {
             settings,
             state: Mutex::default(),
         }
-    }
-
-    /// Bytes of a message's event, as it would go from here.
-    pub(super) fn event_bytes(&self, message: &RenderedMessage) -> usize {
-        self.transport.event_bytes(message)
     }
 
     /// How many deliveries may be attempted now, beside what is in flight.

@@ -198,7 +198,9 @@ mod tests {
                 msgtype: MsgType::default(),
                 mentions: Mentions::default(),
                 headline: "Text".to_owned(),
+                ..RenderedMessage::default()
             },
+            digest_of: None,
             accepted_at: Timestamp::UNIX_EPOCH,
             starts_at: None,
             attempts,

@@ -66,6 +66,7 @@ pub(super) fn plain(message: &RenderedMessage, members: u32, failure: &Failure) 
         msgtype: message.msgtype,
         mentions,
         headline: message.headline.clone(),
+        ..RenderedMessage::default()
     }
 }
 
@@ -83,6 +84,7 @@ mod tests {
                 room: false,
             },
             headline: "h".to_owned(),
+            ..RenderedMessage::default()
         };
         let failure = Failure {
             verdict: Verdict::Message(trouble),

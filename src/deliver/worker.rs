@@ -7,17 +7,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::tz::TimeZone;
+use jiff::Timestamp;
 use tokio::task::{Id, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::attempt::Sender;
-use super::digest;
 use super::gate::{HANGS_AFTER, InFlight, TOGETHER};
 use super::moment::{Clock, Moment};
-use crate::outbox::{Composer, Delivery, DeliveryId, DigestPolicy, Outbox, OutboxError, Outcome, Part, Recorded};
+use crate::message::{RenderedMessage, RoomAddress};
+use crate::outbox::{Delivery, DeliveryId, DigestPolicy, Outbox, OutboxError, Outcome, Part, Recorded, Waiting};
 
 /// How often the outbox is looked at when nobody says that there is work: finds what waited its time, and what another
 /// relay accepted or left.
@@ -34,51 +34,27 @@ const PANICS: u32 = 5;
 /// How long to wait before such an attempt is made again.
 const AFTER_PANIC: Duration = Duration::from_secs(30);
 
-/// When a backlog becomes a digest.
-#[derive(Debug, Clone, Copy)]
-pub struct DigestSettings {
-    /// More waiting notifications than this in one room become a digest.
-    pub threshold: usize,
-    /// But only if the oldest has waited this long: a burst that the homeserver takes stays in full.
-    pub min_age: Duration,
-}
+/// Writes a digest of what waits for a room, as it reads at the moment that it is given. It may take seconds: templates run in it.
+pub type Composer = Arc<dyn Fn(&RoomAddress, &[Waiting], Timestamp) -> RenderedMessage + Send + Sync>;
 
 /// Drains the outbox.
 pub struct Worker {
     outbox: Outbox,
     sender: Arc<Sender>,
     digest: DigestPolicy,
+    compose: Composer,
     clock: Clock,
 }
 
 impl Worker {
     /// A worker that has not begun.
-    pub fn new(outbox: Outbox, sender: Arc<Sender>, digest: DigestSettings, clock: Clock) -> Self {
-        let digest = DigestPolicy {
-            threshold: digest.threshold,
-            min_age: digest.min_age,
-            compose: composer(TimeZone::UTC, &sender),
-        };
+    pub fn new(outbox: Outbox, sender: Arc<Sender>, digest: DigestPolicy, compose: Composer, clock: Clock) -> Self {
         Self {
             outbox,
             sender,
             digest,
+            compose,
             clock,
-        }
-    }
-
-    /// The same, with digests that tell the time in `zone` instead of UTC.
-    #[must_use]
-    pub fn in_zone(mut self, zone: TimeZone) -> Self {
-        self.digest.compose = composer(zone, &self.sender);
-        self
-    }
-
-    /// When this worker sends a digest of a backlog.
-    pub fn digest(&self) -> DigestSettings {
-        DigestSettings {
-            threshold: self.digest.threshold,
-            min_age: self.digest.min_age,
         }
     }
 
@@ -91,8 +67,11 @@ impl Worker {
         let mut attempts = JoinSet::new();
         for delivery in claimed {
             let (outbox, sender) = (self.outbox.clone(), Arc::clone(&self.sender));
-            let span = span(&delivery);
+            let (compose, span) = (Arc::clone(&self.compose), span(&delivery));
             let attempt = async move {
+                let Some(delivery) = written(&outbox, &compose, delivery, now.wall).await? else {
+                    return Ok(());
+                };
                 let outcome = sender.attempt(&delivery, now).await;
                 let recorded = outbox.record(delivery.id, outcome.clone(), now.wall).await?;
                 tally(&delivery, &outcome, recorded, now.wall);
@@ -179,9 +158,12 @@ impl Worker {
                 hangs: self.sender.hangs(&delivery.room),
                 cut: CancellationToken::new(),
             };
-            let cut = claim.cut.clone();
+            let (cut, compose) = (claim.cut.clone(), Arc::clone(&self.compose));
             let span = span(&delivery);
             let attempt = async move {
+                let Some(delivery) = written_at_last(&outbox, &compose, delivery, &clock).await else {
+                    return;
+                };
                 let began = clock();
                 let outcome = tokio::select! {
                     outcome = sender.attempt(&delivery, began) => outcome,
@@ -258,9 +240,47 @@ fn span(delivery: &Delivery) -> tracing::Span {
     tracing::error_span!("delivery", delivery.id = %delivery.id, delivery.attempt = delivery.attempts)
 }
 
-fn composer(zone: TimeZone, sender: &Arc<Sender>) -> Composer {
-    let sender = Arc::clone(sender);
-    Arc::new(move |waiting, now| digest::compose(waiting, &zone, now, &|message| sender.event_bytes(message)))
+/// A delivery with its text: that of a digest is made when it is first sent, and kept. `None` if somebody else has it now.
+async fn written(
+    outbox: &Outbox,
+    compose: &Composer,
+    mut delivery: Delivery,
+    now: Timestamp,
+) -> Result<Option<Delivery>, OutboxError> {
+    let Some(waiting) = delivery.digest_of.take() else {
+        return Ok(Some(delivery));
+    };
+    let (compose, room) = (Arc::clone(compose), delivery.room.clone());
+    let composed = tokio::task::spawn_blocking(move || compose(&room, &waiting, now));
+    // A panic is the attempt's, which is made again and counted.
+    let message = composed
+        .await
+        .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+    let kept = outbox.set_digest(delivery.id, message.clone()).await?;
+    delivery.message = message;
+    Ok((kept == Recorded::Done).then_some(delivery))
+}
+
+/// The same, until the store takes it.
+async fn written_at_last(
+    outbox: &Outbox,
+    compose: &Composer,
+    delivery: Arc<Delivery>,
+    clock: &Clock,
+) -> Option<Arc<Delivery>> {
+    if delivery.digest_of.is_none() {
+        return Some(delivery);
+    }
+    loop {
+        let unwritten = Delivery::clone(&delivery);
+        match written(outbox, compose, unwritten, clock().wall).await {
+            Ok(written) => return written.map(Arc::new),
+            Err(error) => {
+                tracing::debug!(error.message = %error, "the text of a digest could not be stored yet");
+            }
+        }
+        tokio::time::sleep(RECORD_AGAIN).await;
+    }
 }
 
 /// What the loop remembers from one round to the next.
@@ -362,7 +382,7 @@ async fn record(outbox: &Outbox, delivery: &Delivery, outcome: Outcome, clock: &
 
 /// Counts and says what a delivery came to, once, and only when that is on disk: an outcome that came too late is another
 /// relay's to count.
-fn tally(delivery: &Delivery, outcome: &Outcome, recorded: Recorded, now: jiff::Timestamp) {
+fn tally(delivery: &Delivery, outcome: &Outcome, recorded: Recorded, now: Timestamp) {
     let (id, room, attempts) = (delivery.id, &delivery.room, delivery.attempts);
     match (outcome, recorded) {
         (_, Recorded::Superseded)

@@ -64,6 +64,7 @@ fn group(alerts: Vec<Alert>) -> Notification {
         message: String::new(),
         notification_reason: String::new(),
         route_labels: Labels::new(),
+        route: String::new(),
     }
 }
 

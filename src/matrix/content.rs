@@ -108,6 +108,7 @@ mod tests {
             msgtype: MsgType::Text,
             mentions: crate::message::Mentions::default(),
             headline: "FIRING".into(),
+            ..RenderedMessage::default()
         }
     }
 

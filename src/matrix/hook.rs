@@ -170,16 +170,6 @@ fn content(message: &RenderedMessage) -> Value {
     json!({"text": message.body, "html": html})
 }
 
-/// Bytes of the content of the event that the bridge makes of it: beside the message it holds a copy of what was posted.
-pub(super) fn event_bytes(message: &RenderedMessage) -> usize {
-    let posted = content(message);
-    let event = json!({
-        "msgtype": "m.notice", "body": posted["text"], "format": "org.matrix.custom.html",
-        "formatted_body": posted["html"], "uk.half-shot.hookshot.webhook_data": posted,
-    });
-    event.to_string().len()
-}
-
 /// How Hookshot explains a refusal.
 #[derive(Deserialize)]
 struct Explained {
@@ -264,6 +254,7 @@ mod tests {
             msgtype: MsgType::Text,
             mentions: Mentions::default(),
             headline: String::new(),
+            ..RenderedMessage::default()
         };
         let sent = content(&message);
         assert_eq!(sent["html"], "*down* &lt;b&gt;<br />now");

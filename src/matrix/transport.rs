@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use ruma::OwnedRoomId;
 use secrecy::SecretString;
 
-use super::{Client, Failure, Finding, Hook, HookSettings, Invites, RoomTrouble, Settings, SetupError, content, hook};
+use super::{Client, Failure, Finding, Hook, HookSettings, Invites, RoomTrouble, Settings, SetupError, hook};
 use crate::message::{Relation, RenderedMessage, RoomAddress, TxnId};
 
 /// What an operator can do about messages of the other way.
@@ -81,14 +81,6 @@ impl Transport {
         match self {
             Self::HomeServer(client) => client.find(room, txn, relation, since).await,
             Self::Hook(_) => Ok(None),
-        }
-    }
-
-    /// The size of a message on this way: bytes of the content of the event that holds it, as JSON.
-    pub fn event_bytes(&self, message: &RenderedMessage) -> usize {
-        match self {
-            Self::HomeServer(_) => content::event(message).to_string().len(),
-            Self::Hook(_) => hook::event_bytes(message),
         }
     }
 

@@ -167,6 +167,7 @@ mod tests {
             msgtype: MsgType::Text,
             mentions: Mentions::default(),
             headline: String::new(),
+            ..RenderedMessage::default()
         }
     }
 

@@ -52,6 +52,16 @@ impl TemplateName {
     pub fn update() -> Self {
         Self("update".to_owned())
     }
+
+    /// The template of what is sent in place of many messages that waited.
+    pub fn digest() -> Self {
+        Self("digest".to_owned())
+    }
+
+    /// Whether it shows a notification as a whole: not what changes in a group, and not a digest.
+    pub fn is_of_whole(&self) -> bool {
+        *self != Self::update() && *self != Self::digest()
+    }
 }
 
 impl Default for TemplateName {

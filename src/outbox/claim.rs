@@ -3,7 +3,7 @@
 //!
 //! Guarantees: never more than one thing of a room at a time, over all relays; what was tried and has not ended goes first,
 //! unchanged; a line never goes before the message in whose thread it is, which is sent once more where it is not in the
-//! room; the attempt is written in the same transaction. Rooms are locked in the order of their addresses.
+//! room; the attempt is written in the same transaction, and nothing of a template runs in it. Rooms are locked in the order of their addresses.
 
 use std::collections::HashMap;
 
@@ -156,7 +156,10 @@ async fn claim<S: Session>(
     } else {
         session.run(BEGIN_NEWS, lately(id.0)).await?;
         match text::take_wanted(session, room, id, now).await? {
-            Ok(()) => row::sendable(session, id).await?,
+            Ok(()) => {
+                let read = row::sendable(session, id).await?;
+                with_members(session, read).await?
+            }
             Err(reason) => Err(reason),
         }
     };
@@ -168,6 +171,18 @@ async fn claim<S: Session>(
             Err((id, reason))
         }
     }))
+}
+
+/// A digest that has no text yet comes with what it is to be made of.
+async fn with_members<S: Session>(
+    session: &mut S,
+    read: Result<Delivery, String>,
+) -> Result<Result<Delivery, String>, OutboxError> {
+    let Ok(mut delivery) = read else { return Ok(read) };
+    if let Some(members) = &mut delivery.digest_of {
+        *members = run::members(session, delivery.id).await?;
+    }
+    Ok(Ok(delivery))
 }
 
 /// What is next where nothing was begun.

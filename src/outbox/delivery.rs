@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 
+use super::digest::Waiting;
 use super::group::GroupUpdate;
 use crate::message::{Relation, RenderedMessage, RoomAddress, TxnId};
 
@@ -205,6 +206,8 @@ pub struct Delivery {
     pub txn_id: TxnId,
     /// What it says.
     pub message: RenderedMessage,
+    /// What its text is still to be made of, where it is a digest that has none.
+    pub digest_of: Option<Vec<Waiting>>,
     /// When it was accepted; a digest's is that of the oldest it names.
     pub accepted_at: Timestamp,
     /// When the alerts began; a digest's is the earliest it names.

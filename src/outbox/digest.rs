@@ -1,52 +1,43 @@
 //! Storms: when many never-tried deliveries of one room have waited too long, one digest is sent in their place.
 //!
-//! Guarantees: a delivery that was ever tried is in no digest, because it may be in the room already; a digest names
-//! an unbroken run from the front of the queue, so the order holds; a composer that panics costs the digest and
-//! never a delivery. How a digest reads is the composer's matter, not the outbox's.
+//! Guarantees: a delivery that was ever tried is in no digest, because it may be in the room already; a digest stands for an
+//! unbroken run from the front of the queue, so the order holds, and for no more than it can name. How it reads is not the
+//! outbox's matter, and its text is made outside of any transaction: see [`super::Outbox::set_digest`].
 
-use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::delivery::DeliveryId;
-use crate::message::{Mentions, MsgType, RenderedMessage};
+use crate::message::{Announced, Mentions, MsgType};
 
-/// How many waiting deliveries a composer is shown at most, so that memory stays bounded.
+/// How many waiting deliveries a digest stands for at most, so that memory stays bounded.
 pub const DIGEST_AT_MOST: usize = 1_000;
 
-/// Writes a digest of what waits, as it reads at the moment that it is given.
-pub type Composer = Arc<dyn Fn(&[Waiting], Timestamp) -> Digest + Send + Sync>;
+/// Bytes of names that one event holds beside the rest of a digest, in plain text and in HTML.
+const NAMES: usize = 8_000;
 
-/// When a room's backlog becomes a digest, and who writes that.
-#[derive(Clone)]
+/// When a room's backlog becomes a digest.
+#[derive(Debug, Clone, Copy)]
 pub struct DigestPolicy {
     /// A digest when more than this many wait. `usize::MAX`: never. More than [`DIGEST_AT_MOST`] counts as that.
     pub threshold: usize,
-    /// Only when the oldest of them has waited this long.
+    /// Only when the oldest of them has waited this long: a burst that the homeserver takes stays in full.
     pub min_age: Duration,
-    /// Writes the digest.
-    pub compose: Composer,
 }
 
-impl fmt::Debug for DigestPolicy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DigestPolicy")
-            .field("threshold", &self.threshold)
-            .field("min_age", &self.min_age)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What a composer needs of a waiting delivery.
+/// What a digest needs of a waiting delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     /// Which one.
     pub id: DeliveryId,
-    /// The line that stands for it.
+    /// The line that names it.
     pub headline: String,
+    /// What it announces.
+    pub announced: Announced,
+    /// Whether it is the message of a group, which the room has not heard of.
+    pub is_root: bool,
     /// When it was accepted.
     pub accepted_at: Timestamp,
     /// When its alerts began.
@@ -57,31 +48,12 @@ pub struct Waiting {
     pub mentions: Mentions,
 }
 
-/// What a composer answers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Digest {
-    /// The message that names them.
-    pub message: RenderedMessage,
-    /// How many of the slice it names, from its start. One is no digest: then the delivery goes out as itself.
-    pub taken: usize,
-}
-
 impl DigestPolicy {
     /// Sends everything as itself.
     pub fn never() -> Self {
         Self {
             threshold: usize::MAX,
             min_age: Duration::ZERO,
-            compose: Arc::new(|_, _| Digest {
-                message: RenderedMessage {
-                    body: String::new(),
-                    formatted_body: String::new(),
-                    msgtype: MsgType::Notice,
-                    mentions: Mentions::default(),
-                    headline: String::new(),
-                },
-                taken: 1,
-            }),
         }
     }
 
@@ -92,16 +64,81 @@ impl DigestPolicy {
             .then(|| self.threshold.clamp(1, DIGEST_AT_MOST - 1))
     }
 
-    /// The digest of a run of waiting deliveries; `None` if there is none to write after all.
-    pub(super) fn digest(&self, run: &[Waiting], now: Timestamp) -> Option<Digest> {
+    /// How many of a run of waiting deliveries one digest stands for; `None` if there is none to write after all.
+    pub(super) fn taken(&self, run: &[Waiting]) -> Option<usize> {
         if run.len() <= self.threshold.clamp(1, DIGEST_AT_MOST - 1) {
             return None;
         }
-        // A composer's fault must not stop a room: its deliveries then go out one by one.
-        let digest = catch_unwind(AssertUnwindSafe(|| (self.compose)(run, now)))
-            .inspect_err(|_| tracing::error!("the digest composer panicked; the messages are sent one by one"))
-            .ok()?;
-        let taken = digest.taken.min(run.len());
-        (taken > 1).then_some(Digest { taken, ..digest })
+        let (mut bytes, mut taken, mut known) = (0, 0, HashSet::new());
+        for one in run {
+            let new = one.names().filter(|name| known.insert(*name));
+            bytes += new.map(size).sum::<usize>();
+            if bytes > NAMES {
+                break;
+            }
+            taken += 1;
+        }
+        (taken > 1).then_some(taken)
+    }
+}
+
+impl Waiting {
+    /// What names it in a digest.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let headline = self.announced.is_empty().then_some(self.headline.as_str());
+        let alerts = self.announced.alerts.iter().map(|alert| alert.name.as_str());
+        headline.into_iter().chain(alerts)
+    }
+}
+
+/// Bytes that a name takes in a list, where signs that HTML or JSON spell out take several.
+fn size(name: &str) -> usize {
+    let bytes = name.chars().map(|c| match c {
+        '<' | '>' | '&' | '"' | '\\' | '\'' => 6,
+        c if c.is_control() => 6,
+        c => c.len_utf8(),
+    });
+    bytes.sum::<usize>() + ", (1000 times)".len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::AnnouncedAlert;
+
+    fn waiting(name: &str) -> Waiting {
+        let alert = AnnouncedAlert {
+            name: name.to_owned(),
+            ..AnnouncedAlert::default()
+        };
+        Waiting {
+            id: DeliveryId(1),
+            headline: "a headline".to_owned(),
+            announced: Announced {
+                alerts: vec![alert],
+                ..Announced::default()
+            },
+            is_root: false,
+            accepted_at: Timestamp::UNIX_EPOCH,
+            starts_at: None,
+            msgtype: MsgType::Text,
+            mentions: Mentions::default(),
+        }
+    }
+
+    #[test]
+    fn a_digest_stands_for_as_many_as_it_can_name() {
+        let policy = DigestPolicy {
+            threshold: 10,
+            min_age: Duration::ZERO,
+        };
+        let taken = |name: &dyn Fn(usize) -> String| {
+            let run: Vec<Waiting> = (0..DIGEST_AT_MOST).map(|at| waiting(&name(at))).collect();
+            policy.taken(&run)
+        };
+        assert_eq!(taken(&|_| "DiskFull".to_owned()), Some(1_000), "one name is told once");
+        assert_eq!(taken(&|at| format!("DiskFullOnNode{at:04}")), Some(250));
+        assert_eq!(taken(&|at| format!("{at}{}", "\u{1}".repeat(5_000))), None);
+        assert_eq!(policy.taken(&vec![waiting("DiskFull"); 10]), None);
     }
 }

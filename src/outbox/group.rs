@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::DeliveryId;
-use crate::message::{Mentions, MsgType, RenderedMessage, RoomAddress};
+use crate::message::{Announced, Mentions, MsgType, RenderedMessage, RoomAddress};
 
 /// What a group's message should say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,6 +134,7 @@ impl GroupMessage {
     pub fn as_edit(&self) -> RenderedMessage {
         RenderedMessage {
             mentions: Mentions::default(),
+            announced: Announced::default(),
             ..self.text.clone()
         }
     }

@@ -32,8 +32,8 @@ use super::{
     Acceptance, Delivery, DeliveryId, DigestPolicy, Dropped, Enqueued, Filter, KnownGroup, NewRecording, OutboxError,
     Outcome, Recorded, Recording, RecordingId, Retried, RoomWait, Settings, Stats,
 };
-use super::{claim, known, operator, read, record, recording, row};
-use crate::message::RoomAddress;
+use super::{claim, known, operator, read, record, recording, row, run};
+use crate::message::{RenderedMessage, RoomAddress};
 
 const PROBE: &str = "UPDATE outbox_probe SET count = count + 1";
 
@@ -143,6 +143,10 @@ impl Store for PostgreSql {
 
     async fn record(&self, id: DeliveryId, outcome: Outcome, now: Timestamp) -> Result<Recorded, OutboxError> {
         transact!(self, s => record::record(s, &self.owner, id, &outcome, now))
+    }
+
+    async fn set_digest(&self, id: DeliveryId, message: RenderedMessage) -> Result<Recorded, OutboxError> {
+        transact!(self, s => run::set_digest(s, &self.owner, id, &message))
     }
 
     async fn room_due(&self, room: &RoomAddress, now: Timestamp) -> Result<Option<RoomWait>, OutboxError> {

@@ -84,7 +84,7 @@ impl Room {
         self.current == Some(id.0) && self.owner.is_some()
     }
 
-    fn is_held(&self, id: DeliveryId, owner: &str) -> bool {
+    pub(super) fn is_held(&self, id: DeliveryId, owner: &str) -> bool {
         self.current == Some(id.0) && self.owner.as_deref() == Some(owner)
     }
 }

@@ -58,7 +58,12 @@ fn delivery(mut row: Row, for_people: bool) -> Result<Delivery, OutboxError> {
     let (last_error, finished_at) = (row.maybe_text()?, row.maybe_int()?.map(timestamp));
     let (event_id, combined_into, members) = (row.maybe_text()?, row.maybe_int()?.map(DeliveryId), row.count()?);
     let untold = row.maybe_text()?;
-    let text = message.map_or_else(|| wanted(untold), |text| read(&text));
+    let is_unwritten = message.is_none() && members > 0;
+    let text = match message {
+        Some(text) => read(&text),
+        None if is_unwritten => Ok(unwritten(members)),
+        None => wanted(untold),
+    };
     let thread = Thread {
         root: row.maybe_text()?,
         latest: row.maybe_text()?,
@@ -84,6 +89,7 @@ fn delivery(mut row: Row, for_people: bool) -> Result<Delivery, OutboxError> {
         room,
         txn_id,
         message,
+        digest_of: is_unwritten.then(Vec::new),
         accepted_at,
         starts_at,
         attempts,
@@ -102,6 +108,16 @@ fn delivery(mut row: Row, for_people: bool) -> Result<Delivery, OutboxError> {
 
 fn read(text: &str) -> Result<RenderedMessage, OutboxError> {
     Ok(serde_json::from_str(text)?)
+}
+
+/// What people see of a digest before it is sent.
+fn unwritten(members: u32) -> RenderedMessage {
+    let text = format!("(a digest of {members} messages; it is written when it is sent)");
+    RenderedMessage {
+        body: text.clone(),
+        headline: text,
+        ..RenderedMessage::default()
+    }
 }
 
 /// What a root would say that was never tried.

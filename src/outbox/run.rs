@@ -1,7 +1,8 @@
 //! A run of news that waits together and is sent as one event: a digest of a backlog, or lines of one thread.
 //!
 //! Guarantees: it is a row of its own at the place of its first member, with a transaction ID of its own, and each member
-//! names it; what was ever tried is never a member; the order stays.
+//! names it; what was ever tried is never a member; the order stays. The text of a digest is made of its members while its row
+//! is claimed, and stored before it is sent for the first time.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -11,8 +12,8 @@ use super::digest::{DIGEST_AT_MOST, DigestPolicy, Waiting};
 use super::group::GroupMessage;
 use super::session::{Row, Session, values};
 use super::store::{message_text, millis, timestamp};
-use super::{DeliveryId, OutboxError, Part};
-use crate::message::{Mentions, MsgType, RenderedMessage, TxnId};
+use super::{DeliveryId, OutboxError, Part, Recorded, record};
+use crate::message::{Announced, Mentions, MsgType, RenderedMessage, TxnId};
 
 /// Bytes that joined lines may have as body and HTML together, and how many they may be.
 const JOINED: usize = 16 * 1024;
@@ -21,9 +22,18 @@ const JOINED_LINES: i64 = 50;
 const WAITS_BEHIND: &str = "
     SELECT id FROM outbox_news WHERE room_id = ?1 AND state = 'waiting' ORDER BY position LIMIT 1 OFFSET ?2";
 const BACKLOG: &str = "
-    SELECT n.id, n.attempts, n.accepted_at, n.starts_at, n.message,
-        CASE WHEN n.message IS NULL THEN (SELECT wanted FROM outbox_group_text WHERE group_id = n.group_id) END
+    SELECT n.id, n.kind, n.attempts, n.accepted_at, n.starts_at, n.message,
+        CASE WHEN n.message IS NULL AND n.kind = 'root' THEN (
+            SELECT wanted FROM outbox_group_text WHERE group_id = n.group_id) END
     FROM outbox_news n WHERE n.room_id = ?1 AND n.state = 'waiting' ORDER BY n.position LIMIT ?2";
+const MEMBERS: &str = "
+    SELECT n.id, n.kind, n.attempts, n.accepted_at, n.starts_at, n.message, CAST(NULL AS TEXT)
+    FROM outbox_news n WHERE n.combined_into = ?1 ORDER BY n.position";
+/// What roots would have said, of those of which nothing was tried yet.
+const UNTOLD: &str = "
+    SELECT n.id, t.wanted FROM outbox_news n JOIN outbox_group_text t ON t.group_id = n.group_id
+    WHERE n.combined_into = ?1 AND n.kind = 'root' AND n.message IS NULL";
+const TEXT: &str = "UPDATE outbox_news SET message = ?2 WHERE id = ?1 AND message IS NULL";
 const LINES: &str = "
     SELECT id, attempts, kind, group_id, root_id, accepted_at, starts_at FROM outbox_news
     WHERE room_id = ?1 AND state = 'waiting' ORDER BY position LIMIT ?2";
@@ -52,6 +62,8 @@ struct Summary {
     msgtype: MsgType,
     #[serde(default)]
     mentions: Mentions,
+    #[serde(default)]
+    announced: Announced,
 }
 
 /// A row of the run.
@@ -66,7 +78,8 @@ struct Bundle {
     part: Part,
     group: Option<i64>,
     root: Option<i64>,
-    message: RenderedMessage,
+    /// `None`: it is still to be made.
+    message: Option<RenderedMessage>,
 }
 
 /// The digest that now stands where `front` did, if the backlog from there on called for one.
@@ -85,7 +98,7 @@ pub(super) async fn digest<S: Session>(
         return Ok(None);
     }
     let waiting = backlog(session, room).await?;
-    let Some(digest) = policy.digest(&waiting, now) else {
+    let Some(taken) = policy.taken(&waiting) else {
         return Ok(None);
     };
     let member = |one: &Waiting| Member {
@@ -93,14 +106,22 @@ pub(super) async fn digest<S: Session>(
         accepted_at: one.accepted_at,
         starts_at: one.starts_at,
     };
-    let members: Vec<Member> = waiting[..digest.taken].iter().map(member).collect();
+    let members: Vec<Member> = waiting[..taken].iter().map(member).collect();
     let bundle = Bundle {
         part: Part::Message,
         group: None,
         root: None,
-        message: digest.message,
+        message: None,
     };
     let id = write(session, &members, &bundle).await?;
+    // What they say from now on is what the digest tells of them, whatever becomes of their groups.
+    for mut row in session.rows(UNTOLD, values![id.0]).await? {
+        let (member, wanted) = (row.int()?, row.text()?);
+        let wanted: GroupMessage = serde_json::from_str(&wanted)?;
+        session
+            .run(TEXT, values![member, message_text(&wanted.as_root())?])
+            .await?;
+    }
     session.run(NAME_ROOTS, values![id.0]).await?;
     session.run(NAMED_REV, values![id.0]).await?;
     Ok(Some(id))
@@ -111,22 +132,57 @@ async fn backlog<S: Session>(session: &mut S, room: i64) -> Result<Vec<Waiting>,
     let limit = i64::try_from(DIGEST_AT_MOST).unwrap_or(i64::MAX);
     let rows = session.rows(BACKLOG, values![room, limit]).await?;
     let mut waiting = Vec::with_capacity(rows.len());
-    for mut row in rows {
-        let (id, attempts) = (DeliveryId(row.int()?), row.int()?);
-        let (accepted_at, starts_at) = (timestamp(row.int()?), row.maybe_int()?.map(timestamp));
-        let Some(summary) = summary(row).filter(|_| attempts == 0) else {
-            break;
-        };
-        waiting.push(Waiting {
-            id,
-            accepted_at,
-            starts_at,
-            headline: summary.headline,
-            msgtype: summary.msgtype,
-            mentions: summary.mentions,
-        });
+    for row in rows {
+        match read(row)? {
+            Some((0, one)) => waiting.push(one),
+            _ => break,
+        }
     }
     Ok(waiting)
+}
+
+/// What a digest stands for whose text is still to be made.
+pub(super) async fn members<S: Session>(session: &mut S, id: DeliveryId) -> Result<Vec<Waiting>, OutboxError> {
+    let rows = session.rows(MEMBERS, values![id.0]).await?;
+    let read = rows.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    Ok(read.into_iter().flatten().map(|(_, one)| one).collect())
+}
+
+/// Gives a digest the text that it keeps, if it has none yet and this relay has claimed it.
+pub(super) async fn set_digest<S: Session>(
+    session: &mut S,
+    owner: &str,
+    id: DeliveryId,
+    message: &RenderedMessage,
+) -> Result<Recorded, OutboxError> {
+    let row = record::news_row(session, id).await?;
+    if !row.is_some_and(|row| row.room.is_held(id, owner)) {
+        return Ok(Recorded::Superseded);
+    }
+    let changed = session.run(TEXT, values![id.0, message_text(message)?]).await?;
+    Ok(if changed == 1 {
+        Recorded::Done
+    } else {
+        Recorded::Superseded
+    })
+}
+
+/// One of a backlog, and how often it was tried; `None` where it cannot be read.
+fn read(mut row: Row) -> Result<Option<(i64, Waiting)>, OutboxError> {
+    let (id, kind, attempts) = (DeliveryId(row.int()?), row.text()?, row.int()?);
+    let (accepted_at, starts_at) = (timestamp(row.int()?), row.maybe_int()?.map(timestamp));
+    let Some(summary) = summary(row) else { return Ok(None) };
+    let waiting = Waiting {
+        id,
+        headline: summary.headline,
+        announced: summary.announced,
+        is_root: Part::stored(&kind) == Some(Part::Root),
+        accepted_at,
+        starts_at,
+        msgtype: summary.msgtype,
+        mentions: summary.mentions,
+    };
+    Ok(Some((attempts, waiting)))
 }
 
 fn summary(mut row: Row) -> Option<Summary> {
@@ -139,6 +195,7 @@ fn summary(mut row: Row) -> Option<Summary> {
         headline: root.headline,
         msgtype: root.msgtype,
         mentions: root.mentions,
+        announced: root.announced,
     })
 }
 
@@ -189,7 +246,7 @@ pub(super) async fn joined<S: Session>(
         part: Part::Line,
         group: front.group,
         root: front.root,
-        message,
+        message: Some(message),
     };
     write(session, &members, &bundle).await.map(Some)
 }
@@ -215,6 +272,7 @@ fn both(first: &RenderedMessage, second: &RenderedMessage) -> Option<RenderedMes
         msgtype: if is_loud { MsgType::Text } else { MsgType::Notice },
         mentions: first.mentions.clone(),
         headline: first.headline.clone(),
+        ..RenderedMessage::default()
     };
     message.mention(&second.mentions);
     Some(message)
@@ -232,7 +290,7 @@ async fn write<S: Session>(session: &mut S, members: &[Member], bundle: &Bundle)
         bundle.group,
         bundle.root,
         txn.as_str(),
-        message_text(&bundle.message)?,
+        bundle.message.as_ref().map(message_text).transpose()?,
         members.iter().map(|member| millis(member.accepted_at)).min(),
         members.iter().filter_map(|member| member.starts_at).min().map(millis),
         i64::try_from(members.len()).unwrap_or(i64::MAX),

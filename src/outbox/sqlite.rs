@@ -28,8 +28,8 @@ use super::{
     Acceptance, Delivery, DeliveryId, DigestPolicy, Dropped, Enqueued, Filter, KnownGroup, NewRecording, OutboxError,
     Outcome, Recorded, Recording, RecordingId, Retried, RoomWait, Settings, Stats,
 };
-use super::{accept, claim, known, operator, read, record, recording, row};
-use crate::message::RoomAddress;
+use super::{accept, claim, known, operator, read, record, recording, row, run};
+use crate::message::{RenderedMessage, RoomAddress};
 
 const VOID_CLAIMS: &str = "UPDATE outbox_room SET owner = NULL, lease_until = 0 WHERE owner IS NOT NULL";
 const PROBE: &str = "UPDATE outbox_probe SET count = count + 1";
@@ -143,7 +143,7 @@ impl Store for Sqlite {
     }
 
     async fn claim_due(&self, now: Timestamp, limit: usize, policy: &DigestPolicy) -> Result<Claims, OutboxError> {
-        let policy = policy.clone();
+        let policy = *policy;
         self.writer
             .run(move |s| done(claim::claim_due(s, OWNER, now, limit, &policy)))
             .await
@@ -162,6 +162,11 @@ impl Store for Sqlite {
     async fn record(&self, id: DeliveryId, outcome: Outcome, now: Timestamp) -> Result<Recorded, OutboxError> {
         let record = move |s: &mut SqliteSession<'_>| done(record::record(s, OWNER, id, &outcome, now));
         self.writer.run(record).await
+    }
+
+    async fn set_digest(&self, id: DeliveryId, message: RenderedMessage) -> Result<Recorded, OutboxError> {
+        let set = move |s: &mut SqliteSession<'_>| done(run::set_digest(s, OWNER, id, &message));
+        self.writer.run(set).await
     }
 
     async fn room_due(&self, room: &RoomAddress, now: Timestamp) -> Result<Option<RoomWait>, OutboxError> {
@@ -273,6 +278,7 @@ mod tests {
             msgtype: MsgType::Text,
             mentions: Mentions::default(),
             headline: text.to_owned(),
+            ..RenderedMessage::default()
         }
     }
 

@@ -89,6 +89,7 @@ pub(super) fn unreadable(error: &impl std::fmt::Display) -> RenderedMessage {
         msgtype: MsgType::Notice,
         mentions: Mentions::default(),
         headline: text,
+        ..RenderedMessage::default()
     }
 }
 
@@ -103,6 +104,7 @@ pub(super) trait Store: Send + Sync {
     async fn renew(&self, ids: &[DeliveryId], now: Timestamp) -> Result<(), OutboxError>;
     async fn release(&self, ids: &[DeliveryId]) -> Result<(), OutboxError>;
     async fn record(&self, id: DeliveryId, outcome: Outcome, now: Timestamp) -> Result<Recorded, OutboxError>;
+    async fn set_digest(&self, id: DeliveryId, message: RenderedMessage) -> Result<Recorded, OutboxError>;
     async fn room_due(&self, room: &RoomAddress, now: Timestamp) -> Result<Option<RoomWait>, OutboxError>;
     async fn set_room_due(&self, room: &RoomAddress, wait: Option<RoomWait>, now: Timestamp)
     -> Result<(), OutboxError>;

@@ -119,6 +119,7 @@ pub(super) async fn edit<S: Session>(
         room: room.address.clone(),
         txn_id: TxnId::from_stored(format!("{}-{}", group.txn_id, group.tried_rev)),
         message,
+        digest_of: None,
         accepted_at: group.tried_at,
         starts_at: None,
         attempts: group.attempts,

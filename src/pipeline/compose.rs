@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::digest;
 use super::memo::{Before, Memo};
 use super::plan::{Planner, Render};
 use super::problems::{Note, Problems, Templates};
@@ -17,8 +18,8 @@ use super::snapshot;
 use super::target::{Target, Targets};
 use crate::alert::Notification;
 use crate::group::{self, Compared, News};
-use crate::message::TemplateName;
-use crate::outbox::{Acceptance, GroupUpdate, KnownGroup, NewDelivery};
+use crate::message::{Locale, RenderedMessage, TemplateName};
+use crate::outbox::{Acceptance, GroupUpdate, KnownGroup, NewDelivery, Waiting};
 use crate::render::{Deadline, Rendered, Renderer, TemplateProblem};
 
 /// What rendering needs.
@@ -65,12 +66,24 @@ impl Tools {
         self.renderer.may_take_long()
     }
 
-    /// Counts and says what has become of a notification that is stored.
-    pub(super) fn count(&self, facts: Facts, now: Timestamp) {
-        let templates = Templates {
+    /// What waited as one message; says what went wrong with its template.
+    pub(super) fn digest(&self, locale: &Locale, waiting: &[Waiting], now: Timestamp) -> RenderedMessage {
+        let rendered = digest::compose(&self.renderer.for_locale(locale), waiting, now);
+        let note = Note::of(&TemplateName::digest(), &rendered);
+        self.problems.note(note, &self.templates(), now);
+        rendered.messages.into_iter().next().unwrap_or_default()
+    }
+
+    fn templates(&self) -> Templates {
+        Templates {
             version: self.renderer.version(),
             problems: self.renderer.problems(),
-        };
+        }
+    }
+
+    /// Counts and says what has become of a notification that is stored.
+    pub(super) fn count(&self, facts: Facts, now: Timestamp) {
+        let templates = self.templates();
         for note in facts.notes {
             self.problems.note(note, &templates, now);
         }

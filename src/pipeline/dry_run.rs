@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::digest;
 use super::memo::{Before, Memo};
 use super::plan::{Plan, Planner, Render};
 use super::target;
@@ -19,6 +20,17 @@ use crate::message::{Mode, Relation, RenderedMessage, RoomAddress, TemplateName}
 use crate::outbox::{NewDelivery, Root, RootState};
 use crate::render::{Diagnostic, Draft, Drafts, Preview, Rendered, Renderer};
 use crate::route::{Destination, MessagePolicy, Share};
+
+/// What a template makes of the last of these notifications, or that of digests of all of them. There is at least one.
+pub fn preview(drafts: &Drafts, template: &TemplateName, notifications: &[(Notification, Timestamp)]) -> Preview {
+    match notifications.last() {
+        Some((last, now)) if *template != TemplateName::digest() => drafts.preview(template, last, *now),
+        _ => {
+            let (firing, digest) = digest::dry_run(drafts, notifications);
+            drafts.preview_digest(&firing, &digest, digest.until)
+        }
+    }
+}
 
 /// One event of the room.
 #[derive(Debug, Clone, PartialEq)]

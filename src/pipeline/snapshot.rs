@@ -67,6 +67,7 @@ mod tests {
             message: String::new(),
             notification_reason: String::new(),
             route_labels: Labels::new(),
+            route: String::new(),
         }
     }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::context::Limits;
 use super::words::spoken;
 use super::{html, plain, shield};
-use crate::message::{MENTIONED, Mentions, MsgType, RenderedMessage};
+use crate::message::{Announced, MENTIONED, Mentions, MsgType, RenderedMessage};
 use crate::text::escape_html;
 
 /// Matrix's limit for a whole event, in bytes of its JSON.
@@ -224,6 +224,7 @@ fn numbered(texts: Vec<(String, String)>, template: &RenderedMessage) -> Vec<Ren
             message.formatted_body = format!("<p>{}</p>\n{}", escape_html(&mark), message.formatted_body);
             // Who was mentioned by the first part need not be mentioned again.
             message.mentions = Mentions::default();
+            message.announced = Announced::default();
         }
         message
     });
@@ -302,6 +303,7 @@ mod tests {
             msgtype: MsgType::Text,
             mentions: Mentions::default(),
             headline: "\"<é".repeat(100),
+            ..RenderedMessage::default()
         };
         for block in [
             "x\n\n".to_owned(),
@@ -344,6 +346,7 @@ mod tests {
             msgtype: MsgType::Text,
             mentions: Mentions::default(),
             headline: "h".to_owned(),
+            ..RenderedMessage::default()
         };
         for (times, parts) in [(1, 2), (40_000, MOST_PARTS)] {
             let text = "word ".repeat(times);
@@ -367,6 +370,7 @@ mod tests {
                 room: false,
             },
             headline: "🔥 FIRING · A".to_owned(),
+            ..RenderedMessage::default()
         };
         assert!(content_size(&template) > CONTENT_LIMIT);
         let unmentioned = template.mentions.cut();

@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+use super::announced::announced;
 use super::budget::{self, BudgetSteps, CONTENT_LIMIT, MOST_TEXT, content_size};
 use super::context::{Context, Limits};
 use super::engine::{Engine, Failure, Written};
@@ -113,7 +114,8 @@ fn message(facts: &Facts<'_>, written: &Written, document: &Document<'_>) -> Ren
     let headline = facts.headline();
     let quiet = match &facts.change {
         Some(change) => !change.rings(),
-        None => matches!(facts.kind, Kind::Resolved | Kind::NotRecovered),
+        // How loud a digest is, the messages say that it stands for.
+        None => facts.digest.is_none() && matches!(facts.kind, Kind::Resolved | Kind::NotRecovered),
     };
     let body = plain::write(&document.events);
     RenderedMessage {
@@ -130,6 +132,7 @@ fn message(facts: &Facts<'_>, written: &Written, document: &Document<'_>) -> Ren
             .unwrap_or(if quiet { MsgType::Notice } else { MsgType::Text }),
         mentions: written.directives.mentions.clone(),
         headline,
+        announced: announced(facts),
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use minijinja::Value;
 
+use super::digest::{Counted, Digest};
 use super::empties::MARKS_NOTHING;
 use super::facts::{AlertFacts, ChangeFacts, Facts};
 use super::filters::More;
@@ -57,7 +58,11 @@ impl<'a> Context<'a> {
         self.sent(&mut fields);
         self.computed(&mut fields);
         self.lists(&mut fields);
-        fields.extend([("change", self.change())]);
+        fields.extend([
+            ("change", self.change()),
+            ("digest", self.digest()),
+            ("route", self.line(&self.facts.notification.route)),
+        ]);
         if self.limits.marks_nothing {
             fields.extend([(MARKS_NOTHING, Value::from(true))]);
         }
@@ -113,7 +118,7 @@ impl<'a> Context<'a> {
         };
         let count = record([
             ("total", Value::from(f.total())),
-            ("firing", f.firing.len().into()),
+            ("firing", f.firing_count().into()),
             ("resolved", f.resolved.len().into()),
             ("not_recovered", f.not_recovered().into()),
             ("error", of_kind(Kind::Error).into()),
@@ -175,7 +180,7 @@ impl<'a> Context<'a> {
             _ => Value::from_object(NoSingle),
         };
         let list = |which, alerts, total| Value::from_object(AlertList::new(which, alerts, total));
-        let firing = list(Which::Firing, firing, self.facts.firing.len());
+        let firing = list(Which::Firing, firing, self.facts.firing_count());
         let resolved = list(Which::Resolved, resolved, self.facts.resolved.len());
         let all = list(Which::All, all, self.facts.total());
         let notification = self.facts.notification;
@@ -213,6 +218,33 @@ impl<'a> Context<'a> {
                 shown.map(|facts| self.alert(facts)).collect()
             }),
         }
+    }
+
+    /// What waited; empty in every other template.
+    fn digest(&self) -> Value {
+        let digest = self.facts.digest;
+        let counted = |of: fn(&Digest) -> &Vec<Counted>| -> Value {
+            let all = digest.map(of).into_iter().flatten();
+            let one = |one: &Counted| record([("name", self.line(&one.name)), ("count", one.count.into())]);
+            all.map(one).collect::<Vec<_>>().into()
+        };
+        let number = |of: fn(&Digest) -> usize| Value::from(digest.map_or(0, of));
+        let others = digest.into_iter().flat_map(|digest| &digest.others);
+        let count = record([
+            ("messages", number(|digest| digest.messages)),
+            ("came_and_went", number(|digest| digest.went)),
+            ("over", number(|digest| digest.ended)),
+            ("cut_off", number(|digest| digest.cut_off)),
+        ]);
+        record([
+            ("from", self.moment(digest.map(|digest| digest.from))),
+            ("until", self.moment(digest.map(|digest| digest.until))),
+            ("count", count),
+            ("rules", counted(|digest| &digest.rules)),
+            ("came_and_went", counted(|digest| &digest.came_and_went)),
+            ("over", counted(|digest| &digest.over)),
+            ("others", others.map(|line| self.line(line)).collect::<Vec<_>>().into()),
+        ])
     }
 
     /// Text of several lines, such as an annotation.

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
+use super::digest::Digest;
 use super::links::{self, Link};
 pub(crate) use alert::AlertFacts;
 pub(crate) use change::ChangeFacts;
@@ -59,6 +60,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) links: Vec<Link<'a>>,
     /// What is new, where that is what is told.
     pub(crate) change: Option<ChangeFacts<'a>>,
+    /// What waited, where that is told as one.
+    pub(crate) digest: Option<&'a Digest>,
 }
 
 impl<'a> Facts<'a> {
@@ -105,6 +108,7 @@ impl<'a> Facts<'a> {
             shared,
             links: Vec::new(),
             change: None,
+            digest: None,
         };
         facts.links = links::of_group(&facts);
         facts
@@ -115,6 +119,21 @@ impl<'a> Facts<'a> {
         let mut facts = Self::new(notification, now);
         facts.change = Some(ChangeFacts::new(change));
         facts
+    }
+
+    /// The same for messages that waited.
+    pub(crate) fn of_digest(notification: &'a Notification, digest: &'a Digest, now: Timestamp) -> Self {
+        let mut facts = Self::new(notification, now);
+        if facts.firing.is_empty() {
+            facts.kind = Kind::Resolved;
+        }
+        facts.digest = Some(digest);
+        facts
+    }
+
+    /// How many fire, with those of a digest that no message named.
+    pub(crate) fn firing_count(&self) -> usize {
+        self.firing.len() + self.digest.map_or(0, |digest| digest.more_firing)
     }
 
     /// What to call the group: its one rule, or the first two of several.
@@ -223,7 +242,9 @@ impl<'a> Facts<'a> {
 
     /// One plain line that names the notification.
     pub(crate) fn headline(&self) -> String {
-        let line = if let Some(change) = &self.change {
+        let line = if let Some(digest) = self.digest {
+            format!("📬 {} messages waited", digest.messages)
+        } else if let Some(change) = &self.change {
             change.headline(&self.name(), &self.folder(), self.at_least().is_some())
         } else {
             let parts = [self.state_line(), self.name(), self.severity.clone(), self.folder()];

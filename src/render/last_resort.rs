@@ -57,6 +57,7 @@ fn bare(template: &TemplateName, notification: &Notification) -> Rendered {
         msgtype,
         mentions: Mentions::default(),
         headline,
+        ..RenderedMessage::default()
     };
     let why = "rendering broke off inside the relay, so the notification goes out unformatted; please report it";
     Rendered {

@@ -22,6 +22,7 @@ const EMBEDDED: &[(&str, &str)] = &[
     ("alert.md.j2", include_str!("../../templates/alert.md.j2")),
     ("compact.md.j2", include_str!("../../templates/compact.md.j2")),
     ("detailed.md.j2", include_str!("../../templates/detailed.md.j2")),
+    ("digest.md.j2", include_str!("../../templates/digest.md.j2")),
     ("update.md.j2", include_str!("../../templates/update.md.j2")),
     (
         "partials/header.md.j2",

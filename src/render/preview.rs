@@ -8,6 +8,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use poem_openapi::{Enum, Object};
 
+use super::announced::announced;
+use super::digest::Digest;
 use super::engine::{Engine, Failure, Sources};
 use super::facts::Facts;
 use super::folder::{self, LARGEST_FILE};
@@ -18,7 +20,7 @@ use super::remarks::Shown;
 use super::{Rendered, Renderer, compose, faults};
 use crate::alert::Notification;
 use crate::group::Change;
-use crate::message::TemplateName;
+use crate::message::{Announced, TemplateName};
 
 /// The text of a file as its author has it now.
 #[derive(Debug, Clone, Copy)]
@@ -136,6 +138,22 @@ impl Drafts {
         let template = TemplateName::update();
         let look = self.renderer.look(&self.library, &template);
         look.with(|| self.shown(&template, &Facts::of_change(notification, change, now), &look))
+    }
+
+    /// The same for messages that waited.
+    pub fn preview_digest(&self, notification: &Notification, digest: &Digest, now: Timestamp) -> Preview {
+        let template = TemplateName::digest();
+        let look = self.renderer.look(&self.library, &template);
+        look.with(|| self.shown(&template, &Facts::of_digest(notification, digest, now), &look))
+    }
+
+    /// The line that names a notification, and what a message about it announces.
+    pub fn announced(&self, notification: &Notification, now: Timestamp) -> (String, Announced) {
+        let look = self.renderer.look(&self.library, &TemplateName::default());
+        look.with(|| {
+            let facts = Facts::new(notification, now);
+            (facts.headline(), announced(&facts))
+        })
     }
 
     /// Adds what the relay would not take of the drafts, where that is not said already.

@@ -90,7 +90,7 @@ struct Reference {
 }
 
 /// Where records stand inside of others: what leads to them, with `[]` for the members of a list.
-const NESTED: [&str; 10] = [
+const NESTED: [&str; 15] = [
     "count",
     "states[]",
     "severities[]",
@@ -98,6 +98,11 @@ const NESTED: [&str; 10] = [
     "links[]",
     "change",
     "change.count",
+    "digest",
+    "digest.count",
+    "digest.rules[]",
+    "digest.came_and_went[]",
+    "digest.over[]",
     "alert.differing[]",
     "alert.readings[]",
     "alert.links[]",
@@ -110,20 +115,24 @@ static REFERENCE: LazyLock<Reference> = LazyLock::new(|| {
             .map(Fields::names)
             .unwrap_or_default()
     };
-    // Together they have something in every list.
-    let contexts = || {
-        trial::changes().into_iter().map(|(notification, change)| {
-            let facts = Facts::of_change(&notification, &change, trial::now());
-            Context::new(&facts, &Look::default(), Limits::NONE).build()
-        })
-    };
-    let record = |path: &str| contexts().find_map(|root| found(&root, path)).unwrap_or_default();
+    let roots = roots();
+    let record = |path: &str| roots.iter().find_map(|root| found(root, path)).unwrap_or_default();
     Reference {
-        root: names(&contexts().next().unwrap_or_default()),
+        root: names(&roots.first().cloned().unwrap_or_default()),
         alert: names(&record("alert")),
         nested: NESTED.iter().map(|path| (*path, names(&record(path)))).collect(),
     }
 });
+
+/// Contexts of trials. Together they have something in every list.
+fn roots() -> Vec<Value> {
+    let built = |facts: &Facts<'_>| Context::new(facts, &Look::default(), Limits::NONE).build();
+    let changes = trial::changes().into_iter();
+    let changes = changes.map(|(whole, change)| built(&Facts::of_change(&whole, &change, trial::now())));
+    let digests = trial::digests().into_iter();
+    let digests = digests.map(|(firing, digest)| built(&Facts::of_digest(&firing, &digest, trial::now())));
+    changes.chain(digests).collect()
+}
 
 /// What a path leads to, if it leads anywhere; `alert` is any of them.
 fn found(root: &Value, path: &str) -> Option<Value> {
@@ -242,6 +251,11 @@ pub fn variable_tables() -> Vec<(&'static str, &'static str, Vec<Variable>)> {
             "In `change`, which `update.md.j2` is about.",
             of("change.", variables::CHANGE),
         ),
+        (
+            "What waited",
+            "In `digest`, which `digest.md.j2` is about.",
+            of("digest.", variables::DIGEST),
+        ),
     ]
 }
 
@@ -267,15 +281,13 @@ pub fn units() -> impl Iterator<Item = &'static str> {
 
 /// What kind of value stands under a path, in any of the trials; of records and lists of records also the names in them.
 fn held(path: &str) -> String {
-    let all = trial::changes();
-    let found = all.iter().map(|(notification, change)| {
-        let facts = Facts::of_change(notification, change, trial::now());
-        let root = Context::new(&facts, &Look::default(), Limits::NONE).build();
+    let roots = roots();
+    let found = roots.iter().map(|root| {
         // What a resolved alert fired with is known in a change only.
         let ended = path
             .strip_prefix("alert.")
             .map(|field| format!("change.ended[].{field}"));
-        [found(&root, path), ended.and_then(|path| found(&root, &path))]
+        [found(root, path), ended.and_then(|path| found(root, &path))]
     });
     let is_empty = |value: &Value| value.as_str() == Some("") || value.len() == Some(0);
     let values: Vec<Value> = found.flatten().flatten().collect();

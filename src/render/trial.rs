@@ -9,14 +9,15 @@ use jiff::Timestamp;
 
 use crate::alert::{Alert, AlertStatus, Departure, Fingerprint, GroupKey, Labels, Notification, Source};
 use crate::group::{Change, News};
+use crate::render::digest::{Counted, Digest};
 
 /// The moment at which the trials take place.
 pub(crate) fn now() -> Timestamp {
     Timestamp::from_second(1_795_166_000).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// What [`notifications`] and after them [`changes`] are, in their order.
-pub(crate) const NAMES: [&str; 13] = [
+/// What [`notifications`], after them [`changes`], and after them [`digests`] are, in their order.
+pub(crate) const NAMES: [&str; 15] = [
     "an alert that fires",
     "an alert that has only labels",
     "a resolved alert",
@@ -30,13 +31,15 @@ pub(crate) const NAMES: [&str; 13] = [
     "a change of every kind",
     "the end of a group",
     "a change of nothing",
+    "a digest",
+    "a digest in which nothing fires",
 ];
 
 /// Those of which messages are made, by their place: one alert, and many. What takes long to read does so for all.
 pub(crate) const READ: [usize; 2] = [0, 9];
 
 /// Those of [`NAMES`] that are no rare kind: a template that fails for one of them is not used at all.
-pub(crate) const COMMON: [&str; 5] = [NAMES[0], NAMES[2], NAMES[7], NAMES[10], NAMES[11]];
+pub(crate) const COMMON: [&str; 6] = [NAMES[0], NAMES[2], NAMES[7], NAMES[10], NAMES[11], NAMES[13]];
 
 /// One of each kind.
 pub(crate) fn notifications() -> Vec<Notification> {
@@ -116,6 +119,39 @@ pub(crate) fn changes() -> Vec<(Notification, Change)> {
         .collect()
 }
 
+/// Messages that waited: of everything something, and of what fires nothing.
+pub(crate) fn digests() -> Vec<(Notification, Digest)> {
+    let named = |name: &str, count| Counted {
+        name: name.to_owned(),
+        count,
+    };
+    let full = Digest {
+        messages: 20,
+        from: now(),
+        until: now(),
+        more_firing: 3,
+        went: 2,
+        ended: 2,
+        rules: vec![named("A", 12), named("B", 1)],
+        came_and_went: vec![named("A", 3), named("B", 1)],
+        over: vec![named("A", 2), named("B", 1)],
+        cut_off: 3,
+        others: vec!["a".to_owned()],
+    };
+    let quiet = Digest {
+        more_firing: 0,
+        rules: Vec::new(),
+        ..full.clone()
+    };
+    let firing: Vec<Alert> = notifications()
+        .into_iter()
+        .flat_map(|notification| notification.alerts)
+        .filter(|alert| alert.status == AlertStatus::Firing)
+        .take(12)
+        .collect();
+    vec![(notification(firing), full), (notification(Vec::new()), quiet)]
+}
+
 fn notification(alerts: Vec<Alert>) -> Notification {
     let firing = alerts.iter().any(|alert| alert.status == AlertStatus::Firing);
     Notification {
@@ -140,6 +176,7 @@ fn notification(alerts: Vec<Alert>) -> Notification {
         message: String::new(),
         notification_reason: String::new(),
         route_labels: Labels::new(),
+        route: String::new(),
         alerts,
     }
 }

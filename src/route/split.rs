@@ -181,6 +181,7 @@ fn part(whole: &Notification, share: &[usize]) -> Notification {
         app_version: whole.app_version.clone(),
         notification_reason: whole.notification_reason.clone(),
         route_labels: whole.route_labels.clone(),
+        route: whole.route.clone(),
     }
 }
 

@@ -274,6 +274,7 @@ mod tests {
                 msgtype: MsgType::Text,
                 mentions: Mentions::default(),
                 headline: "x".to_owned(),
+                ..RenderedMessage::default()
             };
             let acceptance = Acceptance {
                 deliveries: vec![NewDelivery {

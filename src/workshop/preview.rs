@@ -22,7 +22,7 @@ use crate::intake::{Caller, Documented, JsonBody, Problem, Refused};
 use crate::message::{Language, Locale, Mode, TemplateName};
 use crate::outbox::RecordingId;
 use crate::pipeline::dry_run;
-use crate::render::{Deadline, Draft, time_zone};
+use crate::render::{Deadline, Draft, Preview, Renderer, time_zone};
 use crate::samples;
 
 /// How long a preview may take, waiting included; then whatever works for it is ended.
@@ -223,7 +223,11 @@ impl Workshop {
                     .collect();
                 match &task.shown {
                     Shown::One(notification, now) => {
-                        PreviewAnswer::of(renderer.preview(&drafts, &task.template, notification, *now))
+                        let one = [(Notification::clone(notification), *now)];
+                        PreviewAnswer::of(previewed(&renderer, &drafts, &task.template, &one))
+                    }
+                    Shown::Sequence(steps, _) if task.template == TemplateName::digest() => {
+                        PreviewAnswer::of(previewed(&renderer, &drafts, &task.template, steps))
                     }
                     Shown::Sequence(steps, mode) => {
                         let told = dry_run::run(&renderer, &drafts, &task.template, *mode, steps);
@@ -239,6 +243,19 @@ impl Workshop {
             Err(_) => PreviewAnswer::failed(file, format!("took longer than {} s", PATIENCE.as_secs())),
         }
     }
+}
+
+/// What drafts make of notifications, and what the relay would not take of them.
+fn previewed(
+    renderer: &Renderer,
+    drafts: &[Draft<'_>],
+    template: &TemplateName,
+    notifications: &[(Notification, Timestamp)],
+) -> Preview {
+    let desk = renderer.with_drafts(drafts);
+    let mut preview = dry_run::preview(&desk, template, notifications);
+    desk.add_refusals(&mut preview.diagnostics);
+    preview
 }
 
 fn sample(name: &str) -> Option<(Notification, Timestamp)> {

@@ -73,6 +73,7 @@ impl Stage {
             msgtype: MsgType::Text,
             mentions: Mentions::default(),
             headline: String::new(),
+            ..RenderedMessage::default()
         };
         let room = self.room.room_id.parse().unwrap();
         let txn = TxnId::generate();

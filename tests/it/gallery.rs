@@ -15,8 +15,58 @@ use thirtyfour::{By, WebElement};
 use crate::app::App;
 use crate::support::chromium::Browser;
 
-/// Names and widths, in CSS pixels, of a room on a desk and on a phone; how many columns of them a sheet has.
-const WIDTHS: [(&str, u32, u32); 2] = [("desk", 780, 2), ("phone", 360, 4)];
+/// How a sheet is drawn.
+#[derive(Clone, Copy)]
+struct Look {
+    name: &'static str,
+    /// CSS pixels of a room.
+    width: u32,
+    columns: u32,
+    scheme: &'static str,
+    titled: bool,
+    /// As by a client that knows neither edits nor threads.
+    flat: bool,
+}
+
+const DESK: Look = Look {
+    name: "desk",
+    width: 780,
+    columns: 2,
+    scheme: "light",
+    titled: true,
+    flat: false,
+};
+const PHONE: Look = Look {
+    name: "phone",
+    width: 360,
+    columns: 4,
+    ..DESK
+};
+const LOOKS: [Look; 4] = [
+    DESK,
+    PHONE,
+    Look {
+        name: "desk-dark",
+        scheme: "dark",
+        ..DESK
+    },
+    Look {
+        name: "phone-dark",
+        scheme: "dark",
+        ..PHONE
+    },
+];
+const FLAT: Look = Look {
+    name: "phone-flat",
+    flat: true,
+    ..PHONE
+};
+/// The pictures of the README.
+const README: Look = Look {
+    columns: 1,
+    titled: false,
+    ..DESK
+};
 
 /// What the README shows of each template.
 const SHOWN: [&str; 3] = ["firing", "mixed", "resolved"];
@@ -26,7 +76,7 @@ const HIGHEST: u32 = 1_400;
 
 /// Draws the answers of `/preview` for these requests, each below its title, in columns of this width.
 const DRAW: &str = "
-    const [requests, width, columns, highest, titled, done] = arguments;
+    const [requests, width, columns, highest, titled, scheme, flat, done] = arguments;
     const draw = async () => {
         const root = location.origin + '/workshop/static/';
         const { messageItem, element } = await import(root + 'message.js');
@@ -45,10 +95,12 @@ const DRAW: &str = "
             messages.forEach((message, index) => {
                 const sender = '@grafana:example.org';
                 const at = message.place ? Date.parse(message.place.at) : Date.parse('2026-11-20T09:14:20Z');
-                const content = message.place ? message.event : { ...message.event };
+                const content = message.place && !flat ? message.event : { ...message.event };
+                // What a client shows that knows neither edits nor threads.
+                if (flat) { delete content['m.relates_to']; delete content['m.new_content']; }
                 const event = { type: 'm.room.message', event_id: message.place?.event_id ?? '$' + index, sender,
                     origin_server_ts: at, content };
-                if (message.place) room.add({ event, name: 'Grafana' });
+                if (message.place && !flat) room.add({ event, name: 'Grafana' });
                 else list.append(messageItem(event, 'Grafana', list.childElementCount > 0));
             });
             if (!titled) continue;
@@ -70,7 +122,7 @@ const DRAW: &str = "
         for (const item of sheet.querySelectorAll('.changed')) item.classList.remove('changed');
         for (const details of sheet.querySelectorAll('details')) details.open = true;
         document.body.replaceChildren(sheet);
-        document.documentElement.style.colorScheme = 'light';
+        document.documentElement.style.colorScheme = scheme;
         await document.fonts.ready;
         done(Math.ceil(sheet.getBoundingClientRect().height));
     };
@@ -86,30 +138,40 @@ async fn every_template_is_pictured_with_every_sample() {
     let app = App::start().await;
     let browser = Browser::start(1700, 1200).await;
     browser.open(&app.url("/")).await;
-    for template in ["alert", "compact", "detailed"] {
-        let all: Vec<Value> = samples::all()
+    for template in ["alert", "compact", "detailed", "digest"] {
+        let mut all: Vec<Value> = samples::all()
             .iter()
             .map(|sample| of_sample(template, sample.name))
             .collect();
-        for (name, width, columns) in WIDTHS {
-            let picture = drawn(&browser, &all, (width, columns), true).await;
-            save(&sheets.join(format!("{template}-{name}.png")), &picture).await;
+        if template == "digest" {
+            all = vec![of_sample(template, "firing"), of_sample(template, "storm")];
+            all.extend(sequences(|steps| json!({"template": template, "sequence": steps})));
         }
+        for look in LOOKS {
+            let picture = drawn(&browser, &all, look).await;
+            save(&sheets.join(format!("{template}-{}.png", look.name)), &picture).await;
+        }
+    }
+    for template in ["alert", "compact", "detailed"] {
         let shown = SHOWN.map(|sample| of_sample(template, sample));
-        let picture = drawn(&browser, &shown, (780, 1), false).await;
+        let picture = drawn(&browser, &shown, README).await;
         save(&project.join(format!("tests/screenshots/{template}.png")), &picture).await;
     }
-    let sequences: Vec<Value> = samples::SEQUENCES
-        .iter()
-        .map(
-            |sequence| json!({"title": format!("sequence {}", sequence.name), "request": {"sequence": sequence.steps}}),
-        )
-        .collect();
-    for (name, width, columns) in WIDTHS {
-        let picture = drawn(&browser, &sequences, (width, columns), true).await;
-        save(&sheets.join(format!("sequences-{name}.png")), &picture).await;
+    for mode in ["live", "thread", "new"] {
+        let all: Vec<Value> = sequences(|steps| json!({"sequence": steps, "mode": mode})).collect();
+        for look in LOOKS.into_iter().chain([FLAT]) {
+            let picture = drawn(&browser, &all, look).await;
+            save(&sheets.join(format!("mode-{mode}-{}.png", look.name)), &picture).await;
+        }
     }
     browser.quit().await;
+}
+
+/// Every sequence, asked for in this way.
+fn sequences(request: impl Fn(&[&str]) -> Value) -> impl Iterator<Item = Value> {
+    samples::SEQUENCES.iter().map(
+        move |sequence| json!({"title": format!("sequence {}", sequence.name), "request": request(sequence.steps)}),
+    )
 }
 
 fn of_sample(template: &str, sample: &str) -> Value {
@@ -117,7 +179,8 @@ fn of_sample(template: &str, sample: &str) -> Value {
 }
 
 /// A sheet with what the relay would send for these requests, in a window that holds all of it.
-async fn drawn(browser: &Browser, requests: &[Value], (width, columns): (u32, u32), titled: bool) -> WebElement {
+async fn drawn(browser: &Browser, requests: &[Value], look: Look) -> WebElement {
+    let Look { width, columns, .. } = look;
     let window = (width + 16) * columns + 60;
     browser.driver.set_window_rect(0, 0, window, 1_200).await.unwrap();
     let arguments = vec![
@@ -125,7 +188,9 @@ async fn drawn(browser: &Browser, requests: &[Value], (width, columns): (u32, u3
         json!(width),
         json!(columns),
         json!(HIGHEST),
-        json!(titled),
+        json!(look.titled),
+        json!(look.scheme),
+        json!(look.flat),
     ];
     let drawn = browser.driver.execute_async(DRAW, arguments).await.unwrap();
     let height = drawn

@@ -27,6 +27,7 @@ async fn hundreds_of_rooms_that_hang_do_not_keep_messages_from_another() {
         msgtype: MsgType::Text,
         mentions: Mentions::default(),
         headline: "waits".to_owned(),
+        ..RenderedMessage::default()
     };
     let deliveries = rooms
         .iter()

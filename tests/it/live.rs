@@ -284,7 +284,10 @@ async fn a_digest_leaves_the_roots_right() {
     live.night.pass(Duration::from_mins(1));
     let lines = live.lines().await;
     assert!(lines[0].starts_with("✅ RESOLVED · S"), "{lines:?}");
-    assert!(lines[1].starts_with("loud 📬 13 notifications waited"), "{lines:?}");
+    assert!(
+        lines[1].starts_with("loud 📬 Delayed messages") && lines[1].ends_with("12 firing · critical · 1 resolved"),
+        "{lines:?}"
+    );
     // Digest first, then the edit: current within two sends.
     assert_eq!(live.sends(), 3);
     live.post_group("g7", 10, &["A7 0-9"]).await;

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use grafana_matrix_relay::alert::parse;
-use grafana_matrix_relay::deliver::{self, DigestSettings, Moment, Sender, Worker};
+use grafana_matrix_relay::deliver::{self, Composer, Moment, Sender, Worker};
 use grafana_matrix_relay::matrix;
 use grafana_matrix_relay::message::{RoomAddress, RouteName, TemplateName};
-use grafana_matrix_relay::outbox::{self, Outbox, Stats};
+use grafana_matrix_relay::outbox::{self, DigestPolicy, Outbox, Stats};
 use grafana_matrix_relay::pipeline::{Accepted, Pipeline, RequestOptions};
 use grafana_matrix_relay::render::{self, Renderer};
 use grafana_matrix_relay::route::{MessagePolicy, Router, Table};
@@ -34,6 +34,7 @@ pub(crate) struct Night {
     renderer: Renderer,
     worker: Worker,
     sender: Arc<Sender>,
+    digests: DigestPolicy,
     settings: outbox::Settings,
     accepted: BTreeMap<String, Vec<String>>,
     count: usize,
@@ -51,7 +52,7 @@ pub(crate) fn body(name: &str) -> Vec<u8> {
 
 /// What a night may have of its own.
 pub(crate) struct Make {
-    pub(crate) digests: DigestSettings,
+    pub(crate) digests: DigestPolicy,
     pub(crate) repeat_window: Duration,
     /// The outbox is in PostgreSQL.
     pub(crate) database_url: Option<String>,
@@ -62,7 +63,7 @@ pub(crate) struct Make {
 impl Default for Make {
     fn default() -> Self {
         Self {
-            digests: DigestSettings {
+            digests: DigestPolicy {
                 threshold: 10,
                 min_age: Duration::from_secs(3),
             },
@@ -76,12 +77,8 @@ impl Default for Make {
 impl Make {
     /// Without digests: every notification is its own message.
     pub(crate) fn without_digests() -> Self {
-        let digests = DigestSettings {
-            threshold: usize::MAX,
-            min_age: Duration::ZERO,
-        };
         Self {
-            digests,
+            digests: DigestPolicy::never(),
             ..Self::default()
         }
     }
@@ -117,7 +114,13 @@ impl Night {
         };
         let outbox = Outbox::open(&settings).await.unwrap();
         let sender = sender(&running.base_url, &token);
-        let worker = Worker::new(outbox.clone(), Arc::clone(&sender), digests, Arc::new(Moment::now));
+        let renderer = Renderer::open(&render::Settings {
+            templates_dir: Some(templates),
+            time_zone: jiff::tz::TimeZone::UTC,
+            language: None,
+            isolation: isolation(),
+        });
+        let worker = worker(&outbox, &sender, digests, &renderer);
         let (now, accepted) = (Moment::now(), BTreeMap::new());
         Self {
             homeserver: running,
@@ -126,14 +129,10 @@ impl Night {
             now,
             policy: MessagePolicy::default(),
             table: None,
-            renderer: Renderer::open(&render::Settings {
-                templates_dir: Some(templates),
-                time_zone: jiff::tz::TimeZone::UTC,
-                language: None,
-                isolation: isolation(),
-            }),
+            renderer,
             worker,
             sender,
+            digests,
             settings,
             accepted,
             count: 0,
@@ -278,15 +277,15 @@ impl Night {
             policy,
             table,
             renderer,
-            worker,
+            worker: dead,
+            digests,
             settings,
             accepted,
             count,
             data,
             ..
         } = self;
-        let digests = worker.digest();
-        drop((worker, outbox));
+        drop((dead, outbox));
         if let Some(url) = &settings.database_url {
             // What the dead process had claimed passes to the next one after seconds that no test has to wait for.
             let mut connection = postgres::connect(url.expose_secret()).await;
@@ -295,7 +294,7 @@ impl Night {
         }
         let sender = sender(&homeserver.base_url, &token);
         let outbox = Outbox::open(&settings).await.unwrap();
-        let worker = Worker::new(outbox.clone(), Arc::clone(&sender), digests, Arc::new(Moment::now));
+        let worker = worker(&outbox, &sender, digests, &renderer);
         Self {
             homeserver,
             token,
@@ -306,6 +305,7 @@ impl Night {
             renderer,
             worker,
             sender,
+            digests,
             settings,
             accepted,
             count,
@@ -320,6 +320,18 @@ impl Night {
             assert_eq!(&names(&self.bodies(&room)), accepted, "in {room}");
         }
     }
+}
+
+fn worker(outbox: &Outbox, sender: &Arc<Sender>, digests: DigestPolicy, renderer: &Renderer) -> Worker {
+    let nowhere = Router::to_room(
+        RoomAddress::nowhere(),
+        TemplateName::default(),
+        MessagePolicy::default(),
+    );
+    let pipeline = Pipeline::new(nowhere, renderer.clone(), outbox.clone());
+    let compose: Composer = Arc::new(move |room, waiting, now| pipeline.digest(room, waiting, now));
+    let clock = Arc::new(Moment::now);
+    Worker::new(outbox.clone(), Arc::clone(sender), digests, compose, clock)
 }
 
 fn sender(base_url: &str, token: &str) -> Arc<Sender> {

@@ -37,6 +37,7 @@ impl Place {
             msgtype: MsgType::Text,
             mentions: Mentions::default(),
             headline: text.to_owned(),
+            ..RenderedMessage::default()
         };
         let acceptance = Acceptance {
             deliveries: vec![NewDelivery {

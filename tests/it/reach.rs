@@ -48,7 +48,7 @@ async fn template_syntax_in_an_alert_is_text_in_root_line_and_digest() {
     let shown = night.homeserver.homeserver.visible(room.as_str());
     let digest = shown[1].body();
     assert!(
-        digest.contains("notifications waited") && digest.contains(SYNTAX),
+        digest.contains("📬 Delayed messages") && digest.contains(SYNTAX),
         "{digest}"
     );
 }

@@ -15,6 +15,7 @@ use crate::support::isolation;
 mod change;
 mod cookbook;
 mod deep;
+mod digest;
 mod escape;
 mod idioms;
 mod limits;

@@ -453,3 +453,31 @@ fn check_is_clean_in_both_languages_and_names_a_language_that_nobody_knows() {
     let expected = "routes.toml:3: error: there are no words of the language `dee`, so messages are in English; did you mean `de`?";
     assert!(!clean && said.contains(expected), "{said}");
 }
+
+#[tokio::test]
+async fn a_test_says_by_which_route_and_template_it_came() {
+    let app = App::start().await;
+    let test: Value = serde_json::from_str(&grafana_matrix_relay::samples::find("test").unwrap().body).unwrap();
+    let event = said(&app, &test).await;
+    assert!(
+        event.body().contains("(route default, template alert)"),
+        "{}",
+        event.body()
+    );
+}
+
+#[tokio::test]
+async fn an_alert_without_a_text_says_how_to_add_one_and_a_group_does_not() {
+    let app = App::start().await;
+    let bare = |name: &str| alert(&json!({"alertname": name}), &json!({}));
+    let event = said(&app, &group(&[bare("Bare")])).await;
+    assert!(
+        event
+            .body()
+            .ends_with("add the annotation summary to it, and it is shown here."),
+        "{}",
+        event.body()
+    );
+    let event = said(&app, &group(&[bare("One"), bare("Other")])).await;
+    assert!(!event.body().contains("has no summary"), "{}", event.body());
+}

@@ -8,7 +8,6 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
 use super::*;
-use crate::message::RoomAddress;
 use crate::{deliver, matrix, outbox};
 
 #[derive(Clone, Default)]
@@ -44,11 +43,14 @@ fn worker(outbox: Outbox) -> Worker {
     };
     let horizon = Duration::from_hours(24);
     let sender = Sender::new(matrix::Client::new(&settings).unwrap(), deliver::Settings { horizon });
-    let digest = DigestSettings {
-        threshold: usize::MAX,
-        min_age: Duration::ZERO,
-    };
-    Worker::new(outbox, Arc::new(sender), digest, Arc::new(Moment::now))
+    let compose: Composer = Arc::new(|_, _, _| panic!("there are no digests here"));
+    Worker::new(
+        outbox,
+        Arc::new(sender),
+        DigestPolicy::never(),
+        compose,
+        Arc::new(Moment::now),
+    )
 }
 
 #[tokio::test]
@@ -97,12 +99,13 @@ async fn an_attempt_that_always_panics_is_given_up_after_a_few() {
         keep_groups: Duration::from_secs(1),
     };
     let outbox = Outbox::open(&settings).await.unwrap();
-    let message = crate::message::RenderedMessage {
+    let message = RenderedMessage {
         body: "x".to_owned(),
         formatted_body: String::new(),
         msgtype: crate::message::MsgType::Text,
         mentions: crate::message::Mentions::default(),
         headline: "x".to_owned(),
+        ..RenderedMessage::default()
     };
     let acceptance = outbox::Acceptance {
         deliveries: vec![outbox::NewDelivery {

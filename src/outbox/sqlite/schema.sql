@@ -23,7 +23,7 @@ CREATE TABLE outbox_news (
     group_id         INTEGER,                   -- of a root and of a line
     root_id          INTEGER,                   -- of a line: the root in whose thread it is
     txn_id           TEXT    NOT NULL UNIQUE,
-    message          TEXT,                      -- JSON; NULL: a root that was never tried
+    message          TEXT,                      -- JSON; NULL: a root that was never tried, or a digest before it is
     rev              INTEGER NOT NULL DEFAULT 0,-- of a root: the revision that it says
     state            TEXT    NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'dead', 'combined')),
     accepted_at      INTEGER NOT NULL,

@@ -217,10 +217,17 @@ fn try_out(engine: &Engine, deadline: &Deadline) -> Outcome {
     let of_changes = changes
         .iter()
         .map(|(notification, change)| Facts::of_change(notification, change, trial::now()));
-    let whole_count = notifications.len();
-    let trials: Vec<Facts<'_>> = wholes.chain(of_changes).collect();
+    let digests = trial::digests();
+    let of_digests = digests
+        .iter()
+        .map(|(notification, digest)| Facts::of_digest(notification, digest, trial::now()));
+    let trials: Vec<Facts<'_>> = wholes.chain(of_changes).chain(of_digests).collect();
     let look = Look::default();
-    let update = TemplateName::update().file_name();
+    let concerns = |facts: &Facts<'_>, file: &str| match (&facts.change, facts.digest) {
+        (Some(_), _) => file == TemplateName::update().file_name(),
+        (None, Some(_)) => file == TemplateName::digest().file_name(),
+        (None, None) => entry_name(file).is_some_and(|name| name.is_of_whole()),
+    };
     let mut outcome = Outcome {
         broken: Vec::new(),
         partial: Vec::new(),
@@ -228,7 +235,7 @@ fn try_out(engine: &Engine, deadline: &Deadline) -> Outcome {
     'files: for file in entries(&engine.sources).filter(|file| !engine.is_built_in(file)) {
         let mut failures: Vec<(&str, Trace)> = Vec::new();
         let concerned = trials.iter().zip(trial::NAMES).enumerate();
-        for (at, (facts, name)) in concerned.filter(|(at, _)| (*at >= whole_count) == (file == update)) {
+        for (at, (facts, name)) in concerned.filter(|(_, (facts, _))| concerns(facts, file)) {
             let tried = if trial::READ.contains(&at) {
                 engine.compose(file, facts, &look, None, deadline).map(drop)
             } else {
@@ -262,7 +269,7 @@ fn try_out(engine: &Engine, deadline: &Deadline) -> Outcome {
 /// The first of the failures of a template that cannot be used, and for what it fails if that is not everything.
 fn as_one(failures: Vec<(&str, Trace)>) -> Trace {
     let starts_with = |name: &str| failures.first().is_some_and(|(first, _)| *first == name);
-    let fails_at_once = starts_with(trial::NAMES[0]) || starts_with(trial::COMMON[3]);
+    let fails_at_once = [0, 3, 5].into_iter().any(|at| starts_with(trial::COMMON[at]));
     let names: Vec<&str> = failures.iter().map(|(name, _)| *name).collect();
     let kinds = listed(&names);
     let mut traces = failures.into_iter().map(|(_, trace)| trace);

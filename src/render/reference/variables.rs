@@ -82,6 +82,8 @@ pub(super) const COMPUTED: &[About] = &[
     ("links", "links that all alerts share"),
     ("overviewURL", "where the sender shows all alerts"),
     ("change", "what is new, for `update.md.j2`"),
+    ("digest", "what waited, for `digest.md.j2`"),
+    ("route", "the relay's route that it came by; empty in a preview"),
 ];
 
 /// What an alert has.
@@ -147,6 +149,29 @@ pub(super) const ALERT: &[About] = &[
         "links",
         "links that are its own; annotations that are addresses are among them by their names: `logs_url` as \"Logs\"",
     ),
+];
+
+/// What waited.
+pub(super) const DIGEST: &[About] = &[
+    (
+        "from",
+        "when the first of the messages was accepted; empty in every other template",
+    ),
+    ("until", "when the digest was written"),
+    (
+        "count",
+        "how many messages waited, how many alerts came and went or are over, and at least how many more the sender cut off",
+    ),
+    ("rules", "the rules of the alerts that fire, with how many do"),
+    (
+        "came_and_went",
+        "rules of alerts that began and ended meanwhile, with how often they began",
+    ),
+    (
+        "over",
+        "rules of alerts that were firing before and are over, with how many",
+    ),
+    ("others", "one line each for messages of which nothing else is known"),
 ];
 
 /// What is new.

@@ -11,6 +11,7 @@ use super::Key;
 use crate::alert::Notification;
 use crate::group::Change;
 use crate::render::Rendered;
+use crate::render::digest::Digest;
 use crate::render::engine::{Failure, Sources};
 use crate::render::facts::Facts;
 use crate::render::look::Look;
@@ -62,6 +63,7 @@ pub(crate) struct Template<'a> {
     file: Cow<'a, str>,
     notification: Cow<'a, Notification>,
     change: Option<Cow<'a, Change>>,
+    digest: Option<Cow<'a, Digest>>,
     now: Timestamp,
     look: Look,
     footer: Option<Cow<'a, str>>,
@@ -73,6 +75,7 @@ impl<'a> Template<'a> {
             file: Cow::Borrowed(file),
             notification: Cow::Borrowed(facts.notification),
             change: facts.change.as_ref().map(|change| Cow::Borrowed(change.change)),
+            digest: facts.digest.map(Cow::Borrowed),
             now: facts.now,
             look: look.clone(),
             footer: footer.map(Cow::Borrowed),
@@ -82,9 +85,10 @@ impl<'a> Template<'a> {
     /// Does something with the template, what it renders, how that looks, and what is put below.
     pub(super) fn with<T>(&self, what: impl FnOnce(&str, &Facts<'_>, &Look, Option<&str>) -> T) -> T {
         self.look.with(|| {
-            let facts = match &self.change {
-                Some(change) => Facts::of_change(&self.notification, change, self.now),
-                None => Facts::new(&self.notification, self.now),
+            let facts = match (&self.change, &self.digest) {
+                (Some(change), _) => Facts::of_change(&self.notification, change, self.now),
+                (None, Some(digest)) => Facts::of_digest(&self.notification, digest, self.now),
+                (None, None) => Facts::new(&self.notification, self.now),
             };
             what(&self.file, &facts, &self.look, self.footer.as_deref())
         })

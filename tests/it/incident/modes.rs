@@ -101,7 +101,7 @@ async fn an_outage_ends_with_one_edit_one_line_and_one_digest() {
         let times = shown.iter().filter(|one| one.body().contains(name)).count();
         assert_eq!(times, 1, "{name}: {shown:#?}");
     }
-    let digests = shown.iter().filter(|one| one.body().contains("notifications waited"));
+    let digests = shown.iter().filter(|one| one.body().starts_with("📬"));
     assert_eq!(digests.count(), 1, "{shown:#?}");
     let sends = person.messages(&room).await.len();
     assert!(sends <= 7, "{sends} messages: {shown:#?}");

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use grafana_matrix_relay::deliver::DigestSettings;
 use grafana_matrix_relay::message::Mode;
+use grafana_matrix_relay::outbox::DigestPolicy;
 use grafana_matrix_relay::outbox::{Delivery, DeliveryState, Filter, Part, RetryResult};
 use grafana_matrix_relay::standin::{Fault, Scope, When};
 use jiff::SignedDuration;
@@ -96,7 +96,7 @@ async fn run(steps: Vec<Step>, mode: Mode, with_digests: bool, database_url: Opt
     let mut make = Make::without_digests();
     if with_digests {
         // Three groups are no storm: what waits becomes a digest early.
-        make.digests = DigestSettings {
+        make.digests = DigestPolicy {
             threshold: 1,
             min_age: Duration::from_secs(3),
         };

@@ -266,7 +266,8 @@ impl Truth {
             .collect();
         let named = |episode: &str| {
             let group = episode.split('N').next().unwrap_or_default();
-            let names = |line: &str| line.contains("RESOLVED") && line.contains(group);
+            // By what is over, came and went, or fires again since another time.
+            let names = |line: &str| line.contains(group);
             with_digests && digests.iter().any(|digest| digest.lines().any(names))
         };
         // What rang in a thread or a reply, or in a root that was seen, is over in a line.

@@ -85,5 +85,6 @@ pub(crate) fn message(body: &str) -> RenderedMessage {
         msgtype: MsgType::Text,
         mentions: Mentions::default(),
         headline: body.to_owned(),
+        ..RenderedMessage::default()
     }
 }

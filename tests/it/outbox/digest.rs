@@ -1,27 +1,30 @@
 //! Storms: a backlog becomes one digest, and everything is its own message or named exactly once.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use grafana_matrix_relay::outbox::{Delivery, DeliveryId, DeliveryState, Digest, DigestPolicy, Filter, Outbox};
+use grafana_matrix_relay::outbox::{Delivery, DeliveryId, DeliveryState, Filter, Outbox, Recorded};
 use jiff::Timestamp;
 
 use super::on_every_store;
-use super::place::{Place, accept, at, claim_one, dead, delivered, digest_policy, drain, record, wait};
+use super::place::{
+    Place, accept, at, claim_one, claim_written, dead, delivered, digest_policy, drain, message, record, wait,
+};
+use super::tale::{begins, tell};
 
 on_every_store!(
     backlog_past_the_threshold_becomes_one_digest_at_its_place,
     after_an_outage_the_room_is_current_within_two_sends,
     small_or_young_backlog_becomes_no_digest,
     what_was_ever_tried_is_in_no_digest,
-    composer_that_names_a_part_leaves_the_rest_in_order,
-    composer_that_panics_or_names_one_costs_nothing,
+    what_one_event_cannot_name_stays_waiting_in_order,
+    what_is_claimed_without_a_text_is_claimed_again_with_the_same_members,
+    only_who_has_claimed_a_digest_gives_it_its_text_and_once,
     digest_survives_a_crash_as_it_is,
     digest_that_died_is_retried_as_a_whole,
 );
 
 async fn claim_with_digests(outbox: &Outbox, now: Timestamp) -> Delivery {
-    let mut claimed = outbox.claim_due(now, 100, &digest_policy()).await.unwrap();
+    let mut claimed = claim_written(outbox, now, 100, &digest_policy()).await;
     assert_eq!(claimed.len(), 1, "{claimed:?}");
     claimed.remove(0)
 }
@@ -113,37 +116,60 @@ async fn what_was_ever_tried_is_in_no_digest(place: Place) {
     assert_eq!(claim_with_digests(&outbox, at(20)).await.members, 6);
 }
 
-async fn composer_that_names_a_part_leaves_the_rest_in_order(place: Place) {
+async fn what_one_event_cannot_name_stays_waiting_in_order(place: Place) {
     let outbox = place.open().await;
-    accept_all(&outbox, 0..120).await;
+    let text = |n: u32| format!("{n:03} {}", "x".repeat(200));
+    accept_all(&outbox, (0..120).map(text)).await;
     let mut named = Vec::new();
     for _ in 0..3 {
         let digest = claim_with_digests(&outbox, at(10)).await;
-        named.extend(digest.message.body.lines().map(|line| line.parse::<u32>().unwrap()));
+        assert!((4..100).contains(&digest.members), "{}", digest.members);
+        named.extend(
+            digest
+                .message
+                .body
+                .lines()
+                .map(|line| line[..3].parse::<u32>().unwrap()),
+        );
         record(&outbox, digest.id, delivered(), at(10)).await;
     }
-    assert_eq!(named, (0..120).collect::<Vec<_>>());
+    let count = u32::try_from(named.len()).unwrap();
+    assert_eq!(named, (0..count).collect::<Vec<_>>());
+    assert_eq!(outbox.stats(at(10)).await.unwrap().pending, u64::from(120 - count));
 }
 
-async fn composer_that_panics_or_names_one_costs_nothing(place: Place) {
+async fn what_is_claimed_without_a_text_is_claimed_again_with_the_same_members(place: Place) {
     let outbox = place.open().await;
-    let ids = accept_all(&outbox, 1..=9).await;
-    let one = DigestPolicy {
-        compose: Arc::new(|waiting, _| Digest {
-            message: super::place::message("?"),
-            taken: waiting.len().min(1),
-        }),
-        ..digest_policy()
-    };
-    let broken = DigestPolicy {
-        compose: Arc::new(|_, _| panic!("a broken composer, on purpose")),
-        ..digest_policy()
-    };
-    for (policy, id) in [(one, ids[0]), (broken, ids[1])] {
-        let claimed = outbox.claim_due(at(10), 9, &policy).await.unwrap();
-        assert_eq!(claimed[0].id, id);
-        record(&outbox, id, delivered(), at(10)).await;
-    }
+    // A group changes meanwhile: what the digest tells of it stays as it was, and what is new is news of its own.
+    tell(&outbox, 0, begins("head")).await;
+    accept_all(&outbox, 1..=5).await;
+    let first = outbox.claim_due(at(10), 9, &digest_policy()).await.unwrap().remove(0);
+    let of = first.digest_of.unwrap();
+    assert_eq!(
+        of.iter().map(|one| one.is_root).collect::<Vec<_>>(),
+        [true, false, false, false, false, false]
+    );
+    tell(&outbox, 1, super::tale::changes("newer", &["line"])).await;
+    let outbox = place.reopen(outbox).await;
+    accept_all(&outbox, 6..=9).await;
+    let again = outbox.claim_due(at(20), 9, &digest_policy()).await.unwrap().remove(0);
+    assert_eq!(
+        (again.id, &again.txn_id, again.digest_of, again.attempts),
+        (first.id, &first.txn_id, Some(of), 2)
+    );
+}
+
+async fn only_who_has_claimed_a_digest_gives_it_its_text_and_once(place: Place) {
+    let outbox = place.open().await;
+    accept_all(&outbox, 1..=5).await;
+    let digest = outbox.claim_due(at(10), 9, &digest_policy()).await.unwrap().remove(0);
+    let set = async |text: &str| outbox.set_digest(digest.id, message(text)).await.unwrap();
+    assert_eq!(set("first").await, Recorded::Done);
+    assert_eq!(set("second").await, Recorded::Superseded);
+    outbox.release(&[digest.id]).await.unwrap();
+    assert_eq!(set("third").await, Recorded::Superseded);
+    let claimed = claim_one(&outbox, at(10)).await;
+    assert_eq!((claimed.message.body.as_str(), claimed.digest_of), ("first", None));
 }
 
 async fn digest_survives_a_crash_as_it_is(place: Place) {

@@ -7,7 +7,9 @@ use grafana_matrix_relay::outbox::{
 };
 
 use super::on_every_store;
-use super::place::{Place, accept, at, claim, claim_one, dead, delivered, digest_policy, drain, message, record, wait};
+use super::place::{
+    Place, accept, at, claim, claim_one, claim_written, dead, delivered, digest_policy, drain, message, record, wait,
+};
 use super::tale::{Tell, again, begins, changes, edit_of, known, known_of, of, show, tell, tell_of, thread};
 
 on_every_store!(
@@ -56,7 +58,7 @@ fn detached() -> Outcome {
 }
 
 async fn digest(outbox: &Outbox, now: i64) -> Delivery {
-    let mut claimed = outbox.claim_due(at(now), 10, &digest_policy()).await.unwrap();
+    let mut claimed = claim_written(outbox, at(now), 10, &digest_policy()).await;
     assert!(claimed.len() == 1 && claimed[0].members > 0, "{claimed:?}");
     claimed.remove(0)
 }
@@ -270,7 +272,7 @@ async fn lines_that_waited_are_all_named_in_a_digest(place: Place) {
         seen(&outbox, group).await;
         tell_of(&outbox, group, 1, changes("edit", &[])).await;
     }
-    let claimed = outbox.claim_due(at(200), 10, &digest_policy()).await.unwrap();
+    let claimed = claim_written(&outbox, at(200), 10, &digest_policy()).await;
     assert_eq!((claimed.len(), claimed[0].members), (1, 0));
 }
 
@@ -529,10 +531,8 @@ async fn news_goes_before_edits_but_not_for_ever(place: Place) {
         }
         let refused = digest(&outbox, 60 * round).await;
         record(&outbox, refused.id, wait(at(60 * round + 5)), at(60 * round)).await;
-        let again = outbox
-            .claim_due(at(60 * round + 5), 10, &digest_policy())
+        let again = claim_written(&outbox, at(60 * round + 5), 10, &digest_policy())
             .await
-            .unwrap()
             .remove(0);
         assert_eq!(again.id, refused.id);
         record(&outbox, again.id, delivered(), at(60 * round + 5)).await;
@@ -540,7 +540,7 @@ async fn news_goes_before_edits_but_not_for_ever(place: Place) {
     for n in 0..4 {
         accept(&outbox, "a", &n.to_string(), at(630)).await;
     }
-    let edit = outbox.claim_due(at(660), 10, &digest_policy()).await.unwrap().remove(0);
+    let edit = claim_written(&outbox, at(660), 10, &digest_policy()).await.remove(0);
     assert_eq!(edit.message.body, "edit e 4");
 }
 

@@ -8,7 +8,9 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::model::Model;
-use super::place::{Place, acceptance, at, dead, delivered, digest_policy, drain, keyed, record, room, wait};
+use super::place::{
+    Place, acceptance, at, claim_written, dead, delivered, digest_policy, drain, keyed, record, room, wait,
+};
 use super::timeline::Timeline;
 
 /// One step of a run.
@@ -133,7 +135,7 @@ impl Run {
         } else {
             DigestPolicy::never()
         };
-        let claimed = self.outbox.claim_due(at(self.now), 100, &policy).await.unwrap();
+        let claimed = claim_written(&self.outbox, at(self.now), 100, &policy).await;
         let expected = self.model.claim(digests, self.now);
         let seen: BTreeMap<usize, Vec<String>> = claimed.iter().map(|d| (room_of(d), lines(d))).collect();
         assert_eq!((seen.len(), &seen), (claimed.len(), &expected));
@@ -207,7 +209,7 @@ impl Run {
             outbox.retry_room(&room(name), late).await.unwrap();
         }
         loop {
-            let claimed = outbox.claim_due(late, 100, &digest_policy()).await.unwrap();
+            let claimed = claim_written(&outbox, late, 100, &digest_policy()).await;
             if claimed.is_empty() {
                 break;
             }

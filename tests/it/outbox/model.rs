@@ -42,7 +42,7 @@ pub(crate) struct Model {
 /// As in `place::digest_policy` and `place::WINDOW`.
 const DIGEST_ABOVE: usize = 3;
 const DIGEST_AGE: i64 = 10;
-const DIGEST_AT_MOST: usize = 50;
+const DIGEST_AT_MOST: usize = 1_000;
 const WINDOW: i64 = 60;
 const CLOCK_SLACK: i64 = 30;
 

@@ -9,7 +9,9 @@ use grafana_matrix_relay::outbox::{
 use jiff::SignedDuration;
 
 use super::on_every_store;
-use super::place::{Place, accept, at, claim, claim_one, dead, delivered, digest_policy, drain, keyed, record, room};
+use super::place::{
+    Place, accept, at, claim, claim_one, claim_written, dead, delivered, digest_policy, drain, keyed, record, room,
+};
 
 on_every_store!(
     dead_delivery_is_retried_at_the_tail_under_its_transaction_id,
@@ -95,7 +97,7 @@ async fn delivered_rows_are_pruned_and_dead_ones_stay(place: Place) {
     for n in 1..=5 {
         accept(&outbox, "a", &n.to_string(), at(0)).await;
     }
-    let digest = outbox.claim_due(at(10), 1, &digest_policy()).await.unwrap().remove(0);
+    let digest = claim_written(&outbox, at(10), 1, &digest_policy()).await.remove(0);
     assert_eq!(
         outbox.prune(at(9_000)).await.unwrap(),
         2,

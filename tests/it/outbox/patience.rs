@@ -5,7 +5,7 @@ use grafana_matrix_relay::message::Relation;
 use grafana_matrix_relay::outbox::{Delivery, Outbox, Part};
 use proptest::prelude::*;
 
-use super::place::{Place, accept, at, delivered, digest_policy, record, wait};
+use super::place::{Place, accept, at, claim_written, delivered, digest_policy, record, wait};
 use super::tale::{begins, changes, show, tell_of};
 
 /// One step of a run.
@@ -86,7 +86,7 @@ impl Run {
     }
 
     async fn claim(&mut self, finish: Finish) {
-        let claimed = self.outbox.claim_due(at(self.now), 10, &digest_policy()).await.unwrap();
+        let claimed = claim_written(&self.outbox, at(self.now), 10, &digest_policy()).await;
         for delivery in claimed {
             if delivery.part == Part::Edit {
                 self.overtaken = 0;

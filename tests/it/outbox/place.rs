@@ -1,13 +1,11 @@
 //! A fresh place for an outbox, and short words for what the facts say again and again.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use grafana_matrix_relay::message::{Mentions, MsgType, RenderedMessage, RoomAddress};
 use grafana_matrix_relay::outbox::{
-    Acceptance, Delivery, DeliveryId, Digest, DigestPolicy, Enqueued, NewDelivery, Outbox, Outcome, Recorded, Settings,
-    Waiting,
+    Acceptance, Delivery, DeliveryId, DigestPolicy, Enqueued, NewDelivery, Outbox, Outcome, Recorded, Settings,
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -141,6 +139,7 @@ pub(crate) fn message(text: &str) -> RenderedMessage {
         msgtype: MsgType::Text,
         mentions: Mentions::default(),
         headline: text.to_owned(),
+        ..RenderedMessage::default()
     }
 }
 
@@ -175,7 +174,7 @@ pub(crate) async fn accept(outbox: &Outbox, name: &str, text: &str, now: Timesta
 
 /// Claims whatever is due, without digests.
 pub(crate) async fn claim(outbox: &Outbox, now: Timestamp) -> Vec<Delivery> {
-    outbox.claim_due(now, 100, &DigestPolicy::never()).await.unwrap()
+    claim_written(outbox, now, 100, &DigestPolicy::never()).await
 }
 
 /// Claims the only delivery that is due.
@@ -226,14 +225,23 @@ pub(crate) async fn drain(outbox: &Outbox, now: Timestamp) -> Vec<String> {
     }
 }
 
-/// A composer that names up to 50 in one line each.
-pub(crate) fn compose(waiting: &[Waiting]) -> Digest {
-    let taken = waiting.len().min(50);
-    let lines: Vec<&str> = waiting[..taken].iter().map(|w| w.headline.as_str()).collect();
-    Digest {
-        message: message(&lines.join("\n")),
-        taken,
+/// Claims what is due, and gives a digest its text as a worker does: it names what waited in a line each.
+pub(crate) async fn claim_written(
+    outbox: &Outbox,
+    now: Timestamp,
+    limit: usize,
+    policy: &DigestPolicy,
+) -> Vec<Delivery> {
+    let mut claimed = outbox.claim_due(now, limit, policy).await.unwrap();
+    for delivery in &mut claimed {
+        if let Some(waiting) = delivery.digest_of.take() {
+            let lines: Vec<&str> = waiting.iter().map(|one| one.headline.as_str()).collect();
+            delivery.message = message(&lines.join("\n"));
+            let kept = outbox.set_digest(delivery.id, delivery.message.clone()).await;
+            assert_eq!(kept.unwrap(), Recorded::Done);
+        }
     }
+    claimed
 }
 
 /// A digest of more than three that are older than ten seconds.
@@ -241,6 +249,5 @@ pub(crate) fn digest_policy() -> DigestPolicy {
     DigestPolicy {
         threshold: 3,
         min_age: Duration::from_secs(10),
-        compose: Arc::new(|waiting, _| compose(waiting)),
     }
 }

@@ -9,7 +9,7 @@ use grafana_matrix_relay::message::Relation;
 use grafana_matrix_relay::outbox::{Acceptance, Delivery, DigestPolicy, Enqueued, Outbox, Outcome, Part, RootState};
 use tokio::task::JoinHandle;
 
-use super::place::{Place, at, digest_policy, drain, record};
+use super::place::{Place, at, claim_written, digest_policy, drain, record};
 use super::tale::{begins, changes, known_of, of, show, tell};
 
 async fn two_relays() -> (Place, Outbox, Outbox) {
@@ -69,7 +69,7 @@ fn deliver(relay: Outbox, digests: DigestPolicy, stop: Arc<AtomicBool>) -> JoinH
         let mut shown = Vec::new();
         loop {
             let is_last = stop.load(Ordering::SeqCst);
-            let claimed = relay.claim_due(at(100_000), 10, &digests).await.unwrap();
+            let claimed = claim_written(&relay, at(100_000), 10, &digests).await;
             if claimed.is_empty() && is_last {
                 return shown;
             }

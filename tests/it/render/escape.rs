@@ -131,6 +131,7 @@ fn notification() -> impl Strategy<Value = Notification> {
             message: key.clone(),
             notification_reason: String::new(),
             route_labels: Labels::new(),
+            route: String::new(),
         })
     })
 }

@@ -182,6 +182,7 @@ fn it_is_known_whether_a_template_can_ping_everybody() {
         ("extends", true),
         ("named", false),
         ("alert", false),
+        ("digest", false),
         ("update", false),
         ("broken", false),
         ("missing", false),

@@ -11,7 +11,7 @@ fn what_is_built_in_has_no_problems() {
     let (_dir, renderer) = folder(&[]);
     assert_eq!(renderer.problems(), []);
     let names: Vec<_> = renderer.names().iter().map(ToString::to_string).collect();
-    assert_eq!(names, ["alert", "compact", "detailed", "update"]);
+    assert_eq!(names, ["alert", "compact", "detailed", "digest", "update"]);
 }
 
 #[test]
