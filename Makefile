@@ -11,6 +11,7 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_AUDIT_VERSION := 0.22.2
 ADVISORIES := https://github.com/RustSec/advisory-db
 CARGO_FUZZ_VERSION := 0.13.2
+MDBOOK_VERSION := 0.5.4
 # Per target.
 FUZZ_SECONDS ?= 60
 # For making a corpus smaller, at most.
@@ -22,7 +23,7 @@ STACK_PORT ?= 8008
 # nextest runs each test in its own process, which suits tests that start servers, but no examples of the documentation.
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help demo test lint check bench fuzz gallery openapi reference editor stack setup clean-stack
+.PHONY: help demo test lint check bench fuzz gallery docs openapi reference editor stack setup clean-stack
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -79,6 +80,10 @@ fuzz: ## Look for inputs, templates and matchers that break the relay, FUZZ_SECO
 
 gallery: setup ## Picture every template with every sample, wide and narrow, in target/gallery; and the README's pictures
 	cargo test --locked --test it gallery:: -- --ignored --nocapture
+
+docs: ## Build the documentation as a site, in target/docs
+	@mdbook --version >/dev/null 2>&1 || cargo install --locked mdbook@$(MDBOOK_VERSION)
+	mdbook build docs --dest-dir $(CURDIR)/target/docs
 
 reference: ## Write templates/REFERENCE.md anew from the code
 	@mkdir -p $(STACK)

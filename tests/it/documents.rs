@@ -80,11 +80,11 @@ fn missing<'t>(help: &'t str, document: &str) -> Vec<&'t str> {
 }
 
 #[test]
-fn the_readme_lists_every_setting() {
+fn the_reference_lists_every_setting() {
     let help = String::from_utf8(relay(&["--help"]).stdout).unwrap();
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let missing = missing(&help, &readme);
-    assert!(missing.is_empty(), "{missing:?} not in README.md");
+    let page = fs::read_to_string(root().join("docs/src/reference/settings.md")).unwrap();
+    let missing = missing(&help, &page);
+    assert!(missing.is_empty(), "{missing:?} not in docs/src/reference/settings.md");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What is shipped beside the program, checked by the programs that will read it.
 
+mod book;
 mod compose;
 mod kubernetes;
 mod monitoring;
