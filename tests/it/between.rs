@@ -1,25 +1,14 @@
 //! What stands between relay and homeserver: certificates that are refused, and proxies that answer in its place.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
 
 use grafana_matrix_relay::standin::{Fault, Homeserver, NewRoom, RunningHomeserver, Scope, When};
 use serde_json::Value;
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::app::{App, firing};
 use crate::support::patience::eventually;
 use crate::support::relay::{Relay, Setup};
-
-/// A file of the certificates of the tests; they hold for a hundred years.
-fn file(name: &str) -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls")).join(name)
-}
+use crate::support::tls;
 
 /// A homeserver that is reached by TLS alone, and a room in it.
 struct Stage {
@@ -36,7 +25,7 @@ impl Stage {
         let room = homeserver.create_room(&NewRoom::named("ops").member("bot"));
         let running = homeserver.start().await.unwrap();
         let behind = running.base_url.strip_prefix("http://").unwrap().parse().unwrap();
-        let front = with_tls(certificate, behind).await;
+        let front = tls::before(certificate, behind).await;
         let setup = Setup::bare()
             .env("MATRIX_HOME_SERVER_URL", &format!("https://{front}"))
             .env("MATRIX_ACCESS_TOKEN", &token)
@@ -50,35 +39,8 @@ impl Stage {
     }
 }
 
-/// Listens with TLS, and passes on what comes.
-async fn with_tls(certificate: &str, behind: SocketAddr) -> SocketAddr {
-    let certificate = CertificateDer::from_pem_file(file(certificate)).unwrap();
-    let key = PrivateKeyDer::from_pem_file(file("server.key")).unwrap();
-    let config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                // Whoever does not like the certificate hangs up.
-                let Ok(mut outside) = acceptor.accept(stream).await else {
-                    return;
-                };
-                let mut inside = TcpStream::connect(behind).await.unwrap();
-                drop(tokio::io::copy_bidirectional(&mut outside, &mut inside).await);
-            });
-        }
-    });
-    address
-}
-
 /// Why the homeserver is not well, as `ready` says it.
-async fn reason(relay: &Relay) -> String {
+pub(crate) async fn reason(relay: &Relay) -> String {
     let report: Value = relay.get("/health/ready").await.body;
     let check = report["checks"]
         .as_array()
@@ -103,21 +65,52 @@ async fn a_certificate_of_an_unknown_ca_is_named_with_what_to_set() {
 }
 
 #[tokio::test]
-async fn a_ca_in_ssl_cert_file_is_trusted() {
-    let stage = Stage::new("server.pem").await;
-    let setup = stage.setup.env("SSL_CERT_FILE", &file("ca.pem").display().to_string());
+async fn a_certificate_that_signs_itself_is_named_with_what_to_set() {
+    for certificate in ["self-signed.pem", "self-signed-ca.pem"] {
+        let stage = Stage::new(certificate).await;
+        let relay = stage.setup.start().await;
+        let text = reason(&relay).await;
+        assert!(
+            text.contains("certificate") && text.contains("SSL_CERT_FILE"),
+            "{certificate}: {text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_named() {
+    let stage = Stage::new("expired.pem").await;
+    let setup = stage
+        .setup
+        .env("SSL_CERT_FILE", &tls::file("ca.pem").display().to_string());
     let relay = setup.start().await;
-    relay.accepts(&firing("Through")).await;
-    let mut changes = stage.running.homeserver.changes();
-    while stage.running.homeserver.messages(&stage.room).is_empty() {
-        changes.changed().await.unwrap();
+    let text = reason(&relay).await;
+    assert!(
+        text.contains("certificate has expired") && text.contains("renew"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_ca_in_ssl_cert_file_is_trusted() {
+    for (certificate, trusted) in [("server.pem", "ca.pem"), ("self-signed.pem", "self-signed.pem")] {
+        let stage = Stage::new(certificate).await;
+        let trusted = tls::file(trusted).display().to_string();
+        let relay = stage.setup.env("SSL_CERT_FILE", &trusted).start().await;
+        relay.accepts(&firing("Through")).await;
+        let mut changes = stage.running.homeserver.changes();
+        while stage.running.homeserver.messages(&stage.room).is_empty() {
+            changes.changed().await.unwrap();
+        }
     }
 }
 
 #[tokio::test]
 async fn a_certificate_for_another_name_and_a_server_without_tls_are_told_apart() {
     let stage = Stage::new("other.pem").await;
-    let setup = stage.setup.env("SSL_CERT_FILE", &file("ca.pem").display().to_string());
+    let setup = stage
+        .setup
+        .env("SSL_CERT_FILE", &tls::file("ca.pem").display().to_string());
     let relay = setup.start().await;
     let text = reason(&relay).await;
     assert!(text.contains("certificate is for another name"), "{text}");

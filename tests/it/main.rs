@@ -97,6 +97,8 @@ mod support;
 #[cfg(test)]
 mod texts;
 #[cfg(test)]
+mod well_known;
+#[cfg(test)]
 mod workshop;
 #[cfg(test)]
 mod workshop_page;

@@ -13,6 +13,7 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod relay;
 pub(crate) mod synapse;
+pub(crate) mod tls;
 
 /// Templates run in processes of the relay's program, which a test's own is not.
 pub(crate) fn isolation() -> grafana_matrix_relay::render::Isolation {
