@@ -4,8 +4,7 @@
 //! its own scripts and styles, so whatever a template or an alert puts into a message cannot run; a browser asks for
 //! each file again and is told when it has not changed. It knows nothing of what the pages are about.
 
-use std::borrow::Cow;
-
+use hyper::body::Bytes;
 use poem::http::StatusCode;
 use poem::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
@@ -19,7 +18,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// A page.
-pub fn html(text: impl Into<Cow<'static, str>>) -> RouteMethod {
+pub fn html(text: impl Into<Bytes>) -> RouteMethod {
     file("text/html; charset=utf-8", text)
 }
 
@@ -34,9 +33,9 @@ pub fn style(text: &'static str) -> RouteMethod {
 }
 
 /// Any other file.
-pub fn file(kind: &'static str, text: impl Into<Cow<'static, str>>) -> RouteMethod {
+pub fn file(kind: &'static str, text: impl Into<Bytes>) -> RouteMethod {
     let text = text.into();
-    let tag = format!("\"{}\"", &hash([text.as_bytes()])[..16]);
+    let tag = format!("\"{}\"", &hash([&text])[..16]);
     get(Asset { kind, text, tag })
 }
 
@@ -60,7 +59,8 @@ pub fn shared(routes: Route, folder: &str) -> Route {
 /// An embedded file, with a tag by its content: the next version of the program may have another one at its path.
 struct Asset {
     kind: &'static str,
-    text: Cow<'static, str>,
+    /// One copy, however many are slow to read it.
+    text: Bytes,
     tag: String,
 }
 
@@ -78,7 +78,7 @@ impl Endpoint for Asset {
         Ok(if known.is_some_and(|tag| tag.as_bytes() == self.tag.as_bytes()) {
             response.status(StatusCode::NOT_MODIFIED).finish()
         } else {
-            response.content_type(self.kind).body(self.text.as_bytes().to_vec())
+            response.content_type(self.kind).body(self.text.clone())
         })
     }
 }

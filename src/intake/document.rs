@@ -109,8 +109,7 @@ pub(super) fn without(mut document: Value, prefixes: &[&str]) -> Value {
     document
 }
 
-/// The page of Swagger UI with everything inlined, so that it works without the internet. It is 1.6 MB and rarely asked
-/// for, so it is made anew each time and not kept.
+/// The page of Swagger UI with everything inlined, so that it works without the internet. It is 1.6 MB.
 pub(super) fn swagger_page(document: &str) -> String {
     let blank = OpenApiService::new((), "", "");
     // In a script element only `</` could end it.

@@ -1,13 +1,13 @@
 //! All paths in one place, and what holds for each answer: problem details, safe headers, a count of refusals.
 
 use std::any::Any;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use hyper::body::Bytes;
 use poem::endpoint::{BoxEndpoint, make, make_sync};
 use poem::http::header::{self, HeaderName};
 use poem::http::{Method, StatusCode};
 use poem::middleware::CatchPanic;
-use poem::web::Html;
 use poem::{Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Request, Response, Route, get};
 use poem_openapi::OpenApi;
 use serde_json::Value;
@@ -96,16 +96,19 @@ pub fn endpoint(parts: Parts, others: impl OpenApi + 'static) -> BoxEndpoint<'st
     } else {
         document::without(document, &WORKSHOP)
     };
-    let served: Arc<str> = serde_json::to_string_pretty(&document).unwrap_or_default().into();
+    let served = Bytes::from(serde_json::to_string_pretty(&document).unwrap_or_default());
     drop(document);
-    let shown = Arc::clone(&served);
+    let (shown, page) = (served.clone(), OnceLock::<Bytes>::new());
 
+    // One copy of each, however many are slow to read it.
     let docs = make_sync(move |_| {
-        Html(document::swagger_page(&shown))
+        let page = page.get_or_init(|| document::swagger_page(&String::from_utf8_lossy(&shown)).into());
+        page.clone()
+            .with_content_type("text/html; charset=utf-8")
             .with_header(header::CONTENT_SECURITY_POLICY, DOCS_POLICY)
             .into_response()
     });
-    let json = make_sync(move |_| served.to_string().with_content_type("application/json").into_response());
+    let json = make_sync(move |_| served.clone().with_content_type("application/json").into_response());
     let mut routes = Route::new()
         .at("/health/live", get(health::live))
         .at("/health/ready", get(health::ready));

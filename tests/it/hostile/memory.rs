@@ -1,5 +1,5 @@
 //! What bodies cost in memory: a bound for each of the shapes that are small on the wire and large once they are built, for
-//! many of them at once, and for those whose senders do not wait.
+//! many of them at once, and for those whose senders do not wait. And what pages cost that nobody reads to their end.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -8,7 +8,7 @@ use std::fs;
 use reqwest::Method;
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::JSON;
@@ -195,4 +195,27 @@ async fn who_hangs_up_makes_no_room_for_the_next_body() {
     assert_eq!(last.status, 202, "{}", last.body);
     let cost = relay.peak().saturating_sub(before);
     assert!(cost < TOGETHER, "{HANG_UPS} that hung up cost {} MiB", cost >> 20);
+}
+
+/// How many ask for a page and read no more of it than that it comes. A copy each would be 300 MB and more.
+const READERS: usize = 200;
+const PAGES: usize = 40 << 20;
+
+#[tokio::test]
+async fn a_page_that_many_do_not_read_to_its_end_is_there_once() {
+    let (relay, _folder) = relay().await;
+    let address = relay.base_url.strip_prefix("http://").unwrap();
+    let before = relay.forget_peak();
+    for page in ["/docs", "/openapi.json", "/workshop/static/editor.js"] {
+        let mut open = Vec::new();
+        for _ in 0..READERS {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let request = format!("GET {page} HTTP/1.1\r\nHost: relay\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            assert_eq!(stream.read_u8().await.unwrap(), b'H', "{page}");
+            open.push(stream);
+        }
+        let cost = relay.peak().saturating_sub(before);
+        assert!(cost < PAGES, "{page}: {READERS} readers cost {} MiB", cost >> 20);
+    }
 }
