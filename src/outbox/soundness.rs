@@ -123,6 +123,13 @@ impl Soundness {
                 tracing::error!("the outbox has been rebuilt and works; check the disk and the machine");
                 *self.state() = State::Rebuilt(reason);
             }
+            Err(OutboxError::Unavailable { reason: why }) => {
+                tracing::error!(
+                    error.message = why,
+                    "the outbox is damaged and could not be rebuilt now; it is tried again: {why}"
+                );
+                *self.state() = State::Doubted(reason);
+            }
             Err(error) => {
                 tracing::error!(
                     error.message = %error,

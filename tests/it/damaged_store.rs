@@ -180,6 +180,46 @@ async fn a_file_that_is_no_database_ends_the_start_and_says_what_to_do() {
     );
 }
 
+/// What is inserted is kept out of these indexes, until it is let in again: then they have lost what came meanwhile.
+fn let_in(is_let_in: bool) -> String {
+    format!(
+        "UPDATE pg_index SET indisready = {is_let_in}, indisvalid = {is_let_in}
+            WHERE indexrelid IN ('outbox_news_queue'::regclass, 'outbox_group_owed'::regclass)"
+    )
+}
+
+#[tokio::test]
+async fn messages_that_an_index_of_postgresql_has_lost_are_found_at_the_start_and_sent() {
+    let url = postgres::database().await;
+    let app = App::with(|flags| flags.database_url = Some(url.clone().into())).await;
+    let mut connection = postgres::connect(&url).await;
+    let mut by_hand = async |statement: &str| {
+        let statement = sqlx::AssertSqlSafe(statement.to_owned());
+        sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+    };
+    app.homeserver.refuse().await;
+    by_hand(&let_in(false)).await;
+    for name in ["Lost1", "Lost2"] {
+        app.accept(&firing(name)).await;
+    }
+    by_hand(&let_in(true)).await;
+    // As with a large table, whose rows are looked for by an index.
+    by_hand("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET enable_seqscan = off', current_database()); END $$")
+        .await;
+    let app = app.restart(async |_| {}).await;
+    app.homeserver.accept_again().await;
+    app.room_says("Lost2").await;
+    let (status, check) = until_outbox_is(&app, "degraded").await;
+    assert_eq!(status, StatusCode::OK);
+    let reason = check["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("rebuilt") && reason.contains("outbox_news_queue"),
+        "{check}"
+    );
+    app.accept(&firing("Next")).await;
+    app.room_says("Next").await;
+}
+
 #[tokio::test]
 async fn tables_that_are_gone_from_postgresql_take_nothing_new_and_say_what_to_do() {
     let url = postgres::database().await;
