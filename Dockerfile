@@ -4,9 +4,10 @@
 # modules since glibc 2.34, and health is the binary's own command. A distroless base would add a passwd file and a
 # second registry to trust. What it would give, a fresher CA bundle, comes here from the build image at each build.
 
-# By its digest, because a tag can be moved; it is that of the index, so amd64 and arm64 both find their image. Another one:
+# By its full name, which Podman and Buildah ask for, and by its digest, because a tag can be moved; it is that of the index, so
+# amd64 and arm64 both find their image. Another one:
 # docker buildx imagetools inspect rust:1.95.0-slim-bookworm
-FROM rust:1.95.0-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae71606650bdef00db7aeb69f4b3d170c3e4082 AS build
+FROM docker.io/library/rust:1.95.0-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae71606650bdef00db7aeb69f4b3d170c3e4082 AS build
 WORKDIR /src
 
 COPY . .
@@ -36,7 +37,7 @@ COPY --from=build /image /
 # is set only on a folder that COPY makes: /data must not come with the line above.
 COPY --from=build --chown=65532:65532 /empty /data
 
-# What a large body took goes back to the system after 10 ms, and not after a second in which there may be nothing to do.
+# What a large body took goes back to the system after 10 ms, and not only within the seconds that the relay takes by itself.
 ENV RELAY_HOST=0.0.0.0 \
     RELAY_PORT=9042 \
     RELAY_DATA_DIR=/data \

@@ -1,5 +1,6 @@
 //! The process edge: `.env`, logging, the command, the exit code.
 
+use std::hint::black_box;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,6 +13,9 @@ use grafana_matrix_relay::{render, startup, telemetry};
 /// system's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How often free memory is given back to the system.
+const GIVE_BACK: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     if std::env::args_os()
@@ -48,10 +52,21 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    runtime.spawn(give_memory_back());
     let code = runtime.block_on(cli::run(cli));
     // What still works on a file or a template is left alone: nobody waits for it, and it may never end.
     runtime.shutdown_timeout(Duration::from_secs(1));
     code
+}
+
+/// The allocator gives back what has been free for a second, but it looks for that only when more becomes free or a thread
+/// ends, and a relay that idles after large bodies has neither.
+async fn give_memory_back() {
+    loop {
+        tokio::time::sleep(GIVE_BACK).await;
+        // The end of a thread that has allocated nothing would go unnoticed. Where none can be started, the next one will do.
+        drop(std::thread::Builder::new().spawn(|| drop(black_box(Box::new(0_u8)))));
+    }
 }
 
 /// A connection is a file: those that hang and those that come together must not use up what many systems allow at first, where
