@@ -1,10 +1,11 @@
-//! The commands. Each is a few lines around what the rooms do; rules live there.
+//! The commands. Each is a few lines around what the modules do; rules live there.
 //!
 //! Exit codes: 0 all is well, 1 it failed, 2 the configuration or the command line is not usable.
 
 mod check;
 mod demo;
 mod health;
+mod help;
 mod material;
 mod outbox;
 mod print;
@@ -28,12 +29,12 @@ use crate::{startup, telemetry};
 ///
 /// Without a command it serves: it takes notifications at /alert, renders them through your templates and delivers
 /// them to a Matrix room, exactly once and in order. Settings come from flags, from the environment and from a file
-/// `.env` in the working directory, in this order of precedence.
+/// `.env` in the working directory, in this order of precedence; `serve --help` lists them.
 #[derive(Debug, Parser)]
 #[command(
     version = telemetry::version(),
     max_term_width = 100,
-    after_help = "To see it work without any configuration: grafana-matrix-relay demo"
+    after_help = help::ROOT
 )]
 pub struct Cli {
     /// What to do; serves if it is left out.
@@ -48,26 +49,34 @@ pub struct Cli {
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Take notifications and deliver them (the default).
+    #[command(after_help = help::SERVE)]
     Serve,
     /// Try it without a homeserver: an embedded stand-in room, sample alerts, and a page that shows them.
+    #[command(after_help = help::DEMO)]
     Demo(demo::Options),
     /// Print what would be sent for a sample or a payload, without sending it.
+    #[command(after_help = help::RENDER)]
     Render(render::Options),
-    /// Check all templates with every sample and every notification kept, and the routes file; fails on errors, for CI.
+    /// Check the routes file, and all templates with every sample and every kept notification. Fails on errors, for CI.
+    #[command(after_help = help::CHECK)]
     Check(check::Options),
     /// Explain to which rooms the alerts of a sample or a payload go, and why. Sends nothing.
+    #[command(after_help = help::ROUTE)]
     Route(routes::Options),
-    /// Send a sample to the real room, and say how it went.
+    /// Send a sample to the real room, and report each step.
+    #[command(after_help = help::SEND_TEST)]
     SendTest(send_test::Options),
-    /// List templates, export the built-in ones, or print what can be used in them.
-    #[command(subcommand)]
+    /// List templates, export the built-in ones, or print the reference of what they can use.
+    #[command(subcommand, after_help = help::TEMPLATES)]
     Templates(templates::Command),
-    /// Look into the outbox: what waits, what was given up, and send it again.
-    #[command(subcommand)]
+    /// List, show, retry, give up or delete deliveries.
+    #[command(subcommand, after_help = help::OUTBOX)]
     Outbox(outbox::Command),
     /// Print the OpenAPI document (YAML).
+    #[command(after_help = help::OPENAPI)]
     Openapi,
-    /// Ask a running relay whether it lives; for container health checks.
+    /// Ask a running relay whether it is alive, for container health checks.
+    #[command(after_help = help::HEALTH)]
     Health(health::Options),
     /// Print a script that makes a shell complete commands and flags.
     Completions(shell::Completions),
@@ -83,7 +92,7 @@ impl Cli {
 
     /// The command line of this process, and its environment; ends the process if it is not usable.
     pub fn read() -> Self {
-        let matches = Self::with_settings().get_matches();
+        let matches = help::of_own(Self::with_settings()).get_matches();
         let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         cli.flags.let_flags_win(&matches);
         cli

@@ -35,6 +35,7 @@ mod accept;
 mod claim;
 mod delivery;
 mod digest;
+mod edits;
 mod error;
 mod group;
 mod known;
@@ -64,8 +65,8 @@ use secrecy::SecretString;
 use tokio::sync::Notify;
 
 pub use self::delivery::{
-    Acceptance, Delivery, DeliveryId, DeliveryState, DeliveryStateError, Enqueued, NewDelivery, Outcome, Part, Receipt,
-    Recorded,
+    Acceptance, Delivery, DeliveryId, DeliveryIdError, DeliveryState, DeliveryStateError, Enqueued, NewDelivery,
+    Outcome, Part, Receipt, Recorded,
 };
 pub use self::digest::{DIGEST_AT_MOST, DigestPolicy, Waiting};
 pub use self::error::OutboxError;
@@ -73,7 +74,7 @@ pub use self::group::{GroupMessage, GroupUpdate, KnownAlert, KnownGroup, NewLine
 use self::opening::Slot;
 use self::postgres::PostgreSql;
 pub use self::recording::{NewRecording, Recording, RecordingId};
-pub use self::report::{Dropped, Filter, Retried, RetryResult, RoomStats, RoomWait, Stats};
+pub use self::report::{Ended, Filter, OwedEdit, Retried, RetryResult, RoomStats, RoomWait, Stats};
 use self::soundness::Soundness;
 use self::sqlite::Sqlite;
 use self::store::{AskedGroup, Store};
@@ -322,9 +323,25 @@ impl Outbox {
         self.retry(&self.store()?.dead_of_room(room).await?, now).await
     }
 
-    /// Drops a delivery: one that waits becomes dead, one that is dead is removed.
-    pub async fn drop(&self, id: DeliveryId, now: Timestamp) -> Result<Dropped, OutboxError> {
-        self.store()?.discard(id, now).await
+    /// The edits that are owed in a room, or in all; they are no deliveries of [`list`](Self::list).
+    pub async fn edits(&self, room: Option<RoomAddress>, limit: usize) -> Result<Vec<OwedEdit>, OutboxError> {
+        self.store()?.edits(room, limit).await
+    }
+
+    /// One of them.
+    pub async fn edit(&self, id: DeliveryId) -> Result<Option<OwedEdit>, OutboxError> {
+        self.store()?.edit(id).await
+    }
+
+    /// Gives up a delivery that waits: it is dead, and can still be read and retried. An edit is owed no more; the group's
+    /// next change owes another one.
+    pub async fn give_up(&self, id: DeliveryId, now: Timestamp) -> Result<Ended, OutboxError> {
+        self.store()?.give_up(id, now).await
+    }
+
+    /// Deletes a dead delivery, with whatever it was sent in place of.
+    pub async fn delete(&self, id: DeliveryId) -> Result<Ended, OutboxError> {
+        self.store()?.delete(id).await
     }
 
     /// Keeps notifications for people to look at, and of all of them only the last `keep`.

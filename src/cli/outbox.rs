@@ -1,50 +1,52 @@
 //! `outbox`: the operator's view, beside a running relay or without one.
 
+mod show;
+
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
+use self::show::List;
+use super::help;
 use super::print::line;
 use crate::config::{Flags, Settings};
 use crate::message::RoomAddress;
-use crate::outbox::{Delivery, DeliveryId, DeliveryState, Dropped, Filter, Outbox, RetryResult};
+use crate::outbox::{DeliveryId, Ended, Outbox, RetryResult};
 
 /// What to do with the outbox.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// List deliveries, newest first.
+    /// List deliveries: first the edits that are owed, then all others, newest first.
+    #[command(after_help = help::OUTBOX_LIST)]
     List(List),
     /// Show one delivery with its message and its last error.
+    #[command(after_help = help::OUTBOX_SHOW)]
     Show {
-        /// Its number.
-        id: i64,
+        /// Its number, or the name of an edit, as `outbox list` shows them.
+        #[arg(value_name = "DELIVERY")]
+        id: DeliveryId,
     },
-    /// Send dead deliveries again, behind what waits in their room.
+    /// Send dead deliveries again, after what already waits in their room.
+    #[command(after_help = help::OUTBOX_RETRY)]
     Retry(Retry),
-    /// Give up a delivery that waits, or remove one that is dead.
-    Drop {
-        /// Its number.
-        id: i64,
-    },
+    /// Give up deliveries that wait: they become dead, and you can still read and retry them.
+    ///
+    /// An edit ends when you give it up. The next change of its alert group brings the message up to date.
+    #[command(after_help = help::OUTBOX_GIVE_UP)]
+    GiveUp(Named),
+    /// Delete dead deliveries for good, together with the deliveries that a dead digest names.
+    #[command(after_help = help::OUTBOX_DELETE)]
+    Delete(Named),
 }
 
-/// Which deliveries to list.
+/// Some deliveries.
 #[derive(Debug, Clone, Args)]
-pub struct List {
-    /// Only in this state: pending, in-flight, delivered, dead or combined (another one is sent in its place).
-    #[arg(long)]
-    state: Option<DeliveryState>,
-    /// Only of this room.
-    #[arg(long)]
-    room: Option<RoomAddress>,
-    /// At most so many.
-    #[arg(long, default_value_t = 50)]
-    limit: usize,
-    /// Only older than this number: the next page.
-    #[arg(long)]
-    before: Option<i64>,
+pub struct Named {
+    /// Their numbers, or the names of edits, as `outbox list` shows them.
+    #[arg(required = true, value_name = "DELIVERY")]
+    ids: Vec<DeliveryId>,
 }
 
 /// What to send again.
@@ -52,8 +54,9 @@ pub struct List {
 #[group(required = true)]
 pub struct Retry {
     /// Numbers of dead deliveries.
-    ids: Vec<i64>,
-    /// All dead deliveries of this room; also ends the wait of a room that is parked.
+    #[arg(value_name = "DELIVERY")]
+    ids: Vec<DeliveryId>,
+    /// All dead deliveries of this room. The room is also tried at once, if it waits.
     #[arg(long, conflicts_with = "ids")]
     room: Option<RoomAddress>,
 }
@@ -62,81 +65,14 @@ pub(super) async fn run(flags: &Flags, command: Command) -> anyhow::Result<ExitC
     let settings = Settings::outbox_only(flags)?;
     let outbox = Outbox::open_for_operator(&settings)
         .await
-        .context("the outbox cannot be opened")?;
+        .context("cannot open the outbox")?;
     match command {
-        Command::List(list) => show_list(&outbox, list).await,
-        Command::Show { id } => show(&outbox, DeliveryId(id)).await,
+        Command::List(list) => show::list(&outbox, list).await,
+        Command::Show { id } => show::show(&outbox, id).await,
         Command::Retry(retry) => again(&outbox, retry).await,
-        Command::Drop { id } => drop_one(&outbox, DeliveryId(id)).await,
+        Command::GiveUp(named) => give_up(&outbox, named).await,
+        Command::Delete(named) => delete(&outbox, named).await,
     }
-}
-
-async fn show_list(outbox: &Outbox, list: List) -> anyhow::Result<ExitCode> {
-    let before = list.before.map(DeliveryId);
-    let filter = Filter {
-        state: list.state,
-        room: list.room,
-        before,
-        limit: list.limit,
-        ..Filter::default()
-    };
-    for delivery in outbox.list(filter).await? {
-        let error = delivery
-            .last_error
-            .as_deref()
-            .map_or_else(String::new, |error| format!("  [{error}]"));
-        line(&format!(
-            "{:>8}  {:<9}  {:<8}  {}  {}  {}{error}",
-            delivery.id,
-            delivery.state.to_string(),
-            delivery.part.as_str(),
-            delivery.accepted_at.strftime("%Y-%m-%d %H:%M:%S"),
-            delivery.room,
-            delivery.message.headline.replace('\n', " / ")
-        ))?;
-    }
-    let stats = outbox.stats(Timestamp::now()).await?;
-    line(&format!(
-        "{} wait, {} in flight, {} dead, {} delivered and {} combined are kept",
-        stats.pending, stats.in_flight, stats.dead, stats.delivered, stats.combined
-    ))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn show(outbox: &Outbox, id: DeliveryId) -> anyhow::Result<ExitCode> {
-    let delivery = outbox
-        .show(id)
-        .await?
-        .with_context(|| format!("there is no delivery {id}"))?;
-    line(&story(&delivery))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn story(delivery: &Delivery) -> String {
-    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    format!(
-        "delivery     {}\nstate        {}\npart         {}\nrefers to    {}\nroom         {}\ntransaction  {}\naccepted     {}\nattempts     {}\n\
-         last tried   {}\nevent        {}\nlast error   {}\nsent as      {}\nmsgtype      {:?}\n\n{}",
-        delivery.id,
-        delivery.state,
-        delivery.part.as_str(),
-        or_dash(
-            delivery
-                .relation
-                .as_ref()
-                .map(|relation| relation.event_id().to_owned())
-        ),
-        delivery.room,
-        delivery.txn_id,
-        delivery.accepted_at,
-        delivery.attempts,
-        or_dash(delivery.last_attempt_at.map(|time| time.to_string())),
-        or_dash(delivery.event_id.clone()),
-        or_dash(delivery.last_error.clone()),
-        or_dash(delivery.combined_into.map(|digest| format!("delivery {digest}"))),
-        delivery.message.msgtype,
-        delivery.message.body
-    )
 }
 
 async fn again(outbox: &Outbox, retry: Retry) -> anyhow::Result<ExitCode> {
@@ -149,42 +85,74 @@ async fn again(outbox: &Outbox, retry: Retry) -> anyhow::Result<ExitCode> {
         line(&format!("waiting again in {room}: {count}; the room is tried now"))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let ids: Vec<DeliveryId> = retry.ids.into_iter().map(DeliveryId).collect();
     let mut code = ExitCode::SUCCESS;
-    for retried in outbox.retry(&ids, now).await? {
-        let text = match &retried.result {
-            queued @ RetryResult::Queued { .. } if queued.may_repeat() => {
-                "waits again; it was tried over 24 h ago, so it is first looked for in the room"
-            }
-            RetryResult::Queued { .. } => "waits again",
-            RetryResult::NotDead(_) => {
+    for retried in outbox.retry(&retry.ids, now).await? {
+        let id = retried.id;
+        line(&match &retried.result {
+            queued @ RetryResult::Queued { .. } if queued.may_repeat() => format!(
+                "{id} waits again; its last attempt is over 24 h ago, so the relay first looks for it in the room"
+            ),
+            RetryResult::Queued { .. } => format!("{id} waits again"),
+            RetryResult::NotDead(state) => {
                 code = ExitCode::FAILURE;
-                "is not dead, so there is nothing to retry"
+                format!("{id} is {state}; only a dead delivery can be retried")
             }
             RetryResult::Unknown => {
                 code = ExitCode::FAILURE;
-                "does not exist"
+                unknown(id)
             }
-        };
-        line(&format!("{} {text}", retried.id))?;
+        })?;
     }
     Ok(code)
 }
 
-async fn drop_one(outbox: &Outbox, id: DeliveryId) -> anyhow::Result<ExitCode> {
-    let dropped = outbox.drop(id, Timestamp::now()).await?;
-    let (text, code) = match dropped {
-        Dropped::GivenUp => (
-            "was given up; it can still be read and retried".to_owned(),
-            ExitCode::SUCCESS,
-        ),
-        Dropped::Removed => ("is removed".to_owned(), ExitCode::SUCCESS),
-        Dropped::Kept(state) => (format!("is {state} and was left alone"), ExitCode::FAILURE),
-        Dropped::Unknown => ("does not exist".to_owned(), ExitCode::FAILURE),
-    };
-    if matches!(dropped, Dropped::GivenUp | Dropped::Removed) {
-        tracing::warn!(delivery.id = %id, "the operator dropped delivery {id}: it {text}");
+async fn give_up(outbox: &Outbox, named: Named) -> anyhow::Result<ExitCode> {
+    let mut code = ExitCode::SUCCESS;
+    for id in named.ids {
+        let is_edit = outbox.edit(id).await?.is_some();
+        line(&match outbox.give_up(id, Timestamp::now()).await? {
+            Ended::Done => {
+                tracing::warn!(delivery.id = %id, "the operator gave up delivery {id}");
+                if is_edit {
+                    format!("{id} is given up; the next change of its alert group brings the message up to date")
+                } else {
+                    format!("{id} is given up; `outbox retry {id}` sends it, `outbox delete {id}` deletes it")
+                }
+            }
+            Ended::Kept(state) => {
+                code = ExitCode::FAILURE;
+                format!("{id} is {state}; only a pending delivery can be given up")
+            }
+            Ended::Unknown => {
+                code = ExitCode::FAILURE;
+                unknown(id)
+            }
+        })?;
     }
-    line(&format!("{id} {text}"))?;
     Ok(code)
+}
+
+async fn delete(outbox: &Outbox, named: Named) -> anyhow::Result<ExitCode> {
+    let mut code = ExitCode::SUCCESS;
+    for id in named.ids {
+        line(&match outbox.delete(id).await? {
+            Ended::Done => {
+                tracing::warn!(delivery.id = %id, "the operator deleted the dead delivery {id}");
+                format!("{id} is deleted")
+            }
+            Ended::Kept(state) => {
+                code = ExitCode::FAILURE;
+                format!("{id} is {state}; only a dead delivery can be deleted")
+            }
+            Ended::Unknown => {
+                code = ExitCode::FAILURE;
+                unknown(id)
+            }
+        })?;
+    }
+    Ok(code)
+}
+
+fn unknown(id: DeliveryId) -> String {
+    format!("{id} does not exist; `outbox list` shows the deliveries that do")
 }

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 
 use super::print::line;
-use super::reference;
+use super::{help, reference};
 use crate::config::{Flags, Settings};
 use crate::render::{self, Renderer};
 
@@ -16,17 +16,21 @@ use crate::render::{self, Renderer};
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// List the templates that can be chosen, and where each comes from.
+    #[command(after_help = help::TEMPLATES_LIST)]
     List,
-    /// Write the built-in templates into a folder, to be edited there, with the guide, the reference and a cookbook. Files that
-    /// are there are left alone.
+    /// Write the built-in templates into a folder for you to edit, with the guide, the reference and a cookbook.
+    ///
+    /// Existing files are left alone.
+    #[command(after_help = help::TEMPLATES_EXPORT)]
     Export {
-        /// The folder; made if it is missing.
+        /// The folder; it is created if it is missing.
         dir: PathBuf,
-        /// Overwrite files that are there.
+        /// Overwrite existing files.
         #[arg(long)]
         force: bool,
     },
-    /// Print what can be used in a template: variables, filters, functions and tests, with examples.
+    /// Print what a template can use: variables, filters, functions and tests, with examples.
+    #[command(after_help = help::TEMPLATES_REFERENCE)]
     Reference,
 }
 

@@ -17,7 +17,7 @@ use crate::intake::{
 
 /// What guards the relay and bounds its requests, unparsed.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Door")]
+#[command(next_help_heading = "Access and limits")]
 pub struct AuthFlags {
     /// Login of HTTP Basic that callers may show instead of a token.
     #[arg(long, value_name = "USER:PASSWORD", env = "RELAY_BASIC_AUTH", value_parser = hidden)]

@@ -12,9 +12,9 @@ use crate::message::{Relation, RenderedMessage, RoomAddress, TxnId};
 
 /// What an operator can do about messages of the other way.
 const OF_HOOK: &str = "they were accepted for a webhook: set MATRIX_HOOK_URL again to send them, or give each up by \
-                       `grafana-matrix-relay outbox drop`";
+                       `grafana-matrix-relay outbox give-up`";
 const OF_ACCOUNT: &str = "they were accepted for an account, and the webhook (MATRIX_HOOK_URL) leads to one room of its own: \
-                          set the account again to send them, or give each up by `grafana-matrix-relay outbox drop`";
+                          set the account again to send them, or give each up with `grafana-matrix-relay outbox give-up`";
 
 /// Which way messages go, and what that needs.
 #[derive(Debug, Clone)]

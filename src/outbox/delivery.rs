@@ -17,6 +17,9 @@ use crate::message::{Relation, RenderedMessage, RoomAddress, TxnId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryId(pub i64);
 
+/// What the name of an edit begins with.
+const EDIT: &str = "edit-";
+
 impl DeliveryId {
     /// The edit of a group's message.
     pub(super) fn of_edit(group: i64) -> Self {
@@ -29,9 +32,29 @@ impl DeliveryId {
     }
 }
 
+/// As logs and operators name it: `42`, or `edit-7` for the edit of the message of group 7.
 impl fmt::Display for DeliveryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        match self.edited_group() {
+            Some(group) => f.pad(&format!("{EDIT}{group}")),
+            None => self.0.fmt(f),
+        }
+    }
+}
+
+/// A text that names no delivery.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid delivery `{0}`: no such name (expected a number such as 42, or edit-7 for an edit)")]
+pub struct DeliveryIdError(String);
+
+impl FromStr for DeliveryId {
+    type Err = DeliveryIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (number, is_edit) = text.strip_prefix(EDIT).map_or((text, false), |group| (group, true));
+        let number = number.parse().ok().filter(|number| *number > 0);
+        let number = number.ok_or_else(|| DeliveryIdError(text.to_owned()))?;
+        Ok(if is_edit { Self::of_edit(number) } else { Self(number) })
     }
 }
 
@@ -139,13 +162,13 @@ pub struct Receipt {
 /// Where a delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DeliveryState {
-    /// Waits for its turn.
+    /// Waits to be sent.
     Pending,
     /// Somebody sends it now.
     InFlight,
     /// In the room; the event ID is known.
     Delivered,
-    /// Given up, and kept until somebody retries or drops it.
+    /// Given up, and kept until somebody retries or deletes it.
     Dead,
     /// Another row is sent in its place: a digest that names it, or several lines as one.
     Combined,
@@ -181,7 +204,7 @@ impl fmt::Display for DeliveryState {
 
 /// A word that is no state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a state: pending, in-flight, delivered, dead or combined")]
+#[error("invalid state `{0}`: no such state (expected pending, in-flight, delivered, dead or combined)")]
 pub struct DeliveryStateError(String);
 
 impl FromStr for DeliveryState {
@@ -314,5 +337,16 @@ mod tests {
         for no_edit in [7, 0, i64::MAX, i64::MIN] {
             assert_eq!(DeliveryId(no_edit).edited_group(), None, "{no_edit}");
         }
+    }
+
+    #[test]
+    fn a_delivery_is_found_by_the_name_that_logs_show() {
+        for (id, name) in [(DeliveryId(42), "42"), (DeliveryId::of_edit(7), "edit-7")] {
+            assert_eq!((id.to_string().as_str(), name.parse()), (name, Ok(id)));
+        }
+        for no_name in ["", "0", "-7", "edit-0", "edit--7", "edit-", "a", "9223372036854775808"] {
+            assert!(no_name.parse::<DeliveryId>().is_err(), "{no_name}");
+        }
+        assert_eq!(format!("{:>8}", DeliveryId::of_edit(7)), "  edit-7");
     }
 }

@@ -1,12 +1,12 @@
-//! What an operator, or the calendar, does to rows: retry, drop, prune.
+//! What an operator, or the calendar, does to rows: retry, give up, delete, prune.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::accept::lock_rooms;
-use super::record::{give_up, news_row};
+use super::record::{self, news_row};
 use super::session::{Session, values};
-use super::store::{DROPPED, Keep, PRUNE_STEP, millis};
-use super::{DeliveryId, DeliveryState, Dropped, OutboxError, Part, RetryResult};
+use super::store::{GIVEN_UP, Keep, PRUNE_STEP, millis};
+use super::{DeliveryId, DeliveryState, Ended, OutboxError, Part, RetryResult, edits};
 use crate::message::RoomAddress;
 
 /// The attempts stay counted, for what was ever tried is never a member of a digest; the horizon of giving up begins anew.
@@ -29,8 +29,8 @@ const AS_LINE: &str = "
 const DEAD_OF_ROOM: &str = "
     SELECT d.id FROM outbox_news d WHERE d.room_id = (SELECT id FROM outbox_room WHERE address = ?1) AND d.state = 'dead'
     ORDER BY d.position";
-const REMOVE_MEMBERS: &str = "DELETE FROM outbox_news WHERE combined_into = ?1";
-const REMOVE: &str = "DELETE FROM outbox_news WHERE id = ?1";
+const DELETE_MEMBERS: &str = "DELETE FROM outbox_news WHERE combined_into = ?1";
+const DELETE: &str = "DELETE FROM outbox_news WHERE id = ?1";
 
 /// Members go before the row that is sent in their place; what another relay is pruning is left to it.
 const PRUNE_COMBINED: &str = "
@@ -70,7 +70,8 @@ pub(super) async fn retry<S: Session>(
     now: Timestamp,
 ) -> Result<RetryResult, OutboxError> {
     let Some(news) = news_row(session, id).await? else {
-        return Ok(RetryResult::Unknown);
+        let edit = state(session, id).await?;
+        return Ok(edit.map_or(RetryResult::Unknown, RetryResult::NotDead));
     };
     let state = news.state.seen(news.room.sends(id));
     if state != DeliveryState::Dead {
@@ -116,29 +117,40 @@ pub(super) async fn dead_of_room<S: Session>(
     rows.into_iter().map(|mut row| Ok(DeliveryId(row.int()?))).collect()
 }
 
-/// First use gives a waiting delivery up, second use removes the dead one.
-pub(super) async fn discard<S: Session>(
-    session: &mut S,
-    id: DeliveryId,
-    now: Timestamp,
-) -> Result<Dropped, OutboxError> {
-    let Some(news) = news_row(session, id).await? else {
-        return Ok(Dropped::Unknown);
+/// Gives up what waits. An edit ends with that: the group's next change owes another one.
+pub(super) async fn give_up<S: Session>(session: &mut S, id: DeliveryId, now: Timestamp) -> Result<Ended, OutboxError> {
+    let Some(state) = state(session, id).await? else {
+        return Ok(Ended::Unknown);
     };
-    match news.state.seen(news.room.sends(id)) {
-        DeliveryState::Pending => {
-            give_up(session, id, DROPPED, now).await?;
-            Ok(Dropped::GivenUp)
-        }
-        DeliveryState::Dead => {
-            session.run(REMOVE_MEMBERS, values![id.0]).await?;
-            session.run(REMOVE, values![id.0]).await?;
-            Ok(Dropped::Removed)
-        }
-        kept @ (DeliveryState::InFlight | DeliveryState::Delivered | DeliveryState::Combined) => {
-            Ok(Dropped::Kept(kept))
-        }
+    if state != DeliveryState::Pending {
+        return Ok(Ended::Kept(state));
     }
+    record::give_up(session, id, GIVEN_UP, now).await?;
+    Ok(Ended::Done)
+}
+
+/// Deletes what is dead, with whatever it was sent in place of.
+pub(super) async fn delete<S: Session>(session: &mut S, id: DeliveryId) -> Result<Ended, OutboxError> {
+    let Some(state) = state(session, id).await? else {
+        return Ok(Ended::Unknown);
+    };
+    if state != DeliveryState::Dead {
+        return Ok(Ended::Kept(state));
+    }
+    session.run(DELETE_MEMBERS, values![id.0]).await?;
+    session.run(DELETE, values![id.0]).await?;
+    Ok(Ended::Done)
+}
+
+/// The state of a delivery, or of an edit that is owed, its room locked.
+async fn state<S: Session>(session: &mut S, id: DeliveryId) -> Result<Option<DeliveryState>, OutboxError> {
+    if id.edited_group().is_some() {
+        record::lock(session, id).await?;
+        let edit = edits::show(session, id).await?;
+        return Ok(edit.map(|edit| edit.delivery.state));
+    }
+    let news = news_row(session, id).await?;
+    Ok(news.map(|news| news.state.seen(news.room.sends(id))))
 }
 
 /// Removes one step's worth of what is old; 0 when there is no more.

@@ -29,10 +29,10 @@ use self::session::PgSession;
 use super::delivery::Claims;
 use super::store::{AskedGroup, Keep, PreparedAcceptance, Store, within};
 use super::{
-    Acceptance, Delivery, DeliveryId, DigestPolicy, Dropped, Enqueued, Filter, KnownGroup, NewRecording, OutboxError,
-    Outcome, Recorded, Recording, RecordingId, Retried, RoomWait, Settings, Stats,
+    Acceptance, Delivery, DeliveryId, DigestPolicy, Ended, Enqueued, Filter, KnownGroup, NewRecording, OutboxError,
+    Outcome, OwedEdit, Recorded, Recording, RecordingId, Retried, RoomWait, Settings, Stats,
 };
-use super::{claim, known, operator, read, record, recording, row, run};
+use super::{claim, edits, known, operator, read, record, recording, row, run};
 use crate::message::{RenderedMessage, RoomAddress};
 
 const PROBE: &str = "UPDATE outbox_probe SET count = count + 1";
@@ -209,8 +209,20 @@ impl Store for PostgreSql {
         transact!(self, s => operator::dead_of_room(s, room))
     }
 
-    async fn discard(&self, id: DeliveryId, now: Timestamp) -> Result<Dropped, OutboxError> {
-        transact!(self, s => operator::discard(s, id, now))
+    async fn edits(&self, room: Option<RoomAddress>, limit: usize) -> Result<Vec<OwedEdit>, OutboxError> {
+        transact!(self, s => edits::list(s, room.as_ref(), limit))
+    }
+
+    async fn edit(&self, id: DeliveryId) -> Result<Option<OwedEdit>, OutboxError> {
+        transact!(self, s => edits::show(s, id))
+    }
+
+    async fn give_up(&self, id: DeliveryId, now: Timestamp) -> Result<Ended, OutboxError> {
+        transact!(self, s => operator::give_up(s, id, now))
+    }
+
+    async fn delete(&self, id: DeliveryId) -> Result<Ended, OutboxError> {
+        transact!(self, s => operator::delete(s, id))
     }
 
     async fn keep_recordings(&self, new: Vec<NewRecording>, keep: usize) -> Result<(), OutboxError> {

@@ -99,7 +99,8 @@ pub(super) struct NewsRow {
     pub(super) last_attempt_at: Option<i64>,
 }
 
-async fn lock<S: Session>(session: &mut S, id: DeliveryId) -> Result<Option<Room>, OutboxError> {
+/// Locks the room of a delivery.
+pub(super) async fn lock<S: Session>(session: &mut S, id: DeliveryId) -> Result<Option<Room>, OutboxError> {
     let (sql, key) = id
         .edited_group()
         .map_or((ROOM_OF_NEWS, id.0), |group| (ROOM_OF_GROUP, group));
@@ -235,7 +236,8 @@ pub(super) async fn give_up<S: Session>(
 ) -> Result<(), OutboxError> {
     if let Some(group) = id.edited_group() {
         session.run(EDIT_DEAD, values![group, reason]).await?;
-        if let Some(room) = lock(session, id).await? {
+        let room = lock(session, id).await?;
+        if let Some(room) = room.filter(|room| room.current == Some(id.0)) {
             session
                 .run(FREE_ROOM, values![room.id, None::<i64>, 0, 0, None::<String>])
                 .await?;

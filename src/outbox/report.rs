@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::delivery::{DeliveryId, DeliveryState};
+use super::delivery::{Delivery, DeliveryId, DeliveryState};
 use crate::message::RoomAddress;
 
 /// How full the outbox is.
@@ -103,15 +103,22 @@ impl RetryResult {
     }
 }
 
-/// What became of a delivery that the operator dropped.
+/// The answer to giving up a delivery that waits, and to deleting one that is dead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dropped {
-    /// It waited; now it is dead, and can still be read and retried.
-    GivenUp,
-    /// It was dead; now it is gone, with whatever it named.
-    Removed,
-    /// Left alone: it is being sent, or it has been.
+pub enum Ended {
+    /// It is done.
+    Done,
+    /// Left alone: it is in another state.
     Kept(DeliveryState),
     /// There is no such delivery.
     Unknown,
+}
+
+/// An edit that is owed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OwedEdit {
+    /// What will be sent, as it would be now.
+    pub delivery: Delivery,
+    /// The delivery whose message it edits.
+    pub root: Option<DeliveryId>,
 }

@@ -25,10 +25,10 @@ use self::writer::Writer;
 use super::delivery::Claims;
 use super::store::{AskedGroup, Keep, PreparedAcceptance, Store, millis_of, within};
 use super::{
-    Acceptance, Delivery, DeliveryId, DigestPolicy, Dropped, Enqueued, Filter, KnownGroup, NewRecording, OutboxError,
-    Outcome, Recorded, Recording, RecordingId, Retried, RoomWait, Settings, Stats,
+    Acceptance, Delivery, DeliveryId, DigestPolicy, Ended, Enqueued, Filter, KnownGroup, NewRecording, OutboxError,
+    Outcome, OwedEdit, Recorded, Recording, RecordingId, Retried, RoomWait, Settings, Stats,
 };
-use super::{accept, claim, known, operator, read, record, recording, row, run};
+use super::{accept, claim, edits, known, operator, read, record, recording, row, run};
 use crate::message::{RenderedMessage, RoomAddress};
 
 const VOID_CLAIMS: &str = "UPDATE outbox_room SET owner = NULL, lease_until = 0 WHERE owner IS NOT NULL";
@@ -247,8 +247,20 @@ impl Store for Sqlite {
         self.read(move |s| done(operator::dead_of_room(s, &room))).await
     }
 
-    async fn discard(&self, id: DeliveryId, now: Timestamp) -> Result<Dropped, OutboxError> {
-        self.writer.run(move |s| done(operator::discard(s, id, now))).await
+    async fn edits(&self, room: Option<RoomAddress>, limit: usize) -> Result<Vec<OwedEdit>, OutboxError> {
+        self.read(move |s| done(edits::list(s, room.as_ref(), limit))).await
+    }
+
+    async fn edit(&self, id: DeliveryId) -> Result<Option<OwedEdit>, OutboxError> {
+        self.read(move |s| done(edits::show(s, id))).await
+    }
+
+    async fn give_up(&self, id: DeliveryId, now: Timestamp) -> Result<Ended, OutboxError> {
+        self.writer.run(move |s| done(operator::give_up(s, id, now))).await
+    }
+
+    async fn delete(&self, id: DeliveryId) -> Result<Ended, OutboxError> {
+        self.writer.run(move |s| done(operator::delete(s, id))).await
     }
 
     async fn keep_recordings(&self, new: Vec<NewRecording>, keep: usize) -> Result<(), OutboxError> {

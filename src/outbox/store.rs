@@ -15,7 +15,7 @@ use super::digest::DigestPolicy;
 use super::error::OutboxError;
 use super::group::{GroupUpdate, KnownAlert, KnownGroup};
 use super::recording::{NewRecording, Recording, RecordingId};
-use super::report::{Dropped, Filter, Retried, RoomWait, Stats};
+use super::report::{Ended, Filter, OwedEdit, Retried, RoomWait, Stats};
 use crate::message::{Mentions, MsgType, RenderedMessage, RoomAddress};
 use crate::text;
 
@@ -32,8 +32,8 @@ pub(super) const HANGS: Duration = Duration::from_secs(1);
 /// How many rows a step of pruning removes, so that acceptance never waits long behind it.
 pub(super) const PRUNE_STEP: i64 = 500;
 
-/// What a delivery that the operator drops while it waits says of its end.
-pub(super) const DROPPED: &str = "dropped by the operator";
+/// What a delivery that the operator gave up says of its end.
+pub(super) const GIVEN_UP: &str = "the operator gave it up";
 
 /// A group that is to be read: its stored key, and the names of alerts.
 pub(super) struct AskedGroup {
@@ -119,7 +119,10 @@ pub(super) trait Store: Send + Sync {
     async fn show(&self, id: DeliveryId) -> Result<Option<Delivery>, OutboxError>;
     async fn retry(&self, ids: &[DeliveryId], now: Timestamp) -> Result<Vec<Retried>, OutboxError>;
     async fn dead_of_room(&self, room: &RoomAddress) -> Result<Vec<DeliveryId>, OutboxError>;
-    async fn discard(&self, id: DeliveryId, now: Timestamp) -> Result<Dropped, OutboxError>;
+    async fn edits(&self, room: Option<RoomAddress>, limit: usize) -> Result<Vec<OwedEdit>, OutboxError>;
+    async fn edit(&self, id: DeliveryId) -> Result<Option<OwedEdit>, OutboxError>;
+    async fn give_up(&self, id: DeliveryId, now: Timestamp) -> Result<Ended, OutboxError>;
+    async fn delete(&self, id: DeliveryId) -> Result<Ended, OutboxError>;
     async fn keep_recordings(&self, new: Vec<NewRecording>, keep: usize) -> Result<(), OutboxError>;
     async fn recordings(&self) -> Result<Vec<Recording>, OutboxError>;
     async fn recording(&self, id: RecordingId) -> Result<Option<(Recording, String)>, OutboxError>;

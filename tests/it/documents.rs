@@ -34,7 +34,7 @@ fn the_openapi_document_is_what_the_program_prints() {
 
 #[test]
 fn the_example_configuration_names_every_setting_and_only_those() {
-    let help = String::from_utf8(relay(&["--help"]).stdout).unwrap();
+    let help = String::from_utf8(relay(&["serve", "--help"]).stdout).unwrap();
     let known: Vec<&str> = help
         .split("[env: ")
         .skip(1)
@@ -81,7 +81,7 @@ fn missing<'t>(help: &'t str, document: &str) -> Vec<&'t str> {
 
 #[test]
 fn the_reference_lists_every_setting() {
-    let help = String::from_utf8(relay(&["--help"]).stdout).unwrap();
+    let help = String::from_utf8(relay(&["serve", "--help"]).stdout).unwrap();
     let page = fs::read_to_string(root().join("docs/src/reference/settings.md")).unwrap();
     let missing = missing(&help, &page);
     assert!(missing.is_empty(), "{missing:?} not in docs/src/reference/settings.md");

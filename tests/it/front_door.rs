@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::path::Path;
 
-use grafana_matrix_relay::outbox::{DeliveryId, Dropped};
+use grafana_matrix_relay::outbox::{DeliveryId, Ended};
 use grafana_matrix_relay::standin::{Fault, NewRoom, Scope, When};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
@@ -208,11 +208,11 @@ async fn trouble_with_a_room_is_named_as_long_as_anything_waits_for_it() {
     let now = jiff::Timestamp::now();
     // While it is in flight it is left alone.
     until("it is given up", async || {
-        app.relay.outbox.drop(id, now).await.unwrap() == Dropped::GivenUp
+        app.relay.outbox.give_up(id, now).await.unwrap() == Ended::Done
     })
     .await;
     until("the room is named no more", async || !named().await).await;
-    assert_eq!(app.relay.outbox.drop(id, now).await.unwrap(), Dropped::Removed);
+    assert_eq!(app.relay.outbox.delete(id).await.unwrap(), Ended::Done);
     until("it is ready", async || {
         app.get_json("/health/ready").await.1["status"] == "ready"
     })

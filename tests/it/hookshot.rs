@@ -251,7 +251,7 @@ async fn what_was_accepted_for_an_account_never_goes_to_the_webhooks_room_and_th
 
     let mut relay = both.clone().env("MATRIX_HOOK_URL", &stage.url).start().await;
     let line = relay.says("messages go another way").await;
-    assert!(line.contains("outbox drop") && line.contains(&own), "{line}");
+    assert!(line.contains("outbox give-up") && line.contains(&own), "{line}");
     relay.accepts(&grafana_firing("OfHook")).await;
     assert!(has(&stage.until(|texts| !texts.is_empty()).await, "OfHook"));
     stage.plan(When::Always, Fault::Page(503));

@@ -1,11 +1,12 @@
-//! `outbox list`, `show`, `retry` and `drop` as an operator types them, beside a relay or without one.
+//! `outbox list`, `show`, `retry`, `give-up` and `delete` as an operator types them, beside a relay or without one.
 
 use std::process::{Command, Output};
 use std::time::Duration;
 
 use grafana_matrix_relay::message::{Mentions, MsgType, RenderedMessage, RoomAddress};
 use grafana_matrix_relay::outbox::{
-    Acceptance, DeliveryId, DeliveryState, DigestPolicy, NewDelivery, Outbox, Outcome, Settings,
+    Acceptance, DeliveryId, DeliveryState, DigestPolicy, GroupMessage, GroupUpdate, NewDelivery, Outbox, Outcome, Root,
+    Settings,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -31,21 +32,14 @@ impl Place {
 
     /// A delivery that waits.
     async fn waiting(&self, room: &str, text: &str) -> DeliveryId {
-        let message = RenderedMessage {
-            body: format!("{text} in full"),
-            formatted_body: String::new(),
-            msgtype: MsgType::Text,
-            mentions: Mentions::default(),
-            headline: text.to_owned(),
-            ..RenderedMessage::default()
-        };
+        let delivery = NewDelivery::message(address(room), message(text));
+        self.accept(vec![delivery], Vec::new()).await
+    }
+
+    async fn accept(&self, deliveries: Vec<NewDelivery>, groups: Vec<GroupUpdate>) -> DeliveryId {
         let acceptance = Acceptance {
-            deliveries: vec![NewDelivery {
-                room: address(room),
-                message,
-                starts_at: None,
-            }],
-            groups: Vec::new(),
+            deliveries,
+            groups,
             repeat_key: None,
             request_key: None,
             at: Timestamp::now(),
@@ -53,14 +47,45 @@ impl Place {
         self.outbox.enqueue(acceptance).await.unwrap().receipts()[0].id
     }
 
+    /// A group's message that is in its room, as `$event`, and has to be edited.
+    async fn edited(&self, room: &str) -> DeliveryId {
+        let update = |expected, text, root| GroupUpdate {
+            room: address(room),
+            key: "group".to_owned(),
+            expected,
+            memory: String::new(),
+            snapshot: None,
+            alerts: Vec::new(),
+            message: Some(GroupMessage {
+                text: message(text),
+                rest: Vec::new(),
+                loud: true,
+                mentions: Mentions::default(),
+            }),
+            root,
+            starts_at: None,
+            live: true,
+            lines: Vec::new(),
+        };
+        let root = self.accept(Vec::new(), vec![update(0, "one fires", Root::Begin)]).await;
+        self.end(root, delivered()).await;
+        self.accept(Vec::new(), vec![update(1, "two fire", Root::default())])
+            .await;
+        root
+    }
+
     /// One that has ended: nothing else may wait.
     async fn ended(&self, room: &str, text: &str, outcome: Outcome) -> DeliveryId {
         let id = self.waiting(room, text).await;
+        self.end(id, outcome).await;
+        id
+    }
+
+    async fn end(&self, id: DeliveryId, outcome: Outcome) {
         let now = Timestamp::now();
         let claimed = self.outbox.claim_due(now, 1, &DigestPolicy::never()).await.unwrap();
         assert_eq!(claimed[0].id, id);
         self.outbox.record(id, outcome, now).await.unwrap();
-        id
     }
 
     async fn state(&self, id: DeliveryId) -> Option<DeliveryState> {
@@ -81,6 +106,17 @@ impl Place {
             .unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         (output.status.code().unwrap(), text)
+    }
+}
+
+fn message(text: &str) -> RenderedMessage {
+    RenderedMessage {
+        body: format!("{text} in full"),
+        formatted_body: String::new(),
+        msgtype: MsgType::Text,
+        mentions: Mentions::default(),
+        headline: text.to_owned(),
+        ..RenderedMessage::default()
     }
 }
 
@@ -117,10 +153,7 @@ async fn list_shows_what_is_asked_for_newest_first() {
         assert!(line.trim_start().starts_with(&id.to_string()), "{line}");
         assert!(words.iter().all(|word| line.contains(word)), "{line}");
     }
-    assert_eq!(
-        lines[3],
-        "1 wait, 0 in flight, 1 dead, 1 delivered and 0 combined are kept"
-    );
+    assert_eq!(lines[3], "1 pending, 0 in flight, 1 dead, 1 delivered, 0 combined");
     for (arguments, expected) in [
         (&["--state", "dead"][..], &["GivenUp"][..]),
         (&["--room", "!b:example.org"], &["Waits"]),
@@ -173,7 +206,7 @@ async fn retry_sends_the_dead_again_and_says_what_it_left_alone() {
     let (code, text) = place.run(&["retry", &gone.to_string(), "99"]).await;
     assert_eq!(code, 1);
     assert!(
-        text.contains("is not dead") && text.contains("99 does not exist"),
+        text.contains("is delivered; only a dead") && text.contains("99 does not exist"),
         "{text}"
     );
     assert_eq!(place.run(&["retry"]).await.0, 2);
@@ -192,22 +225,71 @@ async fn retry_of_a_room_takes_all_its_dead_and_no_others() {
 }
 
 #[tokio::test]
-async fn drop_gives_up_what_waits_and_removes_what_is_dead() {
+async fn give_up_takes_what_waits_and_delete_what_is_dead() {
     let place = Place::new().await;
-    let gone = place.ended("a", "Gone", delivered()).await;
+    let gone = place.ended("a", "Gone", delivered()).await.to_string();
     let id = place.waiting("a", "Waits").await;
-    let drop = async || place.run(&["drop", &id.to_string()]).await;
-    let (code, text) = drop().await;
-    assert!(code == 0 && text.contains("was given up"), "{text}");
-    assert_eq!(place.state(id).await, Some(DeliveryState::Dead));
-    let (code, text) = drop().await;
-    assert!(code == 0 && text.contains("is removed"), "{text}");
-    assert_eq!(place.state(id).await, None);
-    let (code, text) = drop().await;
-    assert!(code == 1 && text.contains("does not exist"), "{text}");
-    let (code, text) = place.run(&["drop", &gone.to_string()]).await;
-    assert!(code == 1 && text.contains("is delivered and was left alone"), "{text}");
-    assert_eq!(place.state(gone).await, Some(DeliveryState::Delivered));
+    let name = id.to_string();
+    for (verb, name, code, said, state) in [
+        (
+            "delete",
+            &name,
+            1,
+            "is pending; only a dead",
+            Some(DeliveryState::Pending),
+        ),
+        ("give-up", &name, 0, "is given up", Some(DeliveryState::Dead)),
+        (
+            "give-up",
+            &name,
+            1,
+            "is dead; only a pending",
+            Some(DeliveryState::Dead),
+        ),
+        ("give-up", &gone, 1, "is delivered", Some(DeliveryState::Dead)),
+        ("delete", &gone, 1, "is delivered", Some(DeliveryState::Dead)),
+        ("delete", &name, 0, "is deleted", None),
+        ("delete", &name, 1, "does not exist", None),
+        ("give-up", &name, 1, "does not exist", None),
+    ] {
+        let (ended, text) = place.run(&[verb, name]).await;
+        assert!(ended == code && text.contains(said), "{verb} {name}: {ended} {text}");
+        assert_eq!(place.state(id).await, state, "{verb} {name}");
+    }
+    assert_eq!(place.run(&["give-up", "-7"]).await.0, 2);
+}
+
+#[tokio::test]
+async fn an_edit_that_is_owed_is_listed_shown_and_given_up_by_its_name() {
+    let place = Place::new().await;
+    let root = place.edited("a").await;
+    let (code, list) = place.run(&["list"]).await;
+    let lines: Vec<&str> = list.lines().collect();
+    assert_eq!((code, lines.len()), (0, 3), "{list}");
+    let of = format!("edit of delivery {root}: ");
+    assert!(lines[0].contains("pending") && lines[0].contains(&of), "{list}");
+    let name = lines[0].split_whitespace().next().unwrap();
+    assert!(name.starts_with("edit-"), "{list}");
+    assert!(lines[2].starts_with("1 pending"), "{list}");
+    let (code, shown) = place.run(&["show", name]).await;
+    assert!(
+        code == 0 && shown.contains(&format!("$event (edit of delivery {root})")),
+        "{shown}"
+    );
+    assert!(shown.contains("two fire in full"), "{shown}");
+    for (verb, code, said) in [
+        ("retry", 1, "is pending; only a dead"),
+        ("delete", 1, "is pending; only a dead"),
+        ("give-up", 0, "the next change of its alert group"),
+        ("give-up", 1, "does not exist"),
+        ("delete", 1, "does not exist"),
+        ("retry", 1, "does not exist"),
+    ] {
+        let (ended, text) = place.run(&[verb, name]).await;
+        assert!(ended == code && text.contains(said), "{verb}: {ended} {text}");
+    }
+    let (_, list) = place.run(&["list"]).await;
+    assert!(list.lines().count() == 2 && list.contains("0 pending"), "{list}");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use grafana_matrix_relay::outbox::{DeliveryId, Dropped};
+use grafana_matrix_relay::outbox::{DeliveryId, Ended};
 use grafana_matrix_relay::samples;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -542,8 +542,8 @@ async fn dead_delivery_is_sent_again_and_no_other() {
     let now = jiff::Timestamp::now();
     // The worker may be trying just now; then it cannot be dropped yet.
     while !matches!(
-        app.relay.outbox.drop(DeliveryId(id), now).await.unwrap(),
-        Dropped::GivenUp
+        app.relay.outbox.give_up(DeliveryId(id), now).await.unwrap(),
+        Ended::Done
     ) {}
     let (_, page) = app.get_json("/workshop/deliveries?state=dead").await;
     let row = &page["deliveries"][0];

@@ -24,7 +24,11 @@ async fn drop_some(live: &Live, wanted: impl Fn(&Delivery) -> bool) {
     };
     for delivery in live.night.outbox.list(waiting).await.unwrap() {
         if wanted(&delivery) {
-            live.night.outbox.drop(delivery.id, live.night.now.wall).await.unwrap();
+            live.night
+                .outbox
+                .give_up(delivery.id, live.night.now.wall)
+                .await
+                .unwrap();
         }
     }
 }

@@ -205,7 +205,7 @@ async fn drop_one(live: &Live, truth: &mut Truth, is_meant: fn(&Delivery) -> boo
     let Some(row) = waiting.iter().rfind(|row| is_meant(row)) else {
         return;
     };
-    outbox.drop(row.id, now).await.unwrap();
+    outbox.give_up(row.id, now).await.unwrap();
     let is_back = revived && {
         let retried = outbox.retry(&[row.id], now).await.unwrap();
         matches!(retried[0].result, RetryResult::Queued { .. })

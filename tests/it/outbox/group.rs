@@ -2,13 +2,13 @@
 
 use grafana_matrix_relay::message::{Mentions, MsgType, RenderedMessage};
 use grafana_matrix_relay::outbox::{
-    Acceptance, Delivery, DeliveryState, Dropped, Enqueued, Filter, KnownAlert, Outbox, Outcome, Part, RetryResult,
-    Root, RootState,
+    Acceptance, Delivery, DeliveryState, Ended, Enqueued, Filter, KnownAlert, Outbox, Outcome, Part, RetryResult, Root,
+    RootState,
 };
 
 use super::on_every_store;
 use super::place::{
-    Place, accept, at, claim, claim_one, claim_written, dead, delivered, digest_policy, drain, message, record, wait,
+    Place, accept, at, claim, claim_one, claim_written, dead, delivered, digest_policy, drain, message, record, room, wait,
 };
 use super::tale::{Tell, again, begins, changes, edit_of, known, known_of, of, show, tell, tell_of, thread};
 
@@ -29,6 +29,7 @@ on_every_store!(
     a_digest_tells_of_messages_that_are_nowhere_then,
     a_digest_that_was_given_up_has_told_nothing_until_it_is_sent_again,
     an_edit_that_was_given_up_waits_for_the_next_notification,
+    an_operator_gives_up_an_edit_that_is_owed_and_nothing_else,
     the_rest_of_a_text_follows_in_its_thread,
     an_older_message_keeps_its_own_lines,
     a_message_that_is_retried_is_it_again_or_a_line_of_the_next,
@@ -61,6 +62,55 @@ async fn digest(outbox: &Outbox, now: i64) -> Delivery {
     let mut claimed = claim_written(outbox, at(now), 10, &digest_policy()).await;
     assert!(claimed.len() == 1 && claimed[0].members > 0, "{claimed:?}");
     claimed.remove(0)
+}
+
+async fn an_operator_gives_up_an_edit_that_is_owed_and_nothing_else(place: Place) {
+    let outbox = place.open().await;
+    for group in ["g", "h"] {
+        seen(&outbox, group).await;
+    }
+    let of_g = known(&outbox).await;
+    tell(&outbox, 1, changes("g 2", &[])).await;
+    tell_of(&outbox, "h", 1, changes("h 2", &[])).await;
+    let edits = outbox.edits(None, 10).await.unwrap();
+    let texts: Vec<_> = edits.iter().map(|edit| edit.delivery.message.body.as_str()).collect();
+    assert_eq!(texts, ["g 2", "h 2"]);
+    let first = &edits[0];
+    let root = outbox.show(first.root.unwrap()).await.unwrap().unwrap();
+    assert_eq!((root.part, root.event_id.as_deref()), (Part::Root, Some("$g")));
+    assert_eq!(first.delivery.relation, edit_of("$g"));
+    assert!(
+        outbox.edits(Some(room("b")), 10).await.unwrap().is_empty() && outbox.edits(None, 1).await.unwrap().len() == 1
+    );
+    // The other one is in flight, and stays so.
+    let given_up = first.delivery.id;
+    assert_eq!(outbox.give_up(given_up, at(2)).await.unwrap(), Ended::Done);
+    assert_eq!(outbox.give_up(given_up, at(2)).await.unwrap(), Ended::Unknown);
+    let other = claim_one(&outbox, at(2)).await;
+    assert_eq!(
+        outbox.edit(other.id).await.unwrap().unwrap().delivery.txn_id,
+        other.txn_id
+    );
+    tell(&outbox, 2, changes("g 3", &[])).await;
+    let next = outbox.edit(given_up).await.unwrap().unwrap().delivery;
+    assert_eq!(
+        (next.state, next.message.body.as_str()),
+        (DeliveryState::Pending, "g 3")
+    );
+    assert_eq!(
+        outbox.give_up(other.id, at(2)).await.unwrap(),
+        Ended::Kept(DeliveryState::InFlight)
+    );
+    assert_eq!(outbox.give_up(given_up, at(2)).await.unwrap(), Ended::Done);
+    record(&outbox, other.id, delivered(), at(3)).await;
+    assert!(claim(&outbox, at(4)).await.is_empty() && outbox.edits(None, 10).await.unwrap().is_empty());
+    assert!(
+        of_g.is_shown && !known(&outbox).await.is_shown,
+        "the room does not know"
+    );
+    // What comes next brings it up to date.
+    tell(&outbox, 3, changes("g 4", &[])).await;
+    assert_eq!(drain(&outbox, at(5)).await, ["g 4"]);
 }
 
 async fn a_group_is_compared_and_swapped(place: Place) {
@@ -487,7 +537,7 @@ async fn a_message_that_is_retried_is_it_again_or_a_line_of_the_next(place: Plac
     let row = outbox.list(Filter::default()).await.unwrap();
     assert!(row.is_empty(), "a limit of 0");
     let id = grafana_matrix_relay::outbox::DeliveryId(shown.id.0 + 2);
-    assert_eq!(outbox.drop(id, at(12)).await.unwrap(), Dropped::GivenUp);
+    assert_eq!(outbox.give_up(id, at(12)).await.unwrap(), Ended::Done);
     tell_of(&outbox, "h", 1, changes("D", &[])).await;
     assert!(matches!(retry(id).await, RetryResult::Queued { .. }));
     assert_eq!(drain(&outbox, at(13)).await, ["D"]);

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use grafana_matrix_relay::outbox::{Delivery, DigestPolicy, Dropped, Enqueued, Outbox, Outcome};
+use grafana_matrix_relay::outbox::{Delivery, DigestPolicy, Ended, Enqueued, Outbox, Outcome};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -195,8 +195,8 @@ impl Run {
             return;
         }
         let last = queue.pop_back().unwrap();
-        let dropped = self.outbox.drop(last.id.unwrap(), at(self.now)).await.unwrap();
-        assert_eq!(dropped, Dropped::GivenUp);
+        let dropped = self.outbox.give_up(last.id.unwrap(), at(self.now)).await.unwrap();
+        assert_eq!(dropped, Ended::Done);
         self.ever_dead.extend(last.lines.iter().cloned());
         self.model.rooms[n].dead.push(last);
     }

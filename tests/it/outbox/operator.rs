@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use grafana_matrix_relay::outbox::{
-    DeliveryId, DeliveryState, Dropped, Filter, Outbox, OutboxError, RetryResult, RoomWait, Settings,
+    DeliveryId, DeliveryState, Ended, Filter, Outbox, OutboxError, RetryResult, RoomWait, Settings,
 };
 use jiff::SignedDuration;
 
@@ -17,7 +17,7 @@ on_every_store!(
     dead_delivery_is_retried_at_the_tail_under_its_transaction_id,
     retry_of_a_room_keeps_its_order,
     only_the_dead_are_retried,
-    drop_gives_up_first_and_removes_then,
+    what_waits_is_given_up_and_what_is_dead_is_deleted,
     delivered_rows_are_pruned_and_dead_ones_stay,
     list_filters_and_pages,
     stats_count_by_room_and_state,
@@ -72,19 +72,24 @@ async fn only_the_dead_are_retried(place: Place) {
     assert_eq!(drain(&outbox, at(0)).await, ["1"]);
 }
 
-async fn drop_gives_up_first_and_removes_then(place: Place) {
+async fn what_waits_is_given_up_and_what_is_dead_is_deleted(place: Place) {
     let outbox = place.open().await;
     let first = accept(&outbox, "a", "1", at(0)).await;
     let second = accept(&outbox, "a", "2", at(0)).await;
     claim_one(&outbox, at(0)).await;
     assert_eq!(
-        outbox.drop(first, at(1)).await.unwrap(),
-        Dropped::Kept(DeliveryState::InFlight)
+        outbox.give_up(first, at(1)).await.unwrap(),
+        Ended::Kept(DeliveryState::InFlight)
     );
-    assert_eq!(outbox.drop(second, at(1)).await.unwrap(), Dropped::GivenUp);
+    let pending = Ended::Kept(DeliveryState::Pending);
+    assert_eq!(outbox.delete(second).await.unwrap(), pending);
+    assert_eq!(outbox.give_up(second, at(1)).await.unwrap(), Ended::Done);
     assert_eq!(outbox.show(second).await.unwrap().unwrap().state, DeliveryState::Dead);
-    assert_eq!(outbox.drop(second, at(1)).await.unwrap(), Dropped::Removed);
-    assert_eq!(outbox.drop(second, at(1)).await.unwrap(), Dropped::Unknown);
+    let dead = Ended::Kept(DeliveryState::Dead);
+    assert_eq!(outbox.give_up(second, at(1)).await.unwrap(), dead);
+    assert_eq!(outbox.delete(second).await.unwrap(), Ended::Done);
+    assert_eq!(outbox.delete(second).await.unwrap(), Ended::Unknown);
+    assert_eq!(outbox.give_up(second, at(1)).await.unwrap(), Ended::Unknown);
     record(&outbox, first, delivered(), at(1)).await;
     assert!(claim(&outbox, at(2)).await.is_empty());
 }

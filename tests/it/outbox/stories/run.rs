@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use grafana_matrix_relay::outbox::{
-    Delivery, DeliveryId, DeliveryState, DigestPolicy, Dropped, Enqueued, Filter, GroupQuery, KnownGroup, Outbox,
+    Delivery, DeliveryId, DeliveryState, DigestPolicy, Ended, Enqueued, Filter, GroupQuery, KnownGroup, Outbox,
     Outcome, RootState,
 };
 use proptest::sample::Index;
@@ -225,7 +225,7 @@ impl Run {
     /// Gives up what waits.
     pub(super) async fn drop(&mut self, row: DeliveryId) {
         self.ever_dead.insert(row);
-        assert_eq!(self.outbox.drop(row, at(self.now)).await.unwrap(), Dropped::GivenUp);
+        assert_eq!(self.outbox.give_up(row, at(self.now)).await.unwrap(), Ended::Done);
     }
 
     pub(super) async fn rows(&self) -> HashMap<DeliveryId, Delivery> {

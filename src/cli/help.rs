@@ -1,0 +1,273 @@
+//! What `--help` shows of a command: its own options, of the settings only those that it reads, and examples.
+//!
+//! Every command takes every setting, so that a relay and the commands beside it can be given the same line; but help is
+//! about the command at hand.
+
+use clap::Command;
+
+/// The settings that a command and its subcommands read, by the names of their fields.
+const READ: [(&str, &[&str]); 10] = [
+    (
+        "demo",
+        &[
+            "host",
+            "port",
+            "relay_token",
+            "relay_token_file",
+            "templates_dir",
+            "default_template",
+            "message_mode",
+            "reminders",
+            "timezone",
+            "ecs_logging",
+        ],
+    ),
+    ("render", &RENDERING),
+    (
+        "check",
+        &[
+            "templates_dir",
+            "default_template",
+            "timezone",
+            "routes_file",
+            "default_room",
+            "home_server_url",
+            "access_token",
+            "access_token_file",
+            "hook_url",
+            "hook_url_file",
+            "data_dir",
+            "database_url",
+            "database_url_file",
+        ],
+    ),
+    (
+        "route",
+        &[
+            "routes_file",
+            "default_room",
+            "default_template",
+            "message_mode",
+            "reminders",
+        ],
+    ),
+    (
+        "send-test",
+        &[
+            "home_server_url",
+            "access_token",
+            "access_token_file",
+            "hook_url",
+            "hook_url_file",
+            "default_room",
+            "routes_file",
+            "matrix_timeout",
+            "templates_dir",
+            "default_template",
+            "timezone",
+        ],
+    ),
+    ("templates", &RENDERING),
+    ("outbox", &["data_dir", "database_url", "database_url_file"]),
+    (
+        "health",
+        &[
+            "host",
+            "port",
+            "relay_token",
+            "relay_token_file",
+            "page_auth",
+            "page_auth_file",
+            "page_token",
+            "page_token_file",
+            "metrics_token",
+            "metrics_token_file",
+        ],
+    ),
+    ("openapi", &[]),
+    ("help", &[]),
+];
+const RENDERING: [&str; 3] = ["templates_dir", "default_template", "timezone"];
+
+pub(super) const ROOT: &str = "\
+Examples:
+  grafana-matrix-relay demo                 # try it without a homeserver
+  grafana-matrix-relay                      # serve, with the settings of the environment and of .env
+  grafana-matrix-relay serve --help         # all settings";
+pub(super) const SERVE: &str = "\
+Examples:
+  grafana-matrix-relay serve
+  grafana-matrix-relay serve --home-server-url https://matrix.example.org --access-token-file token --default-room #alerts:example.org
+  grafana-matrix-relay serve --routes-file routes.toml --port 9100";
+pub(super) const DEMO: &str = "\
+Examples:
+  grafana-matrix-relay demo
+  grafana-matrix-relay demo --port 0 --templates-dir my-templates";
+pub(super) const RENDER: &str = "\
+Examples:
+  grafana-matrix-relay render --sample mixed
+  grafana-matrix-relay render --payload body.json --template compact --as html
+  grafana-matrix-relay render --sequence incident --mode thread";
+pub(super) const CHECK: &str = "\
+Examples:
+  grafana-matrix-relay check --strict
+  grafana-matrix-relay check --rooms --routes-file routes.toml";
+pub(super) const ROUTE: &str = "\
+Examples:
+  grafana-matrix-relay route --payload body.json --routes-file routes.toml
+  grafana-matrix-relay route --sample mixed --route ops";
+pub(super) const SEND_TEST: &str = "\
+Examples:
+  grafana-matrix-relay send-test
+  grafana-matrix-relay send-test --room #alerts:example.org --sample firing";
+pub(super) const TEMPLATES: &str = "\
+Examples:
+  grafana-matrix-relay templates list
+  grafana-matrix-relay templates export templates";
+pub(super) const TEMPLATES_LIST: &str = "\
+Examples:
+  grafana-matrix-relay templates list
+  grafana-matrix-relay templates list --templates-dir my-templates";
+pub(super) const TEMPLATES_EXPORT: &str = "\
+Examples:
+  grafana-matrix-relay templates export templates
+  grafana-matrix-relay templates export templates --force";
+pub(super) const TEMPLATES_REFERENCE: &str = "\
+Examples:
+  grafana-matrix-relay templates reference";
+pub(super) const OUTBOX: &str = "\
+Examples:
+  grafana-matrix-relay outbox list --state dead
+  grafana-matrix-relay outbox retry 42
+  grafana-matrix-relay outbox give-up 43 edit-7";
+pub(super) const OUTBOX_LIST: &str = "\
+Examples:
+  grafana-matrix-relay outbox list
+  grafana-matrix-relay outbox list --state dead --room #alerts:example.org
+  grafana-matrix-relay outbox list --before 120 --limit 20";
+pub(super) const OUTBOX_SHOW: &str = "\
+Examples:
+  grafana-matrix-relay outbox show 42
+  grafana-matrix-relay outbox show edit-7";
+pub(super) const OUTBOX_RETRY: &str = "\
+Examples:
+  grafana-matrix-relay outbox retry 42 43
+  grafana-matrix-relay outbox retry --room #alerts:example.org";
+pub(super) const OUTBOX_GIVE_UP: &str = "\
+Examples:
+  grafana-matrix-relay outbox give-up 42
+  grafana-matrix-relay outbox give-up 43 edit-7";
+pub(super) const OUTBOX_DELETE: &str = "\
+Examples:
+  grafana-matrix-relay outbox delete 42";
+pub(super) const OPENAPI: &str = "\
+Examples:
+  grafana-matrix-relay openapi";
+pub(super) const HEALTH: &str = "\
+Examples:
+  grafana-matrix-relay health
+  grafana-matrix-relay health --ready --port 9100";
+
+/// Hides the settings that a command does not read. Only `serve`, which a line without a command means, shows all.
+pub(super) fn of_own(mut command: Command) -> Command {
+    // The settings reach the commands when this is built.
+    command.build();
+    let command =
+        command.mut_subcommands(
+            |command| match READ.into_iter().find(|(name, _)| *name == command.get_name()) {
+                Some((_, read)) => hide_others(command, read),
+                None => command,
+            },
+        );
+    command.mut_args(|arg| if arg.is_global_set() { arg.hide(true) } else { arg })
+}
+
+fn hide_others(command: Command, read: &'static [&'static str]) -> Command {
+    command
+        .mut_args(|arg| {
+            let hide = arg.is_global_set() && !read.contains(&arg.get_id().as_str());
+            if hide { arg.hide(true) } else { arg }
+        })
+        .mut_subcommands(|command| hide_others(command, read))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::*;
+    use crate::cli::Cli;
+
+    /// All commands that do something, each with its words.
+    fn commands(command: &Command, words: &str, found: &mut Vec<(String, Command)>) {
+        let words = format!("{words} {}", command.get_name());
+        for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+            commands(sub, &words, found);
+        }
+        found.push((words.trim().to_owned(), command.clone()));
+    }
+
+    fn all() -> Vec<(String, Command)> {
+        let mut found = Vec::new();
+        commands(&of_own(Cli::command()), "", &mut found);
+        found
+    }
+
+    fn help(words: &str) -> String {
+        let (_, mut command) = all().into_iter().find(|(name, _)| name == words).unwrap();
+        command.render_long_help().to_string()
+    }
+
+    #[test]
+    fn each_command_shows_the_settings_that_it_reads_and_no_others() {
+        for (words, mut command) in all() {
+            let help = command.render_long_help().to_string();
+            let name = words.split(' ').nth(1).unwrap_or_default();
+            let shown = |id: &str| help.contains(&format!("--{}", id.replace('_', "-")));
+            let of_serve = ["header_timeout", "digest_threshold", "trusted_proxies"];
+            assert_eq!(of_serve.iter().all(|id| shown(id)), name == "serve", "{words}\n{help}");
+            assert_eq!(of_serve.iter().any(|id| shown(id)), name == "serve", "{words}\n{help}");
+            if let Some((_, read)) = READ.iter().find(|(of, _)| *of == name) {
+                assert!(read.iter().all(|id| shown(id)), "{words}\n{help}");
+            }
+        }
+        let give_up = help("grafana-matrix-relay outbox give-up");
+        assert!(
+            give_up.contains("--data-dir") && !give_up.contains("--home-server-url"),
+            "{give_up}"
+        );
+        assert!(!help("grafana-matrix-relay").contains("--home-server-url"));
+    }
+
+    #[test]
+    fn each_command_has_examples_that_it_understands() {
+        for (words, mut command) in all() {
+            let help = command.render_long_help().to_string();
+            let examples = help.split_once("Examples:\n").map_or("", |(_, examples)| examples);
+            let lines: Vec<_> = examples
+                .lines()
+                .map(|line| line.split("  # ").next().unwrap_or(line))
+                .collect();
+            assert!(!lines.is_empty(), "{words}\n{help}");
+            for line in lines {
+                let parsed = of_own(Cli::command()).try_get_matches_from(line.split_whitespace());
+                let is_help = |error: &clap::Error| error.kind() == clap::error::ErrorKind::DisplayHelp;
+                let fault = parsed.err().filter(|error| !is_help(error));
+                assert!(fault.is_none(), "{line}: {fault:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_setting_that_help_hides_is_taken_all_the_same() {
+        let line = [
+            "grafana-matrix-relay",
+            "outbox",
+            "list",
+            "--home-server-url",
+            "https://matrix.example.org",
+        ];
+        let parsed = Cli::try_parse_from(line).unwrap();
+        assert!(parsed.flags.home_server_url.is_some());
+    }
+}
