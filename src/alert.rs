@@ -1,4 +1,4 @@
-//! The inbound nouns: what a notification is, whoever sent it.
+//! The inbound nouns: what a notification is, from any sender.
 //!
 //! Guarantees: a [`Notification`] has at least one alert, every alert has a status and labels, and a time that the
 //! sender did not know is `None` and never the year 1. It does not know HTTP. How a body becomes a notification is in

@@ -49,6 +49,8 @@ pub struct Cli {
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Take notifications and deliver them (the default).
+    ///
+    /// Each setting is a flag and a variable. A variable may also stand in the file `.env` of the working directory.
     #[command(after_help = help::SERVE)]
     Serve,
     /// Try it without a homeserver: an embedded stand-in room, sample alerts, and a page that shows them.
@@ -79,8 +81,10 @@ pub enum Command {
     #[command(after_help = help::HEALTH)]
     Health(health::Options),
     /// Print a script that makes a shell complete commands and flags.
+    #[command(after_help = help::COMPLETIONS)]
     Completions(shell::Completions),
     /// Print the manual page.
+    #[command(after_help = help::MAN)]
     Man(shell::Pages),
 }
 

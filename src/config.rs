@@ -84,7 +84,7 @@ pub struct ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the settings cannot be used:")?;
+        f.write_str("invalid settings:")?;
         self.problems
             .iter()
             .try_for_each(|problem| write!(f, "\n  - {problem}"))?;

@@ -77,15 +77,13 @@ pub fn check_token(token: &SecretString) -> Result<(), SetupError> {
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// The homeserver cannot be used as it is written.
-    #[error("the homeserver URL cannot be used: {0}")]
+    #[error("not the address of a homeserver: {0}")]
     HomeServer(String),
     /// The access token is empty or has characters that no token has.
-    #[error(
-        "the access token is not one: it is empty, or has spaces, line breaks or other characters that no token has"
-    )]
+    #[error("it is empty, or has spaces, line breaks or other characters that no token has (expected the token alone)")]
     AccessToken,
     /// The URL of the webhook cannot be used.
-    #[error("the URL of the webhook is none: it begins with https:// or http:// and has a host")]
+    #[error("not a URL (expected https:// or http:// and a host)")]
     HookUrl,
     /// The HTTP client cannot be built: without any CA certificates.
     #[error(

@@ -90,7 +90,7 @@ impl fmt::Display for RoomAddress {
     }
 }
 
-/// How loud a message is: `m.text` rings phones, `m.notice` never does (contracts of the default push rules).
+/// How loud a message is: `m.text` notifies, `m.notice` never does (by the default push rules).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Enum)]
 pub enum MsgType {
     /// Rings.

@@ -20,7 +20,7 @@
 //!
 //! What follows from that: what waits is replaced by what is newer, because it is a value; a root that nobody has seen says
 //! what is the case when it is sent, and wakes whom it would have woken before; a root that is not in the room any more is owed
-//! once more, quietly, and no line goes before it; a digest that names roots has told the room, and the next notification of
+//! once more, quietly, and no line goes before it; a digest that names roots has shown them to the room, and the next notification of
 //! each brings the message; what was given up is left alone until an operator retries it or a notification changes the group.
 //!
 //! Guarantees: what [`Outbox::enqueue`] has returned is on disk, and stays there until it is delivered, or is named in exactly
@@ -211,7 +211,7 @@ impl Outbox {
         for (id, reason) in claims.unreadable {
             tracing::error!(
                 delivery.id = %id, error.message = reason,
-                "a delivery cannot be read from the outbox and was given up; it is kept, see `grafana-matrix-relay outbox show {id}`"
+                "cannot read a delivery of the outbox, so it is dead now; `grafana-matrix-relay outbox show {id}` shows what can be read"
             );
             metrics::counter!("grafana_matrix_relay_deliveries_dead_total").increment(1);
         }

@@ -77,7 +77,7 @@ pub enum AcceptError {
     #[error(transparent)]
     Store(#[from] OutboxError),
     /// There is no such route, or not any more.
-    #[error("there is no route `{0}`")]
+    #[error("unknown route `{0}`")]
     UnknownRoute(RouteName),
 }
 

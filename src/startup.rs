@@ -173,8 +173,8 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
 async fn open_outbox(settings: &outbox::Settings) -> anyhow::Result<Outbox> {
     let opened = Outbox::open_or_wait(settings).await;
     opened.with_context(|| match settings.database_url {
-        Some(_) => "the outbox cannot be opened (RELAY_DATABASE_URL)",
-        None => "the outbox cannot be opened (RELAY_DATA_DIR)",
+        Some(_) => "cannot open the outbox (RELAY_DATABASE_URL)",
+        None => "cannot open the outbox (RELAY_DATA_DIR)",
     })
 }
 
@@ -207,7 +207,7 @@ impl Relay {
 
     /// Stops accepting, then lets deliveries in flight finish within the grace period.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        tracing::info!("stopping: no more notifications are accepted");
+        tracing::info!("stopping: the relay accepts no more notifications");
         supervisor::stopping();
         // Both at once, so that the grace period is one: what is accepted from now on waits for the next start.
         self.stop_accepting.cancel();
@@ -223,7 +223,7 @@ impl Relay {
         let _ended = tokio::time::timeout_at(end, join_all(self.keepers)).await;
         if let Ok(worked) = worked {
             worked.context("the worker failed")?;
-            tracing::info!("stopped; what still waits is delivered by the next start");
+            tracing::info!("stopped; the next start delivers what still waits");
         } else {
             self.worker.abort();
             tracing::warn!(
@@ -291,11 +291,11 @@ async fn keep_templates(renderer: Renderer) {
         // Reading a mounted volume may block.
         match tokio::task::spawn_blocking(move || renderer.reload(SystemTime::now())).await {
             Ok(ReloadOutcome::Reloaded { problems }) => {
-                tracing::info!("templates have changed; what works of them is in use");
+                tracing::info!("templates have changed; those that work are in use");
                 report_templates(&mut known, problems);
             }
             Ok(ReloadOutcome::Unchanged | ReloadOutcome::Settling) => {}
-            Err(_) => tracing::error!("looking for changed templates failed; the ones in use stay"),
+            Err(_) => tracing::error!("the relay failed to look for changed templates; those in use stay"),
         }
     }
 }
@@ -305,7 +305,9 @@ fn report_templates(known: &mut Vec<TemplateProblem>, problems: Vec<TemplateProb
         if problem.is_partial() {
             tracing::error!("template {problem}");
         } else {
-            tracing::error!("template {problem} (its last version that worked, or the built-in one, stays in use)");
+            tracing::error!(
+                "invalid template {problem} (the last version that worked, or the built-in template, stays in use)"
+            );
         }
     }
     *known = problems;
@@ -320,7 +322,7 @@ async fn keep_pruned(outbox: Outbox) {
         match outbox.prune(Timestamp::now()).await {
             Ok(0) => {}
             Ok(rows) => tracing::debug!("pruned {rows} old rows of the outbox"),
-            Err(error) => tracing::warn!(error.message = %error, "the outbox could not be pruned"),
+            Err(error) => tracing::warn!(error.message = %error, "cannot prune the outbox"),
         }
         tokio::time::sleep(PRUNE).await;
     }

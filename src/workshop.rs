@@ -65,7 +65,7 @@ impl Documented for NotAnswered {
         (401, "The credential is missing or wrong."),
         (403, "A web page of another site sent it through a browser."),
         (404, "There is nothing of that name."),
-        (422, "A parameter is not usable; `field` names it."),
+        (422, "A parameter is invalid; `field` names it."),
         (503, "The store cannot be read now."),
     ];
 }
@@ -75,6 +75,6 @@ fn store_problem(error: &OutboxError) -> Problem {
     tracing::warn!(error.message = %error, "the workshop cannot use the outbox");
     Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
-        "the relay's store cannot be used now; the log says why",
+        "the outbox is unavailable now; the relay's log says why",
     )
 }

@@ -33,7 +33,7 @@ pub(super) fn left_out(sent: usize, kept: usize) -> u64 {
     if left_out > 0 {
         tracing::warn!(
             alert.count = sent,
-            "a notification has more alerts than the relay keeps apart: {left_out} of {sent} count as cut off"
+            "a notification has more alerts than the relay keeps: {left_out} of {sent} count as cut off"
         );
     }
     left_out as u64

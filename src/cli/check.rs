@@ -29,10 +29,10 @@ use crate::samples;
 /// How strict to be.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Options {
-    /// Fail on warnings too.
+    /// Fail on warnings, too.
     #[arg(long)]
     strict: bool,
-    /// Ask the homeserver, too, whether the bot can send to every room of the routes; it joins where it is invited.
+    /// Also ask the homeserver whether the bot can send to every room of the routes. The bot joins rooms that invite it.
     #[arg(long)]
     rooms: bool,
 }
@@ -263,7 +263,7 @@ async fn trials(settings: &outbox::Settings) -> anyhow::Result<Vec<Trial>> {
     match kept(settings).await {
         Ok(kept) => trials.extend(kept),
         Err(OutboxError::Missing(_)) => {}
-        Err(error) => tracing::warn!("only samples are tried, for {error}"),
+        Err(error) => tracing::warn!("check tries only samples, because {error}"),
     }
     Ok(trials)
 }

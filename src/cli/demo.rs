@@ -23,7 +23,7 @@ use crate::{demo, matrix, samples, startup};
 /// How to show it.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// End after the samples were posted and delivered instead of waiting for Ctrl-C.
+    /// End when the samples are delivered, instead of waiting for Ctrl-C.
     #[arg(long)]
     once: bool,
 }
@@ -56,7 +56,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     let (address, begun) = (relay.address, Timestamp::now());
 
     if token {
-        tracing::warn!("RELAY_TOKEN is set, so the demo posts no samples by itself, and its page cannot either");
+        tracing::warn!("RELAY_TOKEN is set, so neither the demo nor its page can post samples: unset it");
     } else if options.once {
         for number in 0..incident::LENGTH {
             play(address, number, begun).await?;

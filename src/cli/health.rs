@@ -14,7 +14,7 @@ use crate::intake::CredentialSettings;
 /// How to ask.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Options {
-    /// Ask whether it can take notifications (`/health/ready`) instead of whether it lives.
+    /// Ask whether the relay can accept notifications (`/health/ready`) instead of whether it is alive.
     #[arg(long)]
     ready: bool,
 }

@@ -6,7 +6,7 @@
 use clap::Command;
 
 /// The settings that a command and its subcommands read, by the names of their fields.
-const READ: [(&str, &[&str]); 10] = [
+const READ: [(&str, &[&str]); 12] = [
     (
         "demo",
         &[
@@ -19,6 +19,7 @@ const READ: [(&str, &[&str]); 10] = [
             "message_mode",
             "reminders",
             "timezone",
+            "language",
             "ecs_logging",
         ],
     ),
@@ -29,6 +30,7 @@ const READ: [(&str, &[&str]); 10] = [
             "templates_dir",
             "default_template",
             "timezone",
+            "language",
             "routes_file",
             "default_room",
             "home_server_url",
@@ -65,6 +67,7 @@ const READ: [(&str, &[&str]); 10] = [
             "templates_dir",
             "default_template",
             "timezone",
+            "language",
         ],
     ),
     ("templates", &RENDERING),
@@ -85,19 +88,21 @@ const READ: [(&str, &[&str]); 10] = [
         ],
     ),
     ("openapi", &[]),
+    ("completions", &[]),
+    ("man", &[]),
     ("help", &[]),
 ];
-const RENDERING: [&str; 3] = ["templates_dir", "default_template", "timezone"];
+const RENDERING: [&str; 4] = ["templates_dir", "default_template", "timezone", "language"];
 
 pub(super) const ROOT: &str = "\
 Examples:
   grafana-matrix-relay demo                 # try it without a homeserver
-  grafana-matrix-relay                      # serve, with the settings of the environment and of .env
+  grafana-matrix-relay                      # serve, with settings from the environment and .env
   grafana-matrix-relay serve --help         # all settings";
 pub(super) const SERVE: &str = "\
 Examples:
   grafana-matrix-relay serve
-  grafana-matrix-relay serve --home-server-url https://matrix.example.org --access-token-file token --default-room #alerts:example.org
+  grafana-matrix-relay serve --default-room '#alerts:example.org' --timezone Europe/Berlin
   grafana-matrix-relay serve --routes-file routes.toml --port 9100";
 pub(super) const DEMO: &str = "\
 Examples:
@@ -119,7 +124,7 @@ Examples:
 pub(super) const SEND_TEST: &str = "\
 Examples:
   grafana-matrix-relay send-test
-  grafana-matrix-relay send-test --room #alerts:example.org --sample firing";
+  grafana-matrix-relay send-test --room '#alerts:example.org' --sample firing";
 pub(super) const TEMPLATES: &str = "\
 Examples:
   grafana-matrix-relay templates list
@@ -143,7 +148,7 @@ Examples:
 pub(super) const OUTBOX_LIST: &str = "\
 Examples:
   grafana-matrix-relay outbox list
-  grafana-matrix-relay outbox list --state dead --room #alerts:example.org
+  grafana-matrix-relay outbox list --state dead --room '#alerts:example.org'
   grafana-matrix-relay outbox list --before 120 --limit 20";
 pub(super) const OUTBOX_SHOW: &str = "\
 Examples:
@@ -152,7 +157,7 @@ Examples:
 pub(super) const OUTBOX_RETRY: &str = "\
 Examples:
   grafana-matrix-relay outbox retry 42 43
-  grafana-matrix-relay outbox retry --room #alerts:example.org";
+  grafana-matrix-relay outbox retry --room '#alerts:example.org'";
 pub(super) const OUTBOX_GIVE_UP: &str = "\
 Examples:
   grafana-matrix-relay outbox give-up 42
@@ -163,6 +168,13 @@ Examples:
 pub(super) const OPENAPI: &str = "\
 Examples:
   grafana-matrix-relay openapi";
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  grafana-matrix-relay completions bash";
+pub(super) const MAN: &str = "\
+Examples:
+  grafana-matrix-relay man
+  grafana-matrix-relay man --dir man";
 pub(super) const HEALTH: &str = "\
 Examples:
   grafana-matrix-relay health
@@ -250,7 +262,8 @@ mod tests {
                 .collect();
             assert!(!lines.is_empty(), "{words}\n{help}");
             for line in lines {
-                let parsed = of_own(Cli::command()).try_get_matches_from(line.split_whitespace());
+                let parsed = of_own(Cli::command())
+                    .try_get_matches_from(line.split_whitespace().map(|word| word.trim_matches('\'')));
                 let is_help = |error: &clap::Error| error.kind() == clap::error::ErrorKind::DisplayHelp;
                 let fault = parsed.err().filter(|error| !is_help(error));
                 assert!(fault.is_none(), "{line}: {fault:?}");

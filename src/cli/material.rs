@@ -39,7 +39,7 @@ impl Material {
 pub(super) fn sample(name: &str) -> anyhow::Result<(Notification, Timestamp)> {
     let Some(sample) = samples::find(name) else {
         let names: Vec<_> = samples::all().iter().map(|sample| sample.name).collect();
-        bail!("there is no sample `{name}`; there are: {}", names.join(", "));
+        bail!("unknown sample `{name}` (expected one of {})", names.join(", "));
     };
     Ok((parse::notification(sample.body.as_bytes())?, samples::NOW.parse()?))
 }
@@ -48,7 +48,7 @@ pub(super) fn sample(name: &str) -> anyhow::Result<(Notification, Timestamp)> {
 pub(super) fn sequence(name: &str) -> anyhow::Result<Vec<(Notification, Timestamp)>> {
     let Some(sequence) = samples::sequence(name) else {
         let names: Vec<_> = samples::SEQUENCES.iter().map(|sequence| sequence.name).collect();
-        bail!("there is no sequence `{name}`; there are: {}", names.join(", "));
+        bail!("unknown sequence `{name}` (expected one of {})", names.join(", "));
     };
     let steps = sequence.steps.iter().enumerate().map(|(number, step)| {
         let (notification, now) = sample(step)?;
@@ -66,9 +66,9 @@ fn payload(path: &Path) -> anyhow::Result<Notification> {
     if path.as_os_str() == "-" {
         std::io::stdin().read_to_end(&mut bytes)?;
     } else {
-        bytes = std::fs::read(path).with_context(|| format!("{name} cannot be read"))?;
+        bytes = std::fs::read(path).with_context(|| format!("cannot read {name}"))?;
     }
-    parse::notification(&bytes).with_context(|| format!("{name} is no notification"))
+    parse::notification(&bytes).with_context(|| format!("invalid notification in {name}"))
 }
 
 /// A template that exists: the one that was asked for, or the default.
@@ -81,7 +81,7 @@ pub(super) fn template(
     let broken = |file: &str| renderer.problems().iter().any(|problem| problem.file == file);
     if !renderer.knows(template) && !broken(&template.file_name()) {
         let names: Vec<_> = renderer.names().iter().map(ToString::to_string).collect();
-        bail!("there is no template `{template}`; there are: {}", names.join(", "));
+        bail!("unknown template `{template}` (expected one of {})", names.join(", "));
     }
     Ok(template.clone())
 }

@@ -23,8 +23,8 @@ pub struct Options {
     template: Option<TemplateName>,
     #[command(flatten)]
     material: Material,
-    /// Built-in sequence of notifications: incident, short or lost. Printed is what a room gets, each event with a line that
-    /// says what it is; with `--template update` only the lines of threads.
+    /// Built-in sequence of notifications: incident, short or lost. Prints each event that a room gets, with a line that names it;
+    /// with `--template update` only the lines of threads.
     #[arg(long, value_name = "NAME", conflicts_with = "Material")]
     sequence: Option<String>,
     /// What later notifications of the sequence do to the first message: live, thread or new.

@@ -34,7 +34,11 @@ pub(super) fn run(flags: &Flags, options: &Options) -> anyhow::Result<ExitCode> 
     for (index, alert) in notification.alerts.iter().enumerate() {
         let Some(explanation) = routes.table.explain(&options.route, alert) else {
             let names: Vec<_> = routes.table.routes().keys().map(RouteName::as_str).collect();
-            bail!("there is no route `{}`; there are: {}", options.route, names.join(", "));
+            bail!(
+                "unknown route `{}` (expected one of {})",
+                options.route,
+                names.join(", ")
+            );
         };
         line(&format!("alert {} of {count}: {}", index + 1, title(alert)))?;
         for text in explained(&explanation) {

@@ -48,7 +48,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     };
     let routed = router.route(&options.route, &notification.into());
     if routed.is_empty() {
-        bail!("there is no route `{}`", options.route);
+        bail!("unknown route `{}`; `check` lists the routes", options.route);
     }
 
     let transport = Transport::new(&settings.matrix)?;

@@ -41,7 +41,7 @@ pub(super) fn completions(options: Completions) -> anyhow::Result<ExitCode> {
 pub(super) fn man(options: &Pages) -> anyhow::Result<ExitCode> {
     let command = Cli::with_settings().name(env!("CARGO_PKG_NAME"));
     if let Some(dir) = &options.dir {
-        clap_mangen::generate_to(command, dir).with_context(|| format!("{} cannot be written", dir.display()))?;
+        clap_mangen::generate_to(command, dir).with_context(|| format!("cannot write into {}", dir.display()))?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut page = Vec::new();

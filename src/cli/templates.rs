@@ -62,7 +62,7 @@ fn list(flags: &Flags) -> anyhow::Result<ExitCode> {
         line(&format!("{:<20} {origin}{mark}", name.as_str()))?;
     }
     for problem in &problems {
-        line(&format!("not usable as it is: {problem}"))?;
+        line(&format!("invalid: {problem}"))?;
     }
     Ok(if problems.is_empty() {
         ExitCode::SUCCESS
@@ -92,11 +92,11 @@ fn export(flags: &Flags, folder: &Path, force: bool) -> anyhow::Result<ExitCode>
             line(&format!("{name} is the built-in one already"))?;
         } else if path.exists() && !force {
             line(&format!(
-                "{name} is there and differs; it was left alone (--force overwrites it)"
+                "{name} exists and differs; it was left alone (--force overwrites it)"
             ))?;
             kept += 1;
         } else {
-            write(&path, source).with_context(|| format!("{name} cannot be written"))?;
+            write(&path, source).with_context(|| format!("cannot write {name}"))?;
             line(&format!("{name} written"))?;
         }
     }
@@ -113,7 +113,7 @@ fn write(path: &Path, source: &str) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
     let mut file = tempfile::Builder::new().prefix(".export-").tempfile_in(folder)?;
     file.write_all(source.as_bytes())?;
-    // A temporary file is private; a template is for whoever runs the relay.
+    // A temporary file is private; a template is for the user that runs the relay.
     #[cfg(unix)]
     file.as_file()
         .set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;

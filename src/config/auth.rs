@@ -27,7 +27,7 @@ pub struct AuthFlags {
     #[arg(long, value_name = "FILE", env = "RELAY_BASIC_AUTH_FILE")]
     pub basic_auth_file: Option<String>,
 
-    /// Key of Grafana's HMAC signature; if set, every notification has to be signed.
+    /// Key of Grafana's HMAC signature; if set, every notification needs a signature.
     #[arg(long, value_name = "SECRET", env = "RELAY_HMAC_SECRET", value_parser = hidden)]
     pub hmac_secret: Option<SecretString>,
 
@@ -39,27 +39,27 @@ pub struct AuthFlags {
     #[arg(long, value_name = "NAME", env = "RELAY_HMAC_HEADER")]
     pub hmac_header: Option<String>,
 
-    /// Header of the signed time, as set up in the contact point; without it nothing protects from replays.
+    /// Header of the signed time, as in the contact point. Without it the relay accepts a replayed request.
     #[arg(long, value_name = "NAME", env = "RELAY_HMAC_TIMESTAMP_HEADER")]
     pub hmac_timestamp_header: Option<String>,
 
-    /// How far the signed time may lie from the relay's clock; at most half the repeat window [default: 45s].
+    /// Largest difference between the signed time and the relay's clock; at most half the repeat window [default: 45s].
     #[arg(long, value_name = "DURATION", env = "RELAY_HMAC_TOLERANCE")]
     pub hmac_tolerance: Option<String>,
 
-    /// Networks of the proxies that may say who the client is, or `none` if nothing is in front of the relay.
+    /// Networks of the proxies that may name the client, or `none` if there is no proxy.
     #[arg(long, value_name = "NETWORKS", env = "RELAY_TRUSTED_PROXIES")]
     pub trusted_proxies: Option<String>,
 
-    /// Whether the workshop is served: `/`, `/workshop/` and `/preview` [default: on].
+    /// Whether to serve the workshop: `/`, `/workshop/` and `/preview` [default: on].
     #[arg(long, value_name = "on|off", env = "RELAY_WORKSHOP")]
     pub workshop: Option<String>,
 
-    /// Whether `/docs` and `/openapi.json` are served [default: on].
+    /// Whether to serve `/docs` and `/openapi.json` [default: on].
     #[arg(long, value_name = "on|off", env = "RELAY_DOCS")]
     pub docs: Option<String>,
 
-    /// Whether `/metrics` is served [default: on].
+    /// Whether to serve `/metrics` [default: on].
     #[arg(long, value_name = "on|off", env = "RELAY_METRICS")]
     pub metrics: Option<String>,
 
@@ -71,7 +71,7 @@ pub struct AuthFlags {
     #[arg(long, value_name = "FILE", env = "RELAY_PAGE_AUTH_FILE")]
     pub page_auth_file: Option<String>,
 
-    /// Token for the workshop, so that people need not have that of the senders.
+    /// Token for the workshop, so that people do not need the senders' token.
     #[arg(long, value_name = "TOKEN", env = "RELAY_PAGE_TOKEN", value_parser = hidden)]
     pub page_token: Option<SecretString>,
 
@@ -87,19 +87,19 @@ pub struct AuthFlags {
     #[arg(long, value_name = "FILE", env = "RELAY_METRICS_TOKEN_FILE")]
     pub metrics_token_file: Option<String>,
 
-    /// All bodies in flight together, in bytes; more have to wait [default: 67108864].
+    /// Bytes of all request bodies in flight; further bodies wait [default: 67108864].
     #[arg(long, value_name = "BYTES", env = "RELAY_MAX_BODIES_BYTES")]
     pub max_bodies_bytes: Option<String>,
 
-    /// How long a body may take to arrive, and a request may wait to be worked on [default: 30s].
+    /// How long a body may take to arrive, and how long a request may wait [default: 30s].
     #[arg(long, value_name = "DURATION", env = "RELAY_BODY_TIMEOUT")]
     pub body_timeout: Option<String>,
 
-    /// Requests that are worked on at once; more have to wait [default: 256].
+    /// Requests that the relay works on at once; further requests wait [default: 256].
     #[arg(long, value_name = "COUNT", env = "RELAY_MAX_REQUESTS")]
     pub max_requests: Option<String>,
 
-    /// Connections that are open at once; for more, the oldest end that have shown no credential [default: 512].
+    /// Open connections; beyond that, the relay closes the oldest one without a credential [default: 512].
     #[arg(long, value_name = "COUNT", env = "RELAY_MAX_CONNECTIONS")]
     pub max_connections: Option<String>,
 
@@ -111,7 +111,7 @@ pub struct AuthFlags {
     #[arg(long, value_name = "BYTES", env = "RELAY_MAX_HEADER_BYTES")]
     pub max_header_bytes: Option<String>,
 
-    /// How long these may take to arrive, and a connection may be idle [default: 37s].
+    /// How long headers may take to arrive, and how long a connection may be idle [default: 37s].
     #[arg(long, value_name = "DURATION", env = "RELAY_HEADER_TIMEOUT")]
     pub header_timeout: Option<String>,
 }
@@ -158,7 +158,7 @@ fn logins(given: Secret<'_>, values: &mut Values) -> Vec<BasicLogin> {
                 user: user.to_owned(),
                 password: password.into(),
             }),
-            _ => values.unusable(given.name, "it needs the form user:password"),
+            _ => values.unusable(given.name, "user name or password is missing (expected user:password)"),
         }
     }
     logins

@@ -18,7 +18,7 @@ pub fn load(path: &Path) -> Result<(), ConfigError> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(problem(format!("invalid {name}: it cannot be read: {error}"))),
+        Err(error) => return Err(problem(format!("invalid {name}: cannot read it: {error}"))),
     };
     let text = String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
@@ -37,7 +37,7 @@ pub fn load(path: &Path) -> Result<(), ConfigError> {
     for line in lines {
         // That it can be read was seen above.
         dotenvy::from_read(with_end(line).as_bytes())
-            .map_err(|_| problem(format!("invalid {name}: it cannot be read")))?;
+            .map_err(|_| problem(format!("invalid {name}: cannot read it")))?;
     }
     Ok(())
 }

@@ -121,8 +121,8 @@ pub fn unknown(used: &[String]) -> Vec<Remark> {
     let remark = |name: &String| Remark {
         is_warning: true,
         line: match near(name, &known) {
-            Some(near) => format!("{name} is no setting of the relay, and is ignored; did you mean {near}?"),
-            None => format!("{name} is no setting of the relay, and is ignored; `--help` lists those that are"),
+            Some(near) => format!("unknown variable {name}: the relay ignores it; did you mean {near}?"),
+            None => format!("unknown variable {name}: the relay ignores it; `serve --help` lists the settings"),
         },
     };
     unknown.iter().map(remark).collect()

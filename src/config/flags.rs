@@ -19,11 +19,11 @@ pub(super) fn hidden(text: &str) -> Result<SecretString, Infallible> {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Matrix")]
 pub struct Flags {
-    /// Base URL of the homeserver (`https://matrix.example.org`), or its server name (`example.org`), which is looked up.
+    /// Base URL of the homeserver (`https://matrix.example.org`), or its server name (`example.org`).
     #[arg(long, value_name = "URL", env = "MATRIX_HOME_SERVER_URL", alias = "home_server_url")]
     pub home_server_url: Option<String>,
 
-    /// The bot's access token. Visible in the process list when given as a flag: prefer the variable or the file.
+    /// The bot's access token. The process list shows flags: prefer the variable or the file.
     #[arg(long, value_name = "TOKEN", env = "MATRIX_ACCESS_TOKEN", alias = "access_token", value_parser = hidden)]
     pub access_token: Option<SecretString>,
 
@@ -31,7 +31,7 @@ pub struct Flags {
     #[arg(long, value_name = "FILE", env = "MATRIX_ACCESS_TOKEN_FILE")]
     pub access_token_file: Option<String>,
 
-    /// URL of a Hookshot inbound webhook, in place of homeserver, access token and room. It is a secret.
+    /// URL of a Hookshot inbound webhook, instead of homeserver, access token and room. It is a secret.
     #[arg(long, value_name = "URL", env = "MATRIX_HOOK_URL", alias = "hook_url", value_parser = hidden)]
     pub hook_url: Option<SecretString>,
 
@@ -39,12 +39,12 @@ pub struct Flags {
     #[arg(long, value_name = "FILE", env = "MATRIX_HOOK_URL_FILE")]
     pub hook_url_file: Option<String>,
 
-    /// Room ID (`!…`, with or without a domain) or alias (`#…`) that alerts go to.
+    /// Room that alerts go to: its ID (`!…`, with or without a domain) or an alias (`#…`).
     #[arg(long, value_name = "ROOM", env = "MATRIX_DEFAULT_ROOM", alias = "default_room")]
     pub default_room: Option<String>,
 
-    /// File of routes: several rooms, rules that choose among them, credentials of their own (TOML). Read again when it
-    /// changes, and on SIGHUP.
+    /// Routes file (TOML): several rooms, rules that choose among them, and credentials for each route. The relay reads it again
+    /// when it changes, and on SIGHUP.
     #[arg(long, value_name = "FILE", env = "RELAY_ROUTES_FILE")]
     pub routes_file: Option<String>,
 
@@ -60,7 +60,7 @@ pub struct Flags {
     #[arg(long, value_name = "PORT", env = "RELAY_PORT", help_heading = "HTTP")]
     pub port: Option<String>,
 
-    /// If set, callers need `Authorization: Bearer TOKEN`.
+    /// Token that callers send as `Authorization: Bearer TOKEN`.
     #[arg(long, value_name = "TOKEN", env = "RELAY_TOKEN", alias = "relay_token", value_parser = hidden, help_heading = "HTTP")]
     pub relay_token: Option<SecretString>,
 
@@ -80,7 +80,7 @@ pub struct Flags {
     #[command(flatten)]
     pub auth: AuthFlags,
 
-    /// Folder of your templates; what is missing there is taken from the binary [default: templates].
+    /// Folder of your templates; templates that are missing there come from the binary [default: templates].
     #[arg(long, value_name = "DIR", env = "RELAY_TEMPLATES_DIR", help_heading = "Messages")]
     pub templates_dir: Option<String>,
 
@@ -93,7 +93,7 @@ pub struct Flags {
     #[arg(long, value_name = "MODE", env = "RELAY_MESSAGE_MODE", help_heading = "Messages")]
     pub message_mode: Option<String>,
 
-    /// Whether a notification that brings nothing new is a quiet line in the thread [default: off].
+    /// Whether a notification without anything new adds a quiet line to the thread [default: off].
     #[arg(long, value_name = "on|off", env = "RELAY_REMINDERS", num_args = 0..=1, require_equals = true, default_missing_value = "on", help_heading = "Messages")]
     pub reminders: Option<String>,
 
@@ -109,7 +109,7 @@ pub struct Flags {
     #[arg(long, value_name = "ZONE", env = "RELAY_TIMEZONE", help_heading = "Messages")]
     pub timezone: Option<String>,
 
-    /// How many of the last notifications are kept, secrets masked, to try templates on; 0 keeps none [default: 20].
+    /// How many of the last notifications the relay keeps, secrets masked, to try templates on; 0 keeps none [default: 20].
     #[arg(
         long,
         value_name = "COUNT",
@@ -135,7 +135,7 @@ pub struct Flags {
     )]
     pub database_url_file: Option<String>,
 
-    /// How long a delivery is retried while the homeserver fails, from its first attempt on [default: 24h].
+    /// How long the relay retries a delivery while the homeserver fails, from its first attempt on [default: 24h].
     #[arg(
         long,
         value_name = "DURATION",
@@ -153,11 +153,11 @@ pub struct Flags {
     )]
     pub digest_threshold: Option<String>,
 
-    /// But only once the oldest of them has waited this long [default: 3s].
+    /// How long the oldest of them has to wait before they become a digest [default: 3s].
     #[arg(long, value_name = "DURATION", env = "RELAY_DIGEST_AFTER", help_heading = "Delivery")]
     pub digest_after: Option<String>,
 
-    /// The same notification within this time is recognised and not sent twice [default: 90s].
+    /// Within this time the relay recognises the same notification and does not send it twice [default: 90s].
     #[arg(
         long,
         value_name = "DURATION",
@@ -166,7 +166,7 @@ pub struct Flags {
     )]
     pub repeat_window: Option<String>,
 
-    /// How long delivered messages stay in the outbox for the operator to see [default: 7d].
+    /// How long delivered messages stay in the outbox [default: 7d].
     #[arg(
         long,
         value_name = "DURATION",
@@ -175,13 +175,13 @@ pub struct Flags {
     )]
     pub keep_delivered: Option<String>,
 
-    /// How long an alert group is remembered after its last notification; not shorter than the retry horizon and the repeat
-    /// window [default: 30d].
+    /// How long the relay remembers an alert group after its last notification; not shorter than the retry horizon and the
+    /// repeat window [default: 30d].
     #[arg(long, value_name = "DURATION", env = "RELAY_KEEP_GROUPS", help_heading = "Delivery")]
     pub keep_groups: Option<String>,
 
-    /// Whether log lines are JSON in the Elastic Common Schema instead of text [default: off]. The level is set by
-    /// `RUST_LOG` [default: info].
+    /// Whether to log JSON in the Elastic Common Schema instead of text [default: off]. `RUST_LOG` sets the level [default:
+    /// info].
     #[arg(long, value_name = "on|off", env = "ECS_LOGGING", alias = "ecs_logging", num_args = 0..=1, require_equals = true, default_missing_value = "on", help_heading = "Logging")]
     pub ecs_logging: Option<String>,
 

@@ -24,9 +24,9 @@ pub(super) fn hook(flags: &Flags, values: &mut Values) -> Option<TransportSettin
     ];
     for other in others.iter().filter(|other| value::set(other.text).is_some()) {
         values.problems.push(format!(
-            "{} and {} are both set: a webhook leads to one room and needs no account; keep one of the two ways",
-            other.name,
-            name!(hook_url)
+            "invalid {}: {} is set too (expected one of them; a webhook leads to one room and needs no account)",
+            name!(hook_url),
+            other.name
         ));
     }
     let settings = matrix::HookSettings {

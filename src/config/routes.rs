@@ -47,7 +47,7 @@ pub struct RoutesSource {
     pub mode: Option<Mode>,
     /// The reminders of flags and variables; the same.
     pub reminders: Option<bool>,
-    /// The credentials of flags and variables; other routes ask for them where they ask for nothing of their own.
+    /// The credentials of flags and variables; other routes ask for them where they have none of their own.
     pub credentials: CredentialSettings,
     /// How long a repeat is recognised, which bounds how old a signature may be.
     pub repeat_window: Duration,
@@ -147,7 +147,7 @@ impl RoutesSource {
         }
         let default = RouteName::default();
         if rules.is_empty() && self.room.is_none() {
-            document.error("there is no route; one begins with a line such as `[routes.default]`");
+            document.error("missing route (expected a table such as `[routes.default]`)");
         } else if let (None, Some(room)) = (rules.get(&default), &self.room) {
             rules.insert(default.clone(), self.to_room(room));
             routes.credentials.insert(default, self.credentials.clone());
@@ -176,7 +176,7 @@ impl RoutesSource {
             if let Some(value) = section.get(key).filter(|_| is_default) {
                 section.warn(
                     value.span(),
-                    format!("`{key}` is not used here, because {variable} is set"),
+                    format!("`{key}` has no effect, because {variable} is set"),
                 );
             }
         };
@@ -190,7 +190,7 @@ impl RoutesSource {
             given("rooms", "MATRIX_DEFAULT_ROOM");
             own.rooms = vec![room.clone()];
         } else if own.rooms.is_empty() && section.get("rooms").is_none() {
-            section.error("a route needs rooms, such as `rooms = [\"#alerts:example.org\"]`");
+            section.error("missing `rooms` (expected for example `rooms = [\"#alerts:example.org\"]`)");
         }
         if let Some(template) = self.template.as_ref().filter(|_| is_default) {
             given("template", "RELAY_TEMPLATE");
@@ -286,9 +286,9 @@ impl Routes {
             .map(|(name, place)| {
                 let names = known.iter().map(TemplateName::as_str);
                 let message = match crate::render::nearest(name.as_str(), &mut names.clone()) {
-                    Some(near) => format!("there is no template `{name}`; did you mean `{near}`?"),
+                    Some(near) => format!("unknown template `{name}`; did you mean `{near}`?"),
                     None => format!(
-                        "there is no template `{name}`; there are: {}",
+                        "unknown template `{name}` (expected one of {})",
                         names.collect::<Vec<_>>().join(", ")
                     ),
                 };
@@ -322,9 +322,9 @@ fn variable(name: &str) -> Option<String> {
 
 fn read(path: &Path) -> Result<String, RouteProblem> {
     let problem = |message: String| RouteProblem::whole(path, message);
-    let metadata = std::fs::metadata(path).map_err(|error| problem(format!("cannot be read: {error}")))?;
+    let metadata = std::fs::metadata(path).map_err(|error| problem(format!("cannot read it: {error}")))?;
     if metadata.len() > LARGEST {
-        return Err(problem(format!("larger than {} KiB", LARGEST / 1024)));
+        return Err(problem(format!("the file is larger than {} KiB", LARGEST / 1024)));
     }
-    std::fs::read_to_string(path).map_err(|error| problem(format!("cannot be read: {error}")))
+    std::fs::read_to_string(path).map_err(|error| problem(format!("cannot read it: {error}")))
 }

@@ -20,7 +20,7 @@ fn keep_groups(flags: &Flags, repeat_window: Duration, values: &mut Values) -> D
     let month = Duration::from_hours(30 * 24).max(least);
     let keep = values.duration(given!(flags.keep_groups), month.as_secs());
     if keep < least {
-        let why = "it has to be as long as RELAY_RETRY_HORIZON and RELAY_REPEAT_WINDOW at least";
+        let why = "too short (expected at least RELAY_RETRY_HORIZON and RELAY_REPEAT_WINDOW)";
         values.unusable(name!(keep_groups), why);
     }
     keep

@@ -119,7 +119,7 @@ impl Values {
 
     /// Says that a setting is missing and where to get it.
     pub(super) fn missing(&mut self, name: Name, hint: &str) {
-        self.problems.push(format!("{name} is missing: {hint}"));
+        self.problems.push(format!("missing {name}: expected {hint}"));
     }
 
     /// A setting that may be left out.
@@ -144,7 +144,7 @@ impl Values {
             let expected = "expected one such as `90s`, `24h` or `7d`";
             self.unusable(
                 given.name,
-                format!("{} is no duration ({expected}): {error}", shown(text)),
+                format!("{} is not a duration ({expected}): {error}", shown(text)),
             );
         }
         read.and_then(Result::ok).unwrap_or(Duration::from_secs(default))
@@ -174,7 +174,7 @@ impl Values {
         if number.is_none() {
             let most = u64::MAX >> (u64::BITS - u64::BITS.min(8 * u32::try_from(size_of::<T>()).unwrap_or(8)));
             let expected = format!("expected a whole number from {least} to {most}");
-            self.unusable(given.name, format!("{} is no such number ({expected})", shown(text)));
+            self.unusable(given.name, format!("{} is not such a number ({expected})", shown(text)));
         }
         number
     }
@@ -184,7 +184,10 @@ impl Values {
         let text = set(given.text)?;
         let switch = on_or_off(text);
         if switch.is_none() {
-            self.unusable(given.name, format!("{} is neither (expected {ON_OR_OFF})", shown(text)));
+            self.unusable(
+                given.name,
+                format!("{} is neither on nor off (expected {ON_OR_OFF})", shown(text)),
+            );
         }
         switch
     }
@@ -195,7 +198,7 @@ impl Values {
         if secret.expose_secret().lines().nth(1).is_some() {
             let (flag, variable) = (given.name.flag(), given.name.variable());
             self.problems.push(format!(
-                "{flag} ({variable}, {variable}_FILE) is one line, and this one has several"
+                "invalid {flag} ({variable}, {variable}_FILE): the secret has several lines (expected one)"
             ));
             return None;
         }
@@ -210,16 +213,20 @@ impl Values {
         let why = match secret_file(Path::new(path)) {
             _ if given.is_some() => {
                 let variable = name.variable();
-                self.problems
-                    .push(format!("{variable} and {variable}_FILE are both set; keep one"));
+                self.problems.push(format!(
+                    "invalid {variable}: {variable} and {variable}_FILE are both set (expected one of them)"
+                ));
                 return None;
             }
             Ok(text) if !text.trim().is_empty() => return Some(SecretString::from(text.trim())),
             Ok(_) => format!("{path} is empty"),
             Err(error) => format!("{path}: {error}"),
         };
-        self.problems
-            .push(format!("{}-file ({}_FILE): {why}", name.flag(), name.variable()));
+        self.problems.push(format!(
+            "invalid {}-file ({}_FILE): {why}",
+            name.flag(),
+            name.variable()
+        ));
         None
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Guarantees: every failure becomes an outcome and a count, and where it is tried again a log line that says what happens
 //! next; that a delivery has ended is said by the worker, once it is recorded. An operator is
-//! told once that something is wrong and once that it is over, not at each try.
+//! logged once that something is wrong and once that it is over, not at each try.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -121,7 +121,7 @@ impl Sender {
         match self.transport.find(room, txn, relation, delivery.accepted_at).await {
             Ok(found) => {
                 if found.is_some() {
-                    tracing::info!(delivery.id = %id, matrix.room_id = %room, "an earlier attempt had come through");
+                    tracing::info!(delivery.id = %id, matrix.room_id = %room, "an earlier attempt had reached the room");
                 }
                 Ok(found)
             }
@@ -129,7 +129,7 @@ impl Sender {
             Err(failure) => {
                 tracing::warn!(
                     delivery.id = %id, matrix.room_id = %room, matrix.errcode = failure.errcode,
-                    "whether the message is in the room already cannot be found out ({failure}); it is sent and may be there twice"
+                    "cannot find out whether the message is in the room already ({failure}); the relay sends it, so it may be there twice"
                 );
                 Ok(None)
             }
@@ -161,7 +161,7 @@ impl Sender {
             (hold, state.rooms.remove(&delivery.room))
         };
         if hold == Some(Hold::Token) {
-            tracing::info!("messages can be sent again; delivery goes on");
+            tracing::info!("the homeserver takes messages again; delivery goes on");
         }
         if parked.is_some() {
             tracing::info!(matrix.room_id = %delivery.room, "the room takes messages again");

@@ -1,4 +1,4 @@
-//! What an attempt that failed leads to: the outcome for the outbox, what has to wait, and what the operator is told.
+//! What an attempt that failed leads to: the outcome for the outbox, what has to wait, and what the log says.
 //!
 //! Guarantees: what keeps a room back is recorded with its wait, so that who asks for it after a restart learns it too; says once that something is wrong, not at each try; the decision itself is the [`policy`]'s.
 
@@ -71,7 +71,7 @@ impl Sender {
             Decision::Simplify => {
                 tracing::warn!(
                     delivery.id = %delivery.id, matrix.room_id = %delivery.room, matrix.errcode = failure.errcode,
-                    "the message was refused ({failure}); a plain one goes out instead"
+                    "the homeserver refused the message ({failure}); the relay sends a plain one instead"
                 );
                 Outcome::Rewrite {
                     message: fallback::plain(&delivery.message, delivery.members, failure),
@@ -81,7 +81,7 @@ impl Sender {
             Decision::Unrelate => {
                 tracing::warn!(
                     delivery.id = %delivery.id, matrix.room_id = %delivery.room, matrix.errcode = failure.errcode,
-                    "the message that this one refers to is gone ({failure}); the group's message is sent once more"
+                    "the message that this one refers to is gone ({failure}); the relay sends the group's message once more"
                 );
                 Outcome::Detached { error }
             }
@@ -119,15 +119,15 @@ impl Sender {
         match failure.verdict {
             Verdict::Room(_) if news => tracing::error!(
                 delivery.id = %id, delivery.attempt = attempt, matrix.room_id = %room, matrix.errcode = failure.errcode,
-                "the room takes no messages: {failure}. Its messages are kept and tried again, next in {seconds:.0} s"
+                "the room takes no messages: {failure}. The relay keeps them; next attempt in {seconds:.0} s"
             ),
             _ if news => tracing::warn!(
                 delivery.id = %id, delivery.attempt = attempt, matrix.room_id = %room, matrix.errcode = failure.errcode,
-                "not delivered yet: {failure}. It is kept and tried again, next in {seconds:.1} s"
+                "not delivered yet: {failure}. The relay keeps the message; next attempt in {seconds:.1} s"
             ),
             _ => tracing::debug!(
                 delivery.id = %id, delivery.attempt = attempt, matrix.room_id = %room, matrix.errcode = failure.errcode,
-                "still not delivered: {failure}. Next try in {seconds:.1} s"
+                "still not delivered: {failure}. Next attempt in {seconds:.1} s"
             ),
         }
     }
@@ -159,7 +159,7 @@ impl Sender {
             }
             Hold::RateLimit if news => tracing::warn!(
                 delivery.id = %delivery.id, matrix.errcode = failure.errcode,
-                "the homeserver limits the rate of messages; next in {seconds:.1} s"
+                "the homeserver limits the rate of messages; next attempt in {seconds:.1} s"
             ),
             _ => tracing::debug!(delivery.id = %delivery.id, "the account still waits, {seconds:.1} s: {failure}"),
         }

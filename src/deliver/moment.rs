@@ -1,4 +1,4 @@
-//! The time, as the worker is told it: by the wall for what is stored, by the monotonic clock for what is only waited.
+//! The time, as the worker gets it: by the wall for what is stored, by the monotonic clock for what is only waited.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The loop: claim what is due, send it, record what came of it, until told to stop.
+//! The loop: claim what is due, send it, record what came of it, until it is to stop.
 //!
 //! Guarantees: one attempt at a time for a room, rooms independent, also of however many whose requests hang; what was sent is recorded before the room goes on;
 //! a store that fails only delays. It holds no state that a restart would miss: the rows are in the outbox.
@@ -191,7 +191,8 @@ impl Worker {
                 let panics = flight.panics.entry(delivery.id).or_default();
                 *panics += 1;
                 tracing::error!(delivery.id = %delivery.id, error.message = %error, "an attempt failed inside the relay");
-                let error = format!("{panics} attempts failed inside the relay; please report it, its log says more");
+                let error =
+                    format!("{panics} attempts failed inside the relay: please report it, with the relay's log");
                 let outcome = if *panics < PANICS {
                     Outcome::Wait {
                         until: (self.clock)().wall + AFTER_PANIC,
@@ -213,7 +214,7 @@ impl Worker {
             return;
         }
         if let Err(error) = self.outbox.renew(&flight.ids(), (self.clock)().wall).await {
-            tracing::debug!(error.message = %error, "the leases of deliveries in flight could not be renewed");
+            tracing::debug!(error.message = %error, "cannot renew the leases of deliveries in flight");
         }
     }
 
@@ -226,11 +227,13 @@ impl Worker {
         if tokio::time::timeout(grace, finish).await.is_ok() {
             return;
         }
-        tracing::warn!("deliveries in flight did not finish in time; they are repeated under the same transaction IDs");
+        tracing::warn!(
+            "deliveries in flight did not finish in time; the relay repeats them under the same transaction IDs"
+        );
         flight.attempts.shutdown().await;
         // Another relay on the same database need not wait for the leases to run out.
         if let Err(error) = self.outbox.release(&flight.ids()).await {
-            tracing::warn!(error.message = %error, "what was in flight could not be given back");
+            tracing::warn!(error.message = %error, "cannot release the deliveries that were in flight");
         }
     }
 }
@@ -350,15 +353,15 @@ impl Flight {
     /// Said once: the loop asks four times a second, and a log must not grow with the length of a fault.
     fn store_fails(&mut self, error: &OutboxError) {
         if std::mem::replace(&mut self.stalled, true) {
-            tracing::debug!(error.message = %error, "the outbox still cannot be used");
+            tracing::debug!(error.message = %error, "the outbox is still unavailable");
         } else {
-            tracing::error!(error.message = %error, "the outbox cannot be used: nothing is delivered until it can");
+            tracing::error!(error.message = %error, "the outbox is unavailable: the relay delivers nothing until it is back");
         }
     }
 
     fn store_works(&mut self) {
         if std::mem::take(&mut self.stalled) {
-            tracing::info!("the outbox can be used again; delivery goes on");
+            tracing::info!("the outbox is available again; delivery goes on");
         }
     }
 }
@@ -372,7 +375,7 @@ async fn record(outbox: &Outbox, delivery: &Delivery, outcome: Outcome, clock: &
         match outbox.record(delivery.id, outcome.clone(), now).await {
             Ok(recorded) => return tally(delivery, &outcome, recorded, now),
             Err(error) if !std::mem::replace(&mut said, true) => {
-                tracing::warn!(delivery.id = %delivery.id, error.message = %error, "an outcome could not be recorded yet");
+                tracing::warn!(delivery.id = %delivery.id, error.message = %error, "cannot record an outcome yet");
             }
             Err(_) => {}
         }
@@ -398,8 +401,8 @@ fn tally(delivery: &Delivery, outcome: &Outcome, recorded: Recorded, now: Timest
         }
         (Outcome::Dead { error }, Recorded::Done) => {
             let kept = match delivery.part {
-                Part::Edit => "the next notification of its group tries again".to_owned(),
-                _ => format!("it is kept, see `grafana-matrix-relay outbox show {id}`"),
+                Part::Edit => "the next change of its group brings the message up to date".to_owned(),
+                _ => format!("`grafana-matrix-relay outbox show {id}` shows it, `outbox retry {id}` sends it again"),
             };
             tracing::error!(
                 delivery.id = %id, delivery.attempt = attempts, matrix.room_id = %room, error.message = error,

@@ -284,7 +284,7 @@ impl Auth {
                 Some(credentials) => Ok((Arc::new(credentials.clone()), true, false)),
                 None => Err(Problem::new(
                     StatusCode::FORBIDDEN,
-                    "the workshop has no credential of its own yet: set RELAY_PAGE_AUTH or RELAY_PAGE_TOKEN",
+                    "the workshop has no credential yet: set RELAY_PAGE_AUTH or RELAY_PAGE_TOKEN",
                 )),
             },
             Resource::DefaultRoute => Ok(self.routes.load().asked_for(RouteName::DEFAULT)),
@@ -336,7 +336,7 @@ impl Auth {
             header_auth.credentials.schemes()
         };
         let detail = if header_auth.named {
-            "there is no such route, or the request does not show the credential that it asks for".to_owned()
+            "there is no such route, or the request lacks the credential of this route".to_owned()
         } else {
             explain(denied, bearer, basic)
         };
@@ -361,19 +361,17 @@ fn explain(denied: Denied, bearer: bool, basic: bool) -> String {
     match denied {
         Denied::Missing => format!("send the relay's credential in the header {form}"),
         Denied::Malformed => format!("the header `Authorization` needs the form {form}, once"),
-        Denied::Wrong => "the token or login is not one that the relay expects here".to_owned(),
+        Denied::Wrong => "the token or login is wrong for this path".to_owned(),
         Denied::Signature(Unsigned::Missing) => {
             "the body has to be signed: set up the HMAC signature of the contact point, with the same headers"
                 .to_owned()
         }
         Denied::Signature(Unsigned::Malformed) => {
-            "the header of the signature, or of its time, is not readable".to_owned()
+            "the header of the signature, or of its time, is malformed".to_owned()
         }
-        Denied::Signature(Unsigned::Wrong) => {
-            "the signature is not one of this body by a key that the relay knows".to_owned()
-        }
+        Denied::Signature(Unsigned::Wrong) => "the signature does not match this body and the relay's keys".to_owned(),
         Denied::Signature(Unsigned::Stale(age)) => {
-            format!("the signature is {age} seconds old by the relay's clock, which is too far away")
+            format!("the signed time is {age} seconds from the relay's clock: set the clocks, or RELAY_HMAC_TOLERANCE")
         }
     }
 }

@@ -25,7 +25,9 @@ pub enum TrustedProxies {
 
 /// Why a list of trusted proxies is not usable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is neither an address nor a network such as 10.0.0.0/8; separate several by commas, or write `none`")]
+#[error(
+    "`{0}` is neither an address nor a network (expected networks such as 10.0.0.0/8 with commas between them, or `none`)"
+)]
 pub struct TrustedProxiesError(String);
 
 impl FromStr for TrustedProxies {

@@ -135,7 +135,7 @@ async fn accept(listener: &TcpListener, server: &Arc<Server>, max_connections: u
             }
             Err(error) => {
                 if server.auth.refusals.may_be_told(None, "not accepted", Timestamp::now()) {
-                    tracing::warn!(error.message = %error, "a connection could not be accepted");
+                    tracing::warn!(error.message = %error, "cannot accept a connection");
                 }
                 tokio::time::sleep(ACCEPT_AGAIN).await;
             }

@@ -66,7 +66,7 @@ pub enum CredentialError {
         window: Duration,
     },
     /// A name that no HTTP header can have.
-    #[error("`{0}` is no name of an HTTP header")]
+    #[error("invalid header `{0}`: not a name (expected the name of an HTTP header)")]
     HeaderName(String),
 }
 

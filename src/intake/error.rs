@@ -112,11 +112,11 @@ impl Problem {
             return Self::of_field(error.name, &error.reason);
         }
         if error.is::<ParsePathError>() {
-            return Self::new(StatusCode::NOT_FOUND, "there is nothing of that name here");
+            return Self::new(StatusCode::NOT_FOUND, "there is nothing of that name");
         }
         let status = error.status();
         let detail = match status {
-            StatusCode::NOT_FOUND => "nothing is here; notifications go to /alert".to_owned(),
+            StatusCode::NOT_FOUND => "nothing is at this path; notifications go to /alert".to_owned(),
             StatusCode::METHOD_NOT_ALLOWED => {
                 "this path does not take that method; /alert takes PUT and POST, the addresses of other relays POST"
                     .to_owned()

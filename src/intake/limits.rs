@@ -2,7 +2,7 @@
 //!
 //! Guarantees: the bodies that are held at any moment are no more than the configured total, but for a buffer of each
 //! connection, until the notification is stored. A body's permit grows with the bytes that have come and not with those that
-//! were announced, so whoever announces much and sends nothing keeps nobody out. A body without a permit waits, for as long as
+//! were announced, so a sender that announces much and sends nothing keeps nobody out. A body without a permit waits, for as long as
 //! a body may take, and is then refused as something to send again. The probes of the orchestrator never wait.
 //!
 //! A request takes its permit when its body is here and its credential is shown: until then it holds a connection and bytes, of
@@ -10,7 +10,7 @@
 //!
 //! What is made of a body can be forty times its size. So work on it needs a permit too, from before it is parsed until it is
 //! stored: two large ones are worked on at once, small ones by their bytes and never behind a large one. A [`Permit`] goes along
-//! with the work: whoever hangs up makes no room for the next body while theirs is still worked on.
+//! with the work: a sender that hangs up makes no room for the next body while theirs is still worked on.
 //!
 //! Bodies that have come in part could wait for each other for ever. So enough for one largest body is kept free for one of
 //! them at a time, which then comes to its end whatever the others do.
@@ -171,7 +171,7 @@ impl Limits {
 
 /// The refusal of what got no permit in time.
 pub(super) fn full() -> Problem {
-    let detail = "the relay has too many requests in flight; nothing was accepted, send it again";
+    let detail = "the relay has too many requests in flight and accepted nothing: send it again";
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1)
 }
 

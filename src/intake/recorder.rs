@@ -70,7 +70,7 @@ impl Recorder {
             };
             let new = tokio::task::spawn_blocking(prepare).await.unwrap_or_default();
             if let Err(error) = outbox.keep_recordings(new, self.keep).await {
-                tracing::debug!(error.message = %error, "notifications could not be kept for the workshop");
+                tracing::debug!(error.message = %error, "cannot keep notifications for the workshop");
             }
             self.offered.notified().await;
             tokio::time::sleep(GATHERED).await;

@@ -103,7 +103,7 @@ impl Minute {
                     .map(|(reason, count)| format!("{reason}: {}", count.left_out))
                     .collect();
                 let text = format!(
-                    "{total} more refusals within a minute for {client} have no line of their own ({})",
+                    "{total} more refusals of {client} within a minute were not logged ({})",
                     reasons.join(", ")
                 );
                 (client, total, text)
@@ -111,8 +111,7 @@ impl Minute {
             .collect();
         let further = self.further + rest.iter().map(|(total, ..)| total).sum::<u64>();
         if further > 0 {
-            let text =
-                format!("{further} more refusals within a minute for further addresses have no line of their own");
+            let text = format!("{further} more refusals of further addresses within a minute were not logged");
             said.push(("further".to_owned(), further, text));
         }
         said
@@ -160,7 +159,7 @@ mod tests {
         let said: Vec<_> = minute.left_out().into_iter().map(|(_, _, text)| text).collect();
         assert_eq!(
             said,
-            ["492 more refusals within a minute for 0.0.0.1 have no line of their own (missing: 2, wrong: 490)"]
+            ["492 more refusals of 0.0.0.1 within a minute were not logged (missing: 2, wrong: 490)"]
         );
         assert_eq!(refusals.0.lock().unwrap().began, None);
     }

@@ -49,13 +49,13 @@ pub(super) fn declaration(request: &Request) -> Result<(), Problem> {
         // Unpacking would make a small body large; no sender of notifications compresses.
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "the body has to come uncompressed, without `Content-Encoding`",
+            "the body is compressed: send it without `Content-Encoding`",
         ));
     }
     if !declared_json(request) {
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "the body has to be JSON, with `Content-Type: application/json`",
+            "the body is not declared as JSON: send it with `Content-Type: application/json`",
         ));
     }
     Ok(())
@@ -89,7 +89,12 @@ pub(super) async fn bytes(
             Some(Some(Ok(chunk))) if bytes.len() + chunk.len() > limit => return Err(limits.too_large(limit)),
             Some(Some(Ok(chunk))) => bytes.extend_from_slice(&chunk),
             Some(None) => return Ok(Raw { bytes, permit }),
-            Some(Some(Err(_))) => return Err(Problem::new(StatusCode::BAD_REQUEST, "the body broke off")),
+            Some(Some(Err(_))) => {
+                return Err(Problem::new(
+                    StatusCode::BAD_REQUEST,
+                    "the connection broke before the body was complete",
+                ));
+            }
             None => {
                 let late = "the body did not arrive in time";
                 return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, late));

@@ -193,7 +193,7 @@ async fn problem(error: poem::Error) -> Response {
 
 /// The last resort: nothing is known that gets here, and what does is ours to mend.
 fn our_fault(_: Box<dyn Any + Send>) -> Response {
-    tracing::error!("a request made the relay fail in a way that nobody expected; please report it");
+    tracing::error!("a request made the relay fail unexpectedly: please report it");
     let problem = Problem::new(
         StatusCode::INTERNAL_SERVER_ERROR,
         "the relay could not answer this request",
@@ -223,7 +223,7 @@ fn is_probe(request: &Request) -> bool {
     request.uri().path().starts_with("/health/")
 }
 
-/// Pages are public unless browsers are to log in, or called a relay that asks for nothing by a name that is not its own;
+/// Pages are public unless browsers are to log in, or called a relay without a credential by a name that is not its own;
 /// what they ask the relay for is checked by itself.
 async fn with_login<E: Endpoint>(endpoint: Arc<E>, request: Request) -> poem::Result<Response> {
     if auth(&request).map_err(Problem::into_error)?.guards_page_files() {

@@ -98,7 +98,10 @@ impl Body {
 }
 
 fn nothing_here() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "nothing is here; notifications go to /alert")
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "nothing is at this path; notifications go to /alert",
+    )
 }
 
 /// The route that the path names; `None` for the default one. Whatever is not exactly the default path names a route, so
@@ -300,7 +303,7 @@ async fn store(route: RouteName, body: Body, template: Option<TemplateName>) -> 
         }
         Err(AcceptError::UnknownRoute(route)) => Err(no_such_route(route.as_str()).into()),
         Err(AcceptError::Store(error)) => {
-            tracing::error!(error.message = %error, "a notification could not be stored and was refused");
+            tracing::error!(error.message = %error, "cannot store a notification; the relay refused it");
             Err(not_stored(&error).into())
         }
     }
@@ -311,7 +314,7 @@ fn not_stored(error: &OutboxError) -> Problem {
     match error {
         OutboxError::Bug(_) => Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "the relay failed to store the notification; nothing was accepted, and its log says why",
+            "the relay failed to store the notification and accepted nothing: its log says why",
         ),
         OutboxError::Unknown { .. } => Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -320,7 +323,7 @@ fn not_stored(error: &OutboxError) -> Problem {
         ),
         _ => Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            "the relay cannot store the notification now; nothing was accepted, send it again",
+            "the relay cannot store the notification now and accepted nothing: send it again",
         ),
     }
 }

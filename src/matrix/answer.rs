@@ -118,9 +118,9 @@ fn foreign(status: u16, headers: &HeaderMap) -> String {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.map_or_else(String::new, |kind| one_line(&format!(" with {kind}")));
     let remedy = match status {
-        401 | 403 => "; it has to let the relay's requests through",
-        407 => "; the proxy of HTTPS_PROXY wants a login",
-        413 => "; its limit for bodies has to be 128 KiB at least",
+        401 | 403 => ": let it pass the relay's requests",
+        407 => ": the proxy of HTTPS_PROXY needs a login",
+        413 => ": raise its limit for bodies to at least 128 KiB",
         _ => "",
     };
     format!("a proxy in between answered{kind}{remedy}")

@@ -201,12 +201,12 @@ impl Client {
             // It does not pass by itself.
             _ if failure.says_what_to_do() => Finding::open(
                 Level::Error,
-                format!("{place} cannot be used ({cause}); alerts are accepted and wait until that is done"),
+                format!("{place} does not work ({cause}): correct it; alerts are accepted and wait meanwhile"),
             ),
             _ => Finding::open(
                 Level::Warn,
                 format!(
-                    "{place} cannot be used now ({cause}): alerts are accepted and wait until it answers; if this \
+                    "{place} does not answer as it should ({cause}): alerts are accepted and wait until it does; if this \
                      lasts, check MATRIX_HOME_SERVER_URL and the network"
                 ),
             ),
@@ -278,7 +278,7 @@ fn room_trouble(room: &RoomAddress, me: &UserId, failure: &Failure) -> Finding {
                  encryption (it cannot be switched off again)"
             ),
         ),
-        _ => (Level::Warn, format!("{room} could not be checked: {failure}")),
+        _ => (Level::Warn, format!("cannot check {room}: {failure}")),
     };
     let is_absent = matches!(
         &failure.verdict,

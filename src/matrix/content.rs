@@ -24,7 +24,7 @@ const PREVIEWS: &str = "com.beeper.linkpreviews";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRelation {
     /// What it refers to has no event ID.
-    #[error("what it refers to is no event ID")]
+    #[error("the message refers to something that is not an event ID")]
     EventId,
 }
 

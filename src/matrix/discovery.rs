@@ -36,7 +36,7 @@ impl Address {
             return base(text).map(Self::Base);
         }
         let refuse = |why: String| SetupError::HomeServer(why);
-        let name = ServerName::parse(text).map_err(|_| refuse("it is neither a URL nor a server name".to_owned()))?;
+        let name = ServerName::parse(text).map_err(|_| refuse("neither a URL nor a server name".to_owned()))?;
         if name.port().is_some() {
             let host = name.host();
             return Err(refuse(format!(
@@ -63,16 +63,18 @@ impl Address {
 fn base(text: &str) -> Result<String, SetupError> {
     let refuse = |why: &str| Err(SetupError::HomeServer(why.to_owned()));
     let Ok(url) = Url::parse(text) else {
-        return refuse("it is not a valid URL");
+        return refuse("not a valid URL");
     };
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return refuse("it has to start with https:// (or http:// on a private network)");
+        return refuse("another scheme (expected https://, or http:// on a private network)");
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return refuse("it must not hold a user name or password; the access token is a setting of its own");
+        return refuse("it holds a user name or password (expected neither; MATRIX_ACCESS_TOKEN holds the token)");
     }
     if url.query().is_some() || url.fragment().is_some() || url.path().contains("/_matrix") {
-        return refuse("it has to end before `/_matrix`, as in https://matrix.example.org");
+        return refuse(
+            "it has a path of the API (expected it to end before `/_matrix`, as in https://matrix.example.org)",
+        );
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
@@ -103,7 +105,7 @@ fn named_base(origin: &str, text: &str) -> Result<String, String> {
     let base = base(text).map_err(|error| error.to_string())?;
     if origin.starts_with("https:") && !base.starts_with("https:") {
         return Err(format!(
-            "{base} is plain HTTP, and the access token does not go there; if that is meant, set MATRIX_HOME_SERVER_URL={base}"
+            "{base} is plain HTTP, so the relay does not send the access token there; set MATRIX_HOME_SERVER_URL={base} to allow it"
         ));
     }
     Ok(base)
@@ -117,7 +119,7 @@ async fn look_up_at(http_client: &HttpClient, origin: &str) -> Result<String, Fa
     let found = match found {
         Ok(response) => named_base(origin, &response.homeserver.base_url).map_err(|error| {
             wrong(format!(
-                "the .well-known of {origin} names a base URL that cannot be used: {error}"
+                "the .well-known of {origin} names an invalid base URL: {error}"
             ))
         })?,
         Err(failure) if failure.status.is_some_and(|status| (300..400).contains(&status)) => {

@@ -61,10 +61,7 @@ impl Failure {
     pub(super) fn unreadable(status: u16, why: &str) -> Self {
         Self {
             status: Some(status),
-            ..Self::without_answer(
-                Verdict::Transient,
-                format!("the answer cannot be read: {}", one_line(why)),
-            )
+            ..Self::without_answer(Verdict::Transient, format!("cannot read the answer: {}", one_line(why)))
         }
     }
 

@@ -6,7 +6,7 @@
 //!
 //! What a webhook cannot do: it has no transaction IDs, so a message whose answer is lost is sent again and may be seen
 //! twice; it answers no event ID, so nothing can refer to its messages; the bridge sends notices without mentions, which
-//! ring nobody. Whether the room is encrypted, and whether the message gets there, is the bridge's matter.
+//! notify nobody. Whether the room is encrypted, and whether the message gets there, is the bridge's matter.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -115,12 +115,12 @@ impl Hook {
         let reached = match self.probe().await {
             Ok(()) => Finding::new(
                 Level::Info,
-                format!("messages go through the webhook at {place}; whether it exists shows with the first message"),
+                format!("messages go through the webhook at {place}; the first message shows whether it exists"),
             ),
             Err(failure) => Finding::new(
                 Level::Warn,
                 format!(
-                    "the webhook at {place} cannot be used now ({}): alerts are accepted and wait until it answers; if \
+                    "the webhook at {place} does not answer as it should ({}): alerts are accepted and wait until it does; if \
                      this lasts, check MATRIX_HOOK_URL and the network",
                     failure.cause()
                 ),

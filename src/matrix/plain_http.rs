@@ -35,7 +35,7 @@ impl TransportSettings {
 pub fn plain_homeserver(address: &str) -> Option<String> {
     let origin = plain_origin(address)?;
     Some(format!(
-        "MATRIX_HOME_SERVER_URL is {origin}, which is plain HTTP and not local: whoever is on the way can read the access token \
+        "MATRIX_HOME_SERVER_URL is {origin}, which is plain HTTP and not local: anyone on the network path can read the access token \
          and every message; use https://"
     ))
 }
@@ -43,7 +43,7 @@ pub fn plain_homeserver(address: &str) -> Option<String> {
 fn plain_hook(address: &str) -> Option<String> {
     let origin = plain_origin(address)?;
     Some(format!(
-        "MATRIX_HOOK_URL is at {origin}, which is plain HTTP and not local: whoever is on the way can read the URL, which is a \
+        "MATRIX_HOOK_URL is at {origin}, which is plain HTTP and not local: anyone on the network path can read the URL, which is a \
          secret, and every message; use https://"
     ))
 }

@@ -67,6 +67,6 @@ fn certificate(why: &CertificateError) -> String {
              the CA's by SSL_CERT_FILE"
                 .to_owned()
         }
-        other => one_line(&format!("its certificate cannot be used ({other:?}): the server needs another one")),
+        other => one_line(&format!("its certificate is invalid ({other:?}): the server needs another one")),
     }
 }

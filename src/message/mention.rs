@@ -1,6 +1,6 @@
 //! Who is mentioned by a message beyond those whom its template named, and how many that can be.
 //!
-//! Guarantees: whoever is mentioned is named in the text, as a pill where there is HTML, so that everybody in the room sees
+//! Guarantees: everybody who is mentioned is named in the text, as a pill where there is HTML, so that everybody in the room sees
 //! who was called: in the last line of a short message, and right after the first line of one that a phone does not show
 //! whole. The list always leaves room for the text beside it.
 

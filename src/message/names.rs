@@ -9,7 +9,7 @@ use crate::text::beginning;
 
 /// A name with other characters than it may have, or too many of them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a {kind} name: letters, digits, `-` and `_`, at most 64 of them")]
+#[error("invalid {kind} name `{text}` (expected 1 to 64 letters, digits, `-` and `_`)")]
 pub struct NameError {
     kind: &'static str,
     text: String,

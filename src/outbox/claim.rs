@@ -166,7 +166,7 @@ async fn claim<S: Session>(
     Ok(Some(match read {
         Ok(delivery) => Ok(delivery),
         Err(reason) => {
-            let reason = clean(&format!("it cannot be read: {reason}"));
+            let reason = clean(&format!("cannot read it: {reason}"));
             record::give_up(session, id, &reason, claimant.now).await?;
             Err((id, reason))
         }
@@ -241,12 +241,12 @@ async fn root_before<S: Session>(
     if is_placed {
         return Ok(None);
     }
-    let Some(told) = Group::of(session, group).await? else {
+    let Some(group_row) = Group::of(session, group).await? else {
         return Ok(None);
     };
     // No other row that waits stands before the line.
     let before = line.position - 1;
-    if let Some(root) = told.root_news {
+    if let Some(root) = group_row.root_news {
         // It may be named in a digest that was given up meanwhile; then there is nothing to move.
         if session.run(MOVE, values![root.0, before]).await? == 1 {
             return Ok(Some(root));

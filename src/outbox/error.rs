@@ -11,7 +11,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum OutboxError {
     /// Try again later: the disk is full, the database is away or busy. What was asked may not have happened.
-    #[error("the outbox cannot be used now: {reason}")]
+    #[error("the outbox is unavailable: {reason}")]
     Unavailable {
         /// For the operator's eyes.
         reason: String,
@@ -20,7 +20,9 @@ pub enum OutboxError {
     #[error("another relay is using the data directory `{}`; two relays can only share a PostgreSQL database", .0.display())]
     InUse(PathBuf),
     /// Run the newer relay again, or restore a backup: this one would not understand what is written there.
-    #[error("the outbox has schema version {found}, this relay knows {known} at most: it was written by a newer relay")]
+    #[error(
+        "the outbox has schema version {found}, and this relay knows only up to {known}: start the newer relay that wrote it"
+    )]
     NewerSchema {
         /// What the database says.
         found: i64,
@@ -36,7 +38,7 @@ pub enum OutboxError {
         known: i64,
     },
     /// Make it one that this user may write, or name another.
-    #[error("the data directory `{}` cannot be used: {reason} (RELAY_DATA_DIR)", .directory.display())]
+    #[error("invalid data directory `{}` (RELAY_DATA_DIR): {reason}", .directory.display())]
     Directory {
         /// Which one.
         directory: PathBuf,
@@ -59,10 +61,10 @@ pub enum OutboxError {
     )]
     Deleted(PathBuf),
     /// Correct the setting.
-    #[error("the database URL cannot be used: {0}")]
+    #[error("invalid database URL (RELAY_DATABASE_URL): {0}")]
     Setting(String),
     /// Look before trying again: the answer did not come in time, and what was asked may still be done.
-    #[error("the outbox did not answer in time, so it is unknown whether this was done: {reason}")]
+    #[error("the outbox did not answer in time, so nobody knows whether this was done: {reason}")]
     Unknown {
         /// For the operator's eyes.
         reason: String,

@@ -1,4 +1,4 @@
-//! A group's message that is not in the room any more, as what refers to it was told.
+//! A group's message that is not in the room any more, as the homeserver answers what refers to it.
 //!
 //! Guarantees: it is owed once more, quietly, and what waits in its thread goes with it; where another one is on its way by
 //! then, only the lines do.

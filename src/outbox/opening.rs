@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// How long until the next try.
 const AGAIN: Duration = Duration::from_secs(2);
 /// What is said as long as the first try has not ended.
-const SLOW: &str = "it is being opened";
+const SLOW: &str = "the relay is opening it";
 
 /// The store, or why there is none.
 pub(super) struct Slot {
@@ -60,7 +60,7 @@ impl Slot {
         }
         let reason = match &*self.state.borrow() {
             State::Waits(reason) => reason.clone(),
-            State::Open | State::Failed => "it could not be opened".to_owned(),
+            State::Open | State::Failed => "the relay could not open it".to_owned(),
         };
         Err(OutboxError::Unavailable { reason })
     }
@@ -114,7 +114,7 @@ async fn keep_trying(
         match opened {
             Ok(store) => {
                 if first.is_none() || *slot.state.borrow() != State::Waits(SLOW.to_owned()) {
-                    tracing::info!("the outbox is open now; notifications are accepted");
+                    tracing::info!("the outbox is open now; the relay accepts notifications");
                 }
                 slot.settle(store);
                 work.notify_one();
@@ -128,8 +128,8 @@ async fn keep_trying(
                 {
                     tracing::error!(
                         error.message = reason,
-                        "the outbox cannot be opened yet: {reason}. Until it can, notifications are refused with 503; it is tried \
-                         again every {} s",
+                        "cannot open the outbox yet: {reason}. The relay answers notifications with 503 and tries again every \
+                         {} s",
                         AGAIN.as_secs()
                     );
                 }
@@ -138,7 +138,7 @@ async fn keep_trying(
             Err(error) => {
                 if let Some(Err(Some(error))) = answer(&mut first, Some(error)) {
                     // The start has gone on without waiting for this.
-                    tracing::error!(error.message = %error, "the outbox cannot be opened, and waiting does not help: {error}");
+                    tracing::error!(error.message = %error, "cannot open the outbox, and waiting does not help: {error}");
                     slot.state.send_replace(State::Failed);
                 }
                 return;

@@ -112,7 +112,7 @@ impl Soundness {
     async fn rebuild(&self, store: &dyn Store, reason: String) {
         tracing::error!(
             error.message = reason,
-            "the outbox is damaged and is being rebuilt: {reason}"
+            "the outbox is damaged; the relay rebuilds it: {reason}"
         );
         let rebuilt = match store.rebuild().await {
             Ok(()) => store.inspect().await,
@@ -133,7 +133,7 @@ impl Soundness {
             Err(error) => {
                 tracing::error!(
                     error.message = %error,
-                    "the outbox is damaged and cannot be rebuilt: nothing new is accepted. {error}"
+                    "the outbox is damaged and cannot be rebuilt: the relay accepts nothing new. {error}"
                 );
                 *self.state() = State::Broken(reason);
             }
@@ -151,7 +151,7 @@ impl Soundness {
             State::Rebuilt(_) => {
                 tracing::error!(
                     error.message = reason,
-                    "the outbox is damaged again: nothing new is accepted. {reason}"
+                    "the outbox is damaged again: the relay accepts nothing new. {reason}"
                 );
                 *state = State::Broken(reason.to_owned());
             }

@@ -82,7 +82,7 @@ pub(super) async fn within<T>(
 
 /// What people see of a message that cannot be read.
 pub(super) fn unreadable(error: &impl std::fmt::Display) -> RenderedMessage {
-    let text = format!("(it cannot be read: {error})");
+    let text = format!("(cannot read it: {error})");
     RenderedMessage {
         body: text.clone(),
         formatted_body: String::new(),

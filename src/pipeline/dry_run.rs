@@ -1,6 +1,6 @@
-//! A sequence of notifications, told as a room gets it, but with drafts and to nobody.
+//! A dry run: a sequence of notifications as a room gets it, but with drafts, and nothing is sent.
 //!
-//! Guarantees: it is compared and told by the code that tells real stories, each group its own; nothing is sent or stored. Its room is
+//! Guarantees: the code that handles real notifications compares and renders it, each group by itself; nothing is stored. Its room is
 //! that of the default policy, but for the mode: whom an operator's settings mention besides is not shown. Event IDs are
 //! made up: `$1-2` is the second event of the first step.
 

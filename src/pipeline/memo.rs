@@ -16,7 +16,7 @@ pub(super) struct Memo {
     /// A hash of what the message says, and the moment as of which it says it.
     pub(super) text: String,
     pub(super) text_at: Timestamp,
-    /// Whether the room was told of this episode by messages that are no group's.
+    /// Whether the room got this episode as messages that are no group's.
     pub(super) was_sent: bool,
 }
 
@@ -76,7 +76,7 @@ impl Memo {
         };
         read()
             .inspect_err(|error: &serde_json::Error| {
-                tracing::warn!(error.message = %error, "what was known of a group cannot be read; it begins anew");
+                tracing::warn!(error.message = %error, "cannot read what is known of a group; the group begins anew");
             })
             .ok()
     }

@@ -58,7 +58,7 @@ pub(super) struct Plan {
     pub(super) starts_at: Option<Timestamp>,
     /// The hash of what the message says, and the moment as of which it does, if that is another one.
     pub(super) text: Option<(String, Timestamp)>,
-    /// Whether the room was told of this episode by messages that are no group's.
+    /// Whether the room got this episode as messages that are no group's.
     pub(super) by_messages: bool,
 }
 
@@ -158,7 +158,7 @@ impl Planner<'_> {
         };
         let mut plan = self.shown(notification, starting, plan);
         if let Some(message) = &mut plan.message {
-            // What nobody was told of rings as its template has it.
+            // What the room has not heard of notifies as its template says.
             message.loud = message.text.msgtype == MsgType::Text && (begins || !starting.is_empty());
         }
         Plan {

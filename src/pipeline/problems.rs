@@ -1,7 +1,7 @@
 //! What goes wrong while notifications are rendered, so that the log says it once and `ready` can name it.
 //!
 //! Guarantees: a problem is logged when it is new, and once more when its template renders again after an edit; not each
-//! time that one notification suffers from it and the next does not. Bounded, since whoever posts may name templates.
+//! time that one notification suffers from it and the next does not. Bounded, since senders may name templates.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -86,7 +86,7 @@ impl Problems {
         } else if !templates.problems.contains(&problem) {
             tracing::warn!(
                 template = %template,
-                "template {problem}. Notifications that it fails for are rendered by the built-in one until this is corrected"
+                "invalid template {problem}. The built-in template renders the notifications that it fails for, until you correct it"
             );
         }
         if known.len() >= MOST {

@@ -113,7 +113,7 @@ fn is_visible(written: &Written, message: &RenderedMessage) -> bool {
 fn message(facts: &Facts<'_>, written: &Written, document: &Document<'_>) -> RenderedMessage {
     let headline = facts.headline();
     let quiet = match &facts.change {
-        Some(change) => !change.rings(),
+        Some(change) => !change.notifies(),
         // How loud a digest is, the messages say that it stands for.
         None => facts.digest.is_none() && matches!(facts.kind, Kind::Resolved | Kind::NotRecovered),
     };

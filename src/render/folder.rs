@@ -155,7 +155,7 @@ fn read(scan: &Scan) -> Files {
                 Ok(text) if text.len() > LARGEST_FILE => files.hide(name, too_large()),
                 Ok(text) if name == words::FILE => files.words = Some(text),
                 Ok(text) => drop(files.sources.insert(name.clone(), text)),
-                Err(error) => files.hide(name, format!("cannot be read: {error}")),
+                Err(error) => files.hide(name, format!("cannot read it: {error}")),
             }
         }
     }

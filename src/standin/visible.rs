@@ -38,7 +38,7 @@ impl Shown {
         self.content["body"].as_str().unwrap_or_default()
     }
 
-    /// Whether it rings: not a notice.
+    /// Whether it notifies: not a notice.
     pub fn is_loud(&self) -> bool {
         self.content["msgtype"] == "m.text"
     }

@@ -169,19 +169,22 @@ impl Parts {
                     .map_or(0, |oldest| Timestamp::now().duration_since(oldest).as_secs());
                 if age >= LATE_SECONDS {
                     reasons.push(format!(
-                        "{} wait, the oldest for {age} s",
+                        "{} deliveries wait, the oldest for {age} s",
                         stats.pending + stats.in_flight
                     ));
                 }
                 if stats.dead > 0 {
-                    reasons.push(format!("{} were given up, see `outbox list --state dead`", stats.dead));
+                    reasons.push(format!(
+                        "{} deliveries are dead: `outbox list --state dead` shows them",
+                        stats.dead
+                    ));
                 }
                 reasons.extend(stats.rooms.iter().filter_map(trouble));
             }
             Err(error) => reasons.push(error),
         }
         let unclaimed = self.outbox.unclaimed();
-        reasons.extend(unclaimed.map(|reason| format!("nothing that waits can be sent: {reason}")));
+        reasons.extend(unclaimed.map(|reason| format!("the relay sends nothing: {reason}")));
         reasons.extend(self.sender.trouble(Instant::now()));
         let reason = (!reasons.is_empty()).then(|| reasons.join("; "));
         Check {
@@ -255,7 +258,7 @@ fn trouble(room: &RoomStats) -> Option<String> {
     let trouble = room.trouble.as_ref().filter(|_| room.waiting > 0)?;
     let next = room.wait.as_ref().map_or_else(String::new, |wait| {
         let seconds = wait.until.duration_since(Timestamp::now()).as_secs().max(1);
-        format!("; the next try is in {seconds} s")
+        format!("; next attempt in {seconds} s")
     });
     Some(format!("{}: {trouble}{next}", room.room))
 }

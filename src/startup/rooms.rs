@@ -151,7 +151,7 @@ impl Rooms {
                     self.settle(&mut invited).await;
                 }
                 Err(failure) => {
-                    tracing::debug!("invitations cannot be seen now: {failure}");
+                    tracing::debug!("cannot see invitations now: {failure}");
                     // The place to go on from may be what is refused.
                     since = None;
                     pause = (pause * 2).min(LOOK);
@@ -216,11 +216,11 @@ impl Rooms {
                 Ok(false) => {}
                 Ok(true) => tracing::info!(
                     matrix.room_id = %room,
-                    "{room} takes messages again: what waits for it is sent now"
+                    "{room} takes messages again: the relay sends what waits"
                 ),
                 // It is tried when its time comes.
                 Err(error) => {
-                    tracing::debug!(matrix.room_id = %room, error.message = %error, "a room could not be woken");
+                    tracing::debug!(matrix.room_id = %room, error.message = %error, "cannot end the wait of a room");
                 }
             }
         }

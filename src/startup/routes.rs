@@ -76,7 +76,7 @@ pub(super) fn warn_of_open<'a>(routes: impl IntoIterator<Item = &'a RouteName>) 
     for route in routes {
         tracing::warn!(
             alert.route = %route,
-            "the route `{route}` asks for no credential (RELAY_TOKEN): anyone who reaches this port can send messages to its rooms"
+            "the route `{route}` has no credential: anyone who reaches this port can send messages to its rooms; set RELAY_TOKEN"
         );
     }
 }
@@ -86,8 +86,8 @@ pub(super) fn warn_of_guessable(credentials: &BTreeMap<RouteName, CredentialSett
     for (route, _) in credentials.iter().filter(|(_, credentials)| credentials.guessable()) {
         tracing::warn!(
             alert.route = %route,
-            "a credential of the route `{route}` is shorter than 16 characters, and guessing is not slowed down: choose one \
-             at random, for instance by `openssl rand -hex 32`"
+            "a credential of the route `{route}` is shorter than 16 characters, so it can be guessed: choose a random one, for \
+             example with `openssl rand -hex 32`"
         );
     }
 }
@@ -98,7 +98,7 @@ pub(super) fn hangups() -> Option<Signal> {
         .map_err(|error| {
             tracing::warn!(
                 error.message = %error,
-                "SIGHUP cannot be received; changes of the routes file are seen all the same"
+                "cannot receive SIGHUP; the relay still notices changes of the routes file"
             );
         })
         .ok()
@@ -180,15 +180,12 @@ impl RouteReloader {
             }
             None => {}
         }
-        said.push("the templates were read".to_owned());
+        said.push("the templates were read again".to_owned());
         let said = said.join("; ");
         if wrong.is_empty() {
             tracing::info!("SIGHUP: {said}");
         } else {
-            tracing::error!(
-                "SIGHUP: {said}; what cannot be used stays as it was: {}",
-                wrong.join("; ")
-            );
+            tracing::error!("SIGHUP: {said}; these stay as they were: {}", wrong.join("; "));
         }
         Some(reloader)
     }
@@ -201,10 +198,13 @@ impl RouteReloader {
         }
         let is_new = settings.access_token.is_some_and(|token| self.rooms.set_token(token));
         if is_new {
-            said.push("another access token is used from now on".to_owned());
+            said.push("the relay uses another access token from now on".to_owned());
         }
         if !settings.files.is_empty() {
-            said.push(format!("files of secrets were read: {}", settings.files.join(", ")));
+            said.push(format!(
+                "these files of secrets were read again: {}",
+                settings.files.join(", ")
+            ));
         }
     }
 
@@ -256,7 +256,7 @@ impl RouteReloader {
             tokio::spawn(async move { rooms.report(asked, newly_mentioned).await });
         }
         Ok(Taken {
-            text: format!("the routes were read again: {routes_count} routes to {rooms_count} rooms are in use"),
+            text: format!("the routes were read again: {routes_count} routes to {rooms_count} rooms"),
             remarks,
         })
     }
@@ -267,14 +267,14 @@ impl RouteReloader {
         metrics::counter!("grafana_matrix_relay_routes_reloads_total", "outcome" => "refused").increment(1);
         super::figures::routes_refused();
         tracing::error!(
-            "the routes file cannot be used, and the last routes that could stay in use: {}",
+            "invalid routes file: the last valid routes stay in use: {}",
             lines.join("; ")
         );
     }
 }
 
 fn lost(_: &JoinError) {
-    tracing::error!("looking for changed files failed; what is in use stays until the relay is restarted");
+    tracing::error!("the relay failed to look for changed files; it uses what it has until you restart it");
 }
 
 async fn received(hangup: &mut Option<Signal>) {

@@ -90,7 +90,7 @@ const COUNTERS: [Counter; 11] = [
     ),
     (
         "grafana_matrix_relay_failed_credentials_total",
-        "Requests that did not show the credential that was asked for, by reason.",
+        "Requests without the right credential, by reason.",
         Some((
             "reason",
             &[
@@ -106,7 +106,7 @@ const COUNTERS: [Counter; 11] = [
     ),
     (
         "grafana_matrix_relay_connections_closed_total",
-        "Connections that were closed to make place for others; they had shown no credential.",
+        "Connections without a credential that were closed to make room for others.",
         None,
     ),
     (
@@ -128,7 +128,7 @@ const COUNTERS: [Counter; 11] = [
     ),
     (
         "grafana_matrix_relay_group_news_total",
-        "What notifications brought for a group in a room: it begins, has changed, or nothing is new.",
+        "Notifications for a group in a room, by what they changed: it begins, has changed, or nothing is new.",
         Some(("news", &["begins", "changed", "nothing"])),
     ),
     (
@@ -222,7 +222,7 @@ const GAUGES: [(&str, &str); 12] = [
     ),
     (
         "grafana_matrix_relay_templates_broken",
-        "Template files that cannot be used as they are now.",
+        "Template files that are invalid now.",
     ),
     (
         "grafana_matrix_relay_routes_broken",

@@ -140,7 +140,7 @@ impl Deliveries {
         let retried = retried.map_err(|error| store_problem(&error))?;
         match retried.first().map(|retried| &retried.result) {
             Some(queued @ RetryResult::Queued { .. }) => {
-                tracing::info!(delivery.id = id.0, "an operator lets the dead delivery be sent again");
+                tracing::info!(delivery.id = id.0, "an operator retries the dead delivery");
                 Ok(Json(RetriedDelivery {
                     id: id.0,
                     state: DeliveryState::Pending.to_string(),
@@ -149,11 +149,11 @@ impl Deliveries {
             }
             Some(RetryResult::NotDead(state)) => Err(Problem::new(
                 StatusCode::CONFLICT,
-                format!("delivery {} is {state}; only a dead one can be sent again", id.0),
+                format!("delivery {} is {state}; only a dead delivery can be retried", id.0),
             )
             .into()),
             Some(RetryResult::Unknown) | None => {
-                Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no delivery {}", id.0)).into())
+                Err(Problem::new(StatusCode::NOT_FOUND, format!("delivery {} does not exist", id.0)).into())
             }
         }
     }

@@ -118,11 +118,11 @@ impl Workshop {
         }
         drafts.extend(request.source.map(|source| (file, source)));
         if !drafts.contains_key(&template.file_name()) && !self.renderer.knows(&template) {
-            return Err(refuse("template", format!("there is no template `{template}`")));
+            return Err(refuse("template", format!("unknown template `{template}`")));
         }
         let shown = match (request.sample, request.recorded, request.payload, request.sequence) {
             (Some(name), None, None, None) => {
-                let found = sample(&name).ok_or_else(|| refuse("sample", format!("no sample `{name}`")))?;
+                let found = sample(&name).ok_or_else(|| refuse("sample", format!("unknown sample `{name}`")))?;
                 Shown::One(Box::new(found.0), found.1)
             }
             (None, Some(id), None, None) => {
@@ -138,7 +138,7 @@ impl Workshop {
                 Shown::Sequence(self.sequence(&steps, Timestamp::now()).await?, mode)
             }
             _ => {
-                let all = "exactly one of `sample`, `recorded`, `payload` and `sequence` is needed";
+                let all = "expected exactly one of `sample`, `recorded`, `payload` and `sequence`";
                 return Err(refuse("sample", all.to_owned()));
             }
         };
@@ -183,7 +183,8 @@ impl Workshop {
         let (mut notifications, mut received) = (Vec::new(), Vec::new());
         for (number, Any(step)) in steps.iter().enumerate() {
             notifications.push(if let Ok(name) = serde_json::from_str::<String>(step.get()) {
-                let (notification, of_samples) = sample(&name).ok_or_else(|| refuse(format!("no sample `{name}`")))?;
+                let (notification, of_samples) =
+                    sample(&name).ok_or_else(|| refuse(format!("unknown sample `{name}`")))?;
                 at = of_samples;
                 notification
             } else if let Ok(id) = serde_json::from_str(step.get()) {
@@ -230,8 +231,8 @@ impl Workshop {
                         PreviewAnswer::of(previewed(&renderer, &drafts, &task.template, steps))
                     }
                     Shown::Sequence(steps, mode) => {
-                        let told = dry_run::run(&renderer, &drafts, &task.template, *mode, steps);
-                        PreviewAnswer::of_sequence(told)
+                        let dry_run = dry_run::run(&renderer, &drafts, &task.template, *mode, steps);
+                        PreviewAnswer::of_sequence(dry_run)
                     }
                 }
             };

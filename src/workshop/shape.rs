@@ -67,7 +67,7 @@ pub(super) struct PreviewMessage {
     body: String,
     /// The same in Matrix's HTML subset.
     formatted_body: String,
-    /// `m.text`, which rings, or `m.notice`, which does not.
+    /// `m.text`, which notifies, or `m.notice`, which does not.
     msgtype: MsgType,
     /// Who is mentioned.
     mentions: Mentions,

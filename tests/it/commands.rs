@@ -423,7 +423,7 @@ fn check_names_every_problem_of_the_routes_with_its_line() {
     let said = place.run(&["check", "--routes-file", "routes.toml"]);
     assert_eq!(said.code, Some(1), "{}", said.out);
     for line in [
-        "routes.toml:2: error: the key `roms` is unknown; did you mean `rooms`?",
+        "routes.toml:2: error: unknown key `roms`; did you mean `rooms`?",
         "routes.toml:13: error: invalid mode `nwe`",
     ] {
         assert!(said.out.contains(line), "{line}\n{}", said.out);
@@ -432,7 +432,7 @@ fn check_names_every_problem_of_the_routes_with_its_line() {
     place.write("routes.toml", &ROUTES.replace("\"compact\"", "\"compct\""));
     let said = place.run(&["check", "--routes-file", "routes.toml"]);
     assert_eq!(said.code, Some(1), "{}", said.out);
-    let line = "routes.toml:7: error: there is no template `compct`; did you mean `compact`?";
+    let line = "routes.toml:7: error: unknown template `compct`; did you mean `compact`?";
     assert!(said.out.contains(line), "{}", said.out);
 
     let never = ROUTES
@@ -446,7 +446,7 @@ fn check_names_every_problem_of_the_routes_with_its_line() {
 
     let said = place.run(&["check", "--routes-file", "nowhere.toml"]);
     assert!(
-        said.code == Some(1) && said.out.contains("nowhere.toml: error: cannot be read"),
+        said.code == Some(1) && said.out.contains("nowhere.toml: error: cannot read it"),
         "{}",
         said.out
     );
@@ -511,7 +511,7 @@ alert 2 of 2: firing {alertname="B", severity="critical"}
     assert_eq!(said.out, wanted);
     let said = place.run(&["route", "--route", "storge", "--routes-file", "routes.toml"]);
     assert_eq!(said.code, Some(1));
-    assert!(said.err.contains("there are: default, storage"), "{}", said.err);
+    assert!(said.err.contains("expected one of default, storage"), "{}", said.err);
 
     let negated = ROUTES.replace("severity!=", "service!~");
     place.write("routes.toml", &negated);

@@ -153,7 +153,7 @@ fn a_setting_that_cannot_be_used_is_named_and_an_empty_one_is_unset() {
     }
     let empty = ["MATRIX_ACCESS_TOKEN_FILE", "RELAY_TOKEN_FILE", "RUST_LOG", "RELAY_PORT"].map(|name| (name, ""));
     let (said, code) = refusal(&empty, folder.path());
-    assert!(said.contains("MATRIX_ACCESS_TOKEN) is missing"), "{said}");
+    assert!(said.contains("missing --access-token (MATRIX_ACCESS_TOKEN)"), "{said}");
     assert_eq!((code, said.contains("_FILE")), (Some(2), false), "{said}");
 }
 
@@ -198,7 +198,11 @@ fn only_the_env_file_of_the_working_folder_is_read() {
     .unwrap();
     let inner = folder.path().join("inner");
     fs::create_dir(&inner).unwrap();
-    let missing = |folder: &Path| refusal(&[], folder).0.contains("MATRIX_DEFAULT_ROOM) is missing");
+    let missing = |folder: &Path| {
+        refusal(&[], folder)
+            .0
+            .contains("missing --default-room (MATRIX_DEFAULT_ROOM)")
+    };
     assert!(!missing(folder.path()), "it is not read where it is");
     assert!(missing(&inner), "one further up is read");
 }

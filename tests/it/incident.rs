@@ -87,7 +87,7 @@ async fn an_incident_is_one_message_with_a_thread_and_its_return_is_another() {
         thread[1].body().contains("RESOLVED") && thread[2].body().contains("RESOLVED"),
         "{thread:#?}"
     );
-    // What begins to fire rings, what is over does not.
+    // What begins to fire notifies, what is over does not.
     assert_eq!(loud(thread), [true, false, false]);
 }
 

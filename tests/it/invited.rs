@@ -81,7 +81,7 @@ async fn rooms_are_checked_once_the_homeserver_answers() {
         .homeserver
         .plan(Scope::Everything, When::Always, Fault::BadGateway);
     let mut relay = setup(&running, &token, &room).start().await;
-    relay.says("cannot be used now").await;
+    relay.says("does not answer as it should").await;
     running.homeserver.heal(down);
     relay.says(&format!("{room} is ready")).await;
 }

@@ -49,7 +49,7 @@ async fn a_group_is_one_message_that_stays_true() {
     .await;
     assert_eq!(live.sends(), 7);
     assert!(live.root(0).contains("was: needs you (value 96.5)"), "{}", live.root(0));
-    // Fires again: a new root, which rings.
+    // Fires again: a new root, which notifies.
     live.post(60, &["A 59"]).await;
     assert_eq!(live.lines().await.last().unwrap(), "loud 🔥 FIRING · A · critical");
     assert_eq!(live.loud(), 3);
@@ -210,7 +210,7 @@ async fn a_root_that_nobody_has_seen_takes_up_what_follows() {
     live.post(9, &["B 8"]).await;
     live.post(10, &["B 8-10"]).await;
     let lines = live.lines().await;
-    // Nobody was shown that it was over, so it goes on in the same message; what began meanwhile rings all the same.
+    // Nobody was shown that it was over, so it goes on in the same message; what began meanwhile notifies all the same.
     assert!(
         lines[0].starts_with("✅ RESOLVED · B · after 2 min · was critical"),
         "{lines:?}"

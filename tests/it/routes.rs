@@ -335,7 +335,7 @@ async fn a_template_that_is_missing_costs_no_alert_and_is_named() {
         check["reason"]
             .as_str()
             .unwrap()
-            .contains("routes.toml:3: there is no template `compct`; did you mean `compact`?"),
+            .contains("routes.toml:3: unknown template `compct`; did you mean `compact`?"),
         "{check}"
     );
     place.post("/alert", &firing("Kept")).await;
@@ -365,7 +365,7 @@ async fn a_hangup_reads_the_routes_again_and_ends_nothing() {
     relay.says_next("routes were read again").await;
     let log = relay.log();
     for (route, times) in [("default", 1), ("storage", 1), ("new", 1)] {
-        let warning = format!("the route `{route}` asks for no credential");
+        let warning = format!("the route `{route}` has no credential");
         assert_eq!(log.matches(&warning).count(), times, "{log}");
     }
     assert!(relay.terminate().success());

@@ -95,9 +95,9 @@ fn names_that_are_no_settings_are_named_with_the_nearest_that_is() {
     ];
     let said = run(&["check"], &variables, "RELAY_TIMEZON=UTC\n");
     for (name, near) in [
-        ("RELAY_TOKN ", "RELAY_TOKEN?"),
-        ("MATRIX_ROOM ", "MATRIX_DEFAULT_ROOM?"),
-        ("RELAY_TIMEZON ", "RELAY_TIMEZONE?"),
+        ("RELAY_TOKN:", "RELAY_TOKEN?"),
+        ("MATRIX_ROOM:", "MATRIX_DEFAULT_ROOM?"),
+        ("RELAY_TIMEZON:", "RELAY_TIMEZONE?"),
     ] {
         let line = said.text.lines().find(|line| line.contains(name));
         assert!(line.is_some_and(|line| line.contains(near)), "{}", said.text);

@@ -125,7 +125,7 @@ async fn a_request_that_has_begun_is_still_answered_and_kept() {
     // The connection is accepted before the next one is, and that one is answered.
     assert_eq!(relay.get("/health/live").await.status, 200);
     relay.ask_to_end();
-    relay.says("no more notifications are accepted").await;
+    relay.says("the relay accepts no more notifications").await;
     caller.write_all(rest.as_bytes()).unwrap();
     let mut answer = String::new();
     caller.read_to_string(&mut answer).unwrap();

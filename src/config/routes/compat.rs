@@ -20,7 +20,7 @@ pub(super) fn read(section: &Section<'_>, exists: &dyn Fn(&RouteName) -> bool) -
         if !exists(&route) {
             section
                 .source
-                .error(span, format!("there is no route `{route}` in this file"));
+                .error(span, format!("unknown route `{route}` (expected one of this file)"));
         }
         Some(route)
     };

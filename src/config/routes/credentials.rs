@@ -24,7 +24,7 @@ pub(super) fn read(section: &Section<'_>, seen: &mut Vec<Seen>) -> CredentialSet
     section.only(&["bearer", "basic", "signature"]);
     if section.entries().next().is_none() {
         section
-            .error("without `bearer`, `basic` or `signature` these credentials let everybody in; leave the table out");
+            .error("invalid credentials: without `bearer`, `basic` or `signature` anybody may post (expected one of them, or no such table)");
     }
     CredentialSettings {
         bearer: secrets(section, "bearer", seen),
@@ -42,12 +42,15 @@ fn basic(section: &Section<'_>, seen: &mut Vec<Seen>) -> Option<BasicLogin> {
     section.only(&["user", "password"]);
     let (user, span) = section.text("user").or_else(|| missing(section, "user"))?;
     if user.is_empty() || user.contains(':') {
-        section.source.error(span, "a user name is not empty and has no `:`");
+        section.source.error(
+            span,
+            "invalid user name: it is empty or has a `:` (expected a name without `:`)",
+        );
     }
     let password = section.get("password").or_else(|| missing(section, "password"))?;
     let mut lines = lines(section, "password", password, seen)?;
     if lines.len() > 1 {
-        let message = "a password is one line, and this one has several";
+        let message = "invalid password: it has several lines (expected one)";
         section.source.error(password.span(), message);
     }
     Some(BasicLogin {
@@ -63,7 +66,11 @@ fn signature(section: &Section<'_>, seen: &mut Vec<Seen>) -> SignatureSettings {
     }
     let tolerance = section.text("tolerance").and_then(|(text, span)| {
         duration(text)
-            .map_err(|error| section.source.error(span, format!("no duration such as `5m`: {error}")))
+            .map_err(|error| {
+                section
+                    .source
+                    .error(span, format!("invalid duration: {error} (expected one such as `5m`)"))
+            })
             .ok()
     });
     SignatureSettings {
@@ -77,15 +84,16 @@ fn signature(section: &Section<'_>, seen: &mut Vec<Seen>) -> SignatureSettings {
 fn header(section: &Section<'_>, key: &str) -> Option<String> {
     let (text, span) = section.text(key)?;
     if text.parse::<HeaderName>().is_err() {
-        section
-            .source
-            .error(span, format!("`{text}` is no name of an HTTP header"));
+        section.source.error(
+            span,
+            format!("invalid header `{text}`: not a name (expected the name of an HTTP header)"),
+        );
     }
     Some(text.to_owned())
 }
 
 fn missing<T>(section: &Section<'_>, key: &str) -> Option<T> {
-    section.error(format!("`{key}` is missing here"));
+    section.error(format!("missing `{key}`"));
     None
 }
 
@@ -99,7 +107,8 @@ fn secrets(section: &Section<'_>, key: &str, seen: &mut Vec<Seen>) -> Vec<Secret
         _ => vec![value],
     };
     if items.is_empty() {
-        let message = format!("`{key}` is empty, and would let everybody in; leave it out or name a secret");
+        let message =
+            format!("invalid `{key}`: it is empty, so that anybody may post (expected a secret, or no such line)");
         section.source.error(value.span(), message);
     }
     let read = items.into_iter().filter_map(|item| lines(section, key, item, seen));
@@ -132,20 +141,20 @@ fn lines<'t>(
             seen.push(Seen::now(&path));
             match secret_file(&path) {
                 Ok(text) => text,
-                Err(problem) => return error(span, format!("{file} cannot be read: {problem}")),
+                Err(problem) => return error(span, format!("cannot read {file}: {problem}")),
             }
         }
         other => {
             let found = other.type_str();
             let message =
-                format!("`{key}` has to be a text in quotes or `{{ file = \"…\" }}`, and is of the type {found}");
+                format!("invalid `{key}`: its type is {found} (expected a text in quotes or `{{ file = \"…\" }}`)");
             return error(value.span(), message);
         }
     };
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let lines: Vec<_> = lines.map(SecretString::from).collect();
     if lines.is_empty() {
-        return error(value.span(), format!("this secret of `{key}` is empty"));
+        return error(value.span(), format!("invalid `{key}`: this secret is empty"));
     }
     Some(lines)
 }
@@ -162,7 +171,7 @@ fn expanded(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Str
         }
         written.push_str(&rest[..at]);
         let Some((name, after)) = rest[at + 2..].split_once('}') else {
-            return Err("a `${` here has no closing `}`".to_owned());
+            return Err("invalid `${`: the closing `}` is missing".to_owned());
         };
         let known = variable(name).filter(|value| !value.trim().is_empty());
         // What stands in the braces is the name of a variable; anything else might be part of a secret.
@@ -170,7 +179,7 @@ fn expanded(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Str
         match known {
             Some(value) if is_name => written.push_str(&value),
             _ if is_name => return Err(format!("the variable {name} is not set")),
-            _ => return Err("what stands in a `${…}` here is no name of a variable".to_owned()),
+            _ => return Err("invalid `${…}`: not a name (expected the name of a variable)".to_owned()),
         }
         rest = after;
     }

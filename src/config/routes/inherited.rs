@@ -74,7 +74,7 @@ impl Inherited {
 
 fn rooms(section: &Section<'_>, texts: Vec<(&str, std::ops::Range<usize>)>) -> Vec<RoomAddress> {
     if let (Some(value), true) = (section.get("rooms"), texts.is_empty() || texts.len() > MOST_ROOMS) {
-        let message = format!("`rooms` needs at least one room, and at most {MOST_ROOMS}");
+        let message = format!("invalid `rooms`: too few or too many (expected 1 to {MOST_ROOMS} rooms)");
         section.source.error(value.span(), message);
     }
     let mut rooms: Vec<RoomAddress> = Vec::new();

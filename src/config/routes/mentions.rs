@@ -40,7 +40,7 @@ fn mention(section: &Section<'_>) -> Mention {
         .iter()
         .all(|key| section.get(key).is_none())
     {
-        section.error("this mentions nobody: it needs `users`, `room`, `from` or `from_annotation`");
+        section.error("invalid mention: it mentions nobody (expected `users`, `room`, `from` or `from_annotation`)");
     }
     mention
 }
@@ -51,7 +51,7 @@ fn severity(section: &Section<'_>) -> Option<SeverityFilter> {
         if let Some((_, span)) = label {
             section.source.error(
                 span,
-                "`severity_label` says where to look for a `severity`, which is missing",
+                "`severity_label` has no effect without `severity` (expected both, or neither)",
             );
         }
         return None;
@@ -71,7 +71,7 @@ fn states(section: &Section<'_>, texts: Vec<(&str, Range<usize>)>) -> Vec<AlertS
             None => section.source.error(
                 span,
                 format!(
-                    "`{text}` is no state that mentions: `firing`, `no-data` or `error`; what is over mentions nobody"
+                    "invalid state `{text}` (expected `firing`, `no-data` or `error`; what is over mentions nobody)"
                 ),
             ),
         }
@@ -101,7 +101,7 @@ fn users(section: &Section<'_>, texts: Vec<(&str, Range<usize>)>) -> Vec<String>
             Ok(user) => users.push(user.to_string()),
             Err(error) => section.source.error(
                 span,
-                format!("`{text}` is no user ID such as `@alice:example.org`: {error}"),
+                format!("invalid user ID `{text}`: {error} (expected one such as `@alice:example.org`)"),
             ),
         }
     }

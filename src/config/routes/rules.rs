@@ -18,7 +18,7 @@ pub(super) fn read(parent: &Section<'_>, above: &Inherited, depth: usize, named:
     let sections = parent.list("rules").unwrap_or_default();
     if let Some(first) = sections.first().filter(|_| depth > DEEPEST || sections.len() > MOST) {
         first.error(format!(
-            "rules stand at most {DEEPEST} deep in rules, and at most {MOST} in one place"
+            "too many rules (expected at most {MOST} in one place, nested at most {DEEPEST} deep)"
         ));
         return Vec::new();
     }
@@ -50,7 +50,7 @@ pub(super) fn read(parent: &Section<'_>, above: &Inherited, depth: usize, named:
             .find(|before| !before.continues && before.matchers.iter().all(|matcher| rule.matchers.contains(matcher)));
         if let Some(before) = before {
             let message = format!(
-                "no alert reaches this rule: the one at {} takes all of them, and does not say `continue = true`",
+                "no alert reaches this rule: the rule at {} takes all of them and has no `continue = true`",
                 before.place
             );
             section.warn(section.span(), message);
@@ -69,7 +69,7 @@ pub(super) fn conditions(section: &Section<'_>) -> Vec<Matcher> {
             Err(error) => section.source.error(
                 span,
                 format!(
-                    "the matcher `{}` cannot be read: {error}",
+                    "invalid matcher `{}`: {error}",
                     truncated(text, LONGEST_QUOTED).replace('\n', " ")
                 ),
             ),

@@ -126,8 +126,8 @@ impl<'t> Section<'t> {
                 continue;
             }
             let message = match nearest(name, &mut known.iter().copied()) {
-                Some(near) => format!("the key `{name}` is unknown; did you mean `{near}`?"),
-                None => format!("the key `{name}` is unknown here; known are: {}", known.join(", ")),
+                Some(near) => format!("unknown key `{name}`; did you mean `{near}`?"),
+                None => format!("unknown key `{name}` (expected one of {})", known.join(", ")),
             };
             self.source.error(key.span(), message);
         }
@@ -178,7 +178,8 @@ impl<'t> Section<'t> {
             other => return self.wrong(key, value.span(), "true or false", other),
         };
         if flag.is_none() {
-            let message = format!("`{key}` is neither on nor off (expected true or false; as a text {ON_OR_OFF})");
+            let message =
+                format!("invalid `{key}`: neither on nor off (expected true or false; as a text {ON_OR_OFF})");
             self.source.error(value.span(), message);
         }
         flag
@@ -216,8 +217,10 @@ impl<'t> Section<'t> {
 
     fn wrong<T>(&self, key: &str, span: Range<usize>, wanted: &str, found: &DeValue<'_>) -> Option<T> {
         let found = found.type_str();
-        self.source
-            .error(span, format!("`{key}` has to be {wanted}, and is of the type {found}"));
+        self.source.error(
+            span,
+            format!("invalid `{key}`: its type is {found} (expected {wanted})"),
+        );
         None
     }
 }

@@ -73,17 +73,17 @@ async fn a_store_that_fails_is_said_once_and_so_is_its_recovery() {
     let running = tokio::spawn(worker(outbox.clone()).run(stop.clone(), Duration::from_secs(1)));
     let room: RoomAddress = "!a:b".parse().unwrap();
     // Each of these wakes the loop.
-    while said.count("still cannot be used") < 5 {
+    while said.count("is still unavailable") < 5 {
         outbox.set_room_due(&room, None, Moment::now().wall).await.unwrap();
     }
     table.execute_batch("ALTER TABLE away RENAME TO outbox_news").unwrap();
-    while said.count("can be used again") == 0 {
+    while said.count("is available again") == 0 {
         outbox.set_room_due(&room, None, Moment::now().wall).await.unwrap();
     }
     stop.cancel();
     running.await.unwrap();
-    assert_eq!(said.count("cannot be used: nothing is delivered"), 1);
-    assert_eq!(said.count("can be used again"), 1);
+    assert_eq!(said.count("is unavailable: the relay delivers nothing"), 1);
+    assert_eq!(said.count("is available again"), 1);
 }
 
 #[tokio::test]

@@ -31,8 +31,8 @@ export function notify({ event, name }) {
   byId('push-time').textContent = new Date(event.origin_server_ts)
     .toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
   byId('push-hint').textContent = silent
-    ? 'This one stays silent: it is an m.notice, which never rings a phone.'
-    : 'Rings by the default push rules. Phones show the plain body of a message.';
+    ? 'This one stays silent: an m.notice never notifies.'
+    : 'Notifies by the default push rules. Phones show the plain body of a message.';
 }
 
 function toggle(show) {

@@ -58,7 +58,7 @@ fn is_of(origin: &HeaderValue, host: &str) -> bool {
 }
 
 /// A web page may let its own name lead to any address that its visitor reaches (DNS rebinding), and then nothing but the name
-/// tells its requests from those of the relay's own pages. Where the relay asks for nothing, a name that others can own is not
+/// tells its requests from those of the relay's own pages. Where the relay has no credential, a name that others can own is not
 /// taken, whatever address it listens on: in a container that is all of them, and whom the port is published to is known
 /// only outside. Senders are no browsers and send no `Origin`, and what reads metrics sends no `Accept-Language`, which
 /// every browser adds and no page can take away: so none of them is kept out, under whatever name it calls.
@@ -73,7 +73,7 @@ pub(super) fn refuse_rebound(resource: Resource<'_>, has_proxy: bool, request: &
     };
     let name = name.filter(|_| !has_proxy);
     if name.is_some_and(|name| !is_own_name(name)) {
-        let detail = "a browser called a relay that asks for nothing by a name with a dot, which any web page could own; call \
+        let detail = "a browser called a relay without a credential by a name with a dot, which any web page could own: call \
                       it by its IP address, or set RELAY_TOKEN (RELAY_METRICS_TOKEN for /metrics), or \
                       RELAY_TRUSTED_PROXIES if a proxy is in front";
         return Err(Problem::new(StatusCode::FORBIDDEN, detail));

@@ -18,7 +18,7 @@ impl fmt::Display for Verdict {
             Self::Room(trouble) => trouble.fmt(f),
             Self::Token(trouble) => trouble.fmt(f),
             Self::Message(trouble) => trouble.fmt(f),
-            Self::Relation => f.write_str("what the message refers to cannot be referred to"),
+            Self::Relation => f.write_str("the event that the message refers to is gone or takes no reference"),
         }
     }
 }
@@ -30,7 +30,7 @@ impl fmt::Display for RoomTrouble {
             Self::NoPower => "the account lacks the power to send in the room",
             Self::Forbidden => "the room is closed to the account",
             Self::Unknown => "there is no such room or alias",
-            Self::OtherWay => "messages go another way than when this one was accepted",
+            Self::OtherWay => "the message was accepted for an account or webhook that is not set now",
             Self::Encrypted => "the room is encrypted, so plain text was not sent",
         })
     }

@@ -104,7 +104,7 @@ async fn accept_or_find(
     let accepted = match committing.into_inner().filter(|_| accepted.is_err()) {
         None => accepted,
         Some(committing) => {
-            tracing::warn!("the answer to a commit was lost; looking whether it went through");
+            tracing::warn!("the answer to a commit was lost; the relay looks whether it went through");
             let is_there = patiently(async { Ok(committing.went_through(pool).await) }).await;
             match is_there {
                 Ok(true) => Ok(committing.answers),

@@ -40,7 +40,8 @@ const SET_VERSION: &str = "INSERT INTO outbox_schema VALUES ($1)";
 /// A pool that has reached the database once.
 pub(super) async fn connect(url: &SecretString) -> Result<PgPool, OutboxError> {
     // The parser's own words may repeat the URL, which holds a password.
-    let refused = || OutboxError::Setting("it is not a URL like postgres://user:password@host/database".to_owned());
+    let refused =
+        || OutboxError::Setting("not a URL of PostgreSQL (expected postgres://user:password@host/database)".to_owned());
     let url = url.expose_secret();
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
         return Err(refused());

@@ -124,7 +124,9 @@ impl Drop for Writer {
         // printed.
         let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
         if ended.recv_timeout(self.patience) == Err(RecvTimeoutError::Timeout) {
-            tracing::warn!("the outbox is still busy with the disk, which does not answer; it is left to itself");
+            tracing::warn!(
+                "the disk does not answer, so the outbox is still busy; the relay ends without waiting for it"
+            );
         }
     }
 }

@@ -39,7 +39,7 @@ impl<'a> ChangeFacts<'a> {
     }
 
     /// Whether it is to wake somebody.
-    pub(crate) fn rings(&self) -> bool {
+    pub(crate) fn notifies(&self) -> bool {
         !self.starting.is_empty()
     }
 

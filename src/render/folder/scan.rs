@@ -47,7 +47,7 @@ impl Scan {
                 scan.collect(dir, "", 0);
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound && before.identity.is_none() => {}
-            Err(error) => scan.hide("", format!("the templates folder cannot be read: {error}")),
+            Err(error) => scan.hide("", format!("cannot read the templates folder: {error}")),
         }
         let is_another = before.identity.is_some() && scan.identity.is_some() && scan.identity != before.identity;
         if is_another && scan.is_empty() && !before.is_empty() {
@@ -102,7 +102,7 @@ impl Scan {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
             Err(error) => {
                 let what = if prefix.is_empty() { "the templates" } else { "this" };
-                return self.hide(prefix, format!("{what} folder cannot be read: {error}"));
+                return self.hide(prefix, format!("cannot read {what} folder: {error}"));
             }
         };
         entries.sort_by_key(fs::DirEntry::file_name);
@@ -151,7 +151,7 @@ impl Scan {
         }
         let why = match error.kind() {
             io::ErrorKind::NotFound => "a link that leads nowhere".to_owned(),
-            _ => format!("cannot be read: {error}"),
+            _ => format!("cannot read it: {error}"),
         };
         // Nobody can tell whether it would be a file or a folder.
         let path = if is_read(&name) { name } else { format!("{name}/") };

@@ -570,7 +570,7 @@ pub(super) const FUNCTIONS: &[Entry] = &[
         "msgtype",
         "type",
         "→ nothing",
-        "`m.text` makes phones ring, `m.notice` never does. Without it, a notification in which nothing fires is a notice",
+        "`m.text` notifies, `m.notice` never does. Without it, a notification in which nothing fires is a notice",
         "msgtype(\"m.text\") ~ \"loud\"",
     ),
     entry(
@@ -612,7 +612,7 @@ pub(super) const FUNCTIONS: &[Entry] = &[
         "debug",
         "values, …",
         "→ text",
-        "everything there is, or these values, for whoever writes a template",
+        "everything that the template sees, or these values, while you write a template",
         "debug(status)",
     ),
 ];

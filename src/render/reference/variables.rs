@@ -91,7 +91,7 @@ pub(super) const ALERT: &[About] = &[
     ("status", "`firing` or `resolved`"),
     (
         "labels",
-        "look up by name: `alert.labels.instance`; names with two underscores on both sides are in no list, and there for whoever asks for them",
+        "look up by name: `alert.labels.instance`; names with two underscores on both sides are in no list, but you can look them up",
     ),
     ("annotations", "look up by name: `alert.annotations.wiki`"),
     ("values", "the numbers of the rule's queries: `alert.values.A`"),

@@ -1,4 +1,4 @@
-//! Whoever does the jobs of a sandbox, one after the other, with the templates of the last one at hand.
+//! The worker that does the jobs of a sandbox, one after the other, with the templates of the last one at hand.
 
 use std::borrow::Cow;
 use std::time::Instant;

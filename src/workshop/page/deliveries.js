@@ -75,7 +75,7 @@ function again(id, headline) {
     button.disabled = true;
     try {
       const retried = await ask(`workshop/deliveries/${encodeURIComponent(id)}/retry`, { method: 'POST' });
-      const twice = retried.may_repeat ? ' Its last attempt is long ago, so it is first looked for in the room.' : '';
+      const twice = retried.may_repeat ? ' Its last attempt is long ago, so the relay first looks for it in the room.' : '';
       tell(`Delivery ${id} waits to be sent again.${twice}`);
     } catch (error) {
       tell(`Delivery ${id}: ${error.message}`);

@@ -102,17 +102,17 @@ function push() {
   const silent = shown.messages.every((message) => message.msgtype === 'm.notice');
   byId('push').dataset.state = silent ? 'silent' : 'rings';
   byId('push-body').textContent = first?.body ?? '';
-  const told = silent ? 'Silent: an m.notice never rings a phone.' : 'Rings by the default push rules.';
+  const told = silent ? 'Silent: an m.notice never notifies.' : 'Notifies by the default push rules.';
   byId('push-hint').textContent = others.length ? `${told} ${others.length} more follow.` : told;
 }
 
-// Edits never ring, nor do notices: the lock screen has what rang last.
+// Edits never notify, nor do notices: the lock screen has what notified last.
 function pushes() {
   const rings = shown.messages.filter(({ msgtype, event }) => msgtype !== 'm.notice' && event['m.relates_to']?.rel_type !== 'm.replace');
   byId('push').dataset.state = rings.length ? 'rings' : 'silent';
   byId('push-body').textContent = (rings.at(-1) ?? shown.messages[0]).body;
   const times = rings.length === 1 ? 'One of' : `${rings.length} of`;
-  byId('push-hint').textContent = `${times} ${shown.messages.length} events can ring; shown is the last. Edits and notices are silent.`;
+  byId('push-hint').textContent = `${times} ${shown.messages.length} events notify; this is the last of them. Edits and notices are silent.`;
 }
 
 function budget() {

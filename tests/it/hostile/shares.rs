@@ -197,7 +197,7 @@ async fn refusals_are_counted_and_a_few_of_them_logged() {
     }
     relay.says("all its clients count as one address").await;
     relay.ask_to_end();
-    let said = relay.says("have no line of their own").await;
+    let said = relay.says("were not logged").await;
     let (said, log) = (serde_json::from_str::<serde_json::Value>(&said).unwrap(), relay.log());
     assert_eq!(said["log.level"], "warn", "{said}");
     // A minute may have passed meanwhile.

@@ -84,7 +84,7 @@ impl Truth {
             let said: BTreeSet<String> = lines.filter(says_firing).flat_map(episodes).collect();
             assert_eq!(said, firing, "{}", root.body());
         }
-        // What rings says that something fires; what is quiet in a thread says that it was.
+        // What notifies says that something fires; what is quiet in a thread says that it was.
         let (mut rung, mut ended) = (BTreeMap::new(), BTreeMap::new());
         for event in originals(homeserver, room) {
             let is_loud = event.content["msgtype"] == "m.text";

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::story::Live;
 
-/// Two places in one room: what is critical rings in another way.
+/// Two places in one room: what is critical notifies in another way.
 const TWO_IN_ONE: &str = r#"
 [routes.default]
 rooms = ["{room}"]

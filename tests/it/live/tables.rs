@@ -1,5 +1,5 @@
 //! Random runs through routing tables in which several places share a room, and through edits of a table: in each room
-//! every alert that the table sends there is said to fire by exactly one root, and nothing rings that did not begin.
+//! every alert that the table sends there is said to fire by exactly one root, and nothing notifies that did not begin.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -23,8 +23,8 @@ async fn assert_given_up(outbox: &Outbox, id: i64) {
     let row = outbox.show(DeliveryId(id)).await.unwrap().unwrap();
     let error = row.last_error.unwrap_or_default();
     assert_eq!(row.state, DeliveryState::Dead);
-    assert!(error.starts_with("it cannot be read: "), "{error}");
-    assert!(row.message.body.contains("cannot be read"), "{}", row.message.body);
+    assert!(error.starts_with("cannot read it: "), "{error}");
+    assert!(row.message.body.contains("cannot read it"), "{}", row.message.body);
 }
 
 async fn a_row_that_cannot_be_read_is_given_up_and_its_room_goes_on(place: Place) {

@@ -40,7 +40,7 @@ fn each_variable_is_in_the_example_and_each_folder_is_there() {
         };
         assert!(is_there, "{volume}");
     }
-    let help = run(env!("CARGO_BIN_EXE_grafana-matrix-relay"), &["--help"]);
+    let help = run(env!("CARGO_BIN_EXE_grafana-matrix-relay"), &["serve", "--help"]);
     for setting in services["relay"]["environment"].as_object().unwrap().keys() {
         assert!(help.contains(&format!("[env: {setting}")), "{setting}");
     }

@@ -97,7 +97,7 @@ fn is_hardened(from: &str, workload: &Value) {
 #[test]
 fn each_variable_is_a_setting() {
     let help = Command::new(env!("CARGO_BIN_EXE_grafana-matrix-relay"))
-        .arg("--help")
+        .args(["serve", "--help"])
         .env_clear()
         .output();
     let help = String::from_utf8(help.unwrap().stdout).unwrap();

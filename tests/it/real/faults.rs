@@ -202,7 +202,7 @@ async fn what_synapse_has_forgotten_is_found_in_the_room_and_not_sent_again() {
     synapse.start_again().await;
 
     let mut relay = setup.start().await;
-    relay.says("an earlier attempt had come through").await;
+    relay.says("an earlier attempt had reached the room").await;
     let messages = wait_for_names(&synapse, &room, &names, SOON).await;
     assert_once_and_in_order(&messages, &names);
 }

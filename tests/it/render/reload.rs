@@ -375,5 +375,5 @@ fn what_is_built_in_says_for_whom_it_stands_in() {
     let file = dir.path().join("b");
     fs::write(&file, "").unwrap();
     let renderer = Renderer::open(&settings(&file));
-    assert!(shown(&renderer, "alert").contains("instead of yours (.: the templates folder cannot be read"));
+    assert!(shown(&renderer, "alert").contains("instead of yours (.: cannot read the templates folder"));
 }

@@ -147,11 +147,11 @@ mentions = { room = true, users = ["alice"], severity_label = "x" }
         (6, "the variable UNSET_TOKEN is not set"),
         (8, "did you mean `matchers`?"),
         (10, "column 18: the closing `\"` is missing"),
-        (11, "`reminders` is neither on nor off"),
-        (12, "`with space` is not a route name"),
-        (14, "a route needs rooms"),
-        (15, "`alice` is no user ID"),
-        (15, "`severity_label` says where"),
+        (11, "invalid `reminders`: neither on nor off"),
+        (12, "invalid route name `with space`"),
+        (14, "missing `rooms`"),
+        (15, "invalid user ID `alice`"),
+        (15, "`severity_label` has no effect"),
         (16, "did you mean `routes`?"),
     ];
     for (line, part) in wanted {
@@ -188,7 +188,7 @@ signature = { header = "not a header", tolerance = "soon" }
 fn something_that_is_no_toml_is_refused_with_the_line() {
     let problems = read("[routes.default]\nrooms = [\"!r:x.org\"\n\n[routes.b]\n").unwrap_err();
     assert!(problems[0].starts_with("routes.toml:"), "{problems:?}");
-    assert!(read("").unwrap_err()[0].contains("there is no route"));
+    assert!(read("").unwrap_err()[0].contains("missing route"));
     assert!(read(&"[".repeat(100_000)).is_err());
     assert!(read(&format!("a = {}", "[".repeat(100_000))).is_err());
 }
@@ -313,7 +313,10 @@ fn a_file_of_secrets_holds_one_on_each_line_and_a_password_is_one_line() {
     let problems = parse(&text.replace("'password'", "'tokens'")).unwrap_err();
     assert_eq!(problems.len(), 1);
     let problem = problems[0].to_string();
-    assert!(problem.contains(":6:") && problem.contains("one line"), "{problem}");
+    assert!(
+        problem.contains(":6:") && problem.contains("several lines"),
+        "{problem}"
+    );
 }
 
 #[test]
@@ -327,7 +330,7 @@ fn a_template_that_is_not_there_is_named_with_its_line() {
         .collect();
     assert_eq!(
         problems,
-        ["routes.toml:3: there is no template `compct`; did you mean `compact`?"]
+        ["routes.toml:3: unknown template `compct`; did you mean `compact`?"]
     );
 }
 
