@@ -69,7 +69,7 @@ fn signature(section: &Section<'_>, seen: &mut Vec<Seen>) -> SignatureSettings {
             .map_err(|error| {
                 section
                     .source
-                    .error(span, format!("invalid duration: {error} (expected one such as `5m`)"))
+                    .error(span, format!("invalid duration: {error} (expected one such as `5m`)"));
             })
             .ok()
     });

@@ -8,7 +8,8 @@ use grafana_matrix_relay::outbox::{
 
 use super::on_every_store;
 use super::place::{
-    Place, accept, at, claim, claim_one, claim_written, dead, delivered, digest_policy, drain, message, record, room, wait,
+    Place, accept, at, claim, claim_one, claim_written, dead, delivered, digest_policy, drain, message, record, room,
+    wait,
 };
 use super::tale::{Tell, again, begins, changes, edit_of, known, known_of, of, show, tell, tell_of, thread};
 
