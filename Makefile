@@ -42,6 +42,7 @@ endif
 lint: ## Formatting, clippy and documentation, with warnings as errors
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo check --locked --no-default-features
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 
 check: lint ## lint, and licences, sources, doubles and known flaws of all dependencies (cargo-deny, cargo-audit)

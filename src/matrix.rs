@@ -36,6 +36,7 @@ pub use self::failure::Failure;
 pub use self::hook::{Hook, HookSettings, NO_EVENT_ID, hook_room};
 pub use self::invites::Invites;
 pub use self::plain_http::plain_homeserver;
+pub use self::tls::client_builder;
 pub use self::transport::{Transport, TransportSettings};
 pub use self::verdict::{MessageTrouble, RequestKind, RoomTrouble, TokenTrouble, Verdict, judge};
 

@@ -42,6 +42,7 @@ mod known;
 mod lost_root;
 mod opening;
 mod operator;
+#[cfg(feature = "postgres")]
 mod postgres;
 mod read;
 mod record;
@@ -72,7 +73,6 @@ pub use self::digest::{DIGEST_AT_MOST, DigestPolicy, Waiting};
 pub use self::error::OutboxError;
 pub use self::group::{GroupMessage, GroupUpdate, KnownAlert, KnownGroup, NewLine, Root, RootState};
 use self::opening::Slot;
-use self::postgres::PostgreSql;
 pub use self::recording::{NewRecording, Recording, RecordingId};
 pub use self::report::{Ended, Filter, OwedEdit, Retried, RetryResult, RoomStats, RoomWait, Stats};
 use self::soundness::Soundness;
@@ -94,6 +94,9 @@ pub struct Settings {
     /// How long it is remembered what is known of a group, after its last notification.
     pub keep_groups: Duration,
 }
+
+/// Why a database URL is refused by a program that was built so.
+pub const WITHOUT_POSTGRES: &str = "this program was built without PostgreSQL (expected a build with the cargo feature `postgres`, which is on by default)";
 
 /// How often a running outbox is looked at for damage.
 const LOOK: Duration = Duration::from_mins(10);
@@ -128,7 +131,7 @@ impl fmt::Debug for Outbox {
 impl Outbox {
     /// Opens it for a relay, and migrates it. A second relay on the same directory is refused.
     pub async fn open(settings: &Settings) -> Result<Self, OutboxError> {
-        Ok(Self::on(open_store(settings).await?))
+        Ok(Self::on(open_store(settings, Opener::Relay).await?))
     }
 
     /// The same for a relay that starts while its disk is full or its database is down: then it goes on trying, and until it has
@@ -145,13 +148,7 @@ impl Outbox {
 
     /// Opens it for a command, beside a relay that may be running: takes no lock, makes and migrates nothing.
     pub async fn open_for_operator(settings: &Settings) -> Result<Self, OutboxError> {
-        if let Some(url) = &settings.database_url {
-            let store = Box::pin(PostgreSql::open_for_operator(url, settings)).await?;
-            return Ok(Self::on(Box::new(store)));
-        }
-        let settings = settings.clone();
-        let sqlite = tokio::task::spawn_blocking(move || Sqlite::open_for_operator(&settings)).await;
-        Ok(Self::on(Box::new(sqlite.map_err(OutboxError::bug)??)))
+        Ok(Self::on(open_store(settings, Opener::Command).await?))
     }
 
     fn on(store: Box<dyn Store>) -> Self {
@@ -360,12 +357,36 @@ impl Outbox {
     }
 }
 
-/// Opens the store of a relay.
-async fn open_store(settings: &Settings) -> Result<Box<dyn Store>, OutboxError> {
+/// Who opens a store: only a relay makes and migrates one, and locks it.
+#[derive(Debug, Clone, Copy)]
+enum Opener {
+    Relay,
+    Command,
+}
+
+async fn open_store(settings: &Settings, opener: Opener) -> Result<Box<dyn Store>, OutboxError> {
     if let Some(url) = &settings.database_url {
-        return Ok(Box::new(Box::pin(PostgreSql::open(url, settings)).await?));
+        return open_postgres(url, settings, opener).await;
     }
     let settings = settings.clone();
-    let sqlite = tokio::task::spawn_blocking(move || Sqlite::open(&settings)).await;
+    let open = move || match opener {
+        Opener::Relay => Sqlite::open(&settings),
+        Opener::Command => Sqlite::open_for_operator(&settings),
+    };
+    let sqlite = tokio::task::spawn_blocking(open).await;
     Ok(Box::new(sqlite.map_err(OutboxError::bug)??))
+}
+
+#[cfg(feature = "postgres")]
+async fn open_postgres(url: &SecretString, settings: &Settings, opener: Opener) -> Result<Box<dyn Store>, OutboxError> {
+    use self::postgres::PostgreSql;
+    Ok(Box::new(match opener {
+        Opener::Relay => Box::pin(PostgreSql::open(url, settings)).await?,
+        Opener::Command => Box::pin(PostgreSql::open_for_operator(url, settings)).await?,
+    }))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn open_postgres(_: &SecretString, _: &Settings, _: Opener) -> std::future::Ready<Result<Box<dyn Store>, OutboxError>> {
+    std::future::ready(Err(OutboxError::Setting(WITHOUT_POSTGRES.to_owned())))
 }

@@ -134,7 +134,7 @@ async fn until_delivered(relay: &startup::Relay) -> anyhow::Result<()> {
 /// Posts a notification of the incident as Grafana would.
 async fn play(address: SocketAddr, number: usize, begun: Timestamp) -> anyhow::Result<()> {
     let body = incident::notification(number, begun, Timestamp::now())?;
-    let client = reqwest::Client::builder()
+    let client = matrix::client_builder()
         .no_proxy()
         .timeout(Duration::from_secs(10))
         .build()?;

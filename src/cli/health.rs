@@ -10,6 +10,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::config::{Flags, Settings};
 use crate::intake::CredentialSettings;
+use crate::matrix;
 
 /// How to ask.
 #[derive(Debug, Clone, Copy, Args)]
@@ -25,7 +26,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     let path = if options.ready { "ready" } else { "live" };
     // A relay whose database does not answer takes ten seconds to say so.
     let patience = Duration::from_secs(if options.ready { 15 } else { 5 });
-    let client = reqwest::Client::builder().no_proxy().timeout(patience).build()?;
+    let client = matrix::client_builder().no_proxy().timeout(patience).build()?;
     let mut request = client.get(format!("http://{host}:{port}/health/{path}"));
     if options.ready {
         request = showing(request, &Settings::health_credentials(flags));

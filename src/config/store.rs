@@ -42,6 +42,9 @@ pub(super) fn outbox(flags: &Flags, values: &mut Values) -> outbox::Settings {
              written `%2F` and `%40`",
         );
     }
+    if database_url.is_some() && !cfg!(feature = "postgres") {
+        values.unusable(name!(database_url), outbox::WITHOUT_POSTGRES);
+    }
     outbox::Settings {
         data_dir: PathBuf::from(value::set(flags.data_dir.as_deref()).unwrap_or("data")),
         database_url,
@@ -54,6 +57,22 @@ pub(super) fn outbox(flags: &Flags, values: &mut Values) -> outbox::Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(not(feature = "postgres"))]
+    fn a_database_is_refused_where_nothing_was_built_for_it() {
+        let flags = Flags {
+            database_url: Some("postgres://user@host/database".into()),
+            ..Flags::default()
+        };
+        let mut values = Values::default();
+        outbox(&flags, &mut values);
+        assert!(
+            values.problems[0].contains(outbox::WITHOUT_POSTGRES),
+            "{:?}",
+            values.problems
+        );
+    }
 
     #[test]
     fn a_group_is_remembered_as_long_as_its_messages_are_tried() {

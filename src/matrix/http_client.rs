@@ -18,6 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::answer::Answer;
 use super::clean;
 use super::failure::Failure;
+use super::tls::client_builder;
 use super::verdict::{RequestKind, TokenTrouble, Verdict};
 
 /// An event is at most 64 KiB, so no answer that is asked for here comes near this.
@@ -38,7 +39,7 @@ pub(super) struct HttpClient {
 impl HttpClient {
     /// Builds the pool; `direct` bypasses proxies, which never lead to this very machine.
     pub(super) fn new(timeout: Duration, redirects: Policy, direct: bool) -> reqwest::Result<Self> {
-        let mut builder = reqwest::Client::builder()
+        let mut builder = client_builder()
             .user_agent(concat!("grafana-matrix-relay/", env!("CARGO_PKG_VERSION")))
             .redirect(redirects)
             .referer(false)

@@ -1,6 +1,6 @@
-//! Why a TLS connection did not come about, and what to do about it, in words.
+//! TLS: which back end speaks it, and in words why a connection did not come about and what to do about it.
 //!
-//! Guarantees: pure; what it says holds nothing of the URL but what a certificate says of itself.
+//! Guarantees: what it says holds nothing of the URL but what a certificate says of itself.
 
 use std::error::Error;
 use std::io;
@@ -8,6 +8,13 @@ use std::io;
 use rustls::{CertificateError, Error as TlsError, InvalidMessage};
 
 use super::answer::one_line;
+
+/// The beginning of every HTTP client of this program: reqwest panics where no back end was chosen before.
+pub fn client_builder() -> reqwest::ClientBuilder {
+    // Fails only where one was chosen already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+}
 
 /// What every text begins with.
 const MARK: &str = "TLS: ";

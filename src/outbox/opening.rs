@@ -12,7 +12,7 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use super::error::OutboxError;
 use super::store::Store;
-use super::{Settings, open_store};
+use super::{Opener, Settings, open_store};
 
 /// How long the start waits for the first try to end; a disk or a network that hangs does not say so.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -108,7 +108,7 @@ async fn keep_trying(
 ) {
     let mut first = Some(first);
     loop {
-        let opened = open_store(&settings).await;
+        let opened = open_store(&settings, Opener::Relay).await;
         let Some(slot) = slot.upgrade() else { return };
         let answer = |first: &mut Option<oneshot::Sender<_>>, error| first.take().map(|first| first.send(error));
         match opened {

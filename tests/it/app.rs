@@ -57,7 +57,7 @@ impl App {
             room,
             data,
             flags,
-            http: Client::builder().no_proxy().build().unwrap(),
+            http: crate::support::matrix::http_client(),
         }
     }
 

@@ -254,7 +254,7 @@ async fn pages_can_ask_for_a_login_and_metrics_for_a_token() {
         flags.auth.metrics_token = Some("prometheus".into());
     })
     .await;
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = crate::support::matrix::http_client();
     let get = |path: &str| client.get(app.url(path));
     for path in [
         "/",

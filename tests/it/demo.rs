@@ -46,7 +46,7 @@ impl Stage {
             running,
             room,
             client: Client::new(&settings).unwrap(),
-            browser: reqwest::Client::builder().no_proxy().build().unwrap(),
+            browser: crate::support::matrix::http_client(),
         }
     }
 

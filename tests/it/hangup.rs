@@ -57,7 +57,7 @@ impl Stage {
     }
 
     async fn status(&self, path: &str, token: &str) -> StatusCode {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = crate::support::matrix::http_client();
         let url = format!("{}{path}", self.relay.base_url);
         let request = match path {
             "/metrics" => client.get(url),

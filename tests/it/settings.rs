@@ -198,7 +198,7 @@ async fn a_secret_in_dotenv_reaches_the_relay_as_it_is_written() {
         fs::write(dotenv, format!("RELAY_TOKEN={written}\n")).unwrap();
         let relay = setup.start().await;
         let post = |token: &str| {
-            let client = reqwest::Client::builder().no_proxy().build().unwrap();
+            let client = crate::support::matrix::http_client();
             client
                 .post(format!("{}/alert", relay.base_url))
                 .bearer_auth(token)

@@ -420,7 +420,7 @@ async fn page_beside_the_room_of_the_demo_finds_the_same_files() {
 
 /// Gets a page and everything that it and its scripts name; returns how many files that were.
 async fn loads(page: &str) -> usize {
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = crate::support::matrix::http_client();
     let answer = http.get(page).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     let address = answer.url().clone();

@@ -176,7 +176,7 @@ async fn a_few_connections_are_kept_for_health_checks() {
 async fn refusals_are_counted_and_a_few_of_them_logged() {
     let setup = Setup::bare().arg("demo").env("RELAY_TOKEN", "a-token-of-the-senders");
     let mut relay = setup.env("RELAY_PAGE_TOKEN", "a-token-of-the-people").start().await;
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = crate::support::matrix::http_client();
     for number in 0..100 {
         let post = client
             .post(format!("{}/alert", relay.base_url))

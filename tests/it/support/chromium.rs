@@ -74,6 +74,8 @@ impl Browser {
         wishes
             .add_arg(&format!("--user-data-dir={}", folder.display()))
             .expect("an argument");
+        // The driver is asked through a client of its own, which needs TLS chosen before.
+        let _chosen = grafana_matrix_relay::matrix::client_builder();
         let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), wishes).await;
         let driver = driver.unwrap_or_else(|error| panic!("no browser: {error}\n{}", chromedriver.log()));
         Self {

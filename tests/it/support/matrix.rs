@@ -98,7 +98,7 @@ impl Answer {
 
 /// An HTTP client that no proxy of the environment can come between.
 pub(crate) fn http_client() -> reqwest::Client {
-    reqwest::Client::builder()
+    grafana_matrix_relay::matrix::client_builder()
         .no_proxy()
         .timeout(Duration::from_mins(1))
         .build()
