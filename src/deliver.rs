@@ -13,6 +13,7 @@ pub mod policy;
 mod resend;
 mod worker;
 
+pub(crate) use attempt::WordsByRoom;
 pub use attempt::{Sender, Settings};
 pub use moment::{Clock, Moment};
 pub use worker::{Composer, Worker};

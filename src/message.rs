@@ -8,6 +8,7 @@ mod conversation;
 mod locale;
 mod mention;
 mod names;
+pub(crate) mod words;
 
 use std::fmt;
 use std::str::FromStr;

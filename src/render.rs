@@ -71,6 +71,7 @@ pub use zones::time_zone;
 
 use crate::alert::Notification;
 use crate::group::Change;
+use crate::message::words::Words;
 use crate::message::{Language, Locale, RenderedMessage, TemplateName};
 use engine::Failure;
 use facts::Facts;
@@ -249,6 +250,18 @@ impl Renderer {
                 compose::fall_back(&self.inner.fallback.engine, &template, &facts, &look, problem)
             })
         })
+    }
+
+    /// Does something in the words of its messages.
+    pub(crate) fn speak<T>(&self, what: impl FnOnce() -> T) -> T {
+        words::with(&self.words(), what)
+    }
+
+    /// The words that messages say.
+    pub(crate) fn words(&self) -> Arc<Words> {
+        let language = self.locale.language.as_ref().or(self.inner.settings.language.as_ref());
+        let library = self.inner.library.load();
+        library.vocabulary.words(language.map(Language::as_str))
     }
 
     /// How a message by this template looks.

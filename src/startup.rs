@@ -33,7 +33,7 @@ use self::routes::InUse;
 use self::summary::Summary;
 use crate::config::Settings;
 use crate::config::routes::Watch;
-use crate::deliver::{Composer, Moment, Sender, Worker};
+use crate::deliver::{Composer, Moment, Sender, WordsByRoom, Worker};
 use crate::intake::{Auth, Example, Parts, Recorder};
 use crate::matrix::Transport;
 use crate::message::TemplateName;
@@ -78,7 +78,6 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     let is_file = settings.outbox.database_url.is_none();
     let data_dir = is_file.then(|| settings.outbox.data_dir.clone());
     let renderer = open_templates(&settings.render).await;
-    let template = settings.template.clone();
     let router = Router::new(settings.routes.table.clone());
     let by_template = |template: &TemplateName| renderer.can_mention_room(template);
     let (rooms, mentioned) = (router.rooms(), router.mentioned_rooms(by_template));
@@ -101,8 +100,9 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         rooms: looked_after.clone(),
         renderer: renderer.clone(),
     };
+    let words = words_by_room(&router, &renderer);
     let pipeline = Arc::new(Pipeline::new(router, renderer.clone(), outbox.clone()));
-    let sender = Arc::new(Sender::new(transport.clone(), settings.deliver));
+    let sender = Arc::new(Sender::new(transport.clone(), settings.deliver).in_words(words));
 
     let checks = checks::Parts::new(
         outbox.clone(),
@@ -128,7 +128,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         },
         page,
     };
-    let workshop = Workshop::new(renderer.clone(), outbox.clone(), template);
+    let workshop = Workshop::new(renderer.clone(), outbox.clone(), settings.template);
     let endpoint = intake::endpoint(parts, workshop::operations()).data(Arc::new(workshop));
 
     let (listener, address) = listen(&settings.server.host, settings.server.port).await?;
@@ -279,6 +279,12 @@ async fn open_templates(settings: &render::Settings) -> Renderer {
         tracing::warn!("{remark}");
     }
     renderer
+}
+
+/// What the relay itself says of a message in a room.
+fn words_by_room(router: &Router, renderer: &Renderer) -> WordsByRoom {
+    let (router, renderer) = (router.clone(), renderer.clone());
+    Arc::new(move |room| renderer.for_locale(&router.locale(room)).words())
 }
 
 /// Takes in edits of the templates, and says once for each change what is broken.

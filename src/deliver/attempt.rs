@@ -5,7 +5,7 @@
 //! logged once that something is wrong and once that it is over, not at each try.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,6 +15,7 @@ use super::moment::Moment;
 use super::resend;
 use crate::matrix::{Failure, RoomTrouble, Transport, Verdict};
 use crate::message::RoomAddress;
+use crate::message::words::Words;
 use crate::outbox::{Delivery, DeliveryId, Outcome, Part};
 
 /// How long and how often.
@@ -28,8 +29,12 @@ pub struct Settings {
 pub struct Sender {
     transport: Transport,
     pub(super) settings: Settings,
+    pub(super) words: WordsByRoom,
     state: Mutex<State>,
 }
+
+/// In which words a room is written to.
+pub(crate) type WordsByRoom = Arc<dyn Fn(&RoomAddress) -> Arc<Words> + Send + Sync>;
 
 #[derive(Default)]
 pub(super) struct State {
@@ -59,8 +64,16 @@ impl Sender {
         Self {
             transport: transport.into(),
             settings,
+            words: Arc::new(|_| Arc::default()),
             state: Mutex::default(),
         }
+    }
+
+    /// The same for rooms that are not all written to in English.
+    #[must_use]
+    pub(crate) fn in_words(mut self, words: WordsByRoom) -> Self {
+        self.words = words;
+        self
     }
 
     /// How many deliveries may be attempted now, beside what is in flight.

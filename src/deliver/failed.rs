@@ -11,6 +11,7 @@ use super::gate::{HANGS_AFTER, Hold};
 use super::moment::Moment;
 use super::policy::{self, Decision, Tried};
 use crate::matrix::{Failure, TokenTrouble, Verdict};
+use crate::message::words;
 use crate::outbox::{Delivery, Outcome};
 
 /// A failure so long ago says nothing about the next one; waits are far shorter.
@@ -74,7 +75,9 @@ impl Sender {
                     "the homeserver refused the message ({failure}); the relay sends a plain one instead"
                 );
                 Outcome::Rewrite {
-                    message: fallback::plain(&delivery.message, delivery.members, failure),
+                    message: words::with(&(self.words)(&delivery.room), || {
+                        fallback::plain(&delivery.message, delivery.members, failure)
+                    }),
                     error,
                 }
             }

@@ -8,6 +8,7 @@
 
 use crate::matrix::{Failure, MessageTrouble, Verdict};
 use crate::message::RenderedMessage;
+use crate::message::words::spoken;
 
 /// Bytes of text that are kept of what was too large; a homeserver that refuses so little refuses everything.
 const KEPT_BYTES: usize = 8 * 1024;
@@ -38,24 +39,26 @@ fn is_plain(message: &RenderedMessage) -> bool {
 /// `message`, a digest of `members` or of none, as plain text with a last line about what happened.
 pub(super) fn plain(message: &RenderedMessage, members: u32, failure: &Failure) -> RenderedMessage {
     let mut mentions = message.mentions.clone();
-    let (who, why) = match failure.verdict {
-        Verdict::Bridge => ("the bridge failed with", ""),
-        Verdict::Message(MessageTrouble::TooLarge) => ("the homeserver refused", " as too large"),
-        _ if failure.is_refused_by_proxy() => ("a proxy before the homeserver refused", ""),
-        _ => ("the homeserver refused", ""),
+    let words = spoken();
+    let refused = match failure.verdict {
+        Verdict::Bridge => "bridge_failed",
+        Verdict::Message(MessageTrouble::TooLarge) => "refused_as_too_large",
+        _ if failure.is_refused_by_proxy() => "refused_by_proxy",
+        _ => "refused",
     };
+    let reason = |what: &str| words.say(refused, &[("what", &words.get(what))]);
     let first = members > 0 && !is_plain(message);
     let (kept, reason) = if !may_be_too_large(failure) || first {
-        (message.body.as_str(), format!("{who} the formatted message{why}"))
+        (message.body.as_str(), reason("formatted_message"))
     } else {
         mentions.user_ids.truncate(KEPT_MENTIONS);
         let kept = &message.body[..message.body.floor_char_boundary(KEPT_BYTES)];
-        let reason = match members {
-            0 => format!("{who} the full message{why}"),
-            _ => format!(
-                "{who} the full list{why}: not all of its {members} notifications are named above; \
-                 `grafana-matrix-relay outbox list --state combined` names them"
-            ),
+        let reason = if members == 0 {
+            reason("full_message")
+        } else {
+            let command = "`grafana-matrix-relay outbox list --state combined`";
+            let rest = words.say("list_is_cut", &[("count", &members), ("command", &command)]);
+            format!("{}: {rest}", reason("full_list"))
         };
         (kept, reason)
     };
@@ -72,7 +75,10 @@ pub(super) fn plain(message: &RenderedMessage, members: u32, failure: &Failure) 
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::message::words;
 
     fn refused(trouble: MessageTrouble) -> (RenderedMessage, RenderedMessage) {
         let message = RenderedMessage {
@@ -108,6 +114,20 @@ mod tests {
         assert!(is_plain(&plain) && !is_plain(&message));
         assert!(plain.body.len() < KEPT_BYTES + 100 && plain.body.ends_with("too large)"));
         assert_eq!(plain.mentions.user_ids[..], message.mentions.user_ids[..KEPT_MENTIONS]);
+    }
+
+    #[test]
+    fn why_it_is_plain_is_said_in_the_words_of_the_room() {
+        let mut german = words::english().clone();
+        german.insert("refused".to_owned(), "{what} wurde abgelehnt".to_owned());
+        german.insert("formatted_message".to_owned(), "die formatierte Nachricht".to_owned());
+        let german = Arc::new(words::Words::new(german));
+        let (_, plain) = words::with(&german, || refused(MessageTrouble::Rejected));
+        assert!(
+            plain.body.ends_with("(die formatierte Nachricht wurde abgelehnt)"),
+            "{}",
+            plain.body
+        );
     }
 
     #[test]

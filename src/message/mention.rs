@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 use ruma::UserId;
 
+use super::words::spoken;
 use super::{Mentions, RenderedMessage};
 use crate::text::escape_html;
 
@@ -51,7 +52,7 @@ fn size(user: &str) -> usize {
 
 /// The sentence about those who are too many.
 pub fn too_many(people: usize) -> String {
-    format!("… and {people} more people than one message can mention")
+    spoken().say("too_many_people", &[("count", &people)])
 }
 
 impl RenderedMessage {

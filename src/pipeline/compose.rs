@@ -126,10 +126,12 @@ impl Tools {
             let render = render(target);
             let planner = planner(&render, target, now);
             let (Some(key), Some(before)) = (&target.group, before) else {
-                deliveries.extend(planner.alone(&target.share.notification()));
+                deliveries.extend(render.renderer.speak(|| planner.alone(&target.share.notification())));
                 continue;
             };
-            let step = Step::of(&planner, targets, key, before, content);
+            let step = render
+                .renderer
+                .speak(|| Step::of(&planner, targets, key, before, content));
             news.push(step.news);
             generations.push(step.generation);
             deliveries.extend(step.messages);
@@ -141,7 +143,10 @@ impl Tools {
                 continue;
             };
             let render = render(target);
-            let step = Step::of(&planner(&render, target, now), targets, key, before, content);
+            let planner = planner(&render, target, now);
+            let step = render
+                .renderer
+                .speak(|| Step::of(&planner, targets, key, before, content));
             // What has not changed there is not written, either: nobody said anything of it.
             if step.news == News::Changed {
                 deliveries.extend(step.messages);

@@ -3,29 +3,16 @@
 //! Guarantees: every word is there in every language, because the built-in one or the English one stands in for what is missing;
 //! a word never has a hole, because only what English fills in may stand in braces. It decides no layout: that is the templates'.
 
-mod spoken;
-
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
-use serde::{Deserialize, Serialize};
-
-pub(crate) use self::spoken::{spoken, with};
 use super::preview::Level;
 use super::problem::{TemplateProblem, nearest};
 use crate::message::Language;
+pub(crate) use crate::message::words::{BUILT_IN, ENGLISH, Words, english, filled, spoken, with};
 
 /// The file beside the templates.
 pub(crate) const FILE: &str = "words.toml";
-/// What is built in of it.
-pub(crate) const BUILT_IN: &str = include_str!("../../templates/words.toml");
-/// The language that has every word.
-const ENGLISH: &str = "en";
-
-/// The words of one language, all of them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Words(BTreeMap<String, String>);
 
 /// The words of all languages.
 #[derive(Debug, Clone)]
@@ -37,13 +24,6 @@ pub(crate) struct Vocabulary {
 
 /// Languages as they are written: tables of words.
 type Written = BTreeMap<String, BTreeMap<String, String>>;
-
-static ENGLISH_WORDS: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
-    written(BUILT_IN)
-        .ok()
-        .and_then(|mut all| all.remove(ENGLISH))
-        .unwrap_or_default()
-});
 
 static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(|| Vocabulary::of(Written::new()));
 
@@ -81,18 +61,18 @@ impl Vocabulary {
         for (language, words) in own {
             all.entry(language).or_default().extend(words);
         }
-        let mut english = ENGLISH_WORDS.clone();
-        english.extend(all.get(ENGLISH).cloned().unwrap_or_default());
+        let mut complete = english().clone();
+        complete.extend(all.get(ENGLISH).cloned().unwrap_or_default());
         let missing = |words: &BTreeMap<String, String>| {
-            let missing = ENGLISH_WORDS.keys().filter(|word| !words.contains_key(*word));
+            let missing = english().keys().filter(|word| !words.contains_key(*word));
             missing.cloned().collect::<Vec<_>>()
         };
         let missing = all.iter().map(|(language, words)| (language.clone(), missing(words)));
         let missing = missing.filter(|(_, words)| !words.is_empty()).collect();
         let languages = all.into_iter().map(|(language, words)| {
-            let mut complete = english.clone();
+            let mut complete = complete.clone();
             complete.extend(words);
-            (language, Arc::new(Words(complete)))
+            (language, Arc::new(Words::new(complete)))
         });
         Self {
             languages: languages.collect(),
@@ -138,60 +118,9 @@ impl Vocabulary {
     }
 }
 
-impl Default for Words {
-    /// English ones.
-    fn default() -> Self {
-        Self(ENGLISH_WORDS.clone())
-    }
-}
-
-impl Words {
-    /// A word as it is written, with what is to be filled in; empty for one that does not exist.
-    pub(crate) fn get(&self, word: &str) -> &str {
-        self.0.get(word).map_or("", String::as_str)
-    }
-
-    /// The same, if there is such a word.
-    pub(crate) fn find(&self, word: &str) -> Option<&str> {
-        self.0.get(word).map(String::as_str)
-    }
-
-    /// A word with everything filled in.
-    pub(crate) fn say(&self, word: &str, fill: &[(&str, &dyn std::fmt::Display)]) -> String {
-        let filled = filled(self.get(word), |name, out| {
-            if let Some((_, text)) = fill.iter().find(|(known, _)| *known == name) {
-                let _ = write!(out, "{text}");
-            }
-            Ok::<_, std::convert::Infallible>(())
-        });
-        filled.unwrap_or_default()
-    }
-
-    /// The names of one of the lists: `weekdays`, `months`.
-    pub(crate) fn list(&self, word: &str, at: usize) -> &str {
-        self.get(word).split(',').nth(at).map_or("", str::trim)
-    }
-
-    /// The words of an unknown name's nearest kin.
-    pub(crate) fn nearest<'w>(&'w self, word: &str) -> Option<&'w str> {
-        nearest(word, &mut self.0.keys().map(String::as_str))
-    }
-}
-
-/// A word whose `{names}` `fill` fills in; the first error ends it.
-pub(crate) fn filled<E>(word: &str, mut fill: impl FnMut(&str, &mut String) -> Result<(), E>) -> Result<String, E> {
-    let mut out = String::with_capacity(word.len() + 32);
-    let mut rest = word;
-    while let Some((before, after)) = rest.split_once('{') {
-        let Some((name, after)) = after.split_once('}') else {
-            break;
-        };
-        out.push_str(before);
-        fill(name, &mut out)?;
-        rest = after;
-    }
-    out.push_str(rest);
-    Ok(out)
+/// The word whose name is nearest to this one.
+pub(crate) fn nearest_word<'w>(words: &'w Words, name: &str) -> Option<&'w str> {
+    nearest(name, &mut words.names())
 }
 
 fn holes(word: &str) -> Vec<String> {
@@ -205,8 +134,8 @@ fn holes(word: &str) -> Vec<String> {
 
 /// What keeps a word from being used.
 fn wrong(word: &str, said: &str) -> Option<String> {
-    let Some(english) = ENGLISH_WORDS.get(word) else {
-        let near = nearest(word, &mut ENGLISH_WORDS.keys().map(String::as_str));
+    let Some(english) = english().get(word) else {
+        let near = nearest(word, &mut english().keys().map(String::as_str));
         let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         return Some(format!("`{word}` is no word of messages{near}"));
     };
@@ -277,7 +206,7 @@ mod tests {
         assert_eq!(built_in.words(None).get("firing"), "FIRING");
         let (own, problems) = Vocabulary::with(BUILT_IN);
         assert!(own.is_some() && problems.is_empty(), "{problems:?}");
-        for word in ENGLISH_WORDS.keys() {
+        for word in english().keys() {
             assert!(!built_in.words(Some("de")).get(word).is_empty(), "{word}");
         }
     }

@@ -53,9 +53,8 @@ pub(super) fn add_to(env: &mut Environment<'static>) {
 fn say(state: &mut State<'_, '_>, word: &str, kwargs: Kwargs) -> Result<Value, Error> {
     let words = spoken();
     let Some(text) = words.find(word) else {
-        let near = words
-            .nearest(word)
-            .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        let near =
+            words::nearest_word(&words, word).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         return Err(invalid(format!("`say` knows no such word{near}")));
     };
     let filled = words::filled(text, |name, out| {
