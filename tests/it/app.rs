@@ -4,10 +4,12 @@ use grafana_matrix_relay::config::{Flags, Settings};
 use grafana_matrix_relay::standin::{Homeserver, NewRoom, RunningHomeserver};
 use grafana_matrix_relay::startup::{self, Relay};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use rusqlite::OpenFlags;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::isolation;
+use crate::support::patience::until;
 
 pub(crate) struct App {
     pub(crate) homeserver: RunningHomeserver,
@@ -128,5 +130,19 @@ impl App {
             }
             changes.changed().await.unwrap();
         }
+    }
+    /// Waits until all is sent and recorded: the room has a message earlier than that, and what the relay does next may go by
+    /// what it has recorded.
+    pub(crate) async fn settled(&self) {
+        const WAITING: &str = "SELECT (SELECT count(*) FROM outbox_news WHERE state = 'waiting')
+            + (SELECT count(*) FROM outbox_group WHERE owed IS NOT NULL)";
+        let file = self.data.path().join("data/outbox.db");
+        until("nothing waits", async || {
+            let connection = rusqlite::Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_ONLY);
+            let waiting =
+                connection.and_then(|connection| connection.query_row(WAITING, [], |row| row.get::<_, i64>(0)));
+            waiting.is_ok_and(|waiting| waiting == 0)
+        })
+        .await;
     }
 }

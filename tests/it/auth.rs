@@ -137,7 +137,7 @@ async fn a_replayed_request_is_recognised_and_an_old_one_refused() {
             .await
             .unwrap();
         assert_eq!(answer.status(), 401, "{age}");
-        assert!(answer.text().await.unwrap().contains("seconds old"));
+        assert!(answer.text().await.unwrap().contains("from the relay's clock"));
     }
     // Another second signs another request, even of the same content; it is the same notification all the same.
     let again = signed(app.post("/alert"), "s3cr3t", now() - 5, &firing("Once"))
