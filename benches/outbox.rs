@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use grafana_matrix_relay::message::{Mentions, MsgType, RenderedMessage};
+use grafana_matrix_relay::message::{Announced, Mentions, MsgType, RenderedMessage};
 use grafana_matrix_relay::outbox::{Acceptance, DigestPolicy, NewDelivery, Outbox, Outcome, Settings};
 use jiff::Timestamp;
 use limit::{Bare, round};
@@ -75,6 +75,7 @@ fn message() -> RenderedMessage {
         msgtype: MsgType::Text,
         mentions: Mentions::default(),
         headline: "firing: HighLatency in Production".to_owned(),
+        announced: Announced::default(),
     }
 }
 
