@@ -290,6 +290,36 @@ impl Alert {
 }
 
 impl Notification {
+    /// One of which nothing is known but its alerts; it fires if one of them does.
+    pub fn of(alerts: Vec<Alert>) -> Self {
+        let fires = alerts.iter().any(|alert| alert.status == AlertStatus::Firing);
+        Self {
+            source: Source::Grafana,
+            receiver: String::new(),
+            status: if fires {
+                AlertStatus::Firing
+            } else {
+                AlertStatus::Resolved
+            },
+            alerts,
+            group_labels: Labels::new(),
+            common_labels: Labels::new(),
+            common_annotations: Labels::new(),
+            external_url: String::new(),
+            group_key: GroupKey(String::new()),
+            truncated_alerts: 0,
+            org_id: None,
+            version: String::new(),
+            app_version: String::new(),
+            title: String::new(),
+            state: String::new(),
+            message: String::new(),
+            notification_reason: String::new(),
+            route_labels: Labels::new(),
+            route: String::new(),
+        }
+    }
+
     /// The earliest start of its firing alerts, or of all where none fires: what "since" means for the group.
     pub fn starts_at(&self) -> Option<Timestamp> {
         let earliest = |status| {

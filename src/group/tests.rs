@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::alert::{Fingerprint, GroupKey, Labels, Source};
+use crate::alert::{Fingerprint, GroupKey, Labels};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_795_166_000 + seconds).unwrap()
@@ -46,25 +46,8 @@ fn last(alert: &Alert) -> String {
 
 fn group(alerts: Vec<Alert>) -> Notification {
     Notification {
-        source: Source::Grafana,
-        receiver: String::new(),
-        status: AlertStatus::Firing,
-        alerts,
-        group_labels: Labels::new(),
-        common_labels: Labels::new(),
-        common_annotations: Labels::new(),
-        external_url: String::new(),
         group_key: GroupKey("{}:{}".to_owned()),
-        truncated_alerts: 0,
-        org_id: None,
-        version: String::new(),
-        app_version: String::new(),
-        title: String::new(),
-        state: String::new(),
-        message: String::new(),
-        notification_reason: String::new(),
-        route_labels: Labels::new(),
-        route: String::new(),
+        ..Notification::of(alerts)
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use crate::alert::{Alert, AlertStatus, Fingerprint, GroupKey, Labels, Notification, Source};
+use crate::alert::{Alert, Fingerprint, Notification};
 use crate::message::{Announced, AnnouncedAlert, Mentions, MsgType};
 use crate::outbox::Waiting;
 use crate::render::{Counted, Digest, Drafts, Rendered, Renderer};
@@ -84,7 +84,7 @@ fn told(members: &[Member<'_>], from: Timestamp, now: Timestamp) -> (Notificatio
     let (courses, more_firing) = courses(members, from);
     let (firing, over): (Vec<_>, Vec<_>) = courses.iter().partition(|course| course.last.firing);
     let (went, over): (Vec<_>, Vec<_>) = over.into_iter().partition(|course| course.came);
-    let notification = notification(firing.iter().map(|course| alert(course.last)).collect());
+    let notification = Notification::of(firing.iter().map(|course| alert(course.last)).collect());
     let digest = Digest {
         messages: members.len(),
         from,
@@ -152,34 +152,6 @@ fn others(members: &[Member<'_>]) -> Vec<String> {
     let mut seen = HashSet::new();
     let new = unknown.filter(|member| seen.insert(member.headline));
     new.map(|member| member.headline.to_owned()).collect()
-}
-
-fn notification(alerts: Vec<Alert>) -> Notification {
-    Notification {
-        source: Source::Grafana,
-        receiver: String::new(),
-        status: if alerts.is_empty() {
-            AlertStatus::Resolved
-        } else {
-            AlertStatus::Firing
-        },
-        alerts,
-        group_labels: Labels::new(),
-        common_labels: Labels::new(),
-        common_annotations: Labels::new(),
-        external_url: String::new(),
-        group_key: GroupKey(String::new()),
-        truncated_alerts: 0,
-        org_id: None,
-        version: String::new(),
-        app_version: String::new(),
-        title: String::new(),
-        state: String::new(),
-        message: String::new(),
-        notification_reason: String::new(),
-        route_labels: Labels::new(),
-        route: String::new(),
-    }
 }
 
 /// As much of an alert as a template needs that tells it in one line.

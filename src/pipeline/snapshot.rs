@@ -45,29 +45,12 @@ pub fn read(text: &str) -> Option<Notification> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alert::{Alert, AlertStatus, Fingerprint, GroupKey, Labels, Source};
+    use crate::alert::{Alert, Fingerprint};
 
     fn of(alerts: Vec<Alert>) -> Notification {
         Notification {
-            source: Source::Grafana,
-            receiver: String::new(),
-            status: AlertStatus::Firing,
-            alerts,
-            group_labels: Labels::new(),
-            common_labels: Labels::new(),
-            common_annotations: Labels::new(),
-            external_url: String::new(),
-            group_key: GroupKey("{}:{}".to_owned()),
             truncated_alerts: 3,
-            org_id: None,
-            version: String::new(),
-            app_version: String::new(),
-            title: String::new(),
-            state: String::new(),
-            message: String::new(),
-            notification_reason: String::new(),
-            route_labels: Labels::new(),
-            route: String::new(),
+            ..Notification::of(alerts)
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::alert::{Alert, AlertStatus, Departure, Fingerprint, GroupKey, Labels, Notification, Source};
+use crate::alert::{Alert, AlertStatus, Departure, Fingerprint, GroupKey, Notification, Source};
 use crate::group::{Change, News};
 use crate::render::digest::{Counted, Digest};
 
@@ -153,31 +153,13 @@ pub(crate) fn digests() -> Vec<(Notification, Digest)> {
 }
 
 fn notification(alerts: Vec<Alert>) -> Notification {
-    let firing = alerts.iter().any(|alert| alert.status == AlertStatus::Firing);
     Notification {
-        source: Source::Grafana,
         receiver: "trial".to_owned(),
-        status: if firing {
-            AlertStatus::Firing
-        } else {
-            AlertStatus::Resolved
-        },
-        group_labels: Labels::new(),
-        common_labels: Labels::new(),
-        common_annotations: Labels::new(),
         external_url: "https://grafana.example.com/".to_owned(),
         group_key: GroupKey("{}:{}".to_owned()),
-        truncated_alerts: 0,
         org_id: Some(1),
         version: "1".to_owned(),
-        app_version: String::new(),
-        title: String::new(),
-        state: String::new(),
-        message: String::new(),
-        notification_reason: String::new(),
-        route_labels: Labels::new(),
-        route: String::new(),
-        alerts,
+        ..Notification::of(alerts)
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::patience::until;
 use grafana_matrix_relay::standin::{self, Shown, visible};
 use reqwest::Method;
 use serde::Deserialize;
@@ -241,9 +242,10 @@ impl User {
         let begun = self.call(Method::POST, &path, &[], Some(&all)).await.ok();
         let id = begun["purge_id"].as_str().expect("a purge has an ID").to_owned();
         let path = ["_synapse", "admin", "v1", "purge_history_status", &id];
-        while self.call(Method::GET, &path, &[], None).await.ok()["status"] == "active" {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        until("the events are purged", async || {
+            self.call(Method::GET, &path, &[], None).await.ok()["status"] != "active"
+        })
+        .await;
     }
 
     /// A single event.

@@ -7,13 +7,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::sync::Arc;
-use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
 
 use super::matrix::{Answer, http_client, send};
-use super::patience::until;
+use super::patience::{eventually, until};
 use super::process::{Process, Program};
 use super::synapse::Synapse;
 
@@ -254,12 +253,7 @@ impl Relay {
 
     /// Waits until it has ended, while servers of this process go on.
     pub(crate) async fn ended(mut self) -> ExitStatus {
-        loop {
-            if let Some(status) = self.process.has_ended() {
-                return status;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        eventually("the relay has ended", async || self.process.has_ended()).await
     }
 
     /// Asks it to end, and waits until it has.
