@@ -63,7 +63,7 @@ async fn no_secret_and_no_body_is_seen_outside() {
         }
         let answer = request.send().await.unwrap();
         let _ = write!(seen, "{:?}", answer.headers());
-        seen += &answer.text().await.unwrap();
+        seen.push_str(&answer.text().await.unwrap());
     }
     // Refused for what is in it.
     for bad in [
@@ -73,12 +73,12 @@ async fn no_secret_and_no_body_is_seen_outside() {
         let request = http.post(url("/alert")).bearer_auth("zq-relay-token").json(&bad);
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), 422);
-        seen += &answer.text().await.unwrap();
+        seen.push_str(&answer.text().await.unwrap());
     }
     let accepted = http.post(url("/alert")).bearer_auth("zq-relay-token").json(&body);
     assert_eq!(accepted.send().await.unwrap().status(), 202);
     let metrics = http.get(url("/metrics")).bearer_auth("zq-metrics-token");
-    seen += &metrics.send().await.unwrap().text().await.unwrap();
+    seen.push_str(&metrics.send().await.unwrap().text().await.unwrap());
     relay.says("notification accepted").await;
     let log = relay.log();
     assert!(
@@ -145,10 +145,10 @@ async fn no_kind_of_secret_is_seen_however_much_is_logged() {
             .unwrap();
         assert_eq!(answer.status(), status, "{path} {token} {key}");
         let _ = write!(seen, "{:?}", answer.headers());
-        seen += &answer.text().await.unwrap();
+        seen.push_str(&answer.text().await.unwrap());
     }
     for path in ["/metrics", "/health/ready"] {
-        seen += &relay.get(path).await.body.to_string();
+        seen.push_str(&relay.get(path).await.body.to_string());
     }
     relay.says(" delivered ").await;
     fs::write(&file, routes.replace("zq-route-token", "zq-another-token")).unwrap();
@@ -204,7 +204,7 @@ async fn the_address_of_a_webhook_is_seen_nowhere_however_much_is_logged() {
         running.homeserver.heal_all();
         let mut seen = String::new();
         for path in ["/metrics", "/health/ready", "/workshop/state", "/workshop/deliveries"] {
-            seen += &relay.get(path).await.body.to_string();
+            seen.push_str(&relay.get(path).await.body.to_string());
         }
         for (place, text) in [("an answer", seen), ("the log", relay.log())] {
             let found = text.lines().find(|line| line.contains(secret));

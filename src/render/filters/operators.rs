@@ -214,7 +214,7 @@ fn calculated(state: &mut State<'_, '_>, a: &Value, sign: &str, b: &Value) -> Re
             });
         }
         let part = |value: &Value, text: &str| if value.is_safe() { text.to_owned() } else { shield(text) };
-        return Ok(Value::from_safe_string(part(a, left) + &part(b, right)));
+        return Ok(Value::from_safe_string(part(a, left) + part(b, right).as_str()));
     }
     let number = |value: &Value, other: &Value| -> Value {
         let text = value.as_str().filter(|_| other.is_number());

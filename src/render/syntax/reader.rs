@@ -84,37 +84,37 @@ impl<'p, 's> Reader<'p, 's> {
         let keyword = self.peek()?.text;
         let mut out = self.take()?;
         match keyword {
-            "if" | "elif" | "do" => out += &self.expression()?,
+            "if" | "elif" | "do" => out.push_str(&self.expression()?),
             "for" => {
-                out += &self.until("in")?;
-                out += &self.or()?;
+                out.push_str(&self.until("in")?);
+                out.push_str(&self.or()?);
                 if self.is("if") {
-                    out += &self.take()?;
-                    out += &self.expression()?;
+                    out.push_str(&self.take()?);
+                    out.push_str(&self.expression()?);
                 }
                 if self.is("recursive") {
-                    out += &self.take()?;
+                    out.push_str(&self.take()?);
                 }
             }
             "set" | "with" => {
                 while let Some(target) = self.until("=") {
-                    out += &target;
-                    out += &self.expression()?;
+                    out.push_str(&target);
+                    out.push_str(&self.expression()?);
                     while self.is(",") && keyword == "set" {
-                        out += &self.take()?;
-                        out += &self.expression()?;
+                        out.push_str(&self.take()?);
+                        out.push_str(&self.expression()?);
                     }
                 }
                 // A block that is set, perhaps through a filter.
                 if !self.at_end() {
-                    out += &self.rest();
+                    out.push_str(&self.rest());
                 }
             }
             "filter" => {
-                out += &self.named(What::Filter)?;
-                out += &self.filters()?;
+                out.push_str(&self.named(What::Filter)?);
+                out.push_str(&self.filters()?);
             }
-            _ => out += &self.rest(),
+            _ => out.push_str(&self.rest()),
         }
         self.at_end().then_some(out)
     }
@@ -126,11 +126,11 @@ impl<'p, 's> Reader<'p, 's> {
         }
         let mut out = self.or()?;
         while self.is("if") {
-            out += &self.take()?;
-            out += &self.or()?;
+            out.push_str(&self.take()?);
+            out.push_str(&self.or()?);
             if self.is("else") {
-                out += &self.take()?;
-                out += &self.expression()?;
+                out.push_str(&self.take()?);
+                out.push_str(&self.expression()?);
             }
         }
         self.depth -= 1;
@@ -140,8 +140,8 @@ impl<'p, 's> Reader<'p, 's> {
     fn or(&mut self) -> Option<String> {
         let mut out = self.and()?;
         while self.is("or") {
-            out += &self.take()?;
-            out += &self.and()?;
+            out.push_str(&self.take()?);
+            out.push_str(&self.and()?);
         }
         Some(out)
     }
@@ -149,8 +149,8 @@ impl<'p, 's> Reader<'p, 's> {
     fn and(&mut self) -> Option<String> {
         let mut out = self.not()?;
         while self.is("and") {
-            out += &self.take()?;
-            out += &self.not()?;
+            out.push_str(&self.take()?);
+            out.push_str(&self.not()?);
         }
         Some(out)
     }
@@ -158,9 +158,9 @@ impl<'p, 's> Reader<'p, 's> {
     fn not(&mut self) -> Option<String> {
         let mut out = String::new();
         while self.is("not") {
-            out += &self.take()?;
+            out.push_str(&self.take()?);
         }
-        Some(out + &self.comparison()?)
+        Some(out + self.comparison()?.as_str())
     }
 
     fn comparison(&mut self) -> Option<String> {
@@ -188,7 +188,7 @@ impl<'p, 's> Reader<'p, 's> {
             let rest = rest
                 .into_iter()
                 .map(|((space, sign), operand)| format!("{space}{sign}{operand}"));
-            return Some(first + &rest.collect::<String>());
+            return Some(first + rest.collect::<String>().as_str());
         }
         Some(operated(line, &first, rest))
     }
@@ -200,8 +200,8 @@ impl<'p, 's> Reader<'p, 's> {
     fn concatenation(&mut self) -> Option<String> {
         let mut out = self.product()?;
         while self.is("~") {
-            out += &self.take()?;
-            out += &self.product()?;
+            out.push_str(&self.take()?);
+            out.push_str(&self.product()?);
         }
         Some(out)
     }
@@ -231,7 +231,7 @@ impl<'p, 's> Reader<'p, 's> {
     }
 
     fn operand(&mut self) -> Option<String> {
-        Some(self.signed()? + &self.filters()?)
+        Some(self.signed()? + self.filters()?.as_str())
     }
 
     fn signed(&mut self) -> Option<String> {
@@ -240,7 +240,7 @@ impl<'p, 's> Reader<'p, 's> {
         }
         let sign = self.take()?;
         if self.peek()?.sort == Sort::Number {
-            return Some(sign + &self.primary()?);
+            return Some(sign + self.primary()?.as_str());
         }
         self.depth += 1;
         let operand = if self.depth > DEEPEST { None } else { self.signed() };
@@ -252,14 +252,14 @@ impl<'p, 's> Reader<'p, 's> {
         let mut out = String::new();
         loop {
             if self.is("|") {
-                out += &self.take()?;
-                out += &self.named(What::Filter)?;
+                out.push_str(&self.take()?);
+                out.push_str(&self.named(What::Filter)?);
             } else if self.is("is") {
-                out += &self.take()?;
+                out.push_str(&self.take()?);
                 if self.is("not") {
-                    out += &self.take()?;
+                    out.push_str(&self.take()?);
                 }
-                out += &self.named(What::Test)?;
+                out.push_str(&self.named(What::Test)?);
                 let takes_one = self.peek().is_some_and(|piece| match piece.sort {
                     Sort::Sign => matches!(piece.text, "-" | "[" | "{"),
                     Sort::Name => !matches!(
@@ -269,7 +269,7 @@ impl<'p, 's> Reader<'p, 's> {
                     Sort::Number | Sort::Text => true,
                 });
                 if takes_one {
-                    out += &self.signed()?;
+                    out.push_str(&self.signed()?);
                 }
             } else {
                 return Some(out);
@@ -282,8 +282,8 @@ impl<'p, 's> Reader<'p, 's> {
         let (piece, line) = (self.peek().filter(|piece| piece.sort == Sort::Name)?, self.line());
         let mut out = self.take()?;
         while self.is(".") {
-            out += &self.take()?;
-            out += &self.take()?;
+            out.push_str(&self.take()?);
+            out.push_str(&self.take()?);
         }
         let place = self.uses.len();
         self.uses.push(Use {
@@ -295,7 +295,7 @@ impl<'p, 's> Reader<'p, 's> {
         });
         if self.is("(") {
             let (text, arguments) = self.call()?;
-            out += &text;
+            out.push_str(&text);
             self.uses[place].arguments = arguments;
         }
         Some(out)
@@ -321,7 +321,7 @@ impl<'p, 's> Reader<'p, 's> {
             (Sort::Text, _) => {
                 let mut out = String::new();
                 while self.peek().is_some_and(|piece| piece.sort == Sort::Text) {
-                    out += &self.take()?;
+                    out.push_str(&self.take()?);
                 }
                 out
             }
@@ -335,18 +335,18 @@ impl<'p, 's> Reader<'p, 's> {
         let mut is_first = true;
         loop {
             if self.is(".") {
-                out += &self.take()?;
+                out.push_str(&self.take()?);
                 let field = self
                     .peek()
                     .filter(|piece| matches!(piece.sort, Sort::Name | Sort::Number))?;
-                out += &self.take()?;
+                out.push_str(&self.take()?);
                 if written_out {
                     self.uses[place].path.push(field.text);
                 }
             } else if self.is("[") {
                 let next = self.pieces.get(self.at + 1).filter(|_| written_out);
                 let key = next.and_then(Piece::literal);
-                out += &self.list("]")?;
+                out.push_str(&self.list("]")?);
                 match key {
                     Some(key) => self.uses[place].path.push(key),
                     None if written_out => self.uses[place].path.push("[]"),
@@ -354,7 +354,7 @@ impl<'p, 's> Reader<'p, 's> {
                 }
             } else if self.is("(") {
                 let (text, arguments) = self.call()?;
-                out += &text;
+                out.push_str(&text);
                 if is_name && is_first {
                     self.uses[place].what = What::Function;
                     self.uses[place].arguments = arguments;
@@ -372,12 +372,12 @@ impl<'p, 's> Reader<'p, 's> {
         let mut out = self.take()?;
         loop {
             if self.is(end) {
-                return Some(out + &self.take()?);
+                return Some(out + self.take()?.as_str());
             }
             if self.is(",") || self.is(":") {
-                out += &self.take()?;
+                out.push_str(&self.take()?);
             } else {
-                out += &self.expression()?;
+                out.push_str(&self.expression()?);
             }
         }
     }
@@ -388,20 +388,20 @@ impl<'p, 's> Reader<'p, 's> {
         let mut out = self.take()?;
         loop {
             if self.is(")") {
-                return Some((out + &self.take()?, arguments));
+                return Some((out + self.take()?.as_str(), arguments));
             }
             if self.is(",") || self.is("*") || self.is("**") {
-                out += &self.take()?;
+                out.push_str(&self.take()?);
                 continue;
             }
             let mut name = None;
             if self.pieces.get(self.at + 1).is_some_and(|piece| piece.text == "=") {
                 name = Some(self.peek()?.text);
-                out += &self.take()?;
-                out += &self.take()?;
+                out.push_str(&self.take()?);
+                out.push_str(&self.take()?);
             }
             let from = self.at;
-            out += &self.expression()?;
+            out.push_str(&self.expression()?);
             let text = match &self.pieces[from..self.at] {
                 [one] => one.literal(),
                 _ => None,

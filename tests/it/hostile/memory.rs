@@ -47,7 +47,7 @@ fn filled(head: &str, piece: impl Fn(usize) -> String, tail: &str) -> String {
         if body.len() + piece.len() + 1 + tail.len() > LARGEST {
             break;
         }
-        body += &piece;
+        body.push_str(&piece);
         body.push(',');
     }
     body.pop();

@@ -120,11 +120,11 @@ async fn pipelined_requests_are_answered_in_their_order() {
         text.replace("Connection: close\r\n", "")
     };
     let mut all = open("POST /alert", &alert("{\"alertname\":\"First\"}"));
-    all += &open("POST /alert", b"no");
-    all += &open("GET /nothing", b"");
-    all += &String::from_utf8(request("POST /alert", JSON, &alert("{\"alertname\":\"Last\"}"))).unwrap();
+    all.push_str(&open("POST /alert", b"no"));
+    all.push_str(&open("GET /nothing", b""));
+    all.push_str(&String::from_utf8(request("POST /alert", JSON, &alert("{\"alertname\":\"Last\"}"))).unwrap());
     // What follows the last one is not another request: the connection was to be closed.
-    all += &open("POST /alert", &alert("{\"alertname\":\"Never\"}"));
+    all.push_str(&open("POST /alert", &alert("{\"alertname\":\"Never\"}")));
     assert_eq!(statuses(&exchange(&app, all.as_bytes()).await), [202, 400, 404, 202]);
     let messages = app.messages(2).await;
     assert!(
