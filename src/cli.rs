@@ -6,6 +6,8 @@ mod check;
 mod demo;
 mod health;
 mod help;
+#[cfg(feature = "encryption")]
+mod identity;
 mod material;
 mod outbox;
 mod print;
@@ -74,6 +76,10 @@ pub enum Command {
     /// List, show, retry, give up or delete deliveries.
     #[command(subcommand, after_help = help::OUTBOX)]
     Outbox(outbox::Command),
+    /// Look at the identity that vouches for the relay's device in encrypted rooms, recover it or make a new one.
+    #[cfg(feature = "encryption")]
+    #[command(subcommand)]
+    Identity(identity::Command),
     /// Print the OpenAPI document (YAML).
     #[command(after_help = help::OPENAPI)]
     Openapi,
@@ -114,6 +120,8 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::SendTest(options) => send_test::run(&cli.flags, options).await,
         Command::Templates(command) => templates::run(&cli.flags, &command),
         Command::Outbox(command) => outbox::run(&cli.flags, command).await,
+        #[cfg(feature = "encryption")]
+        Command::Identity(command) => identity::run(&cli.flags, command).await,
         Command::Openapi => print::openapi(),
         Command::Health(options) => health::run(&cli.flags, options).await,
         Command::Completions(options) => shell::completions(options),

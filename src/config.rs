@@ -236,6 +236,7 @@ fn shared(flags: &Flags, values: &mut Values) -> Settings {
             home_server: String::new(),
             access_token: placeholder,
             request_timeout: Duration::from_secs(30),
+            encryption: matrix::EncryptionSettings::default(),
         }),
         routes: Routes::default(),
         routes_source: RoutesSource::default(),

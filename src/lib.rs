@@ -28,6 +28,7 @@ pub mod text;
 pub mod deliver;
 pub mod group;
 pub mod intake;
+pub mod listen;
 pub mod matrix;
 pub mod outbox;
 pub mod pipeline;

@@ -12,6 +12,7 @@ mod clean;
 mod client;
 mod content;
 mod discovery;
+mod encryption;
 mod failure;
 mod hook;
 mod http_client;
@@ -19,6 +20,7 @@ mod invites;
 mod plain_http;
 mod search;
 mod send;
+mod sync;
 mod tls;
 mod transport;
 mod verdict;
@@ -32,6 +34,9 @@ pub use self::answer::Answer;
 pub use self::check::{Finding, Level};
 pub use self::client::Client;
 pub use self::content::{event, related_event};
+pub use self::encryption::{EncryptionMode, EncryptionSettings, RECOVERY_KEY_FILE, Recipients};
+#[cfg(feature = "encryption")]
+pub use self::encryption::{Identity, IdentityError};
 pub use self::failure::Failure;
 pub use self::hook::{Hook, HookSettings, NO_EVENT_ID, hook_room};
 pub use self::invites::Invites;
@@ -50,6 +55,8 @@ pub struct Settings {
     pub access_token: SecretString,
     /// How long one request may take, from connecting to the last byte of the answer.
     pub request_timeout: Duration,
+    /// How encrypted rooms are treated.
+    pub encryption: EncryptionSettings,
 }
 
 impl Settings {

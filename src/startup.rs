@@ -42,7 +42,7 @@ use crate::pipeline::Pipeline;
 use crate::render::{self, ReloadOutcome, Renderer, TemplateProblem};
 use crate::route::Router;
 use crate::workshop::{self, Workshop};
-use crate::{intake, outbox, samples, telemetry};
+use crate::{intake, listen, outbox, samples, telemetry};
 
 /// How often the templates folder is looked at: a saved template is in use within a second.
 const TEMPLATE_POLL: Duration = Duration::from_millis(250);
@@ -135,11 +135,10 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
 
     let (stop_accepting, stop_working) = (CancellationToken::new(), CancellationToken::new());
     let grace = settings.server.grace;
-    let connections = settings.server.connections;
     let server = intake::serve(
         listener,
         endpoint.map_to_response().boxed(),
-        connections,
+        settings.server.connections,
         auth,
         stop_accepting.clone(),
         grace,
@@ -154,6 +153,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         tokio::spawn(routes.run()),
         tokio::spawn(looked_after.keep(rooms, mentioned)),
         tokio::spawn(supervisor::keep_alive()),
+        tokio::spawn(listen::listen(transport)),
     ];
     keepers.extend(summing.map(|handle| tokio::spawn(telemetry::metrics::keep_summed(handle))));
     tracing::info!(url.domain = %address.ip(), url.port = address.port(), "{line}");

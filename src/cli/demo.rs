@@ -99,6 +99,7 @@ fn settings(flags: &Flags, url: &str, room: &demo::DemoRoom, folder: &Path) -> a
         home_server: url.to_owned(),
         access_token: room.access_token.clone().into(),
         request_timeout: Duration::from_secs(30),
+        encryption: matrix::EncryptionSettings::default(),
     };
     let mut settings = Settings::for_demo(flags, matrix, room.room_id.parse()?)?;
     folder.clone_into(&mut settings.outbox.data_dir);

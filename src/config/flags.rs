@@ -31,6 +31,23 @@ pub struct Flags {
     #[arg(long, value_name = "FILE", env = "MATRIX_ACCESS_TOKEN_FILE")]
     pub access_token_file: Option<String>,
 
+    /// What encrypted rooms get: encrypted messages (`auto`), or nothing (`off`) [default: auto].
+    #[arg(long, value_name = "MODE", env = "MATRIX_ENCRYPTION")]
+    pub encryption: Option<String>,
+
+    /// Whose devices can read encrypted rooms: `all` of the members, or those that their owners have verified (`cross-signed`)
+    /// [default: all].
+    #[arg(long, value_name = "WHOSE", env = "MATRIX_KEY_RECIPIENTS")]
+    pub key_recipients: Option<String>,
+
+    /// Recovery key of the bot's account, for encrypted rooms [default: the one in the data folder].
+    #[arg(long, value_name = "KEY", env = "MATRIX_RECOVERY_KEY", value_parser = hidden)]
+    pub recovery_key: Option<SecretString>,
+
+    /// File that holds the recovery key.
+    #[arg(long, value_name = "FILE", env = "MATRIX_RECOVERY_KEY_FILE")]
+    pub recovery_key_file: Option<String>,
+
     /// URL of a Hookshot inbound webhook, instead of homeserver, access token and room. It is a secret.
     #[arg(long, value_name = "URL", env = "MATRIX_HOOK_URL", alias = "hook_url", value_parser = hidden)]
     pub hook_url: Option<SecretString>,
@@ -209,7 +226,7 @@ impl Flags {
         }
     }
 
-    fn secrets(&mut self) -> [SecretPair<'_>; 9] {
+    fn secrets(&mut self) -> [SecretPair<'_>; 10] {
         let auth = &mut self.auth;
         macro_rules! pair {
             ($owner:expr, $value:ident, $file:ident) => {
@@ -223,6 +240,7 @@ impl Flags {
         }
         [
             pair!(self, access_token, access_token_file),
+            pair!(self, recovery_key, recovery_key_file),
             pair!(self, hook_url, hook_url_file),
             pair!(self, relay_token, relay_token_file),
             pair!(self, database_url, database_url_file),

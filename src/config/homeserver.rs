@@ -5,8 +5,9 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use super::Flags;
+use super::store::data_dir;
 use super::value::{self, Given, Values, given, name, secret};
-use crate::matrix::{self, TransportSettings};
+use crate::matrix::{self, EncryptionSettings, TransportSettings};
 
 /// The webhook that stands in the place of homeserver, token and rooms, if one is set.
 pub(super) fn hook(flags: &Flags, values: &mut Values) -> Option<TransportSettings> {
@@ -43,6 +44,18 @@ fn matrix_timeout(flags: &Flags, values: &mut Values) -> Duration {
     values.duration(given!(flags.matrix_timeout), 30)
 }
 
+/// How encrypted rooms are treated; the keys live beside the outbox.
+fn encryption(flags: &Flags, values: &mut Values) -> EncryptionSettings {
+    let mode = values.optional(given!(flags.encryption));
+    let recipients = values.optional(given!(flags.key_recipients));
+    EncryptionSettings {
+        mode: mode.unwrap_or_default(),
+        recipients: recipients.unwrap_or_default(),
+        folder: Some(data_dir(flags)),
+        recovery_key: values.secret(secret!(flags.recovery_key, recovery_key_file)),
+    }
+}
+
 pub(super) fn matrix(flags: &Flags, values: &mut Values) -> Option<matrix::Settings> {
     let home_server: Option<String> = values.required(
         given!(flags.home_server_url),
@@ -56,10 +69,12 @@ pub(super) fn matrix(flags: &Flags, values: &mut Values) -> Option<matrix::Setti
         );
     }
     let request_timeout = matrix_timeout(flags, values);
+    let encryption = encryption(flags, values);
     let settings = matrix::Settings {
         home_server: home_server?,
         access_token: access_token?,
         request_timeout,
+        encryption,
     };
     match settings.check() {
         Ok(()) => return Some(settings),

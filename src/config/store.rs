@@ -26,6 +26,11 @@ fn keep_groups(flags: &Flags, repeat_window: Duration, values: &mut Values) -> D
     keep
 }
 
+/// The folder of what the relay keeps.
+pub(super) fn data_dir(flags: &Flags) -> PathBuf {
+    PathBuf::from(value::set(flags.data_dir.as_deref()).unwrap_or("data"))
+}
+
 /// The outbox, and how long it keeps what.
 pub(super) fn outbox(flags: &Flags, values: &mut Values) -> outbox::Settings {
     let repeat_window = values.duration(given!(flags.repeat_window), 90);
@@ -46,7 +51,7 @@ pub(super) fn outbox(flags: &Flags, values: &mut Values) -> outbox::Settings {
         values.unusable(name!(database_url), outbox::WITHOUT_POSTGRES);
     }
     outbox::Settings {
-        data_dir: PathBuf::from(value::set(flags.data_dir.as_deref()).unwrap_or("data")),
+        data_dir: data_dir(flags),
         database_url,
         repeat_window,
         keep_delivered: values.duration(given!(flags.keep_delivered), week),

@@ -185,6 +185,7 @@ mod tests {
             home_server: "http://127.0.0.1:1".to_owned(),
             access_token: SecretString::from("token"),
             request_timeout: Duration::from_secs(1),
+            encryption: matrix::EncryptionSettings::default(),
         };
         let horizon = Duration::from_hours(24);
         Sender::new(Client::new(&settings).unwrap(), deliver::Settings { horizon })

@@ -96,7 +96,32 @@ impl Client {
                 findings.push(finding);
             }
         }
+        #[cfg(feature = "encryption")]
+        findings.extend(self.check_identity().await);
         findings
+    }
+
+    /// Whether the relay's device is vouched for, where that matters: once it has encrypted something.
+    #[cfg(feature = "encryption")]
+    async fn check_identity(&self) -> Option<Finding> {
+        if !self.encryption().is_used() {
+            return None;
+        }
+        match self.identity().await {
+            Ok(identity) if identity.is_signed || !identity.has_keys => None,
+            Ok(identity) => Some(Finding::new(
+                Level::Warn,
+                format!(
+                    "nobody vouches for device {} of {}: clients warn of the relay's messages in encrypted rooms, or hide them; \
+                     `grafana-matrix-relay identity show` says more",
+                    identity.device_id, identity.user_id
+                ),
+            )),
+            Err(error) => Some(Finding::open(
+                Level::Warn,
+                format!("whether somebody vouches for the relay's device is not known: {error}"),
+            )),
+        }
     }
 
     async fn check_room(
@@ -117,11 +142,17 @@ impl Client {
                 format!("{room} was upgraded, its people moved to {next}: use that room instead"),
             ));
         }
-        if self.encrypted(&id).await.map_err(trouble)? {
-            return Err(room_trouble(room, me, &Failure::room(RoomTrouble::Encrypted, "")));
+        let is_encrypted = self.encrypted(&id).await.map_err(trouble)?;
+        if is_encrypted {
+            self.encryption().must_be_on().map_err(trouble)?;
         }
         let power = self.power(&id).await.map_err(trouble)?;
-        if !power.user_can_send_message(me, MessageLikeEventType::RoomMessage) {
+        let (kind, how) = if is_encrypted {
+            (MessageLikeEventType::RoomEncrypted, " encrypted messages")
+        } else {
+            (MessageLikeEventType::RoomMessage, "")
+        };
+        if !power.user_can_send_message(me, kind) {
             return Err(room_trouble(room, me, &Failure::room(RoomTrouble::NoPower, "")));
         }
         if mentions && !power.user_can_trigger_room_notification(me) {
@@ -129,7 +160,7 @@ impl Client {
         }
         findings.push(Finding {
             ready: Some(room.clone()),
-            ..Finding::new(Level::Info, format!("{room} is ready: {me} can send there"))
+            ..Finding::new(Level::Info, format!("{room} is ready: {me} can send{how} there"))
         });
         Ok(())
     }
@@ -274,9 +305,13 @@ fn room_trouble(room: &RoomAddress, me: &UserId, failure: &Failure) -> Finding {
         Verdict::Room(RoomTrouble::Encrypted) => (
             Level::Error,
             format!(
-                "{room} is encrypted, and plain text does not go into an encrypted room: use a room without \
-                 encryption (it cannot be switched off again)"
+                "{room} is encrypted, and plain text does not go into an encrypted room ({cause}); the encryption of a \
+                 room cannot be switched off again"
             ),
+        ),
+        Verdict::Room(RoomTrouble::NoKeys) => (
+            Level::Error,
+            format!("{room} is encrypted, and its messages wait: {cause}"),
         ),
         _ => (Level::Warn, format!("cannot check {room}: {failure}")),
     };

@@ -22,7 +22,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::OnceCell;
 
 use super::discovery::{self, Address};
-use super::http_client::{HttpClient, KnownPath};
+use super::encryption::Encryption;
+use super::http_client::{ANSWER_LIMIT, HttpClient, KnownPath, LARGE_ANSWER_LIMIT};
 use super::verdict::{RequestKind, RoomTrouble, Verdict};
 use super::{Failure, Settings, SetupError, WhoAmI};
 use crate::message::RoomAddress;
@@ -38,6 +39,7 @@ struct Inner {
     http_client: HttpClient,
     base: OnceCell<String>,
     aliases: Mutex<HashMap<RoomAddress, OwnedRoomId>>,
+    encryption: Encryption,
 }
 
 /// The access token, and whose it is once that was asked: a token never passes to another account.
@@ -68,6 +70,7 @@ impl Client {
             http_client,
             base: OnceCell::new(),
             aliases: Mutex::default(),
+            encryption: Encryption::new(&settings.encryption),
         })))
     }
 
@@ -99,6 +102,7 @@ impl Client {
         let is_new = self.0.session.load().token.expose_secret() != token.expose_secret();
         if is_new {
             self.0.session.store(Arc::new(Session::new(token)));
+            self.0.encryption.doubt();
         }
         is_new
     }
@@ -137,10 +141,17 @@ impl Client {
         self.call(RequestKind::Room, request).await.map(|_| ())
     }
 
-    /// Only the homeserver's own "not found" counts as unencrypted: a proxy's 404 must not let plain text out.
+    /// Whether the room is, or was ever seen, encrypted. Only the homeserver's own "not found" counts as unencrypted: a proxy's
+    /// 404 must not let plain text out.
     pub(super) async fn encrypted(&self, room: &RoomId) -> Result<bool, Failure> {
+        if self.0.encryption.knows(room) {
+            return Ok(true);
+        }
         match self.state(room, StateEventType::RoomEncryption, "").await {
-            Ok(_) => Ok(true),
+            Ok(_) => {
+                self.0.encryption.remember(room);
+                Ok(true)
+            }
             Err(failure) if failure.is(404, "M_NOT_FOUND") => Ok(false),
             Err(failure) => Err(failure),
         }
@@ -163,9 +174,57 @@ impl Client {
         for<'a> R::Authentication: auth_scheme::AuthScheme<Input<'a> = auth_scheme::SendAccessToken<'a>>,
         R::PathBuilder: KnownPath,
     {
+        self.call_within(ANSWER_LIMIT, kind, request).await
+    }
+
+    /// The same for an answer that grows with the members of a room.
+    #[cfg_attr(
+        not(feature = "encryption"),
+        expect(dead_code, reason = "only encryption asks for members")
+    )]
+    pub(super) async fn call_large<R>(&self, kind: RequestKind, request: R) -> Result<R::IncomingResponse, Failure>
+    where
+        R: OutgoingRequest<EndpointError = Error>,
+        for<'a> R::Authentication: auth_scheme::AuthScheme<Input<'a> = auth_scheme::SendAccessToken<'a>>,
+        R::PathBuilder: KnownPath,
+    {
+        self.call_within(LARGE_ANSWER_LIMIT, kind, request).await
+    }
+
+    async fn call_within<R>(&self, limit: usize, kind: RequestKind, request: R) -> Result<R::IncomingResponse, Failure>
+    where
+        R: OutgoingRequest<EndpointError = Error>,
+        for<'a> R::Authentication: auth_scheme::AuthScheme<Input<'a> = auth_scheme::SendAccessToken<'a>>,
+        R::PathBuilder: KnownPath,
+    {
         let base = self.base().await?;
-        let session = self.0.session.load_full();
-        self.0.http_client.call(base, Some(&session.token), kind, request).await
+        let (session, http_client) = (self.0.session.load_full(), &self.0.http_client);
+        http_client
+            .call_within(limit, base, Some(&session.token), kind, request)
+            .await
+    }
+
+    /// What encrypts for this account.
+    pub(super) fn encryption(&self) -> &Encryption {
+        &self.0.encryption
+    }
+
+    /// Sends JSON and reads JSON, for the one endpoint whose refusal has to be read. The status is that of the answer.
+    #[cfg(feature = "encryption")]
+    pub(super) async fn post(&self, path: &str, body: &serde_json::Value) -> Result<(u16, serde_json::Value), Failure> {
+        let (base, session) = (self.base().await?, self.0.session.load_full());
+        let token = session.token.expose_secret();
+        let request = http::Request::post(format!("{}{path}", base.trim_end_matches('/')))
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .header(http::header::AUTHORIZATION, format!("Bearer {token}"))
+            .body(body.to_string().into_bytes())
+            .map_err(|_| {
+                let trouble = super::TokenTrouble::WrongAddress;
+                Failure::without_answer(Verdict::Token(trouble), "no valid request")
+            })?;
+        let answer = self.0.http_client.exchange(request, &[token]).await?;
+        let body = serde_json::from_slice(answer.body()).unwrap_or_default();
+        Ok((answer.status().as_u16(), body))
     }
 
     /// The base URL, looked up at most once.

@@ -21,8 +21,11 @@ use super::failure::Failure;
 use super::tls::client_builder;
 use super::verdict::{RequestKind, TokenTrouble, Verdict};
 
-/// An event is at most 64 KiB, so no answer that is asked for here comes near this.
-const ANSWER_LIMIT: usize = 1 << 20;
+/// An event is at most 64 KiB, so hardly an answer comes near this.
+pub(super) const ANSWER_LIMIT: usize = 1 << 20;
+
+/// What grows with the members of a room and their devices.
+pub(super) const LARGE_ANSWER_LIMIT: usize = 16 << 20;
 
 /// How long a connection may be silent, and what was sent unconfirmed, until it counts as dead and is not used again.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -77,6 +80,23 @@ impl HttpClient {
         for<'a> R::Authentication: AuthScheme<Input<'a> = SendAccessToken<'a>>,
         R::PathBuilder: KnownPath,
     {
+        self.call_within(ANSWER_LIMIT, base, token, kind, request).await
+    }
+
+    /// The same for an answer of at most so many bytes; one that is larger counts as unreadable.
+    pub(super) async fn call_within<R>(
+        &self,
+        limit: usize,
+        base: &str,
+        token: Option<&SecretString>,
+        kind: RequestKind,
+        request: R,
+    ) -> Result<R::IncomingResponse, Failure>
+    where
+        R: OutgoingRequest<EndpointError = Error>,
+        for<'a> R::Authentication: AuthScheme<Input<'a> = SendAccessToken<'a>>,
+        R::PathBuilder: KnownPath,
+    {
         let secret = token.map_or(SendAccessToken::None, |token| {
             SendAccessToken::IfRequired(token.expose_secret())
         });
@@ -88,7 +108,7 @@ impl HttpClient {
             value.set_sensitive(true);
         }
         let secret = token.map_or("", |token| token.expose_secret());
-        let response = self.exchange(request, &[secret]).await?;
+        let response = self.exchange_within(limit, request, &[secret]).await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         // ruma takes every status below 400 for a success, but a redirect is none: it is not followed.
         if !(200..300).contains(&status) && status < 400 {
@@ -111,13 +131,23 @@ impl HttpClient {
         request: http::Request<Vec<u8>>,
         secrets: &[&str],
     ) -> Result<http::Response<Vec<u8>>, Failure> {
+        self.exchange_within(ANSWER_LIMIT, request, secrets).await
+    }
+
+    async fn exchange_within(
+        &self,
+        limit: usize,
+        request: http::Request<Vec<u8>>,
+        secrets: &[&str],
+    ) -> Result<http::Response<Vec<u8>>, Failure> {
         let transport = |error: &reqwest::Error| Failure::transport(error, self.timeout);
         let request = reqwest::Request::try_from(request).map_err(|error| transport(&error))?;
         let mut answer = self.http.execute(request).await.map_err(|error| transport(&error))?;
         let (status, mut headers, mut body) = (answer.status(), answer.headers().clone(), Vec::new());
         while let Some(chunk) = answer.chunk().await.map_err(|error| transport(&error))? {
-            if body.len() + chunk.len() > ANSWER_LIMIT {
-                return Err(Failure::unreadable(status.as_u16(), "larger than 1 MiB"));
+            if body.len() + chunk.len() > limit {
+                let why = format!("larger than {} MiB", limit >> 20);
+                return Err(Failure::unreadable(status.as_u16(), &why));
             }
             body.extend_from_slice(&chunk);
         }

@@ -3,18 +3,14 @@
 //! Guarantees: what is asked for is invitations alone, so that an answer is small however much happens in the rooms of the
 //! account; a call ends within the time of any other request. It joins nothing.
 
-use std::time::Duration;
-
 use ruma::OwnedRoomId;
 use ruma::api::client::filter::{Filter as EventFilter, FilterDefinition, RoomEventFilter, RoomFilter};
 use ruma::api::client::sync::sync_events::v3::{self, Filter};
 use ruma::presence::PresenceState;
 
+use super::sync::LONGEST_POLL;
 use super::verdict::RequestKind;
 use super::{Client, Failure};
-
-/// How long the homeserver keeps a request that has no news, at most.
-const LONGEST_POLL: Duration = Duration::from_secs(20);
 
 /// Invitations, and where to go on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,6 +24,14 @@ pub struct Invites {
 impl Client {
     /// The invitations since an earlier answer, or all that are open. Waits for one for some seconds, if there is none.
     pub async fn invites(&self, since: Option<String>) -> Result<Invites, Failure> {
+        // By the place that a `/sync` goes on from the homeserver forgets messages to the device; so there is one such place.
+        #[cfg(feature = "encryption")]
+        if since.is_some()
+            && let Some(device) = self.encryption().open_device()
+        {
+            let rooms = device.invitations(LONGEST_POLL).await;
+            return Ok(Invites { rooms, next: since });
+        }
         let mut request = v3::Request::new();
         request.filter = Some(Filter::FilterDefinition(nothing_but_invitations()));
         // There may be invitations already that somebody waits for.

@@ -68,7 +68,7 @@ impl Client {
         request.from = from;
         request.limit = UInt::from(size);
         request.filter.senders = Some(vec![me.to_owned()]);
-        request.filter.types = Some(vec!["m.room.message".to_owned()]);
+        request.filter.types = Some(vec!["m.room.message".to_owned(), "m.room.encrypted".to_owned()]);
         let answer = self.call(RequestKind::Room, request).await?;
         let events = answer.chunk.iter();
         Ok(Page {

@@ -1,6 +1,6 @@
 //! Sending, alone or in relation to an event that is in the room already.
 //!
-//! Guarantees: looks at the room's encryption before each send, and at the event that a message refers to. Homeservers
+//! Guarantees: looks at the room's encryption before each send, sends no plain text into an encrypted room, and looks at the event that a message refers to. Homeservers
 //! take an edit of a redacted event or of somebody else's, and a reply to nothing, without a word, and no client shows
 //! it; here that is [`Verdict::Relation`], as a relation that the homeserver refuses is. What happens to the event between the look
 //! and the send goes unseen until the next look.
@@ -16,14 +16,14 @@ use serde_json::Value;
 
 use super::clean;
 use super::content::{self, BadRelation};
-use super::verdict::{MessageTrouble, RequestKind, RoomTrouble, Verdict};
+use super::verdict::{MessageTrouble, RequestKind, Verdict};
 use super::{Client, Failure};
 use crate::message::{Relation, RenderedMessage, RoomAddress, TxnId};
 
 impl Client {
     /// Sends a message and returns the ID of its event. With the same `txn` in the same room and the same kind of
-    /// relation the homeserver sends once, however often this is called. Into an encrypted room nothing goes
-    /// ([`RoomTrouble::Encrypted`]).
+    /// relation the homeserver sends once, however often this is called. Into an encrypted room it goes encrypted,
+    /// or not at all.
     ///
     /// An edit has a transaction of its own beside `txn`: where its original is gone, the message that takes its place
     /// must not be taken for a repeat of the edit.
@@ -54,7 +54,7 @@ impl Client {
     ) -> Result<String, Failure> {
         let id = self.resolve(room).await?;
         if self.encrypted(&id).await? {
-            return Err(Failure::room(RoomTrouble::Encrypted, "m.room.encryption is set"));
+            self.encryption().must_be_on()?;
         }
         let Some(relation) = relation else {
             return self
@@ -68,11 +68,18 @@ impl Client {
         self.put(RequestKind::Related, &id, &txn, &content).await
     }
 
+    /// Sends the content, encrypted where the room is. Each attempt encrypts anew: under the same transaction the homeserver
+    /// keeps the first one.
     async fn put(&self, kind: RequestKind, room: &RoomId, txn: &str, content: &Value) -> Result<String, Failure> {
-        let content = Raw::new(content).map_err(|_| not_json())?.cast_unchecked();
+        let (event_type, content) = if self.encryption().knows(room) {
+            let sealed = self.encryption().seal(self, room, content).await?;
+            (MessageLikeEventType::RoomEncrypted, Raw::new(&sealed))
+        } else {
+            (MessageLikeEventType::RoomMessage, Raw::new(content))
+        };
+        let content = content.map_err(|_| not_json())?.cast_unchecked();
         let txn = OwnedTransactionId::from(txn);
-        let request =
-            send_message_event::v3::Request::new_raw(room.to_owned(), txn, MessageLikeEventType::RoomMessage, content);
+        let request = send_message_event::v3::Request::new_raw(room.to_owned(), txn, event_type, content);
         Ok(clean::event_id(self.call(kind, request).await?.event_id.as_str()))
     }
 
@@ -138,6 +145,7 @@ struct Target {
 #[derive(Deserialize, Default)]
 struct Content {
     body: Option<IgnoredAny>,
+    ciphertext: Option<IgnoredAny>,
     #[serde(rename = "m.relates_to")]
     relates_to: Option<RelatesTo>,
 }
@@ -153,9 +161,10 @@ struct Unsigned {
 }
 
 impl Target {
-    /// A redaction leaves no `body`, whether or not the homeserver says who did it.
+    /// A redaction leaves neither text nor ciphertext, whether or not the homeserver says who did it.
     fn is_redacted(&self) -> bool {
-        self.unsigned.redacted_because.is_some() || self.content.body.is_none()
+        let is_empty = self.content.body.is_none() && self.content.ciphertext.is_none();
+        self.unsigned.redacted_because.is_some() || is_empty
     }
 
     fn is_edit(&self) -> bool {

@@ -108,6 +108,22 @@ impl Transport {
         }
     }
 
+    /// See [`Client::follows_keys`]. A webhook encrypts nothing.
+    pub async fn follows_keys(&self) {
+        match self {
+            Self::HomeServer(client) => client.follows_keys().await,
+            Self::Hook(_) => std::future::pending().await,
+        }
+    }
+
+    /// See [`Client::follow_keys`].
+    pub async fn follow_keys(&self) -> Result<(), Failure> {
+        match self {
+            Self::HomeServer(client) => client.follow_keys().await,
+            Self::Hook(_) => Ok(()),
+        }
+    }
+
     /// See [`Client::resolve`]. A webhook has no rooms.
     pub async fn resolve(&self, room: &RoomAddress) -> Option<OwnedRoomId> {
         match self {

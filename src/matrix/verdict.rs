@@ -54,8 +54,10 @@ pub enum RoomTrouble {
     /// The message was accepted for the other way in: for a webhook, and there is an account now, or the reverse. Nothing
     /// was sent, because it would have come to a room that it is not meant for.
     OtherWay,
-    /// The room is end-to-end encrypted and this client would have sent plain text. Nothing was sent.
+    /// The room is end-to-end encrypted, and encryption is off. Nothing was sent.
     Encrypted,
+    /// The room is end-to-end encrypted, and the device's keys cannot be used. Nothing was sent.
+    NoKeys,
 }
 
 /// Why nothing can be sent to any room.

@@ -24,8 +24,14 @@ const HEAD_ROOM: usize = 5_536;
 /// An edit carries its text twice, and any message may be edited later.
 const COPIES_IN_AN_EDIT: usize = 2;
 
+/// What is left of the content where the room is encrypted, or becomes so before the message is sent: the ciphertext is written
+/// with four characters for three bytes, and comes with some hundred bytes of keys and names.
+const fn encryptable(bytes: usize) -> usize {
+    (bytes - 1_300) / 4 * 3
+}
+
 /// The most bytes that one message's content may take.
-pub const CONTENT_LIMIT: usize = (EVENT_LIMIT - HEAD_ROOM) / COPIES_IN_AN_EDIT;
+pub const CONTENT_LIMIT: usize = encryptable(EVENT_LIMIT - HEAD_ROOM) / COPIES_IN_AN_EDIT;
 
 /// No message holds more alerts than this, so no more are ever rendered.
 pub(super) const MOST_ALERTS: usize = 150;

@@ -264,6 +264,7 @@ mod tests {
             home_server: running.base_url.clone(),
             access_token: token.into(),
             request_timeout: Duration::from_secs(30),
+            encryption: matrix::EncryptionSettings::default(),
         });
         let rooms = Rooms::new(&client.unwrap().into(), &outbox);
         let now = Timestamp::now();

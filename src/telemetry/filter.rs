@@ -11,9 +11,9 @@ use tracing_subscriber::filter::LevelFilter;
 /// Where it comes from.
 pub(super) const VARIABLE: &str = EnvFilter::DEFAULT_ENV;
 /// SQL statements of the driver and its slow-query warnings help no operator; that a certificate is refused is said by the
-/// client of the homeserver, with what to do. What ends the program is always shown.
-const BASE: &str =
-    "sqlx=warn,poem=warn,hyper=warn,reqwest=warn,rustls_platform_verifier=off,grafana_matrix_relay::fatal=error";
+/// client of the homeserver, with what to do; the library of the encryption warns of what is usual here. What ends the program is always shown.
+const BASE: &str = "sqlx=warn,poem=warn,hyper=warn,reqwest=warn,rustls_platform_verifier=off,matrix_sdk_crypto=error,\
+                    matrix_sdk_sqlite=error,grafana_matrix_relay::fatal=error";
 const KNOWN: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 /// Characters of a value that are repeated in an error.
 const SHOWN: usize = 60;

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use grafana_matrix_relay::demo::{self, DemoRoom, Sample};
-use grafana_matrix_relay::matrix::{Client, Settings};
+use grafana_matrix_relay::matrix::{Client, EncryptionSettings, Settings};
 use grafana_matrix_relay::message::{Mentions, MsgType, Relation, RenderedMessage, TxnId};
 use grafana_matrix_relay::standin::{Homeserver, RunningHomeserver};
 use poem::Server;
@@ -31,6 +31,7 @@ impl Stage {
             home_server: running.base_url.clone(),
             access_token: room.access_token.clone().into(),
             request_timeout: std::time::Duration::from_secs(30),
+            encryption: EncryptionSettings::default(),
         };
         let samples = vec![Sample::from((
             "firing".to_owned(),

@@ -22,6 +22,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("intake", &["alert", "mask", "message", "pipeline", "outbox"]),
         ("matrix", &["message"]),
         ("deliver", &["outbox", "matrix", "message"]),
+        ("listen", &["matrix"]),
         (
             "config",
             // Of `route` the table that the routes file becomes.

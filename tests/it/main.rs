@@ -28,6 +28,9 @@ mod documents;
 #[cfg(test)]
 mod editing;
 #[cfg(test)]
+#[cfg(feature = "encryption")]
+mod encrypted;
+#[cfg(test)]
 mod front_door;
 #[cfg(test)]
 mod full_disk;

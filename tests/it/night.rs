@@ -339,6 +339,7 @@ fn sender(base_url: &str, token: &str) -> Arc<Sender> {
         home_server: base_url.to_owned(),
         access_token: token.to_owned().into(),
         request_timeout: Duration::from_millis(500),
+        encryption: matrix::EncryptionSettings::default(),
     });
     let horizon = Duration::from_hours(24);
     Arc::new(Sender::new(client.unwrap(), deliver::Settings { horizon }))

@@ -11,6 +11,7 @@ pub(crate) mod payload;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod reader;
 pub(crate) mod relay;
 pub(crate) mod synapse;
 pub(crate) mod tls;

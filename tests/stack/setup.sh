@@ -9,6 +9,7 @@
 #   setup.sh            everything
 #   setup.sh packages   only the system packages (the part that wants root)
 #   setup.sh synapse    only the virtual environment of Synapse
+#   setup.sh reader     only that of the client which reads encrypted rooms
 
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -111,10 +112,13 @@ install_kubernetes() {
     "$bin/python" tests/stack/unpack.py "$bin"
 }
 
+install_reader() { install_python reader reader.txt; }
+
 case "${1:-all}" in
-    all) install_packages; install_synapse; install_schemathesis; install_kubernetes ;;
+    all) install_packages; install_synapse; install_schemathesis; install_kubernetes; install_reader ;;
     packages) install_packages ;;
     synapse) install_synapse ;;
-    *) fail "unknown part '$1': packages, synapse, or nothing for both" ;;
+    reader) install_reader ;;
+    *) fail "unknown part '$1': packages, synapse, reader, or nothing for all" ;;
 esac
 say 'all there'

@@ -32,6 +32,7 @@ impl fmt::Display for RoomTrouble {
             Self::Unknown => "there is no such room or alias",
             Self::OtherWay => "the message was accepted for an account or webhook that is not set now",
             Self::Encrypted => "the room is encrypted, so plain text was not sent",
+            Self::NoKeys => "the room is encrypted, and the relay has no keys to encrypt with",
         })
     }
 }

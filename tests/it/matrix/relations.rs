@@ -133,7 +133,8 @@ async fn what_leads_nowhere(home: &Home) {
     assert_eq!(bodies(&home.person.visible(room).await), ["kept"]);
 }
 
-/// What the renderer lets through fits as an edit, mentions included; a little more does not.
+/// What the renderer lets through fits as an edit, mentions included; what would leave no room for encryption is refused by
+/// nobody here, and half as much again does not fit.
 async fn the_largest_edit(home: &Home) {
     let mut largest = message("root");
     largest.mentions = Mentions {
@@ -151,7 +152,7 @@ async fn the_largest_edit(home: &Home) {
     };
     let root = send(&largest, None).await.unwrap();
     send(&largest, Some(edit(&root))).await.unwrap();
-    largest.formatted_body.push_str(&"x".repeat(3_000));
+    largest.formatted_body.push_str(&"x".repeat(12_000));
     let failure = send(&largest, Some(edit(&root))).await.unwrap_err();
     assert_eq!(failure.verdict, Verdict::Message(MessageTrouble::TooLarge));
 }

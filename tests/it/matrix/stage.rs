@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grafana_matrix_relay::matrix::{Client, Failure, Level, Settings, Verdict};
+use grafana_matrix_relay::matrix::{Client, EncryptionSettings, Failure, Level, Settings, Verdict};
 use grafana_matrix_relay::message::{Mentions, MsgType, Relation, RenderedMessage, RoomAddress, TxnId};
 use grafana_matrix_relay::standin::{Fault, Homeserver, NewRoom, RunningHomeserver, Scope, When};
 
@@ -70,6 +70,7 @@ pub(crate) fn client(base_url: &str, token: &str, timeout: Duration) -> Client {
         home_server: base_url.to_owned(),
         access_token: token.to_owned().into(),
         request_timeout: timeout,
+        encryption: EncryptionSettings::default(),
     };
     Client::new(&settings).unwrap()
 }

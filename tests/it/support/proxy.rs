@@ -1,6 +1,7 @@
-//! A TCP proxy before a homeserver, which loses the answers to sends: the event is in the room, and nobody hears of it.
+//! A TCP proxy before a homeserver, which loses the answers to sends: the event is in the room, and nobody hears of it. It can
+//! also refuse requests by their path, in the homeserver's place.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -17,6 +18,8 @@ struct State {
     /// How many more answers are lost.
     to_lose: watch::Sender<u32>,
     lost: watch::Sender<u32>,
+    /// What is refused: a part of the path, and the status.
+    refused: Mutex<Option<(String, u16)>>,
     /// Whether the connection stays open without the answer, instead of being closed.
     silent: bool,
 }
@@ -42,6 +45,7 @@ impl Proxy {
         let state = Arc::new(State {
             to_lose: watch::Sender::new(0),
             lost: watch::Sender::new(0),
+            refused: Mutex::default(),
             silent,
         });
         let shared = Arc::clone(&state);
@@ -61,6 +65,16 @@ impl Proxy {
         self.state.to_lose.send_replace(answers);
     }
 
+    /// Answers requests whose path has this part by this status from now on.
+    pub(crate) fn refuse(&self, path: &str, status: u16) {
+        *self.state.refused.lock().unwrap() = Some((path.to_owned(), status));
+    }
+
+    /// Lets everything pass again.
+    pub(crate) fn refuse_nothing(&self) {
+        *self.state.refused.lock().unwrap() = None;
+    }
+
     /// Waits until so many have been lost in all.
     pub(crate) async fn has_lost(&self, answers: u32) {
         let mut lost = self.state.lost.subscribe();
@@ -76,6 +90,10 @@ async fn pass(mut client: TcpStream, mut server: TcpStream, state: Arc<State>) {
             read = client.read(&mut request) => {
                 let Ok(count @ 1..) = read else { return };
                 // One connection carries one request at a time, and its head comes in one piece.
+                if let Some(answer) = refusal(&request[..count], &state) {
+                    let _told = client.write_all(answer.as_bytes()).await;
+                    return;
+                }
                 if is_send(&request[..count]) {
                     loses = state.to_lose.send_if_modified(|left| {
                         let some = *left > 0;
@@ -107,4 +125,22 @@ async fn pass(mut client: TcpStream, mut server: TcpStream, state: Arc<State>) {
 fn is_send(bytes: &[u8]) -> bool {
     let line = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
     line.starts_with(b"PUT ") && line.windows(6).any(|part| part == b"/send/")
+}
+
+fn refusal(bytes: &[u8], state: &State) -> Option<String> {
+    let line = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let line = std::str::from_utf8(line).ok()?;
+    let status = state
+        .refused
+        .lock()
+        .unwrap()
+        .as_ref()
+        .filter(|(path, _)| line.contains(path.as_str()))?
+        .1;
+    let errcode = if status == 429 { "M_LIMIT_EXCEEDED" } else { "M_UNKNOWN" };
+    let body = format!(r#"{{"errcode":"{errcode}","error":"told to refuse"}}"#);
+    Some(format!(
+        "HTTP/1.1 {status} Refused\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    ))
 }
