@@ -74,6 +74,7 @@ fn message() -> RenderedMessage {
         formatted_body: "y".repeat(2_900),
         msgtype: MsgType::Text,
         mentions: Mentions::default(),
+        too_many_people: String::new(),
         headline: "firing: HighLatency in Production".to_owned(),
         announced: Announced::default(),
     }

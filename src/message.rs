@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 pub use self::announced::{Announced, AnnouncedAlert};
 pub use self::conversation::{Mode, ModeError, Relation};
 pub use self::locale::{Language, LanguageError, Locale};
-pub use self::mention::{MENTIONED, too_many};
+pub use self::mention::MENTIONED;
+pub(crate) use self::mention::too_many_people;
 pub use self::names::{NameError, RouteName, TemplateName};
 
 /// A room as the operator wrote it: a room ID (`!…`, with or without a domain) or an alias (`#name:domain`).
@@ -130,6 +131,9 @@ pub struct RenderedMessage {
     /// Who is mentioned.
     #[serde(default)]
     pub mentions: Mentions,
+    /// How its language says that there are more people than it can mention; empty for English.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub too_many_people: String,
     /// One plain line that names the notification.
     pub headline: String,
     /// The alerts that it announces, for a digest that may stand for it.

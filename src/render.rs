@@ -215,7 +215,7 @@ impl Renderer {
 
     /// What a notification looks like. It always looks like something: see [`Rendered::problem`].
     pub fn render(&self, template: &TemplateName, notification: &Notification, now: Timestamp) -> Rendered {
-        last_resort::unless_it_panics(template, notification, || {
+        last_resort::unless_it_panics(template, notification, &self.words(), || {
             let library = self.inner.library.load();
             let look = self.look(&library, template);
             look.with(|| self.render_with(&library, template, &Facts::new(notification, now), &look))
@@ -226,7 +226,7 @@ impl Renderer {
     /// something, as everything that is rendered.
     pub fn render_change(&self, notification: &Notification, change: &Change, now: Timestamp) -> Rendered {
         let template = TemplateName::update();
-        last_resort::unless_it_panics(&template, notification, || {
+        last_resort::unless_it_panics(&template, notification, &self.words(), || {
             let library = self.inner.library.load();
             let look = self.look(&library, &template);
             look.with(|| self.render_with(&library, &template, &Facts::of_change(notification, change, now), &look))
@@ -236,7 +236,7 @@ impl Renderer {
     /// What many messages that waited look like as one. The alerts of the notification are those that fire.
     pub fn render_digest(&self, notification: &Notification, digest: &Digest, now: Timestamp) -> Rendered {
         let template = TemplateName::digest();
-        last_resort::unless_it_panics(&template, notification, || {
+        last_resort::unless_it_panics(&template, notification, &self.words(), || {
             let library = self.inner.library.load();
             let look = self.look(&library, &template);
             look.with(|| {
@@ -275,9 +275,20 @@ impl Renderer {
         }
     }
 
+    /// The languages that there are words of.
+    pub fn languages(&self) -> Vec<String> {
+        self.inner.library.load().vocabulary.names()
+    }
+
     /// What is to be said of the words of a language, if anything is: that nobody knows it, or which are missing.
     pub fn remark_on_language(&self, language: &Language) -> Option<(Level, String)> {
         self.inner.library.load().vocabulary.remark(language.as_str())
+    }
+
+    /// The same of the language that holds where a route says nothing.
+    pub fn remark_on_own_language(&self) -> Option<String> {
+        let language = self.inner.settings.language.as_ref()?;
+        Some(self.remark_on_language(language)?.1)
     }
 
     fn render_with(&self, library: &Library, template: &TemplateName, facts: &Facts<'_>, look: &Look) -> Rendered {

@@ -274,8 +274,7 @@ async fn open_templates(settings: &render::Settings) -> Renderer {
         tokio::time::sleep(TEMPLATE_POLL).await;
     }
     let renderer = Renderer::open(settings);
-    let language = settings.language.as_ref();
-    if let Some((_, remark)) = language.and_then(|language| renderer.remark_on_language(language)) {
+    if let Some(remark) = renderer.remark_on_own_language() {
         tracing::warn!("{remark}");
     }
     renderer

@@ -79,9 +79,19 @@ fn without_previews(content: &RoomMessageEventContent) -> Value {
         fields.insert(PREVIEWS.to_owned(), json!([]));
         if let Some(Value::Object(new)) = fields.get_mut("m.new_content") {
             new.insert(PREVIEWS.to_owned(), json!([]));
+            if let Some(Value::String(html)) = fields.get_mut("formatted_body") {
+                star_in_first_line(html);
+            }
         }
     }
     json
+}
+
+/// Clients that know no edits show the star that marks one on a line of its own, if a paragraph follows it.
+fn star_in_first_line(html: &mut String) {
+    if let Some(rest) = html.strip_prefix("* <p>") {
+        *html = format!("<p>* {rest}");
+    }
 }
 
 fn mentions(message: &RenderedMessage) -> Mentions {
@@ -171,6 +181,20 @@ mod tests {
                 "m.relates_to": {"rel_type": "m.replace", "event_id": "$root"},
             })
         );
+    }
+
+    #[test]
+    fn the_star_of_an_edit_stands_in_its_first_line() {
+        let mut message = message();
+        for (html, edit) in [
+            ("<p>a</p><p>b</p>", "<p>* a</p><p>b</p>"),
+            ("<ul><li>a</li></ul>", "* <ul><li>a</li></ul>"),
+        ] {
+            message.formatted_body = html.to_owned();
+            let event = related_event(&message, &Relation::Edit { of: "$root".into() }).unwrap();
+            assert_eq!(event["formatted_body"], edit);
+            assert_eq!(event["m.new_content"]["formatted_body"], html);
+        }
     }
 
     #[test]

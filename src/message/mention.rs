@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use ruma::UserId;
 
-use super::words::spoken;
+use super::words::{english, spoken};
 use super::{Mentions, RenderedMessage};
 use crate::text::escape_html;
 
@@ -50,9 +50,17 @@ fn size(user: &str) -> usize {
     user.len() + 3
 }
 
-/// The sentence about those who are too many.
-pub fn too_many(people: usize) -> String {
-    spoken().say("too_many_people", &[("count", &people)])
+/// The word about those who are too many.
+const TOO_MANY: &str = "too_many_people";
+
+/// The word of this rendering about those who are too many, for a message that may be put together later; empty for English.
+pub(crate) fn too_many_people() -> String {
+    let words = spoken();
+    let word = words.get(TOO_MANY);
+    if english().get(TOO_MANY).is_some_and(|english| english == word) {
+        return String::new();
+    }
+    word.to_owned()
 }
 
 impl RenderedMessage {
@@ -83,9 +91,17 @@ impl RenderedMessage {
             }
         }
         if unmentioned > 0 {
-            line.write(&too_many(unmentioned), &too_many(unmentioned));
+            let sentence = self.too_many(unmentioned);
+            line.write(&sentence, &escape_html(&sentence));
         }
         line.end(self);
+    }
+
+    /// The sentence about those who are too many, in the language of the message.
+    fn too_many(&self, people: usize) -> String {
+        let said = Some(self.too_many_people.as_str()).filter(|said| !said.is_empty());
+        let said = said.unwrap_or_else(|| english().get(TOO_MANY).map_or("", String::as_str));
+        said.replace("{count}", &people.to_string())
     }
 }
 
@@ -234,13 +250,29 @@ mod tests {
     }
 
     #[test]
+    fn people_beyond_the_most_are_counted_in_the_language_of_the_message() {
+        let mut german = super::super::words::Words::default();
+        german.set(TOO_MANY, "… und {count} Personen <mehr>");
+        let mut message = message("<p>ALARM</p>");
+        assert_eq!(too_many_people(), "");
+        message.too_many_people = super::super::words::with(&std::sync::Arc::new(german), too_many_people);
+        // Later, where nobody knows the language any more.
+        let user_ids: Vec<String> = (0..2_000).map(|n| format!("@user{n}:example.org")).collect();
+        message.mention(&Mentions { user_ids, room: false });
+        assert!(message.body.ends_with("Personen <mehr>"), "{}", message.body);
+        assert!(message.formatted_body.ends_with("Personen &lt;mehr&gt;</p>"));
+    }
+
+    #[test]
     fn more_people_than_one_message_can_mention_are_counted() {
         let mut message = message("<p>FIRING</p>");
         let user_ids: Vec<String> = (0..2_000).map(|n| format!("@user{n}:example.org")).collect();
         message.mention(&Mentions { user_ids, room: false });
         let mentioned = message.mentions.user_ids.len();
         assert!(mentioned > 100 && message.mentions.size() <= MENTIONED, "{mentioned}");
-        assert!(message.body.ends_with(&too_many(2_000 - mentioned)), "{}", message.body);
+        let more = 2_000 - mentioned;
+        let said = format!("… and {more} more people than one message can mention");
+        assert!(message.body.ends_with(&said), "{}", message.body);
         assert!(message.body.len() + message.formatted_body.len() < 3 * SHOWN);
     }
 }

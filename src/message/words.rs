@@ -46,6 +46,12 @@ impl Words {
         Self(words)
     }
 
+    /// Says something else by a word.
+    #[cfg(test)]
+    pub(crate) fn set(&mut self, word: &str, said: &str) {
+        self.0.insert(word.to_owned(), said.to_owned());
+    }
+
     /// A word as it is written, with what is to be filled in; empty for one that does not exist.
     pub(crate) fn get(&self, word: &str) -> &str {
         self.0.get(word).map_or("", String::as_str)

@@ -271,6 +271,7 @@ fn both(first: &RenderedMessage, second: &RenderedMessage) -> Option<RenderedMes
         formatted_body: format!("{}\n{}", first.formatted_body, second.formatted_body),
         msgtype: if is_loud { MsgType::Text } else { MsgType::Notice },
         mentions: first.mentions.clone(),
+        too_many_people: first.too_many_people.clone(),
         headline: first.headline.clone(),
         ..RenderedMessage::default()
     };

@@ -19,7 +19,7 @@ use super::readable::Markdown;
 use super::shield::{self, shield, shield_to};
 use super::words::spoken;
 use super::{Rendered, html, plain, visible, words};
-use crate::message::{MsgType, RenderedMessage, TemplateName};
+use crate::message::{MsgType, RenderedMessage, TemplateName, too_many_people};
 
 /// Renders, and climbs down the ladder until the message fits. `footer` is Markdown that is put below.
 pub(super) fn compose(
@@ -131,6 +131,7 @@ fn message(facts: &Facts<'_>, written: &Written, document: &Document<'_>) -> Ren
             .msgtype
             .unwrap_or(if quiet { MsgType::Notice } else { MsgType::Text }),
         mentions: written.directives.mentions.clone(),
+        too_many_people: too_many_people(),
         headline,
         announced: announced(facts),
     }

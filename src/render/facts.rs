@@ -243,7 +243,7 @@ impl<'a> Facts<'a> {
     /// One plain line that names the notification.
     pub(crate) fn headline(&self) -> String {
         let line = if let Some(digest) = self.digest {
-            format!("📬 {} messages waited", digest.messages)
+            format!("📬 {}", spoken().say("delayed_counted", &[("count", &digest.messages)]))
         } else if let Some(change) = &self.change {
             change.headline(&self.name(), &self.folder(), self.at_least().is_some())
         } else {

@@ -89,6 +89,11 @@ impl Vocabulary {
             .unwrap_or_default()
     }
 
+    /// All languages.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.languages.keys().cloned().collect()
+    }
+
     /// Which language stands for this one.
     fn known<'l>(&self, language: &'l str) -> Option<&'l str> {
         let general = language.split(['-', '_']).next().unwrap_or_default();

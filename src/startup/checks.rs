@@ -140,7 +140,8 @@ impl Parts {
 
     fn templates(&self) -> Check {
         let problems = self.template_problems();
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let lines = problems.iter().map(ToString::to_string);
+        let lines: Vec<String> = lines.chain(self.renderer.remark_on_own_language()).collect();
         let reason = (!lines.is_empty()).then(|| lines.join("; "));
         Check {
             name: "templates",
@@ -151,7 +152,9 @@ impl Parts {
 
     fn routes(&self) -> Check {
         let problems = self.routes.problems(&self.renderer.names());
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let languages = self.routes.routes.load().remarks_on_languages(&self.renderer);
+        let all = problems.iter().chain(languages.iter().map(|(_, problem)| problem));
+        let lines: Vec<String> = all.map(ToString::to_string).collect();
         let reason = (!lines.is_empty()).then(|| lines.join("; "));
         Check {
             name: "routes",

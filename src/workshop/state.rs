@@ -34,6 +34,8 @@ struct WorkshopState {
     recorded: Vec<RecordedState>,
     /// The template that renders a notification where nothing else is chosen.
     default_template: String,
+    /// The languages whose words are known, for `language` of a preview.
+    languages: Vec<String>,
 }
 
 /// One template or partial.
@@ -111,6 +113,7 @@ impl StateApi {
             sequences: samples::SEQUENCES.iter().map(sequence).collect(),
             recorded: recorded.into_iter().map(recording).collect(),
             default_template: workshop.default_template.to_string(),
+            languages: workshop.renderer.languages(),
         }))
     }
 

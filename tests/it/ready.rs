@@ -173,3 +173,27 @@ async fn many_probes_are_little_work_for_the_store() {
     // One, or a few where they took seconds.
     assert!((1..20).contains(&(probes() - before)));
 }
+
+#[tokio::test]
+async fn languages_without_words_and_words_that_a_language_lacks_are_named() {
+    let app = App::with(|flags| {
+        let folder = flags.templates_dir.as_deref().unwrap();
+        std::fs::create_dir(folder).unwrap();
+        std::fs::write(format!("{folder}/words.toml"), "[fr]\nfiring = \"ALERTE\"\n").unwrap();
+        let routes = format!("{folder}/routes.toml");
+        let text = "[routes.default]\nrooms = '#a:example.org'\nlanguage = 'dee'\n";
+        std::fs::write(&routes, text).unwrap();
+        flags.routes_file = Some(routes);
+        flags.language = Some("fr".to_owned());
+    })
+    .await;
+    let (_, report) = app.get_json("/health/ready").await;
+    for (at, name, reason) in [
+        (2, "templates", "words.toml [fr] lacks"),
+        (3, "routes", "routes.toml:3: there are no words of the language `dee`"),
+    ] {
+        let check = &report["checks"][at];
+        assert_eq!((&check["name"], &check["state"]), (&name.into(), &"degraded".into()));
+        assert!(check["reason"].as_str().unwrap().contains(reason), "{check}");
+    }
+}

@@ -375,6 +375,7 @@ async fn state_shows_files_as_they_are_on_disk() {
     let partial = file("partials/header.md.j2");
     assert_eq!((&partial["name"], &partial["builtin"]), (&Value::Null, &json!(true)));
     assert_eq!(state["default_template"], "alert");
+    assert_eq!(state["languages"], json!(["de", "en"]));
 
     let version = state["version"].clone();
     fs::write(app.data.path().join("templates/mine.md.j2"), "Mine, edited").unwrap();

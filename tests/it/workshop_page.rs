@@ -138,6 +138,11 @@ async fn error_is_marked_on_its_line_while_typing_and_gone_when_it_is_mended() {
 #[tokio::test]
 async fn message_changes_with_the_text_and_with_the_sample() {
     let desk = Desk::open().await;
+    desk.until("el('language').options.length === 3").await;
+    desk.run("choose('language', 'de')").await;
+    desk.until("shows('is ALARM')").await;
+    desk.run("choose('language', '')").await;
+    desk.until("shows('is FIRING')").await;
     desk.until("shows('FIRING')").await;
     desk.go_to_end_of_text().await;
     desk.keys("**{{ count.total }}** in all").await;

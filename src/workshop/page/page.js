@@ -18,6 +18,7 @@ const byId = (id) => document.getElementById(id);
 const template = byId('template');
 const file = byId('file');
 const notification = byId('notification');
+const language = byId('language');
 const folder = new Folder();
 const bodies = new Map();
 // The relay's own spelling of a recorded notification's ID, by the option's value, which is always text.
@@ -58,6 +59,7 @@ function request() {
   const shown = kind === 'sequence' ? sequences.get(name) : ids.get(notification.value) ?? name;
   const body = { template: template.value, source: editor.text, [kind]: shown };
   if (kind === 'sequence') body.mode = sequence.mode();
+  if (language.value) body.language = language.value;
   if (file.value !== ownFile()) body.file = file.value;
   const others = folder.unsaved.filter((path) => path !== file.value);
   if (others.length) body.sources = Object.fromEntries(others.map((path) => [path, folder.text(path)]));
@@ -179,6 +181,7 @@ async function look() {
   fillTemplates(state.default_template);
   fillFiles();
   fillNotifications(state);
+  fill(language, [['', [['', 'the relay’s'], ...state.languages.map((name) => [name, name])]]]);
   const moved = file.value !== shownFile;
   if (moved) openEditor();
   else if (changed.includes(file.value) && !folder.edited(file.value)) editor.replace(folder.text(file.value));
@@ -223,6 +226,7 @@ file.addEventListener('change', () => {
   openEditor();
   preview(0);
 });
+language.addEventListener('change', () => preview(0));
 notification.addEventListener('change', () => {
   before = null;
   suitSequence();
