@@ -86,10 +86,19 @@ docs: ## Build the documentation as a site, in target/docs
 	@mdbook --version >/dev/null 2>&1 || cargo install --locked mdbook@$(MDBOOK_VERSION)
 	mdbook build docs --dest-dir $(CURDIR)/target/docs
 
-reference: ## Write templates/REFERENCE.md anew from the code
+# $(1) words of the command, $(2) the file
+define write_anew
+	@target/debug/grafana-matrix-relay $(1) > $(STACK)/written.new
+	@mv $(STACK)/written.new $(2)
+endef
+
+reference: ## Write anew from the code: the references of templates, settings and metrics, and .env.example
 	@mkdir -p $(STACK)
-	cargo run --quiet --locked -- templates reference > $(STACK)/REFERENCE.md.new
-	mv $(STACK)/REFERENCE.md.new templates/REFERENCE.md
+	cargo build --quiet --locked
+	$(call write_anew,templates reference,templates/REFERENCE.md)
+	$(call write_anew,document settings,docs/src/reference/settings.md)
+	$(call write_anew,document metrics,docs/src/reference/metrics.md)
+	$(call write_anew,document environment,.env.example)
 
 openapi: ## Write openapi/openapi.yaml anew from the code
 	@mkdir -p openapi $(STACK)

@@ -3,7 +3,9 @@
 //! Exit codes: 0 all is well, 1 it failed, 2 the configuration or the command line is not usable.
 
 mod check;
+mod config;
 mod demo;
+mod document;
 mod health;
 mod help;
 #[cfg(feature = "encryption")]
@@ -23,8 +25,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::config::effective::Sources;
 use crate::config::environment::Remark;
-use crate::config::{ConfigError, Flags, Settings, environment};
+use crate::config::{ConfigError, Flags, Settings, declared, environment};
 use crate::{startup, telemetry};
 
 /// Relays Grafana and Alertmanager notifications to Matrix rooms.
@@ -78,8 +81,16 @@ pub enum Command {
     Outbox(outbox::Command),
     /// Look at the identity that vouches for the relay's device in encrypted rooms, recover it or make a new one.
     #[cfg(feature = "encryption")]
-    #[command(subcommand)]
+    #[command(subcommand, after_help = help::IDENTITY)]
     Identity(identity::Command),
+    /// Print the settings that hold, and where each comes from, without the secrets.
+    ///
+    /// Fails if the relay could not start with them, and says why.
+    #[command(after_help = help::CONFIG)]
+    Config(config::Options),
+    /// Print a page of the documentation that is made of the code, for `make reference`.
+    #[command(hide = true)]
+    Document(document::Options),
     /// Print the OpenAPI document (YAML).
     #[command(after_help = help::OPENAPI)]
     Openapi,
@@ -97,13 +108,15 @@ pub enum Command {
 impl Cli {
     /// The whole command line: settings hold for every command, and what a variable holds may be a secret.
     fn with_settings() -> clap::Command {
-        Self::command().mut_args(|arg| arg.global(true).hide_env_values(true))
+        Self::command().mut_args(|arg| declared::said_only(arg).global(true).hide_env_values(true))
     }
 
-    /// The command line of this process, and its environment; ends the process if it is not usable.
-    pub fn read() -> Self {
+    /// The command line of this process, and its environment, of which `dotenv` names what comes from the file `.env`; ends the
+    /// process if it is not usable.
+    pub fn read(dotenv: &[String]) -> Self {
         let matches = help::of_own(Self::with_settings()).get_matches();
         let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        cli.flags.sources = Sources::new(&matches, dotenv);
         cli.flags.let_flags_win(&matches);
         cli
     }
@@ -122,6 +135,8 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Outbox(command) => outbox::run(&cli.flags, command).await,
         #[cfg(feature = "encryption")]
         Command::Identity(command) => identity::run(&cli.flags, command).await,
+        Command::Config(options) => config::run(&cli.flags, options),
+        Command::Document(options) => document::run(options),
         Command::Openapi => print::openapi(),
         Command::Health(options) => health::run(&cli.flags, options).await,
         Command::Completions(options) => shell::completions(options),

@@ -5,7 +5,9 @@
 //! and where to get the value. No secret is ever printed: `Debug` redacts them.
 
 mod auth;
+pub mod declared;
 pub mod dotenv;
+pub mod effective;
 pub mod environment;
 mod flags;
 mod homeserver;
@@ -29,6 +31,7 @@ use self::store::{horizon, outbox};
 use self::value::{Values, given, name, secret};
 use crate::matrix::TransportSettings;
 use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
+use crate::telemetry::LogFormat;
 use crate::{deliver, intake, matrix, outbox, render};
 
 /// Everything that the relay is told from outside.
@@ -228,8 +231,8 @@ fn shared(flags: &Flags, values: &mut Values) -> Settings {
     let server = server(flags, values);
     let (render, template) = rendering(flags, values);
     let horizon = horizon(flags, values);
-    let threshold = values.number(given!(flags.digest_threshold), 0);
-    let min_age = values.duration(given!(flags.digest_after), 3);
+    let threshold = values.count(given!(flags.digest_threshold), 0);
+    let min_age = values.duration(given!(flags.digest_after));
     let placeholder = SecretString::default();
     Settings {
         matrix: TransportSettings::HomeServer(matrix::Settings {
@@ -244,10 +247,7 @@ fn shared(flags: &Flags, values: &mut Values) -> Settings {
         render,
         outbox: outbox(flags, values),
         deliver: deliver::Settings { horizon },
-        digest: outbox::DigestPolicy {
-            threshold: threshold.unwrap_or(10),
-            min_age,
-        },
+        digest: outbox::DigestPolicy { threshold, min_age },
         server,
         origin: Origin::default(),
     }
@@ -289,9 +289,8 @@ fn repeat_window(flags: &Flags) -> Duration {
 
 fn rendering(flags: &Flags, values: &mut Values) -> (render::Settings, TemplateName) {
     let template = values.optional(given!(flags.default_template));
-    let folder = value::set(flags.templates_dir.as_deref()).unwrap_or("templates");
     let settings = render::Settings {
-        templates_dir: Some(PathBuf::from(folder)),
+        templates_dir: Some(PathBuf::from(given!(flags.templates_dir).or_default())),
         time_zone: values.time_zone(given!(flags.timezone), flags.system_timezone.as_deref()),
         language: values.language(given!(flags.language)),
         isolation: render::Isolation::own_program(),
@@ -300,18 +299,16 @@ fn rendering(flags: &Flags, values: &mut Values) -> (render::Settings, TemplateN
 }
 
 fn server(flags: &Flags, values: &mut Values) -> ServerSettings {
-    let port = values.number(given!(flags.port), 0);
-    let limit = values.number(given!(flags.max_body_bytes), 0);
-    let recorded = values.number(given!(flags.record_notifications), 0);
-    let max_body_bytes = limit.unwrap_or(intake::LimitSettings::default().max_body_bytes);
+    let max_body_bytes = values.count(given!(flags.max_body_bytes), 0);
     values.switch(given!(flags.ecs_logging));
+    values.optional::<LogFormat>(given!(flags.log_format));
     ServerSettings {
-        host: value::set(flags.host.as_deref()).unwrap_or("127.0.0.1").to_owned(),
-        port: port.unwrap_or(9042),
+        host: given!(flags.host).or_default().to_owned(),
+        port: values.count(given!(flags.port), 0),
         auth: auth::auth(&flags.auth, max_body_bytes, values),
         connections: auth::connections(&flags.auth, values),
         pages: auth::pages(&flags.auth, values),
-        record_notifications: recorded.unwrap_or(20),
-        grace: values.duration(given!(flags.shutdown_grace), 10),
+        record_notifications: values.count(given!(flags.record_notifications), 0),
+        grace: values.duration(given!(flags.shutdown_grace)),
     }
 }

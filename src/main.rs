@@ -30,9 +30,9 @@ fn main() -> ExitCode {
     let remarks = environment::put_right();
     // Only that of the working directory: one further up belongs to something else, and may hold another bot's token.
     let dotenv = dotenv::load(Path::new(".env"));
-    let mut cli = Cli::read();
+    let mut cli = Cli::read(dotenv.as_deref().unwrap_or_default());
     cli.flags.remarks = remarks;
-    let logging = telemetry::init(cli.flags.ecs());
+    let logging = telemetry::init(cli.flags.log_format(), cli.flags.log.as_deref());
     allow_many_files();
     if let Err(error) = dotenv {
         return cli::refuse(&error);

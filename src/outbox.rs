@@ -151,6 +151,20 @@ impl Outbox {
         Ok(Self::on(open_store(settings, Opener::Command).await?))
     }
 
+    /// Writes a copy of it into a new file, beside a relay that may be running.
+    pub async fn backup(settings: &Settings, to: PathBuf) -> Result<(), OutboxError> {
+        let directory = directory_of(settings)?;
+        let backup = tokio::task::spawn_blocking(move || sqlite::backup::backup(&directory, &to));
+        backup.await.map_err(OutboxError::bug)?
+    }
+
+    /// Puts such a copy in its place, while no relay runs. Returns where the outbox is kept that it replaces.
+    pub async fn restore(settings: &Settings, from: PathBuf) -> Result<Option<PathBuf>, OutboxError> {
+        let directory = directory_of(settings)?;
+        let restore = tokio::task::spawn_blocking(move || sqlite::backup::restore(&directory, &from));
+        restore.await.map_err(OutboxError::bug)?
+    }
+
     fn on(store: Box<dyn Store>) -> Self {
         Self {
             slot: Arc::new(Slot::open(store)),
@@ -267,6 +281,11 @@ impl Outbox {
         self.soundness.note(self.store()?.probe().await)
     }
 
+    /// Looks whether it is what was written; bounded in time.
+    pub async fn inspect(&self) -> Result<(), OutboxError> {
+        self.store()?.inspect().await
+    }
+
     /// What somebody should know of it, though it works.
     pub fn remark(&self) -> Option<String> {
         self.soundness.remark()
@@ -320,6 +339,17 @@ impl Outbox {
         self.retry(&self.store()?.dead_of_room(room).await?, now).await
     }
 
+    /// The same for everything dead in all rooms: how many of each. All of these rooms are tried now.
+    pub async fn retry_all(&self, now: Timestamp) -> Result<Vec<(RoomAddress, usize)>, OutboxError> {
+        let mut retried = Vec::new();
+        for room in self.stats(now).await?.rooms.into_iter().filter(|room| room.dead > 0) {
+            let count = self.retry_room(&room.room, now).await?.len();
+            self.set_room_due(&room.room, None, now).await?;
+            retried.push((room.room, count));
+        }
+        Ok(retried)
+    }
+
     /// The edits that are owed in a room, or in all; they are no deliveries of [`list`](Self::list).
     pub async fn edits(&self, room: Option<RoomAddress>, limit: usize) -> Result<Vec<OwedEdit>, OutboxError> {
         self.store()?.edits(room, limit).await
@@ -362,6 +392,14 @@ impl Outbox {
 enum Opener {
     Relay,
     Command,
+}
+
+/// The directory of an outbox that is a file.
+fn directory_of(settings: &Settings) -> Result<PathBuf, OutboxError> {
+    match settings.database_url {
+        Some(_) => Err(OutboxError::NotHere),
+        None => Ok(settings.data_dir.clone()),
+    }
 }
 
 async fn open_store(settings: &Settings, opener: Opener) -> Result<Box<dyn Store>, OutboxError> {

@@ -8,6 +8,7 @@ mod checks;
 mod figures;
 mod memory;
 mod remembered;
+pub mod room_names;
 mod rooms;
 mod routes;
 mod summary;
@@ -89,7 +90,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     routes::warn_of_open(&auth.open_routes());
     routes::warn_of_guessable(&settings.routes.credentials);
     let watch = Watch::new(settings.routes_source, &settings.routes);
-    let looked_after = Rooms::new(&transport, &outbox);
+    let looked_after = Rooms::new(&transport, &outbox, &settings.outbox.data_dir);
     let routes = routes::RouteReloader {
         auth: Arc::clone(&auth),
         hangup: routes::hangups(),

@@ -8,10 +8,12 @@ mod ecs;
 mod fields;
 mod filter;
 mod human;
+mod json;
 pub mod metrics;
 mod spans;
 
-use std::io;
+use std::io::{self, IsTerminal as _};
+use std::str::FromStr;
 use std::sync::LazyLock;
 
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -35,29 +37,57 @@ pub fn version() -> &'static str {
     &VERSION
 }
 
-/// Starts logging; the level comes from `RUST_LOG`, `info` if it is unset. Later calls change nothing. A level that cannot be
-/// used is the error; `info` holds then, so that the error can be logged.
-pub fn init(ecs: bool) -> Result<(), FilterError> {
-    let asked = std::env::var(filter::VARIABLE).ok();
-    let (filter, result) = match filter::read(asked.as_deref()) {
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// A flat JSON object each.
+    Json,
+    /// JSON in the Elastic Common Schema.
+    Ecs,
+}
+
+impl FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.to_ascii_lowercase().as_str() {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            "ecs" => Ok(Self::Ecs),
+            _ => Err("no such form of log lines (expected text, json or ecs)".to_owned()),
+        }
+    }
+}
+
+/// Starts logging. The level is `asked`, or that of `RUST_LOG`, or `info`. Later calls change nothing. A level that cannot be used is
+/// the error; `info` holds then, so that the error can be logged.
+pub fn init(format: LogFormat, asked: Option<&str>) -> Result<(), FilterError> {
+    let asked = asked.filter(|level| !level.trim().is_empty());
+    let inherited = std::env::var(filter::INHERITED).ok();
+    let (name, level) = match asked {
+        Some(_) => (filter::VARIABLE, asked),
+        None => (filter::INHERITED, inherited.as_deref()),
+    };
+    let (filter, result) = match filter::read(name, level) {
         Ok(filter) => (filter, Ok(())),
         Err(error) => (filter::usual(), Err(error)),
     };
     let registry = tracing_subscriber::registry().with(filter).with(spans::KeepFields);
     let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     // A second subscriber in one process can only be a test's.
-    let _ = if ecs {
-        registry.with(layer.event_format(ecs::Ecs)).try_init()
-    } else {
-        use io::IsTerminal as _;
-        registry
+    let _ = match format {
+        LogFormat::Ecs => registry.with(layer.event_format(ecs::Ecs)).try_init(),
+        LogFormat::Json => registry.with(layer.event_format(json::Json)).try_init(),
+        LogFormat::Text => registry
             .with(
                 layer
                     .event_format(human::Human)
                     .fmt_fields(human::Human)
                     .with_ansi(io::stderr().is_terminal()),
             )
-            .try_init()
+            .try_init(),
     };
     result
 }

@@ -5,15 +5,15 @@
 //! to says which does.
 
 mod changes;
+mod report;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::{fmt, io};
 
 use clap::Args;
 use jiff::Timestamp;
 
-use super::print::line;
+use self::report::{Level, Part, Report};
 use super::{material, routes};
 use crate::alert::Notification;
 use crate::alert::parse;
@@ -28,6 +28,7 @@ use crate::samples;
 
 /// How strict to be.
 #[derive(Debug, Clone, Copy, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Options {
     /// Fail on warnings, too.
     #[arg(long)]
@@ -35,6 +36,12 @@ pub struct Options {
     /// Also ask the homeserver whether the bot can send to every room of the routes. The bot joins rooms that invite it.
     #[arg(long)]
     rooms: bool,
+    /// Check all that a relay needs to start: also the settings, the homeserver with its rooms, and the outbox.
+    #[arg(long)]
+    all: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// A notification to try, and how to call it.
@@ -82,26 +89,30 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
         note(&mut found, preview, &format!("a digest of {name}"));
     }
     found.sort_by(|a, b| place(a).cmp(&place(b)));
+    let mut report = Report::new(options.json);
     for one in &found {
-        line(&text(one, settings.templates_dir.as_ref(), trials.len()))?;
+        let text = text(one, settings.templates_dir.as_ref(), trials.len());
+        let problem = &one.diagnostic.problem;
+        report.note(
+            Part::Template,
+            one.diagnostic.level.into(),
+            &text,
+            Some((&problem.file, problem.line)),
+        )?;
     }
-    let errors = found
-        .iter()
-        .filter(|one| one.diagnostic.level == render::Level::Error)
-        .count();
-    let mut count = Count {
-        errors,
-        warnings: found.len() - errors,
-    };
     for remark in Settings::plain_http(flags) {
-        count.warning(&format!("settings: warning: {remark}"))?;
+        report.say(Part::Settings, Level::Warning, &format!("settings: warning: {remark}"))?;
     }
     if let Some((level, remark)) = settings
         .language
         .as_ref()
         .and_then(|language| renderer.remark_on_language(language))
     {
-        count.note(level, &format!("settings: {}: {remark}", word(level)))?;
+        report.say(
+            Part::Settings,
+            level.into(),
+            &format!("settings: {}: {remark}", word(level)),
+        )?;
     }
     for problem in renderer
         .problems()
@@ -109,20 +120,22 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
         .filter(|problem| problem.file == "words.toml")
     {
         let line = problem.line.map_or_else(String::new, |line| format!(":{line}"));
-        count.error(&format!("{}{line}: error: {}", problem.file, problem.message))?;
+        let text = format!("{}{line}: error: {}", problem.file, problem.message);
+        report.note(Part::Template, Level::Error, &text, Some((&problem.file, problem.line)))?;
     }
-    check_routes(flags, &renderer, &mut count)?;
-    if options.rooms {
-        check_rooms(flags, &renderer, &mut count).await?;
+    check_routes(flags, &renderer, &mut report)?;
+    if options.all {
+        check_outbox(flags, &mut report).await?;
     }
-    let Count { errors, warnings } = count;
-    line(&format!(
-        "{} templates, {} notifications tried; errors: {errors}, warnings: {warnings}",
-        names.len(),
-        trials.len()
-    ))?;
-    let fails = errors > 0 || (options.strict && warnings > 0);
-    Ok(if fails { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    if options.rooms || options.all {
+        check_rooms(flags, &renderer, options.all, &mut report).await?;
+    }
+    report.end(names.len(), trials.len())?;
+    Ok(if report.fails(options.strict) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// Adds what a preview remarks, each remark once.
@@ -139,82 +152,103 @@ fn note(found: &mut Vec<Found>, preview: Preview, name: &str) {
     }
 }
 
-/// What was found so far.
-#[derive(Default)]
-struct Count {
-    errors: usize,
-    warnings: usize,
-}
-
-impl Count {
-    fn error(&mut self, problem: &impl fmt::Display) -> io::Result<()> {
-        self.errors += 1;
-        line(&problem.to_string())
-    }
-
-    fn warning(&mut self, problem: &impl fmt::Display) -> io::Result<()> {
-        self.warnings += 1;
-        line(&problem.to_string())
-    }
-
-    fn note(&mut self, level: render::Level, problem: &impl fmt::Display) -> io::Result<()> {
-        match level {
-            render::Level::Error => self.error(problem),
-            render::Level::Warning => self.warning(problem),
-        }
-    }
-}
-
 /// The routing table, and what is wrong with its file or with the environment.
-fn check_routes(flags: &Flags, renderer: &Renderer, count: &mut Count) -> anyhow::Result<()> {
+fn check_routes(flags: &Flags, renderer: &Renderer, report: &mut Report) -> anyhow::Result<()> {
     let source = Settings::routes_only(flags)?;
-    let say = |level: &str, problem: &RouteProblem| RouteProblem {
-        message: format!("{level}: {}", problem.message),
-        ..problem.clone()
+    let say = |report: &mut Report, level: Level, problem: &RouteProblem| {
+        let place = Some((problem.file.as_str(), problem.line));
+        let problem = RouteProblem {
+            message: format!("{}: {}", level.word(), problem.message),
+            ..problem.clone()
+        };
+        report.note(Part::Routes, level, &problem.to_string(), place)
     };
     let routes = match source.load() {
         Ok(routes) => routes,
         Err(problems) => {
             for problem in &problems {
-                count.error(&say("error", problem))?;
+                say(report, Level::Error, problem)?;
             }
             return Ok(());
         }
     };
-    for text in routes::table(&routes).iter().filter(|_| source.file.is_some()) {
-        line(text)?;
+    if source.file.is_some() {
+        report.routes(routes::table(&routes))?;
     }
     for remark in flags.remarks.iter().chain(&environment::unknown(&routes.variables)) {
-        if remark.is_warning {
-            count.warning(&format!("environment: warning: {}", remark.line))?;
+        let (level, mark) = if remark.is_warning {
+            (Level::Warning, "warning: ")
         } else {
-            line(&format!("environment: {}", remark.line))?;
-        }
+            (Level::Info, "")
+        };
+        report.say(Part::Environment, level, &format!("environment: {mark}{}", remark.line))?;
     }
     for problem in routes.unknown_templates(&renderer.names()) {
-        count.error(&say("error", &problem))?;
+        say(report, Level::Error, &problem)?;
     }
     for (level, problem) in routes.remarks_on_languages(renderer) {
-        count.note(level, &say(word(level), &problem))?;
+        say(report, level.into(), &problem)?;
     }
     for problem in &routes.warnings {
-        count.warning(&say("warning", problem))?;
+        say(report, Level::Warning, problem)?;
     }
     Ok(())
 }
 
-/// Whether the bot can do in the rooms what the routes want of it.
-async fn check_rooms(flags: &Flags, renderer: &Renderer, count: &mut Count) -> anyhow::Result<()> {
-    let settings = Settings::from_flags(flags)?;
+/// Whether a relay could open its outbox; one that is not there yet is made at the start.
+async fn check_outbox(flags: &Flags, report: &mut Report) -> anyhow::Result<()> {
+    let settings = Settings::outbox_only(flags)?;
+    let found = async {
+        let outbox = Outbox::open_for_operator(&settings).await?;
+        outbox.inspect().await?;
+        outbox.stats(Timestamp::now()).await
+    };
+    match found.await {
+        Ok(stats) => {
+            let text = format!("outbox: {} pending, {} in flight", stats.pending, stats.in_flight);
+            report.say(Part::Outbox, Level::Info, &text)?;
+            if stats.dead > 0 {
+                let text = format!(
+                    "outbox: warning: {} deliveries are dead; `outbox list --state dead` shows them",
+                    stats.dead
+                );
+                report.say(Part::Outbox, Level::Warning, &text)?;
+            }
+        }
+        Err(OutboxError::Missing(_)) => {
+            report.say(
+                Part::Outbox,
+                Level::Info,
+                "outbox: none yet; the relay makes it when it starts",
+            )?;
+        }
+        Err(error) => report.say(Part::Outbox, Level::Error, &format!("outbox: error: {error}"))?,
+    }
+    Ok(())
+}
+
+/// Whether the bot can do in the rooms what the routes want of it; settings that are not usable end it, unless they are `noted`.
+async fn check_rooms(flags: &Flags, renderer: &Renderer, noted: bool, report: &mut Report) -> anyhow::Result<()> {
+    let settings = match Settings::from_flags(flags) {
+        Ok(settings) => settings,
+        Err(error) if noted => {
+            for problem in &error.problems {
+                report.say(Part::Settings, Level::Error, &format!("settings: error: {problem}"))?;
+            }
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
     let table = settings.routes.table;
     let transport = Transport::new(&settings.matrix)?;
     let mentioned = table.mentioned_rooms(|template| renderer.can_mention_room(template));
     for finding in transport.check(&table.rooms(), &mentioned).await {
-        match finding.level {
-            matrix::Level::Info => line(&finding.to_string())?,
-            matrix::Level::Warn => count.warning(&format!("warning: {finding}"))?,
-            matrix::Level::Error => count.error(&format!("error: {finding}"))?,
-        }
+        let (level, text) = match finding.level {
+            matrix::Level::Info => (Level::Info, finding.to_string()),
+            matrix::Level::Warn => (Level::Warning, format!("warning: {finding}")),
+            matrix::Level::Error => (Level::Error, format!("error: {finding}")),
+        };
+        report.say(Part::Homeserver, level, &text)?;
     }
     Ok(())
 }

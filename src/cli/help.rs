@@ -6,7 +6,7 @@
 use clap::Command;
 
 /// The settings that a command and its subcommands read, by the names of their fields.
-const READ: [(&str, &[&str]); 12] = [
+const READ: [(&str, &[&str]); 14] = [
     (
         "demo",
         &[
@@ -41,6 +41,7 @@ const READ: [(&str, &[&str]); 12] = [
             "data_dir",
             "database_url",
             "database_url_file",
+            "matrix_timeout",
         ],
     ),
     (
@@ -87,6 +88,21 @@ const READ: [(&str, &[&str]); 12] = [
             "metrics_token_file",
         ],
     ),
+    ("document", &[]),
+    (
+        "identity",
+        &[
+            "home_server_url",
+            "access_token",
+            "access_token_file",
+            "recovery_key",
+            "recovery_key_file",
+            "data_dir",
+            "default_room",
+            "routes_file",
+            "matrix_timeout",
+        ],
+    ),
     ("openapi", &[]),
     ("completions", &[]),
     ("man", &[]),
@@ -116,7 +132,8 @@ Examples:
 pub(super) const CHECK: &str = "\
 Examples:
   grafana-matrix-relay check --strict
-  grafana-matrix-relay check --rooms --routes-file routes.toml";
+  grafana-matrix-relay check --rooms --routes-file routes.toml
+  grafana-matrix-relay check --all --json";
 pub(super) const ROUTE: &str = "\
 Examples:
   grafana-matrix-relay route --payload body.json --routes-file routes.toml
@@ -157,7 +174,14 @@ Examples:
 pub(super) const OUTBOX_RETRY: &str = "\
 Examples:
   grafana-matrix-relay outbox retry 42 43
-  grafana-matrix-relay outbox retry --room '#alerts:example.org'";
+  grafana-matrix-relay outbox retry --room '#alerts:example.org'
+  grafana-matrix-relay outbox retry --all";
+pub(super) const OUTBOX_BACKUP: &str = "\
+Examples:
+  grafana-matrix-relay outbox backup outbox-2026-11-30.db";
+pub(super) const OUTBOX_RESTORE: &str = "\
+Examples:
+  grafana-matrix-relay outbox restore outbox-2026-11-30.db";
 pub(super) const OUTBOX_GIVE_UP: &str = "\
 Examples:
   grafana-matrix-relay outbox give-up 42
@@ -165,6 +189,29 @@ Examples:
 pub(super) const OUTBOX_DELETE: &str = "\
 Examples:
   grafana-matrix-relay outbox delete 42";
+pub(super) const CONFIG: &str = "\
+Examples:
+  grafana-matrix-relay config
+  grafana-matrix-relay config --json --routes-file routes.toml";
+#[cfg(feature = "encryption")]
+pub(super) const IDENTITY: &str = "\
+Examples:
+  grafana-matrix-relay identity show
+  grafana-matrix-relay identity recover";
+#[cfg(feature = "encryption")]
+pub(super) const IDENTITY_SHOW: &str = "\
+Examples:
+  grafana-matrix-relay identity show";
+#[cfg(feature = "encryption")]
+pub(super) const IDENTITY_RECOVER: &str = "\
+Examples:
+  grafana-matrix-relay identity recover
+  grafana-matrix-relay identity recover --recovery-key-file /run/secrets/recovery_key";
+#[cfg(feature = "encryption")]
+pub(super) const IDENTITY_RESET: &str = "\
+Examples:
+  grafana-matrix-relay identity reset --yes
+  grafana-matrix-relay identity reset --yes --password-file password";
 pub(super) const OPENAPI: &str = "\
 Examples:
   grafana-matrix-relay openapi";
@@ -180,18 +227,21 @@ Examples:
   grafana-matrix-relay health
   grafana-matrix-relay health --ready --port 9100";
 
-/// Hides the settings that a command does not read. Only `serve`, which a line without a command means, shows all.
-pub(super) fn of_own(mut command: Command) -> Command {
+/// Hides the settings that a command does not read. `serve`, which a line without a command means, and `config` show all.
+pub(super) fn of_own(command: Command) -> Command {
+    of_commands(command).mut_args(|arg| if arg.is_global_set() { arg.hide(true) } else { arg })
+}
+
+/// The same for all but the program itself, whose manual page lists all settings.
+pub(super) fn of_commands(mut command: Command) -> Command {
     // The settings reach the commands when this is built.
     command.build();
-    let command =
-        command.mut_subcommands(
-            |command| match READ.into_iter().find(|(name, _)| *name == command.get_name()) {
-                Some((_, read)) => hide_others(command, read),
-                None => command,
-            },
-        );
-    command.mut_args(|arg| if arg.is_global_set() { arg.hide(true) } else { arg })
+    command.mut_subcommands(
+        |command| match READ.into_iter().find(|(name, _)| *name == command.get_name()) {
+            Some((_, read)) => hide_others(command, read),
+            None => command,
+        },
+    )
 }
 
 fn hide_others(command: Command, read: &'static [&'static str]) -> Command {
@@ -216,7 +266,9 @@ mod tests {
         for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
             commands(sub, &words, found);
         }
-        found.push((words.trim().to_owned(), command.clone()));
+        if !command.is_hide_set() {
+            found.push((words.trim().to_owned(), command.clone()));
+        }
     }
 
     fn all() -> Vec<(String, Command)> {
@@ -237,8 +289,9 @@ mod tests {
             let name = words.split(' ').nth(1).unwrap_or_default();
             let shown = |id: &str| help.contains(&format!("--{}", id.replace('_', "-")));
             let of_serve = ["header_timeout", "digest_threshold", "trusted_proxies"];
-            assert_eq!(of_serve.iter().all(|id| shown(id)), name == "serve", "{words}\n{help}");
-            assert_eq!(of_serve.iter().any(|id| shown(id)), name == "serve", "{words}\n{help}");
+            let shows_all = ["serve", "config"].contains(&name);
+            assert_eq!(of_serve.iter().all(|id| shown(id)), shows_all, "{words}\n{help}");
+            assert_eq!(of_serve.iter().any(|id| shown(id)), shows_all, "{words}\n{help}");
             if let Some((_, read)) = READ.iter().find(|(of, _)| *of == name) {
                 assert!(read.iter().all(|id| shown(id)), "{words}\n{help}");
             }

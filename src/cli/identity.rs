@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use secrecy::SecretString;
 
+use super::help;
 use super::print::line;
 use crate::config::{Flags, Settings};
 use crate::matrix::{Client, Identity, TransportSettings};
@@ -17,10 +18,13 @@ use crate::matrix::{Client, Identity, TransportSettings};
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Say whether the account has an identity, and whether it vouches for the relay's device.
+    #[command(after_help = help::IDENTITY_SHOW)]
     Show,
     /// Sign the relay's device by the recovery key (`MATRIX_RECOVERY_KEY`, or the file in the data folder).
+    #[command(after_help = help::IDENTITY_RECOVER)]
     Recover,
     /// Make a new identity in place of the one that the account has. Who has verified the bot has to do it again.
+    #[command(after_help = help::IDENTITY_RESET)]
     Reset(Reset),
 }
 

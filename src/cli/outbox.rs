@@ -1,7 +1,9 @@
 //! `outbox`: the operator's view, beside a running relay or without one.
 
+mod copy;
 mod show;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -14,6 +16,7 @@ use super::print::line;
 use crate::config::{Flags, Settings};
 use crate::message::RoomAddress;
 use crate::outbox::{DeliveryId, Ended, Outbox, RetryResult};
+use crate::startup::room_names;
 
 /// What to do with the outbox.
 #[derive(Debug, Clone, Subcommand)]
@@ -24,6 +27,9 @@ pub enum Command {
     /// Show one delivery with its message and its last error.
     #[command(after_help = help::OUTBOX_SHOW)]
     Show {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
         /// Its number, or the name of an edit, as `outbox list` shows them.
         #[arg(value_name = "DELIVERY")]
         id: DeliveryId,
@@ -39,6 +45,18 @@ pub enum Command {
     /// Delete dead deliveries for good, together with the deliveries that a dead digest names.
     #[command(after_help = help::OUTBOX_DELETE)]
     Delete(Named),
+    /// Write a copy of the outbox into a new file, while the relay runs or not. For SQLite; PostgreSQL has `pg_dump`.
+    #[command(after_help = help::OUTBOX_BACKUP)]
+    Backup {
+        /// The file; it must not exist.
+        file: PathBuf,
+    },
+    /// Put a copy in the place of the outbox. Stop the relay first.
+    #[command(after_help = help::OUTBOX_RESTORE)]
+    Restore {
+        /// What `outbox backup` wrote.
+        file: PathBuf,
+    },
 }
 
 /// Some deliveries.
@@ -59,24 +77,42 @@ pub struct Retry {
     /// All dead deliveries of this room. The room is also tried at once, if it waits.
     #[arg(long, conflicts_with = "ids")]
     room: Option<RoomAddress>,
+    /// All dead deliveries of all rooms.
+    #[arg(long, conflicts_with_all = ["ids", "room"])]
+    all: bool,
 }
 
 pub(super) async fn run(flags: &Flags, command: Command) -> anyhow::Result<ExitCode> {
     let settings = Settings::outbox_only(flags)?;
-    let outbox = Outbox::open_for_operator(&settings)
-        .await
-        .context("cannot open the outbox")?;
+    let known = room_names::read(&settings.data_dir);
+    let open = async || {
+        Outbox::open_for_operator(&settings)
+            .await
+            .context("cannot open the outbox")
+    };
     match command {
-        Command::List(list) => show::list(&outbox, list).await,
-        Command::Show { id } => show::show(&outbox, id).await,
-        Command::Retry(retry) => again(&outbox, retry).await,
-        Command::GiveUp(named) => give_up(&outbox, named).await,
-        Command::Delete(named) => delete(&outbox, named).await,
+        Command::List(list) => show::list(&open().await?, &known, list).await,
+        Command::Show { id, json } => show::show(&open().await?, &known, id, json).await,
+        Command::Retry(retry) => again(&open().await?, retry).await,
+        Command::GiveUp(named) => give_up(&open().await?, named).await,
+        Command::Delete(named) => delete(&open().await?, named).await,
+        Command::Backup { file } => copy::backup(&settings, file).await,
+        Command::Restore { file } => copy::restore(&settings, file).await,
     }
 }
 
 async fn again(outbox: &Outbox, retry: Retry) -> anyhow::Result<ExitCode> {
     let now = Timestamp::now();
+    if retry.all {
+        let retried = outbox.retry_all(now).await?;
+        for (room, count) in &retried {
+            line(&format!("waiting again in {room}: {count}"))?;
+        }
+        if retried.is_empty() {
+            line("no delivery is dead")?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Some(room) = retry.room {
         let retried = outbox.retry_room(&room, now).await?;
         let count = retried.len();

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Args;
+use serde_json::{Map, Value, json};
 
 use super::material::Material;
 use super::print::line;
@@ -22,6 +23,9 @@ pub struct Options {
     /// Route of the routes file.
     #[arg(long, value_name = "NAME", default_value_t)]
     route: RouteName,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) fn run(flags: &Flags, options: &Options) -> anyhow::Result<ExitCode> {
@@ -31,6 +35,7 @@ pub(super) fn run(flags: &Flags, options: &Options) -> anyhow::Result<ExitCode> 
     })?;
     let (notification, _) = options.material.read()?;
     let count = notification.alerts.len();
+    let mut report = Vec::new();
     for (index, alert) in notification.alerts.iter().enumerate() {
         let Some(explanation) = routes.table.explain(&options.route, alert) else {
             let names: Vec<_> = routes.table.routes().keys().map(RouteName::as_str).collect();
@@ -40,12 +45,45 @@ pub(super) fn run(flags: &Flags, options: &Options) -> anyhow::Result<ExitCode> 
                 names.join(", ")
             );
         };
+        if options.json {
+            report.push(json(alert, &explanation));
+            continue;
+        }
         line(&format!("alert {} of {count}: {}", index + 1, title(alert)))?;
         for text in explained(&explanation) {
             line(&format!("  {text}"))?;
         }
     }
+    if options.json {
+        line(&serde_json::to_string_pretty(&json!({"alerts": report}))?)?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+fn json(alert: &Alert, explanation: &Explanation) -> Value {
+    let labels: Map<String, Value> = alert
+        .labels
+        .iter()
+        .map(|(name, value)| (name.clone(), json!(value)))
+        .collect();
+    let steps = explanation.steps.iter();
+    let steps =
+        steps.map(|step| json!({"rule": step.place, "taken": step.taken, "why": self::step(step).trim_start()}));
+    let destinations = explanation.destinations.iter().map(|to| {
+        json!({
+            "room": to.room.as_str(),
+            "template": to.template.as_str(),
+            "mode": to.policy.mode.to_string(),
+            "reminders": to.policy.reminders,
+            "mentions": !to.policy.mentions.is_empty(),
+        })
+    });
+    json!({
+        "status": alert.status.to_string(),
+        "labels": labels,
+        "steps": steps.collect::<Vec<_>>(),
+        "destinations": destinations.collect::<Vec<_>>(),
+    })
 }
 
 fn title(alert: &Alert) -> String {

@@ -8,8 +8,8 @@ use clap::Args;
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use super::Cli;
 use super::print::line;
+use super::{Cli, help};
 
 /// For which shell.
 #[derive(Debug, Clone, Copy, Args)]
@@ -39,7 +39,7 @@ pub(super) fn completions(options: Completions) -> anyhow::Result<ExitCode> {
 }
 
 pub(super) fn man(options: &Pages) -> anyhow::Result<ExitCode> {
-    let command = Cli::with_settings().name(env!("CARGO_PKG_NAME"));
+    let command = help::of_commands(Cli::with_settings().name(env!("CARGO_PKG_NAME")));
     if let Some(dir) = &options.dir {
         clap_mangen::generate_to(command, dir).with_context(|| format!("cannot write into {}", dir.display()))?;
         return Ok(ExitCode::SUCCESS);

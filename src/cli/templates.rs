@@ -6,10 +6,12 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Subcommand;
+use serde_json::json;
 
 use super::print::line;
 use super::{help, reference};
 use crate::config::{Flags, Settings};
+use crate::message::TemplateName;
 use crate::render::{self, Renderer};
 
 /// What to do with templates.
@@ -17,7 +19,11 @@ use crate::render::{self, Renderer};
 pub enum Command {
     /// List the templates that can be chosen, and where each comes from.
     #[command(after_help = help::TEMPLATES_LIST)]
-    List,
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Write the built-in templates into a folder for you to edit, with the guide, the reference and a cookbook.
     ///
     /// Existing files are left alone.
@@ -36,7 +42,7 @@ pub enum Command {
 
 pub(super) fn run(flags: &Flags, command: &Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::List => list(flags),
+        Command::List { json } => list(flags, *json),
         Command::Export { dir, force } => export(flags, dir, *force),
         Command::Reference => {
             let (settings, _) = Settings::render_only(flags)?;
@@ -46,29 +52,41 @@ pub(super) fn run(flags: &Flags, command: &Command) -> anyhow::Result<ExitCode> 
     }
 }
 
-fn list(flags: &Flags) -> anyhow::Result<ExitCode> {
+fn list(flags: &Flags, as_json: bool) -> anyhow::Result<ExitCode> {
     let (settings, default) = Settings::render_only(flags)?;
     let renderer = Renderer::open(&settings);
     let (on_disk, problems) = (renderer.on_disk(), renderer.problems());
     let folder = settings.templates_dir.unwrap_or_default();
-    for name in renderer.names() {
+    let path = |name: &TemplateName| {
         let file = name.file_name();
-        let origin = if on_disk.contains_key(&file) {
-            folder.join(&file).display().to_string()
-        } else {
-            "built in".to_owned()
-        };
+        on_disk
+            .contains_key(&file)
+            .then(|| folder.join(&file).display().to_string())
+    };
+    let code = if problems.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    };
+    if as_json {
+        let names = renderer.names();
+        let names = names.iter();
+        let templates =
+            names.map(|name| json!({"name": name.as_str(), "file": path(name), "default": *name == default}));
+        let problems = problems.iter().map(ToString::to_string);
+        let report = json!({"templates": templates.collect::<Vec<_>>(), "problems": problems.collect::<Vec<_>>()});
+        line(&serde_json::to_string_pretty(&report)?)?;
+        return Ok(code);
+    }
+    for name in renderer.names() {
+        let origin = path(&name).unwrap_or_else(|| "built in".to_owned());
         let mark = if name == default { " (default)" } else { "" };
         line(&format!("{:<20} {origin}{mark}", name.as_str()))?;
     }
     for problem in &problems {
         line(&format!("invalid: {problem}"))?;
     }
-    Ok(if problems.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(code)
 }
 
 fn export(flags: &Flags, folder: &Path, force: bool) -> anyhow::Result<ExitCode> {

@@ -8,8 +8,9 @@ use std::time::Duration;
 use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::declared;
 use super::flags::hidden;
-use super::value::{self, Secret, Values, given, secret};
+use super::value::{self, Given, Secret, Values, given, secret};
 use crate::intake::{
     AuthSettings, BasicLogin, ConnectionSettings, CredentialSettings, LimitSettings, PageSettings, SignatureSettings,
     TrustedProxies,
@@ -20,10 +21,14 @@ use crate::intake::{
 #[command(next_help_heading = "Access and limits")]
 pub struct AuthFlags {
     /// Login of HTTP Basic that callers may show instead of a token.
+    ///
+    /// Example: `grafana:password`
     #[arg(long, value_name = "USER:PASSWORD", env = "RELAY_BASIC_AUTH", value_parser = hidden)]
     pub basic_auth: Option<SecretString>,
 
     /// File with such logins, one on each line.
+    ///
+    /// Example: `/run/secrets/relay_logins`
     #[arg(long, value_name = "FILE", env = "RELAY_BASIC_AUTH_FILE")]
     pub basic_auth_file: Option<String>,
 
@@ -32,42 +37,58 @@ pub struct AuthFlags {
     pub hmac_secret: Option<SecretString>,
 
     /// File with such keys, one on each line.
+    ///
+    /// Example: `/run/secrets/relay_hmac`
     #[arg(long, value_name = "FILE", env = "RELAY_HMAC_SECRET_FILE")]
     pub hmac_secret_file: Option<String>,
 
-    /// Header of the signature [default: X-Grafana-Alerting-Signature].
-    #[arg(long, value_name = "NAME", env = "RELAY_HMAC_HEADER")]
+    /// Header of the signature, as in the contact point.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "RELAY_HMAC_HEADER",
+        default_value = "X-Grafana-Alerting-Signature"
+    )]
     pub hmac_header: Option<String>,
 
     /// Header of the signed time, as in the contact point. Without it the relay accepts a replayed request.
+    ///
+    /// Example: `X-Grafana-Alerting-Timestamp`
     #[arg(long, value_name = "NAME", env = "RELAY_HMAC_TIMESTAMP_HEADER")]
     pub hmac_timestamp_header: Option<String>,
 
-    /// Largest difference between the signed time and the relay's clock; at most half the repeat window [default: 45s].
-    #[arg(long, value_name = "DURATION", env = "RELAY_HMAC_TOLERANCE")]
+    /// Largest difference between the signed time and the relay's clock; at most half the repeat window.
+    #[arg(long, value_name = "DURATION", env = "RELAY_HMAC_TOLERANCE", default_value = "45s")]
     pub hmac_tolerance: Option<String>,
 
-    /// Networks of the proxies that may name the client, or `none` if there is no proxy.
+    /// Networks of the proxies that may name the client, or `none` if there is no proxy. While this is unset, all clients of a proxy
+    /// count as one address.
+    ///
+    /// Example: `10.0.0.0/8,fd00::/8`
     #[arg(long, value_name = "NETWORKS", env = "RELAY_TRUSTED_PROXIES")]
     pub trusted_proxies: Option<String>,
 
-    /// Whether to serve the workshop: `/`, `/workshop/` and `/preview` [default: on].
-    #[arg(long, value_name = "on|off", env = "RELAY_WORKSHOP")]
+    /// Whether to serve the workshop: `/`, `/workshop/` and `/preview`.
+    #[arg(long, value_name = "on|off", env = "RELAY_WORKSHOP", default_value = "on")]
     pub workshop: Option<String>,
 
-    /// Whether to serve `/docs` and `/openapi.json` [default: on].
-    #[arg(long, value_name = "on|off", env = "RELAY_DOCS")]
+    /// Whether to serve `/docs` and `/openapi.json`.
+    #[arg(long, value_name = "on|off", env = "RELAY_DOCS", default_value = "on")]
     pub docs: Option<String>,
 
-    /// Whether to serve `/metrics` [default: on].
-    #[arg(long, value_name = "on|off", env = "RELAY_METRICS")]
+    /// Whether to serve `/metrics`.
+    #[arg(long, value_name = "on|off", env = "RELAY_METRICS", default_value = "on")]
     pub metrics: Option<String>,
 
-    /// Login that browsers ask for at the workshop and the docs [default: the workshop asks for the relay's token].
+    /// Login that browsers ask for at the workshop and the docs. Without it, the workshop asks for the relay's token.
+    ///
+    /// Example: `me:password`
     #[arg(long, value_name = "USER:PASSWORD", env = "RELAY_PAGE_AUTH", value_parser = hidden)]
     pub page_auth: Option<SecretString>,
 
     /// File with such logins, one on each line.
+    ///
+    /// Example: `/run/secrets/page_logins`
     #[arg(long, value_name = "FILE", env = "RELAY_PAGE_AUTH_FILE")]
     pub page_auth_file: Option<String>,
 
@@ -76,6 +97,8 @@ pub struct AuthFlags {
     pub page_token: Option<SecretString>,
 
     /// File with such tokens, one on each line.
+    ///
+    /// Example: `/run/secrets/page_token`
     #[arg(long, value_name = "FILE", env = "RELAY_PAGE_TOKEN_FILE")]
     pub page_token_file: Option<String>,
 
@@ -84,35 +107,42 @@ pub struct AuthFlags {
     pub metrics_token: Option<SecretString>,
 
     /// File with such tokens, one on each line.
+    ///
+    /// Example: `/run/secrets/metrics_token`
     #[arg(long, value_name = "FILE", env = "RELAY_METRICS_TOKEN_FILE")]
     pub metrics_token_file: Option<String>,
 
-    /// Bytes of all request bodies in flight; further bodies wait [default: 67108864].
-    #[arg(long, value_name = "BYTES", env = "RELAY_MAX_BODIES_BYTES")]
+    /// Bytes of all request bodies in flight; further bodies wait.
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "RELAY_MAX_BODIES_BYTES",
+        default_value = "67108864"
+    )]
     pub max_bodies_bytes: Option<String>,
 
-    /// How long a body may take to arrive, and how long a request may wait [default: 30s].
-    #[arg(long, value_name = "DURATION", env = "RELAY_BODY_TIMEOUT")]
+    /// How long a body may take to arrive, and how long a request may wait.
+    #[arg(long, value_name = "DURATION", env = "RELAY_BODY_TIMEOUT", default_value = "30s")]
     pub body_timeout: Option<String>,
 
-    /// Requests that the relay works on at once; further requests wait [default: 256].
-    #[arg(long, value_name = "COUNT", env = "RELAY_MAX_REQUESTS")]
+    /// Requests that the relay works on at once; further requests wait.
+    #[arg(long, value_name = "COUNT", env = "RELAY_MAX_REQUESTS", default_value = "256")]
     pub max_requests: Option<String>,
 
-    /// Open connections; beyond that, the relay closes the oldest one without a credential [default: 512].
-    #[arg(long, value_name = "COUNT", env = "RELAY_MAX_CONNECTIONS")]
+    /// Open connections; beyond that, the relay closes the oldest one without a credential.
+    #[arg(long, value_name = "COUNT", env = "RELAY_MAX_CONNECTIONS", default_value = "512")]
     pub max_connections: Option<String>,
 
-    /// Headers of one request [default: 100].
-    #[arg(long, value_name = "COUNT", env = "RELAY_MAX_HEADERS")]
+    /// Headers of one request.
+    #[arg(long, value_name = "COUNT", env = "RELAY_MAX_HEADERS", default_value = "100")]
     pub max_headers: Option<String>,
 
-    /// Bytes of the request line and all headers [default: 32768].
-    #[arg(long, value_name = "BYTES", env = "RELAY_MAX_HEADER_BYTES")]
+    /// Bytes of the request line and all headers.
+    #[arg(long, value_name = "BYTES", env = "RELAY_MAX_HEADER_BYTES", default_value = "32768")]
     pub max_header_bytes: Option<String>,
 
-    /// How long headers may take to arrive, and how long a connection may be idle [default: 37s].
-    #[arg(long, value_name = "DURATION", env = "RELAY_HEADER_TIMEOUT")]
+    /// How long headers may take to arrive, and how long a connection may be idle.
+    #[arg(long, value_name = "DURATION", env = "RELAY_HEADER_TIMEOUT", default_value = "37s")]
     pub header_timeout: Option<String>,
 }
 
@@ -166,16 +196,13 @@ fn logins(given: Secret<'_>, values: &mut Values) -> Vec<BasicLogin> {
 
 fn signature(flags: &AuthFlags, repeat_window: Duration, values: &mut Values) -> Option<SignatureSettings> {
     let secrets = values.secrets(secret!(flags.hmac_secret, hmac_secret_file));
-    let default = repeat_window.as_secs() / 2;
-    let tolerance = values.duration(given!(flags.hmac_tolerance), default.min(45));
+    let tolerance = values.duration_or(given!(flags.hmac_tolerance), usual_tolerance(repeat_window));
     if secrets.is_empty() {
         return None;
     }
     let signature = SignatureSettings {
         secrets,
-        header: value::set(flags.hmac_header.as_deref())
-            .unwrap_or("X-Grafana-Alerting-Signature")
-            .to_owned(),
+        header: given!(flags.hmac_header).or_default().to_owned(),
         timestamp_header: value::set(flags.hmac_timestamp_header.as_deref()).map(str::to_owned),
         tolerance,
     };
@@ -187,40 +214,44 @@ fn signature(flags: &AuthFlags, repeat_window: Duration, values: &mut Values) ->
     Some(signature)
 }
 
+/// How far a signed time may lie off where nothing is said: within half of the time in which a repeat is recognised.
+pub(super) fn usual_tolerance(repeat_window: Duration) -> Duration {
+    let declared = value::duration(declared::default("hmac_tolerance"));
+    declared.unwrap_or_default().min(repeat_window / 2)
+}
+
 fn limits(flags: &AuthFlags, max_body_bytes: usize, values: &mut Values) -> LimitSettings {
-    let default = LimitSettings::default();
-    let total = values.number(given!(flags.max_bodies_bytes), max_body_bytes as u64);
+    // The largest body fits, whatever the default is.
+    let total = given!(flags.max_bodies_bytes);
+    let max_bodies_bytes = match values.number(total, max_body_bytes as u64) {
+        Some(total) => total,
+        None => values
+            .count::<usize>(Given { text: None, ..total }, 0)
+            .max(max_body_bytes),
+    };
     LimitSettings {
         max_body_bytes,
-        max_bodies_bytes: total.unwrap_or(default.max_bodies_bytes.max(max_body_bytes)),
-        max_requests: values
-            .number(given!(flags.max_requests), 1)
-            .unwrap_or(default.max_requests),
-        body_time: values.duration(given!(flags.body_timeout), default.body_time.as_secs()),
+        max_bodies_bytes,
+        max_requests: values.count(given!(flags.max_requests), 1),
+        body_time: values.duration(given!(flags.body_timeout)),
     }
 }
 
 /// Bounds on connections.
 pub(super) fn connections(flags: &AuthFlags, values: &mut Values) -> ConnectionSettings {
-    let default = ConnectionSettings::default();
-    let mut count = |given, least, otherwise| values.number(given, least).unwrap_or(otherwise);
-    let max_connections = count(given!(flags.max_connections), 1, default.max_connections);
-    let max_headers = count(given!(flags.max_headers), 8, default.max_headers);
-    let max_header_bytes = count(given!(flags.max_header_bytes), 1024, default.max_header_bytes);
     ConnectionSettings {
-        max_connections,
-        max_headers,
-        max_header_bytes,
-        header_time: values.duration(given!(flags.header_timeout), default.header_time.as_secs()),
+        max_connections: values.count(given!(flags.max_connections), 1),
+        max_headers: values.count(given!(flags.max_headers), 8),
+        max_header_bytes: values.count(given!(flags.max_header_bytes), 1024),
+        header_time: values.duration(given!(flags.header_timeout)),
     }
 }
 
 /// What is served beside notifications.
 pub(super) fn pages(flags: &AuthFlags, values: &mut Values) -> PageSettings {
-    let mut shown = |given| values.switch(given).unwrap_or(true);
     PageSettings {
-        workshop: shown(given!(flags.workshop)),
-        docs: shown(given!(flags.docs)),
-        metrics: shown(given!(flags.metrics)),
+        workshop: values.is_on(given!(flags.workshop)),
+        docs: values.is_on(given!(flags.docs)),
+        metrics: values.is_on(given!(flags.metrics)),
     }
 }

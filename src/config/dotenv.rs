@@ -9,15 +9,15 @@ use std::path::Path;
 use super::{ConfigError, environment};
 
 /// Reads the file into the environment of the process, before any other thread exists; without one there is nothing to do.
-/// On problems nothing of it is taken.
-pub fn load(path: &Path) -> Result<(), ConfigError> {
+/// On problems nothing of it is taken. Returns the names of what it set.
+pub fn load(path: &Path) -> Result<Vec<String>, ConfigError> {
     let name = path.display();
     let problem = |problem: String| ConfigError {
         problems: vec![problem],
     };
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(problem(format!("invalid {name}: cannot read it: {error}"))),
     };
     let text = String::from_utf8(bytes).map_err(|error| {
@@ -34,12 +34,17 @@ pub fn load(path: &Path) -> Result<(), ConfigError> {
                 .collect(),
         });
     }
+    let names = lines.iter().filter_map(|line| {
+        let parsed = dotenvy::from_read_iter(with_end(line).as_bytes()).next()?;
+        parsed.ok().map(|(name, _)| name)
+    });
+    let set: Vec<String> = names.filter(|name| std::env::var_os(name).is_none()).collect();
     for line in lines {
         // That it can be read was seen above.
         dotenvy::from_read(with_end(line).as_bytes())
             .map_err(|_| problem(format!("invalid {name}: cannot read it")))?;
     }
-    Ok(())
+    Ok(set)
 }
 
 /// The lines with values, and what is wrong with which line.

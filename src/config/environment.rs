@@ -3,9 +3,7 @@
 //! Guarantees: quotes that stayed round a value are taken off and named; what Kubernetes sets for a Service is no setting of
 //! ours; a name that looks like one of ours and is none is named with the nearest that is. Values are never shown.
 
-use clap::{Args as _, Command};
-
-use super::Flags;
+use super::declared;
 use crate::render::nearest;
 
 /// The prefixes of all settings of ours, but for `ECS_LOGGING`.
@@ -22,9 +20,7 @@ pub struct Remark {
 
 /// The variables that are settings, in the order of the help.
 pub fn known() -> Vec<String> {
-    let command = Flags::augment_args(Command::new("settings"));
-    let names = command.get_arguments().filter_map(|argument| argument.get_env());
-    names.filter_map(|name| name.to_str().map(str::to_owned)).collect()
+    declared::all().iter().map(|setting| setting.variable.clone()).collect()
 }
 
 /// Puts right what is known to be set by others, before any other thread exists and before anything reads it.

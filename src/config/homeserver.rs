@@ -41,7 +41,7 @@ pub(super) fn hook(flags: &Flags, values: &mut Values) -> Option<TransportSettin
 }
 
 fn matrix_timeout(flags: &Flags, values: &mut Values) -> Duration {
-    values.duration(given!(flags.matrix_timeout), 30)
+    values.duration(given!(flags.matrix_timeout))
 }
 
 /// How encrypted rooms are treated; the keys live beside the outbox.

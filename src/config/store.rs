@@ -6,19 +6,20 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Flags;
+use super::declared;
 use super::value::{self, Values, given, name, secret};
 use crate::outbox;
 
 /// How long a delivery is retried while the homeserver fails.
 pub(super) fn horizon(flags: &Flags, values: &mut Values) -> Duration {
-    values.duration(given!(flags.retry_horizon), 24 * 3600)
+    values.duration(given!(flags.retry_horizon))
 }
 
 /// Not shorter than what is tried again, or comes again, may take: it is about its group all that time.
 fn keep_groups(flags: &Flags, repeat_window: Duration, values: &mut Values) -> Duration {
     let least = horizon(flags, values).max(repeat_window);
-    let month = Duration::from_hours(30 * 24).max(least);
-    let keep = values.duration(given!(flags.keep_groups), month.as_secs());
+    let declared = value::duration(declared::default("keep_groups")).unwrap_or_default();
+    let keep = values.duration_or(given!(flags.keep_groups), declared.max(least));
     if keep < least {
         let why = "too short (expected at least RELAY_RETRY_HORIZON and RELAY_REPEAT_WINDOW)";
         values.unusable(name!(keep_groups), why);
@@ -28,13 +29,12 @@ fn keep_groups(flags: &Flags, repeat_window: Duration, values: &mut Values) -> D
 
 /// The folder of what the relay keeps.
 pub(super) fn data_dir(flags: &Flags) -> PathBuf {
-    PathBuf::from(value::set(flags.data_dir.as_deref()).unwrap_or("data"))
+    PathBuf::from(given!(flags.data_dir).or_default())
 }
 
 /// The outbox, and how long it keeps what.
 pub(super) fn outbox(flags: &Flags, values: &mut Values) -> outbox::Settings {
-    let repeat_window = values.duration(given!(flags.repeat_window), 90);
-    let week = 7 * 24 * 3600;
+    let repeat_window = values.duration(given!(flags.repeat_window));
     let database_url = values.secret(secret!(flags.database_url, database_url_file));
     let is_postgres = |url: &SecretString| {
         let url = url::Url::parse(url.expose_secret());
@@ -54,7 +54,7 @@ pub(super) fn outbox(flags: &Flags, values: &mut Values) -> outbox::Settings {
         data_dir: data_dir(flags),
         database_url,
         repeat_window,
-        keep_delivered: values.duration(given!(flags.keep_delivered), week),
+        keep_delivered: values.duration(given!(flags.keep_delivered)),
         keep_groups: keep_groups(flags, repeat_window, values),
     }
 }

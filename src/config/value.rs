@@ -6,12 +6,11 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Arg, Args as _, Command};
 use jiff::tz::TimeZone;
 use jiff::{Span, SpanRelativeTo};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{ConfigError, Flags};
+use super::{ConfigError, declared};
 use crate::message::Language;
 use crate::render::time_zone;
 
@@ -34,15 +33,16 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 pub(super) struct Name(pub(super) &'static str);
 
 impl Name {
-    fn flag(self) -> String {
-        format!("--{}", self.0.replace('_', "-"))
+    fn flag(self) -> &'static str {
+        declared::find(self.0)
+            .map(|setting| setting.flag.as_str())
+            .unwrap_or_default()
     }
 
-    fn variable(self) -> String {
-        let command = Flags::augment_args(Command::new("settings"));
-        let declared = command.get_arguments().find(|arg| arg.get_id() == self.0);
-        let variable = declared.and_then(Arg::get_env).unwrap_or_default();
-        variable.to_string_lossy().into_owned()
+    fn variable(self) -> &'static str {
+        declared::find(self.0)
+            .map(|setting| setting.variable.as_str())
+            .unwrap_or_default()
     }
 }
 
@@ -57,6 +57,13 @@ impl Display for Name {
 pub(super) struct Given<'a> {
     pub(super) name: Name,
     pub(super) text: Option<&'a str>,
+}
+
+impl<'t> Given<'t> {
+    /// The text, or the declared default.
+    pub(super) fn or_default(self) -> &'t str {
+        set(self.text).unwrap_or_else(|| declared::default(self.name.0))
+    }
 }
 
 /// What was given of a secret: itself, or the file that holds it.
@@ -136,8 +143,14 @@ impl Values {
         self.optional(given)
     }
 
+    /// A duration such as `90s`, `24h` or `7d`, or the declared default.
+    pub(super) fn duration(&mut self, given: Given<'_>) -> Duration {
+        let default = duration(declared::default(given.name.0));
+        self.duration_or(given, default.unwrap_or_default())
+    }
+
     /// A duration such as `90s`, `24h` or `7d`; days have 24 hours.
-    pub(super) fn duration(&mut self, given: Given<'_>, default: u64) -> Duration {
+    pub(super) fn duration_or(&mut self, given: Given<'_>, default: Duration) -> Duration {
         let text = set(given.text).unwrap_or_default();
         let read = if text.is_empty() { None } else { Some(duration(text)) };
         if let Some(Err(error)) = &read {
@@ -147,7 +160,7 @@ impl Values {
                 format!("{} is not a duration ({expected}): {error}", shown(text)),
             );
         }
-        read.and_then(Result::ok).unwrap_or(Duration::from_secs(default))
+        read.and_then(Result::ok).unwrap_or(default)
     }
 
     /// The zone in which messages tell the time: the one that is given, or else the system's `tz`.
@@ -177,6 +190,18 @@ impl Values {
             self.unusable(given.name, format!("{} is not such a number ({expected})", shown(text)));
         }
         number
+    }
+
+    /// A whole number with a least value, or the declared default.
+    pub(super) fn count<T: TryFrom<u64> + FromStr + Default>(&mut self, given: Given<'_>, least: u64) -> T {
+        let default = || declared::default(given.name.0).parse().unwrap_or_default();
+        self.number(given, least).unwrap_or_else(default)
+    }
+
+    /// `on` or `off`, or another word for one of them; without any, the declared default.
+    pub(super) fn is_on(&mut self, given: Given<'_>) -> bool {
+        let default = on_or_off(declared::default(given.name.0));
+        self.switch(given).or(default).unwrap_or_default()
     }
 
     /// `on` or `off`, or another word for one of them.
@@ -294,13 +319,13 @@ mod tests {
             name: NAME,
             text: Some(text),
         };
-        let mut read = |text| values.duration(given(text), 1).as_secs();
+        let mut read = |text| values.duration_or(given(text), Duration::from_secs(1)).as_secs();
         assert_eq!(
             [read("90s"), read("24h"), read("7d"), read("1h 30m"), read("")],
             [90, 86_400, 604_800, 5_400, 1]
         );
-        values.duration(given("soon"), 1);
-        values.duration(given("-5s"), 1);
+        values.duration(given("soon"));
+        assert_eq!(values.duration(given("-5s")), Duration::from_hours(24));
         assert_eq!(values.problems.len(), 2);
         let named = "invalid --retry-horizon (RELAY_RETRY_HORIZON): ";
         assert!(values.problems[0].starts_with(named), "{:?}", values.problems);

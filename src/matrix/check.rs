@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use super::clean;
 use super::verdict::{RequestKind, RoomTrouble, TokenTrouble, Verdict};
-use super::{Client, Failure, WhoAmI};
+use super::{Client, Failure, RoomNames, WhoAmI};
 use crate::message::RoomAddress;
 
 /// How bad a finding is.
@@ -40,6 +40,8 @@ pub struct Finding {
     pub line: String,
     /// The room that takes messages, where it is that what was found.
     pub ready: Option<RoomAddress>,
+    /// What people call that room.
+    pub names: Option<RoomNames>,
     /// The room that the account is not in, where it is that what was found: an invitation would help.
     pub absent: Option<RoomAddress>,
     /// Whether it could not be found out now, and is worth another look.
@@ -53,6 +55,7 @@ impl Finding {
             level,
             line: clean::long_line(line.as_ref()),
             ready: None,
+            names: None,
             absent: None,
             is_open: false,
         }
@@ -160,6 +163,7 @@ impl Client {
         }
         findings.push(Finding {
             ready: Some(room.clone()),
+            names: Some(self.names(&id).await),
             ..Finding::new(Level::Info, format!("{room} is ready: {me} can send{how} there"))
         });
         Ok(())

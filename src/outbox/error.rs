@@ -48,6 +48,20 @@ pub enum OutboxError {
     /// Check the data directory: a command does not create an outbox.
     #[error("there is no outbox at `{}`", .0.display())]
     Missing(PathBuf),
+    /// Name another file, or mend what the system said.
+    #[error("cannot write `{}`: {reason}", .file.display())]
+    File {
+        /// Which one.
+        file: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The database's own programs do it.
+    #[error(
+        "the outbox is in PostgreSQL (RELAY_DATABASE_URL): back it up by `pg_dump` and restore it by `psql` or `pg_restore`, as other \
+         databases"
+    )]
+    NotHere,
     /// Repair the database, or begin with another one: its content is not what this program or the database wrote.
     #[error("the outbox's database is damaged: {reason}")]
     Corrupt {

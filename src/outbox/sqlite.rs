@@ -5,6 +5,7 @@
 //! The directory is locked, so a claim that is found at the start belongs to a process that is dead. Several relays
 //! cannot share it: that is what PostgreSQL is for.
 
+pub(super) mod backup;
 mod files;
 mod identity;
 mod session;

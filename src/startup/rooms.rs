@@ -7,6 +7,7 @@
 //! it decides no retry: an attempt that fails again waits as the policy says.
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use rand::seq::SliceRandom as _;
 use ruma::OwnedRoomId;
 use secrecy::SecretString;
 
+use super::room_names;
 use crate::matrix::{Finding, Level, Transport};
 use crate::message::RoomAddress;
 use crate::outbox::{Outbox, OutboxError};
@@ -40,6 +42,7 @@ const TRIES: u8 = 10;
 pub(super) struct Rooms {
     transport: Transport,
     outbox: Outbox,
+    data_dir: Arc<Path>,
     unsettled: Arc<Mutex<Unsettled>>,
 }
 
@@ -63,10 +66,12 @@ enum Why {
 }
 
 impl Rooms {
-    pub(super) fn new(transport: &Transport, outbox: &Outbox) -> Self {
+    /// The names of rooms are kept in `data_dir`.
+    pub(super) fn new(transport: &Transport, outbox: &Outbox, data_dir: &Path) -> Self {
         Self {
             transport: transport.clone(),
             outbox: outbox.clone(),
+            data_dir: Arc::from(data_dir),
             unsettled: Arc::default(),
         }
     }
@@ -82,6 +87,7 @@ impl Rooms {
         self.unsettled().mentioned.extend(mentioned.iter().cloned());
         let findings = self.transport.check(&rooms, &mentioned).await;
         self.note(&rooms, &findings);
+        self.keep_names(findings.clone()).await;
         for finding in self.news(&findings) {
             match finding.level {
                 Level::Error => tracing::error!("{}", finding.line),
@@ -90,6 +96,13 @@ impl Rooms {
             }
         }
         self.wake(&findings).await;
+    }
+
+    async fn keep_names(&self, findings: Vec<Finding>) {
+        let data_dir = Arc::clone(&self.data_dir);
+        let keep = tokio::task::spawn_blocking(move || room_names::keep(&data_dir, &findings));
+        // Nobody misses a name that could not be kept.
+        drop(keep.await);
     }
 
     /// Notes which of these rooms are unsettled now.
@@ -266,7 +279,7 @@ mod tests {
             request_timeout: Duration::from_secs(30),
             encryption: matrix::EncryptionSettings::default(),
         });
-        let rooms = Rooms::new(&client.unwrap().into(), &outbox);
+        let rooms = Rooms::new(&client.unwrap().into(), &outbox, folder.path());
         let now = Timestamp::now();
         for room in [&well, &closed] {
             let message = RenderedMessage {

@@ -30,6 +30,6 @@ pub(super) async fn keep_alive() {
 
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!(error.message = %error, "the service manager (NOTIFY_SOCKET) cannot be told how the relay is");
+        tracing::warn!(error.message = %error, "the service manager (NOTIFY_SOCKET) does not take how the relay is");
     }
 }

@@ -62,7 +62,7 @@ fn line(event: &Event<'_>, around: Vec<(&'static str, Value)>, now: jiff::Timest
     Value::Object(line)
 }
 
-fn level(level: Level) -> &'static str {
+pub(super) fn level(level: Level) -> &'static str {
     match level {
         Level::ERROR => "error",
         Level::WARN => "warn",

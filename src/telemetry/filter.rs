@@ -1,4 +1,4 @@
-//! What is logged, as `RUST_LOG` says it.
+//! What is logged, as `RELAY_LOG` says it, or `RUST_LOG`.
 //!
 //! Guarantees: a word that is no level is an error that names it. The filter's own reading takes it for the name of a part
 //! of the program, and silences everything else.
@@ -8,8 +8,10 @@ use std::fmt;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-/// Where it comes from.
-pub(super) const VARIABLE: &str = EnvFilter::DEFAULT_ENV;
+/// The relay's own variable.
+pub(super) const VARIABLE: &str = "RELAY_LOG";
+/// The variable of all programs that log in this way, where the relay's own is unset.
+pub(super) const INHERITED: &str = EnvFilter::DEFAULT_ENV;
 /// SQL statements of the driver and its slow-query warnings help no operator; that a certificate is refused is said by the
 /// client of the homeserver, with what to do; the library of the encryption warns of what is usual here. What ends the program is always shown.
 const BASE: &str = "sqlx=warn,poem=warn,hyper=warn,reqwest=warn,rustls_platform_verifier=off,matrix_sdk_crypto=error,\
@@ -18,27 +20,27 @@ const KNOWN: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 /// Characters of a value that are repeated in an error.
 const SHOWN: usize = 60;
 
-/// Why `RUST_LOG` cannot be used.
+/// Why a level cannot be used; the first field is the name of the variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FilterError {
     /// A word in the place of a level is none.
-    Level(String),
+    Level(&'static str, String),
     /// It cannot be read as a whole.
-    Form(String),
+    Form(&'static str, String),
 }
 
 impl fmt::Display for FilterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Level(word) => write!(
+            Self::Level(variable, word) => write!(
                 f,
-                "invalid {VARIABLE}: `{word}` is no level (expected one of {}; for one part of the program: part=level, such \
+                "invalid {variable}: `{word}` is no level (expected one of {}; for one part of the program: part=level, such \
                  as grafana_matrix_relay=debug)",
                 KNOWN.join(", ")
             ),
-            Self::Form(reason) => write!(
+            Self::Form(variable, reason) => write!(
                 f,
-                "invalid {VARIABLE}: {reason} (expected a level, or part=level separated by commas, such as \
+                "invalid {variable}: {reason} (expected a level, or part=level separated by commas, such as \
                  info,grafana_matrix_relay=debug)"
             ),
         }
@@ -49,7 +51,7 @@ impl std::error::Error for FilterError {}
 
 /// The filter that a value asks for. An empty value counts as unset; the filter's own reading of it would silence all but
 /// errors.
-pub(super) fn read(text: Option<&str>) -> Result<EnvFilter, FilterError> {
+pub(super) fn read(variable: &'static str, text: Option<&str>) -> Result<EnvFilter, FilterError> {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
         return Ok(usual());
     };
@@ -58,12 +60,12 @@ pub(super) fn read(text: Option<&str>) -> Result<EnvFilter, FilterError> {
     for directive in text.split(',').map(str::trim).filter(|directive| !directive.is_empty()) {
         let level = level(directive);
         if level.is_empty() || level.parse::<LevelFilter>().is_err() {
-            return Err(FilterError::Level(shown(level)));
+            return Err(FilterError::Level(variable, shown(level)));
         }
         filter.push(',');
         filter.push_str(directive);
     }
-    EnvFilter::try_new(filter).map_err(|error| FilterError::Form(shown(&error.to_string())))
+    EnvFilter::try_new(filter).map_err(|error| FilterError::Form(variable, shown(&error.to_string())))
 }
 
 /// The filter where nothing is asked for.
@@ -90,13 +92,13 @@ mod tests {
 
     #[test]
     fn an_empty_level_is_the_usual_one_and_a_named_part_goes_before() {
-        let usual = read(None).unwrap().to_string();
+        let usual = read(VARIABLE, None).unwrap().to_string();
         assert!(usual.contains("info"), "{usual}");
         for text in ["", " "] {
-            assert_eq!(read(Some(text)).unwrap().to_string(), usual, "{text:?}");
+            assert_eq!(read(VARIABLE, Some(text)).unwrap().to_string(), usual, "{text:?}");
         }
         // The order of a filter's directives is its own.
-        let chosen = read(Some("debug, sqlx=debug")).unwrap().to_string();
+        let chosen = read(VARIABLE, Some("debug, sqlx=debug")).unwrap().to_string();
         let directives: Vec<&str> = chosen.split(',').collect();
         for directive in ["debug", "sqlx=debug", "poem=warn"] {
             assert!(directives.contains(&directive), "{chosen}");
@@ -114,13 +116,13 @@ mod tests {
             ("a[span{x=1}]=verbose", "verbose"),
         ] {
             assert_eq!(
-                read(Some(text)).unwrap_err(),
-                FilterError::Level(word.to_owned()),
+                read(VARIABLE, Some(text)).unwrap_err(),
+                FilterError::Level(VARIABLE, word.to_owned()),
                 "{text}"
             );
         }
         for text in ["off", "WARN", "2", "info,a[span{x=1}]=debug", "a::b=trace,,"] {
-            read(Some(text)).unwrap();
+            read(VARIABLE, Some(text)).unwrap();
         }
     }
 }

@@ -68,6 +68,9 @@ const README: Look = Look {
     ..DESK
 };
 
+/// The pictures of the modes.
+const MODE: Look = Look { width: 600, ..README };
+
 /// What the README shows of each template.
 const SHOWN: [&str; 3] = ["firing", "mixed", "resolved"];
 
@@ -158,6 +161,10 @@ async fn every_template_is_pictured_with_every_sample() {
         save(&project.join(format!("tests/screenshots/{template}.png")), &picture).await;
     }
     for mode in ["live", "thread", "new"] {
+        let incident = samples::sequence("incident").unwrap().steps;
+        let incident = json!({"title": mode, "request": {"sequence": incident, "mode": mode}});
+        let picture = drawn(&browser, &[incident], MODE).await;
+        save(&project.join(format!("tests/screenshots/mode-{mode}.png")), &picture).await;
         let all: Vec<Value> = sequences(|steps| json!({"sequence": steps, "mode": mode})).collect();
         for look in LOOKS.into_iter().chain([FLAT]) {
             let picture = drawn(&browser, &all, look).await;

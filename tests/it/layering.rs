@@ -26,7 +26,16 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         (
             "config",
             // Of `route` the table that the routes file becomes.
-            &["deliver", "intake", "matrix", "message", "outbox", "render", "route"],
+            &[
+                "deliver",
+                "intake",
+                "matrix",
+                "message",
+                "outbox",
+                "render",
+                "route",
+                "telemetry",
+            ],
         ),
         ("telemetry", &["mask"]),
         // A second way in beside `intake`, for people: it shows what the rooms of the flow know, and so reads them, but

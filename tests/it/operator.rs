@@ -1,4 +1,4 @@
-//! `outbox list`, `show`, `retry`, `give-up` and `delete` as an operator types them, beside a relay or without one.
+//! The commands of `outbox` as an operator types them, beside a relay or without one.
 
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -8,8 +8,13 @@ use grafana_matrix_relay::outbox::{
     Acceptance, DeliveryId, DeliveryState, DigestPolicy, GroupMessage, GroupUpdate, NewDelivery, Outbox, Outcome, Root,
     Settings,
 };
+use grafana_matrix_relay::standin::{Homeserver, NewRoom};
 use jiff::Timestamp;
+use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::app::firing;
+use crate::support::relay::Setup;
 
 struct Place {
     folder: TempDir,
@@ -290,6 +295,155 @@ async fn an_edit_that_is_owed_is_listed_shown_and_given_up_by_its_name() {
     }
     let (_, list) = place.run(&["list"]).await;
     assert!(list.lines().count() == 2 && list.contains("0 pending"), "{list}");
+}
+
+#[tokio::test]
+async fn retry_of_all_takes_what_is_dead_in_every_room() {
+    let place = Place::new().await;
+    let here = place.ended("a", "Here", dead()).await;
+    let elsewhere = place.ended("b", "Elsewhere", dead()).await;
+    let (code, text) = place.run(&["retry", "--all"]).await;
+    assert_eq!(code, 0);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "waiting again in !a:example.org: 1",
+            "waiting again in !b:example.org: 1"
+        ]
+    );
+    for id in [here, elsewhere] {
+        assert_eq!(place.state(id).await, Some(DeliveryState::Pending));
+    }
+    let (code, text) = place.run(&["retry", "--all"]).await;
+    assert_eq!((code, text.trim_end()), (0, "no delivery is dead"));
+    assert_eq!(place.run(&["retry", "--all", "1"]).await.0, 2);
+}
+
+#[tokio::test]
+async fn list_and_show_print_json_for_programs() {
+    let place = Place::new().await;
+    let id = place.ended("a", "GivenUp", dead()).await;
+    place.edited("b").await;
+    let (code, text) = place.run(&["list", "--json"]).await;
+    let list: Value = serde_json::from_str(&text).unwrap();
+    let states = list["deliveries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|one| one["state"].as_str());
+    assert_eq!(
+        (code, states.collect::<Vec<_>>()),
+        (0, vec!["pending", "delivered", "dead"])
+    );
+    assert!(list["deliveries"][0]["edit_of"].is_string(), "{list:#}");
+    assert_eq!(
+        list["count"],
+        json!({"pending": 1, "in-flight": 0, "dead": 1, "delivered": 1, "combined": 0})
+    );
+    let (code, text) = place.run(&["show", "--json", &id.to_string()]).await;
+    let one: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(code, 0);
+    for (field, value) in [
+        ("delivery", id.to_string().as_str()),
+        ("room", "!a:example.org"),
+        ("last_error", "400 M_BAD_JSON"),
+        ("body", "GivenUp in full"),
+    ] {
+        assert_eq!(one[field], value, "{one:#}");
+    }
+}
+
+#[tokio::test]
+async fn a_backup_is_made_beside_a_relay_and_is_put_back() {
+    let place = Place::new().await;
+    place.waiting("a", "Waits").await;
+    let copy = place.folder.path().join("copy.db");
+    let file = copy.to_str().unwrap();
+    // The outbox is open here, as in a relay that runs.
+    let (code, text) = place.run(&["backup", file]).await;
+    assert!(code == 0 && text.contains(file), "{text}");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(copy.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    // What exists is never overwritten.
+    let before = std::fs::read(&copy).unwrap();
+    assert_eq!(place.run(&["backup", file]).await.0, 1);
+    assert_eq!(std::fs::read(&copy).unwrap(), before);
+
+    let later = place.waiting("a", "Later").await;
+    // Not while a relay has it.
+    assert_eq!(place.run(&["restore", file]).await.0, 1);
+    assert!(place.state(later).await.is_some());
+    let Place { folder, outbox } = place;
+    drop(outbox);
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_grafana-matrix-relay"));
+        command
+            .arg("outbox")
+            .args(arguments)
+            .env_clear()
+            .env("RELAY_DATA_DIR", folder.path().join("data"));
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, text) = run(&["restore", file]);
+    assert_eq!(code, Some(0), "{text}");
+    let list = run(&["list"]).1;
+    assert!(list.contains("Waits") && !list.contains("Later"), "{list}");
+    // The outbox that was there is kept, with what stood in its log.
+    let kept = folder.path().join("data/outbox-before-1.db");
+    assert!(text.contains(kept.to_str().unwrap()), "{text}");
+    assert_eq!(run(&["restore", kept.to_str().unwrap()]).0, Some(0));
+    assert!(run(&["list"]).1.contains("Later"));
+    // What is no outbox changes nothing.
+    let other = folder.path().join("other.db");
+    std::fs::write(&other, "no database at all, but long enough to be looked at as one").unwrap();
+    assert_eq!(run(&["restore", other.to_str().unwrap()]).0, Some(1));
+    assert_eq!(run(&["restore", "nowhere.db"]).0, Some(1));
+    assert!(run(&["list"]).1.contains("Later"));
+}
+
+#[tokio::test]
+async fn a_room_is_listed_with_the_names_that_the_relay_has_met() {
+    let homeserver = Homeserver::new("example.org");
+    let token = homeserver.login("bot", "RELAY");
+    let room = homeserver.create_room(&NewRoom::named("Ops\u{1b}[31m").alias("ops").member("bot"));
+    let running = homeserver.start().await.unwrap();
+    let setup = Setup::bare()
+        .env("MATRIX_HOME_SERVER_URL", &running.base_url)
+        .env("MATRIX_ACCESS_TOKEN", &token)
+        .env("MATRIX_DEFAULT_ROOM", &room);
+    let data = setup.data_dir();
+    let mut relay = setup.start().await;
+    relay.says("is ready").await;
+    relay.accepts(&firing("Named")).await;
+    relay.says("delivered").await;
+    let list = tokio::task::spawn_blocking(move || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_grafana-matrix-relay"));
+        command.args(["outbox", "list"]).env_clear().env("RELAY_DATA_DIR", data);
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    });
+    let list = list.await.unwrap();
+    let shown = format!("{room} (#ops:example.org, \"Ops [31m\")");
+    assert!(list.contains(&shown), "{list}");
+}
+
+#[test]
+fn a_database_is_backed_up_by_its_own_programs() {
+    for verb in ["backup", "restore"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_grafana-matrix-relay"))
+            .args(["outbox", verb, "file.db"])
+            .env_clear()
+            .env("RELAY_DATABASE_URL", "postgres://relay:s3cr3t@127.0.0.1:1/relay")
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("pg_dump") && !said.contains("s3cr3t"), "{said}");
+    }
 }
 
 #[tokio::test]

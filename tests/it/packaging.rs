@@ -6,6 +6,7 @@ mod kubernetes;
 mod monitoring;
 mod packages;
 mod shell;
+mod snippets;
 mod systemd;
 
 use std::path::{Path, PathBuf};

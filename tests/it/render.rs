@@ -40,13 +40,13 @@ fn now() -> Timestamp {
     samples::NOW.parse().unwrap()
 }
 
-fn render(renderer: &Renderer, template: &str, body: &str) -> Rendered {
+pub(crate) fn render(renderer: &Renderer, template: &str, body: &str) -> Rendered {
     let notification = alert::parse::notification(body.as_bytes()).unwrap();
     renderer.render(&template.parse::<TemplateName>().unwrap(), &notification, now())
 }
 
 /// A folder with these templates, and a renderer on it.
-fn folder(files: &[(&str, &str)]) -> (TempDir, Renderer) {
+pub(crate) fn folder(files: &[(&str, &str)]) -> (TempDir, Renderer) {
     let dir = TempDir::new().unwrap();
     for (name, text) in files {
         write(dir.path(), name, text);
@@ -71,7 +71,7 @@ fn write(dir: &Path, name: &str, text: &str) {
     fs::write(path, text).unwrap();
 }
 
-fn body_of(sample: &str) -> String {
+pub(crate) fn body_of(sample: &str) -> String {
     samples::find(sample).unwrap().body
 }
 

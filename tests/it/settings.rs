@@ -68,6 +68,91 @@ fn a_level_that_does_not_exist_is_refused_with_those_that_do() {
 }
 
 #[test]
+fn the_relays_own_level_goes_before_that_of_all_programs() {
+    refused(
+        &[("RELAY_LOG", "loud"), ("RUST_LOG", "info")],
+        "",
+        &["RELAY_LOG", "`loud`"],
+    );
+    // What nobody reads is not judged.
+    let said = run(&["check"], &[("RELAY_LOG", "warn"), ("RUST_LOG", "loud")], "");
+    assert_eq!(said.code, Some(0), "{}", said.text);
+    let said = run(&["check", "--log=off"], &[("RELAY_LOG", "loud")], "");
+    assert_eq!(said.code, Some(0), "{}", said.text);
+}
+
+#[test]
+fn log_lines_have_the_form_that_is_asked_for() {
+    let line = |variables: &[(&str, &str)]| {
+        let said = run(&[], variables, "").text;
+        said.lines().next().unwrap().to_owned()
+    };
+    let keys = |variables: &[(&str, &str)]| {
+        let line: serde_json::Value = serde_json::from_str(&line(variables)).unwrap();
+        let keys = line.as_object().unwrap().keys().take(2).cloned();
+        keys.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(keys(&[("RELAY_LOG_FORMAT", "json")]), "time level");
+    assert_eq!(keys(&[("RELAY_LOG_FORMAT", "ecs")]), "@timestamp log.level");
+    assert_eq!(keys(&[("ECS_LOGGING", "on")]), "@timestamp log.level");
+    assert_eq!(
+        keys(&[("RELAY_LOG_FORMAT", "json"), ("ECS_LOGGING", "on")]),
+        "time level"
+    );
+    assert!(line(&[("RELAY_LOG_FORMAT", "text"), ("ECS_LOGGING", "on")]).contains(" ERROR "));
+    refused(
+        &[("RELAY_LOG_FORMAT", "xml")],
+        "",
+        &["RELAY_LOG_FORMAT", "text, json or ecs"],
+    );
+}
+
+#[test]
+fn config_says_where_each_setting_comes_from_and_shows_no_secret() {
+    let dotenv = "MATRIX_ACCESS_TOKEN=s3cr3t\nRELAY_TIMEZONE=Europe/Berlin\nRELAY_PORT=80\n";
+    let variables = [GOOD[0], GOOD[2], ("RELAY_PORT", "8080"), ("RELAY_LANGUAGE", "")];
+    let said = run(&["config", "--message-mode=new"], &variables, dotenv);
+    assert_eq!(said.code, Some(0), "{}", said.text);
+    assert!(!said.text.contains("s3cr3t"), "{}", said.text);
+    for expected in [
+        ["MATRIX_ACCESS_TOKEN", "(secret)", ".env"],
+        ["RELAY_TIMEZONE", "Europe/Berlin", ".env"],
+        ["RELAY_PORT", "8080", "variable"],
+        ["RELAY_LANGUAGE", "en", "default"],
+        ["RELAY_MESSAGE_MODE", "new", "flag"],
+        ["RELAY_DATABASE_URL", "-", "not"],
+    ] {
+        let has = |line: &str| line.split_whitespace().take(3).eq(expected);
+        assert!(said.text.lines().any(has), "{expected:?}: {}", said.text);
+    }
+    let json = run(&["config", "--json"], &[("RELAY_PORT", "http")], "");
+    assert_eq!(json.code, Some(2));
+    let report: serde_json::Value = serde_json::from_str(&json.text).unwrap();
+    let port = report["settings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["variable"] == "RELAY_PORT");
+    assert_eq!(
+        port.unwrap(),
+        &json!({
+            "variable": "RELAY_PORT", "flag": "--port", "value": "http", "secret": false, "from": "variable",
+            "place": "RELAY_PORT",
+        })
+    );
+    let problems: Vec<_> = report["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|one| one.as_str())
+        .collect();
+    assert!(
+        problems.iter().any(|problem| problem.contains("RELAY_PORT")),
+        "{problems:?}"
+    );
+}
+
+#[test]
 fn no_level_hides_why_the_relay_does_not_start() {
     for level in ["off", "grafana_matrix_relay=off", "error"] {
         let said = run(&[], &[("RUST_LOG", level)], "");

@@ -5,10 +5,12 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use crate::cli::print::line;
 use crate::message::RoomAddress;
 use crate::outbox::{Delivery, DeliveryId, DeliveryState, Filter, Outbox};
+use crate::startup::room_names::{Known, shown};
 
 /// Which deliveries to list.
 #[derive(Debug, Clone, Args)]
@@ -25,6 +27,9 @@ pub struct List {
     /// Only those older than this delivery: the next page.
     #[arg(long, value_name = "DELIVERY")]
     before: Option<DeliveryId>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 impl List {
@@ -36,12 +41,12 @@ impl List {
 }
 
 /// Owed edits first, then deliveries, newest first.
-pub(super) async fn list(outbox: &Outbox, list: List) -> anyhow::Result<ExitCode> {
-    let mut left = list.limit;
+pub(super) async fn list(outbox: &Outbox, known: &Known, list: List) -> anyhow::Result<ExitCode> {
+    let (mut left, mut listed) = (list.limit, Vec::new());
     if list.has_edits() {
         for edit in outbox.edits(list.room.clone(), list.limit).await? {
             if list.state.is_none_or(|state| state == edit.delivery.state) {
-                line(&summary(&edit.delivery, &of_root(edit.root)))?;
+                listed.push((edit.delivery, edit.root));
                 left -= 1;
             }
         }
@@ -53,10 +58,24 @@ pub(super) async fn list(outbox: &Outbox, list: List) -> anyhow::Result<ExitCode
         limit: left,
         ..Filter::default()
     };
-    for delivery in outbox.list(filter).await? {
-        line(&summary(&delivery, ""))?;
-    }
+    listed.extend(outbox.list(filter).await?.into_iter().map(|delivery| (delivery, None)));
     let stats = outbox.stats(Timestamp::now()).await?;
+    if list.json {
+        let deliveries: Vec<_> = listed
+            .iter()
+            .map(|(delivery, root)| json(delivery, *root, known))
+            .collect();
+        let count = json!({
+            "pending": stats.pending, "in-flight": stats.in_flight, "dead": stats.dead, "delivered": stats.delivered,
+            "combined": stats.combined,
+        });
+        let report = json!({"deliveries": deliveries, "count": count});
+        line(&serde_json::to_string_pretty(&report)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (delivery, root) in &listed {
+        line(&summary(delivery, &of_root(*root), known))?;
+    }
     line(&format!(
         "{} pending, {} in flight, {} dead, {} delivered, {} combined",
         stats.pending, stats.in_flight, stats.dead, stats.delivered, stats.combined
@@ -64,15 +83,21 @@ pub(super) async fn list(outbox: &Outbox, list: List) -> anyhow::Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) async fn show(outbox: &Outbox, id: DeliveryId) -> anyhow::Result<ExitCode> {
-    let edit = outbox.edit(id).await?;
-    let (delivery, of) = match edit {
-        Some(edit) => (Some(edit.delivery), of_root(edit.root)),
-        None => (outbox.show(id).await?, String::new()),
+pub(super) async fn show(outbox: &Outbox, known: &Known, id: DeliveryId, as_json: bool) -> anyhow::Result<ExitCode> {
+    let (delivery, root) = match outbox.edit(id).await? {
+        Some(edit) => (Some(edit.delivery), edit.root),
+        None => (outbox.show(id).await?, None),
     };
     let delivery =
         delivery.with_context(|| format!("delivery {id} does not exist; `outbox list` shows those that do"))?;
-    line(&full(&delivery, of.trim_end_matches(": ")))?;
+    if as_json {
+        let mut report = json(&delivery, root, known);
+        report["body"] = delivery.message.body.as_str().into();
+        report["formatted_body"] = delivery.message.formatted_body.as_str().into();
+        line(&serde_json::to_string_pretty(&report)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    line(&full(&delivery, of_root(root).trim_end_matches(": "), known))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -80,7 +105,30 @@ fn of_root(root: Option<DeliveryId>) -> String {
     root.map_or_else(String::new, |root| format!("edit of delivery {root}: "))
 }
 
-fn summary(delivery: &Delivery, of: &str) -> String {
+fn json(delivery: &Delivery, root: Option<DeliveryId>, known: &Known) -> Value {
+    let names = known.get(delivery.room.as_str());
+    json!({
+        "delivery": delivery.id.to_string(),
+        "state": delivery.state.to_string(),
+        "part": delivery.part.as_str(),
+        "room": delivery.room.as_str(),
+        "room_id": names.map(|names| &names.id),
+        "room_alias": names.and_then(|names| names.alias.as_ref()),
+        "room_name": names.and_then(|names| names.name.as_ref()),
+        "headline": delivery.message.headline,
+        "transaction": delivery.txn_id.to_string(),
+        "accepted": delivery.accepted_at.to_string(),
+        "attempts": delivery.attempts,
+        "last_attempt": delivery.last_attempt_at.map(|time| time.to_string()),
+        "event": delivery.event_id,
+        "refers_to": delivery.relation.as_ref().map(|relation| relation.event_id().to_owned()),
+        "edit_of": root.map(|root| root.to_string()),
+        "last_error": delivery.last_error,
+        "sent_as": delivery.combined_into.map(|digest| digest.to_string()),
+    })
+}
+
+fn summary(delivery: &Delivery, of: &str, known: &Known) -> String {
     let error = delivery
         .last_error
         .as_deref()
@@ -91,12 +139,12 @@ fn summary(delivery: &Delivery, of: &str) -> String {
         delivery.state.to_string(),
         delivery.part.as_str(),
         delivery.accepted_at.strftime("%Y-%m-%d %H:%M:%S"),
-        delivery.room,
+        shown(known, &delivery.room),
         delivery.message.headline.replace('\n', " / ")
     )
 }
 
-fn full(delivery: &Delivery, of: &str) -> String {
+fn full(delivery: &Delivery, of: &str, known: &Known) -> String {
     let relation = delivery.relation.as_ref();
     let refers_to = relation.map(|relation| relation.event_id().to_owned());
     let refers_to = [refers_to, (!of.is_empty()).then(|| format!("({of})"))];
@@ -107,7 +155,7 @@ fn full(delivery: &Delivery, of: &str) -> String {
         ("state", Some(delivery.state.to_string())),
         ("part", Some(delivery.part.as_str().to_owned())),
         ("refers to", Some(refers_to.join(" ")).filter(|text| !text.is_empty())),
-        ("room", Some(delivery.room.to_string())),
+        ("room", Some(shown(known, &delivery.room))),
         ("transaction", Some(delivery.txn_id.to_string())),
         ("accepted", Some(delivery.accepted_at.to_string())),
         ("attempts", Some(delivery.attempts.to_string())),

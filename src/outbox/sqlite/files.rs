@@ -53,7 +53,15 @@ pub(super) fn take_directory(directory: &Path) -> Result<File, OutboxError> {
         options.mode(0o600);
     }
     let failed = |error: io::Error| refused(directory, &error);
+    let is_new = !directory.exists();
     builder.create(directory).map_err(failed)?;
+    if is_new {
+        let path = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+        tracing::info!(
+            "made the data directory {}: keep it, accepted notifications wait there",
+            path.display()
+        );
+    }
     // SQLite gives its other files the mode of the first.
     options.open(directory.join(FILE)).map_err(failed)?;
     let lock = options.open(directory.join("outbox.lock")).map_err(failed)?;

@@ -50,7 +50,7 @@ pub(super) async fn inspect(directory: PathBuf) -> Result<(), OutboxError> {
     checked.map_err(OutboxError::bug)?
 }
 
-fn check(connection: &Connection) -> Result<(), OutboxError> {
+pub(super) fn check(connection: &Connection) -> Result<(), OutboxError> {
     for check in CHECKS {
         match connection.query_row(check, [], |row| row.get::<_, String>(0)) {
             Ok(answer) if answer == "ok" => {}
