@@ -9,6 +9,7 @@ use grafana_matrix_relay::standin::{Homeserver, NewRoom};
 use serde_json::{Value, json};
 
 use super::{packaging, run, said};
+use crate::render::{folder, render};
 use crate::support::relay::Setup;
 
 /// What the `/metrics` of a relay say that has just started.
@@ -120,6 +121,58 @@ async fn prometheus_finds_no_fault_with_the_metrics() {
     let output = promtool.wait_with_output().unwrap();
     let said = said(&output);
     assert!(output.status.success() && said.is_empty(), "{said}");
+}
+
+/// What Alertmanager posts for an alert that `rules.test.yml` expects, its runbook at an address.
+fn posted(alert: &str, expected: &Value) -> String {
+    let mut labels = expected["exp_labels"].clone();
+    labels["alertname"] = alert.into();
+    let mut annotations = expected["exp_annotations"].clone();
+    let page = annotations["runbook_url"].as_str().unwrap().to_owned();
+    annotations["runbook_url"] = format!("https://docs.example.org/{page}").into();
+    let alert = json!({
+        "status": "firing", "labels": labels, "annotations": annotations, "startsAt": "2026-11-20T09:02:00Z",
+        "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "http://prometheus.example.org:9090/graph", "fingerprint": "c0ffee",
+    });
+    let notification = json!({
+        "version": "4", "groupKey": "{}:{}", "truncatedAlerts": 0, "status": "firing", "receiver": "matrix",
+        "groupLabels": {"alertname": alert["labels"]["alertname"]}, "commonLabels": alert["labels"],
+        "commonAnnotations": alert["annotations"], "externalURL": "http://alertmanager.example.org:9093", "alerts": [alert],
+    });
+    notification.to_string()
+}
+
+#[test]
+fn the_alerts_about_the_relay_read_well_in_a_room() {
+    let tests = fs::read_to_string(packaging("monitoring/rules.test.yml")).unwrap();
+    let tests: Value = serde_saphyr::from_str(&tests).unwrap();
+    let (_dir, renderer) = folder(&[]);
+    let mut read = 0;
+    for test in tests["tests"].as_array().unwrap() {
+        for eval in test["alert_rule_test"].as_array().unwrap() {
+            let name = eval["alertname"].as_str().unwrap();
+            for expected in eval["exp_alerts"].as_array().unwrap() {
+                let seen = render(&renderer, "alert", &posted(name, expected));
+                assert_eq!(seen.problem, None);
+                let body = &seen.messages[0].body;
+                let annotations = &expected["exp_annotations"];
+                for text in [&annotations["summary"], &annotations["description"]] {
+                    let text = text.as_str().unwrap();
+                    assert_eq!(body.matches(text).count(), 1, "{text} in\n{body}");
+                }
+                let first = body.lines().next().unwrap();
+                assert!(first.contains(name), "{body}");
+                assert!(
+                    body.contains(&format!("https://docs.example.org/docs/src/runbook/{name}.md")),
+                    "{body}"
+                );
+                // What a lock screen shows, and a few lines more.
+                assert!(body.lines().count() <= 8 && !body.contains("{{"), "{body}");
+                read += 1;
+            }
+        }
+    }
+    assert!(read > 10, "{read}");
 }
 
 #[test]

@@ -42,6 +42,14 @@ fn the_manual_names_every_setting_and_each_command_has_a_page() {
     ] {
         let page = fs::read_to_string(folder.path().join(name).with_extension("1")).unwrap();
         assert!(page.contains(".TH"), "{page}");
+        // A command's page is about the settings that it reads.
+        let reads_folder = name.ends_with("-retry") || name.ends_with("-check") || name == "grafana-matrix-relay";
+        assert_eq!(page.contains("RELAY_DATA_DIR"), reads_folder, "{name}");
+        assert_eq!(
+            page.contains("RELAY_DIGEST_AFTER"),
+            name == "grafana-matrix-relay",
+            "{name}"
+        );
     }
 }
 
