@@ -59,7 +59,7 @@ check: lint ## lint, and licences, sources, doubles and known flaws of all depen
 	cargo audit
 
 bench: ## Measure acceptance, delivery, rendering and memory, each beside its limit on this machine
-	cargo bench --locked
+	benches/with-postgres.sh cargo bench --locked
 
 # Without a sanitizer: it looks for faults of unsafe code, this crate has none, and it doubles the build. The lock file of the
 # relay is copied, so that what is fuzzed is what is shipped. Afterwards the corpus keeps only what reaches something new.

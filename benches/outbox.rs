@@ -1,8 +1,8 @@
 //! What the outbox costs, each figure beside its limit in the same run and on the same disk.
 //!
 //! The limit of an acceptance is a file that is appended to and synced in the same way (see `limit`): no store can be
-//! durable for less. `OUTBOX_BENCH_DATABASE_URL` adds a run on an
-//! empty PostgreSQL database, which nothing else may use.
+//! durable for less. `BENCH_DATABASE_URL` adds a run on
+//! PostgreSQL; see `with-postgres.sh`.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -20,7 +20,7 @@ use futures_util::future::join_all;
 use grafana_matrix_relay::message::{Announced, Mentions, MsgType, RenderedMessage};
 use grafana_matrix_relay::outbox::{Acceptance, DigestPolicy, NewDelivery, Outbox, Outcome, Settings};
 use jiff::Timestamp;
-use limit::{Bare, round};
+use limit::{Bare, databases, round};
 
 /// As the program does.
 #[global_allocator]
@@ -44,7 +44,7 @@ fn main() {
         println!("\nSQLite");
         let settings = settings(&directory.path().join("data"), None);
         measure(&settings, &bare).await;
-        if let Ok(url) = std::env::var("OUTBOX_BENCH_DATABASE_URL") {
+        if let Some(url) = databases::new().await {
             println!("\nPostgreSQL");
             measure(&self::settings(directory.path(), Some(url)), &bare).await;
         }
@@ -55,6 +55,7 @@ async fn measure(settings: &Settings, bare: &Bare) {
     acceptance(&Outbox::open(settings).await.unwrap(), bare).await;
     delivery(settings).await;
     backlog(settings).await;
+    many_rooms(settings).await;
 }
 
 fn settings(directory: &Path, database_url: Option<String>) -> Settings {
@@ -172,6 +173,35 @@ async fn backlog(settings: &Settings) {
         claimed.len(),
         resident_kb().saturating_sub(before)
     );
+}
+
+/// Claims of twenty rooms beside a backlog in one room, and once the same backlog is in a thousand rooms.
+async fn many_rooms(settings: &Settings) {
+    let outbox = Outbox::open(settings).await.unwrap();
+    let one = claims(&outbox).await;
+    for start in (0..BACKLOG).step_by(250) {
+        join_all((start..start + 250).map(|n| outbox.enqueue(request(n % 1_000)))).await;
+    }
+    let many = claims(&outbox).await;
+    println!(
+        "  claiming 20   {one:.0} µs of CPU with few rooms   {many:.0} µs with 1,000 rooms and 100,000 more waiting   ratio {:.2}",
+        many / one
+    );
+}
+
+/// Microseconds of processor time of a claim that is given back.
+async fn claims(outbox: &Outbox) -> f64 {
+    const CLAIMS: u32 = 300;
+    let before = cpu_seconds();
+    for _ in 0..CLAIMS {
+        let claimed = outbox
+            .claim_due(Timestamp::now(), 20, &DigestPolicy::never())
+            .await
+            .unwrap();
+        let ids: Vec<_> = claimed.iter().map(|delivery| delivery.id).collect();
+        outbox.release(&ids).await.unwrap();
+    }
+    (cpu_seconds() - before) * 1e6 / f64::from(CLAIMS)
 }
 
 /// Processor time of this process so far.

@@ -1,6 +1,8 @@
 //! What no store can beat: a file that is appended to and synced by one thread, which takes all that waits into one
 //! `fdatasync`.
 
+pub(crate) mod databases;
+
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;

@@ -28,15 +28,47 @@ impl Load {
     }
 }
 
+/// What is posted, by its number.
+pub(crate) type Body = fn(u64) -> String;
+
+/// A group of its own of three of Grafana's alerts, one of them resolved, as Grafana sent it.
+pub(crate) fn three(number: u64) -> String {
+    include_str!("three.json").replacen("{}/{severity", &format!("{{}}/{number}/{{severity"), 1)
+}
+
 /// A notification with one alert in a group of its own, about as large as Grafana's.
-pub(crate) fn body(number: u64) -> String {
+pub(crate) fn one(number: u64) -> String {
     format!(
         r#"{{"receiver":"matrix","status":"firing","alerts":[{{"status":"firing","labels":{{"alertname":"Alert{number}","grafana_folder":"Production","instance":"web-{number}:9100","job":"node","severity":"critical"}},"annotations":{{"summary":"CPU above 90% on web-{number}","description":"CPU has been above 90% for 5 minutes.","runbook_url":"https://runbooks.example.com/cpu"}},"startsAt":"2026-11-20T09:14:10Z","endsAt":"0001-01-01T00:00:00Z","generatorURL":"https://grafana.example.com/alerting/grafana/x{number}/view?orgId=1","fingerprint":"{number:016x}","silenceURL":"https://grafana.example.com/alerting/silence/new?alertmanager=grafana&matcher=__alert_rule_uid__%3Dx{number}&matcher=instance%3Dweb-{number}%3A9100&matcher=job%3Dnode&matcher=severity%3Dcritical&orgId=1","dashboardURL":"https://grafana.example.com/d/aeb1?from=1795162450000&orgId=1&to=1795166081123","panelURL":"https://grafana.example.com/d/aeb1?from=1795162450000&orgId=1&to=1795166081123&viewPanel=7","values":{{"A":96.4375,"C":1}},"valueString":"[ var='A' value=96.4375 ]","orgId":1}}],"groupLabels":{{"alertname":"Alert{number}"}},"commonLabels":{{"alertname":"Alert{number}","severity":"critical"}},"commonAnnotations":{{}},"externalURL":"https://grafana.example.com/","version":"1","groupKey":"{{}}:{{alertname=\"Alert{number}\"}}","truncatedAlerts":0,"orgId":1,"title":"[FIRING:1] Alert{number}","state":"alerting","message":""}}"#
     )
 }
 
-fn request(number: u64) -> Vec<u8> {
-    let body = body(number);
+/// One of twenty groups, with three alerts that it never had before, instead of those that it had.
+pub(crate) fn of_twenty_groups(number: u64) -> String {
+    in_group(number, 0)
+}
+
+/// The same beside those that it had, which the sender has cut off: all of them fire.
+pub(crate) fn of_twenty_large_groups(number: u64) -> String {
+    in_group(number, 1_000)
+}
+
+fn in_group(number: u64, cut_off: u64) -> String {
+    let group = number % 20;
+    let alert = |n: u64| {
+        format!(
+            r#"{{"status":"firing","labels":{{"alertname":"PodNotReady","pod":"web-{number}-{n}"}},"annotations":{{"summary":"Pod web-{number}-{n} is not ready"}},"startsAt":"2026-11-20T09:14:10Z"}}"#
+        )
+    };
+    format!(
+        r#"{{"status":"firing","groupKey":"pods-{group}","truncatedAlerts":{cut_off},"alerts":[{},{},{}]}}"#,
+        alert(1),
+        alert(2),
+        alert(3)
+    )
+}
+
+fn request(body: &str) -> Vec<u8> {
     format!(
         "POST /alert HTTP/1.1\r\nHost: relay\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
@@ -45,7 +77,7 @@ fn request(number: u64) -> Vec<u8> {
 }
 
 /// Posts `count` notifications over `connections` connections, each waiting for its answer before the next.
-pub(crate) async fn post(address: &str, connections: usize, count: u64, first: u64) -> Load {
+pub(crate) async fn post(address: &str, body: Body, connections: usize, count: u64, first: u64) -> Load {
     let next = Arc::new(AtomicU64::new(first));
     let end = first + count;
     let began = Instant::now();
@@ -60,7 +92,7 @@ pub(crate) async fn post(address: &str, connections: usize, count: u64, first: u
                 if number >= end {
                     return times;
                 }
-                let request = request(number);
+                let request = request(&body(number));
                 let began = Instant::now();
                 stream.write_all(&request).await.unwrap();
                 read_answer(&mut stream, &mut answer).await;
