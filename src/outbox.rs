@@ -65,6 +65,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::sync::Notify;
 
+use self::delivery::Claims;
 pub use self::delivery::{
     Acceptance, Delivery, DeliveryId, DeliveryIdError, DeliveryState, DeliveryStateError, Enqueued, NewDelivery,
     Outcome, Part, Receipt, Recorded,
@@ -110,8 +111,10 @@ pub struct GroupQuery<'a> {
     pub room: &'a RoomAddress,
     /// Its key.
     pub key: &'a str,
-    /// Alerts of it by name, beside those that fire.
+    /// Alerts of it by name.
     pub alerts: Vec<String>,
+    /// Whether the others that fire matter too; otherwise they are only counted.
+    pub others: bool,
 }
 
 /// A handle on the outbox; cheap to clone. The last one to go waits for what is being written.
@@ -183,12 +186,12 @@ impl Outbox {
         self.work.notified().await;
     }
 
-    /// What is known of these groups, in their order: of their alerts those that fire, and those with these names.
+    /// What is known of these groups, in their order.
     pub async fn groups(&self, groups: &[GroupQuery<'_>]) -> Result<Vec<Option<KnownGroup>>, OutboxError> {
         if groups.is_empty() {
             return Ok(Vec::new());
         }
-        let asked = groups.iter().map(|one| AskedGroup::new(one.room, one.key, &one.alerts));
+        let asked = groups.iter().map(AskedGroup::new);
         self.store()?.groups(asked.collect::<Result<_, _>>()?).await
     }
 
@@ -218,15 +221,7 @@ impl Outbox {
         policy: &DigestPolicy,
     ) -> Result<Vec<Delivery>, OutboxError> {
         let claims = self.store()?.claim_due(now, limit, policy).await;
-        let claims = self.soundness.note_claim(claims)?;
-        for (id, reason) in claims.unreadable {
-            tracing::error!(
-                delivery.id = %id, error.message = reason,
-                "cannot read a delivery of the outbox, so it is dead now; `grafana-matrix-relay outbox show {id}` shows what can be read"
-            );
-            metrics::counter!("grafana_matrix_relay_deliveries_dead_total").increment(1);
-        }
-        Ok(claims.deliveries)
+        Ok(claimed(self.soundness.note_claim(claims)?))
     }
 
     /// Gives a digest that was claimed the text that it keeps over all attempts, before the first of them. If it has one already,
@@ -249,7 +244,22 @@ impl Outbox {
     /// except that the message is in the room. The same word again, with the same `now`, has the same answer: that of
     /// the first may have been lost.
     pub async fn record(&self, id: DeliveryId, outcome: Outcome, now: Timestamp) -> Result<Recorded, OutboxError> {
-        self.soundness.note(self.store()?.record(id, outcome, now).await)
+        let recorded = self.store()?.record(id, outcome, now, None).await;
+        Ok(self.soundness.note(recorded)?.0)
+    }
+
+    /// The same, and claims what the room sends next in the same commit, if the claim was this relay's and the room need not wait.
+    /// Other rooms that are due get nothing by it, so it is for when none is.
+    pub async fn record_and_claim(
+        &self,
+        id: DeliveryId,
+        outcome: Outcome,
+        now: Timestamp,
+        policy: &DigestPolicy,
+    ) -> Result<(Recorded, Option<Delivery>), OutboxError> {
+        let recorded = self.store()?.record(id, outcome, now, Some(policy)).await;
+        let (recorded, claims) = self.soundness.note(recorded)?;
+        Ok((recorded, claimed(claims).pop()))
     }
 
     /// What the room waits for; `None` if it may be tried.
@@ -385,6 +395,18 @@ impl Outbox {
     pub async fn recording(&self, id: RecordingId) -> Result<Option<(Recording, String)>, OutboxError> {
         self.store()?.recording(id).await
     }
+}
+
+/// What was claimed; says what cannot be read of it.
+fn claimed(claims: Claims) -> Vec<Delivery> {
+    for (id, reason) in claims.unreadable {
+        tracing::error!(
+            delivery.id = %id, error.message = reason,
+            "cannot read a delivery of the outbox, so it is dead now; `grafana-matrix-relay outbox show {id}` shows what can be read"
+        );
+        metrics::counter!("grafana_matrix_relay_deliveries_dead_total").increment(1);
+    }
+    claims.deliveries
 }
 
 /// Who opens a store: only a relay makes and migrates one, and locks it.

@@ -81,6 +81,11 @@ impl Sender {
         self.state().gate.capacity(in_flight, now)
     }
 
+    /// Whether nothing keeps the account's messages back.
+    pub(super) fn is_open(&self, now: Instant) -> bool {
+        self.state().gate.is_open(now)
+    }
+
     /// Whether the last attempt for this room hung.
     pub(super) fn hangs(&self, room: &RoomAddress) -> bool {
         self.state().rooms.get(room).is_some_and(|parked| parked.hung)

@@ -119,6 +119,11 @@ impl Gate {
         free.min(MOST.saturating_sub(in_flight.all))
     }
 
+    /// Whether nothing is wrong with the account.
+    pub(super) fn is_open(&self, now: Instant) -> bool {
+        self.width(now) == OPEN
+    }
+
     /// How many may begin together, or where the account was refused lately, how many may be in flight that do not hang.
     fn width(&self, now: Instant) -> usize {
         match self.closed {
@@ -147,10 +152,11 @@ mod tests {
         assert!(gate.close(Hold::RateLimit, Duration::from_secs(5), start));
         assert!(!gate.close(Hold::RateLimit, Duration::from_secs(1), start));
         assert_eq!(gate.width(start + Duration::from_secs(4)), 0);
+        assert!(!gate.is_open(start + Duration::from_secs(4)) && !gate.is_open(start + Duration::from_secs(5)));
         assert_eq!(gate.width(start + Duration::from_secs(5)), CAREFUL);
         assert!(!gate.is_history(start + Duration::from_secs(94)) && gate.is_history(start + Duration::from_secs(95)));
         assert_eq!(gate.passed(start + Duration::from_secs(5)), Some(Hold::RateLimit));
-        assert_eq!(gate.width(start + Duration::from_secs(36)), OPEN);
+        assert!(gate.is_open(start + Duration::from_secs(36)));
     }
 
     #[test]

@@ -87,12 +87,13 @@ impl Known {
 }
 
 impl State {
-    /// The same, with what is known of its alerts.
+    /// The same, with what is known of its alerts. Of a notification from which alerts were cut off, those that it lists are
+    /// enough; of the others only how many fire.
     #[must_use]
-    pub fn with_alerts(self, alerts: impl IntoIterator<Item = (String, Known)>) -> Self {
+    pub fn with_alerts(self, alerts: impl IntoIterator<Item = (String, Known)>, others_firing: usize) -> Self {
         let alerts: BTreeMap<String, Known> = alerts.into_iter().collect();
         Self {
-            firing: alerts.values().filter(|known| known.firing).count(),
+            firing: others_firing + alerts.values().filter(|known| known.firing).count(),
             alerts,
             ..self
         }

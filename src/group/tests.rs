@@ -58,16 +58,36 @@ fn told(run: Vec<(i64, Vec<Alert>)>) -> Vec<String> {
 }
 
 fn told_of(run: Vec<(i64, Vec<Alert>, u64)>) -> Vec<String> {
-    let mut known: Option<State> = None;
+    let (mut rest, mut rows) = (None, BTreeMap::new());
     let mut said = Vec::new();
     for (second, alerts, cut) in run {
         let mut notification = group(alerts);
         notification.truncated_alerts = cut;
-        let compared = compare(known.take(), notification, at(second));
+        let known = rest.map(|rest| read(rest, &rows, &notification));
+        let compared = compare(known, notification, at(second));
         said.push(words(&compared));
-        known = Some(stored(&compared.state));
+        let changed = compared.state.changed();
+        rows.extend(changed.map(|(name, known, _)| (name.clone(), known.clone())));
+        rest = Some(compared.state.with_alerts([], 0));
     }
     said
+}
+
+/// What is read of what is remembered: where alerts were cut off, no more than those that are listed.
+fn read(rest: State, rows: &BTreeMap<String, Known>, notification: &Notification) -> State {
+    let listed: HashSet<_> = notification
+        .alerts
+        .iter()
+        .map(|one| name_of(&one.fingerprint))
+        .collect();
+    let is_whole = notification.truncated_alerts == 0;
+    let (read, others): (Vec<_>, Vec<_>) = rows
+        .iter()
+        .partition(|(name, known)| listed.contains(name.as_str()) || (is_whole && known.firing));
+    let others_firing = others.iter().filter(|(_, known)| known.firing).count();
+    let read = read.into_iter().map(|(name, known)| (name.clone(), known.clone()));
+    let alerts = stored(&rest.clone().with_alerts(read, 0)).alerts;
+    rest.with_alerts(alerts, others_firing)
 }
 
 /// What is remembered survives being stored, each alert by itself.
@@ -79,7 +99,7 @@ fn stored(state: &State) -> State {
         (name.clone(), read)
     });
     let rest: State = serde_json::from_str(&serde_json::to_string(state).unwrap()).unwrap();
-    rest.with_alerts(alerts.collect::<Vec<_>>())
+    rest.with_alerts(alerts.collect::<Vec<_>>(), 0)
 }
 
 fn words(compared: &Compared) -> String {

@@ -42,9 +42,10 @@ const WRITE_GROUP: &str = "
         wanted_rev = ?8, tried_rev = ?9, shown_rev = ?10,
         owed = CASE WHEN ?11 = 1 THEN coalesce(owed, ?12) END
     WHERE id = ?1";
-const NEW_TEXT: &str = "INSERT INTO outbox_group_text (group_id) VALUES (?1)";
 const WRITE_TEXT: &str = "
-    UPDATE outbox_group_text SET wanted = ?2, snapshot = coalesce(?3, snapshot) WHERE group_id = ?1";
+    INSERT INTO outbox_group_text (group_id, wanted, snapshot) VALUES (?1, ?2, ?3)
+    ON CONFLICT (group_id) DO UPDATE SET wanted = coalesce(excluded.wanted, outbox_group_text.wanted),
+        snapshot = coalesce(excluded.snapshot, outbox_group_text.snapshot)";
 
 const WRITE_ALERTS: &str = "
     INSERT INTO outbox_alert (group_id, name, firing, changed_at, data)
@@ -229,11 +230,11 @@ async fn update<S: Session>(
     at: i64,
 ) -> Result<Vec<DeliveryId>, OutboxError> {
     let update = &group.update;
-    if stored.id == 0 {
+    let is_new = stored.id == 0;
+    if is_new {
         let txn = TxnId::generate();
         let new = values![group.key.as_str(), room.id, txn.as_str(), at];
         stored.id = session.insert(NEW_GROUP, new).await?;
-        session.run(NEW_TEXT, values![stored.id]).await?;
     }
     let decision = stored.accept(update);
     let mut ids = Vec::new();
@@ -260,6 +261,11 @@ async fn update<S: Session>(
         }
     }
     write(session, group, &stored, &decision, room, at).await?;
+    if is_new || decision.wanted.is_some() {
+        let wanted = decision.wanted.as_ref().map(serde_json::to_string).transpose()?;
+        let texts = values![stored.id, wanted, update.snapshot.clone()];
+        session.run(WRITE_TEXT, texts).await?;
+    }
     if ids.is_empty() {
         // Whatever is owed of it, the message says it.
         ids.extend(stored.root_news.filter(|_| update.message.is_some()));
@@ -307,13 +313,7 @@ async fn write<S: Session>(
         stored.owed,
         owed,
     ];
-    session.run(WRITE_GROUP, values).await?;
-    if let Some(wanted) = &decision.wanted {
-        let wanted = serde_json::to_string(wanted)?;
-        let texts = values![stored.id, wanted, update.snapshot.clone()];
-        session.run(WRITE_TEXT, texts).await?;
-    }
-    Ok(())
+    session.run(WRITE_GROUP, values).await.map(drop)
 }
 
 /// A row of news.

@@ -11,14 +11,17 @@ use jiff::Timestamp;
 
 use super::accept::{NewRow, insert};
 use super::delivery::Claims;
+use super::row::Sendable;
 use super::session::{Row, Session, values};
 use super::store::{CLOCK_SLACK_MS, UNTRIED_MS, clean, millis, timestamp};
 use super::text::{self, Group};
-use super::{Delivery, DeliveryId, DigestPolicy, OutboxError, Part, record, row, run};
+use super::{Delivery, DeliveryId, DeliveryState, DigestPolicy, OutboxError, Part, record, row, run};
 use crate::message::RoomAddress;
 
 /// How much news may go in a row while an edit is owed.
 const PATIENCE: i64 = 10;
+/// How many rows that cannot be read are given up in one transaction.
+const UNREADABLE: usize = 20;
 
 /// Rooms that may be tried and owe something, least recently tried first: no room starves another.
 const DUE: &str = "
@@ -36,14 +39,14 @@ const NEWS: &str = "
     SELECT id, kind, group_id, root_id, attempts, accepted_at, position FROM outbox_news
     WHERE room_id = ?1 AND state = 'waiting' ORDER BY position LIMIT 1";
 const OWED: &str = "SELECT id FROM outbox_group WHERE room_id = ?1 AND owed IS NOT NULL ORDER BY owed LIMIT 1";
+/// The lease goes by the database's clock where it has one, and otherwise by the caller's, ?4.
 const HOLD_ROOM: &str = "
-    UPDATE outbox_room SET current = ?2, owner = ?3, lease_until = ?4, news_run = ?5 WHERE id = ?1";
-
-/// The time towards giving up goes on only if the last attempt was between ?3 and ?4, which is lately.
-const BEGIN_NEWS: &str = "
-    UPDATE outbox_news SET attempts = attempts + 1, last_attempt_at = ?2,
-        first_attempt_at = CASE WHEN last_attempt_at BETWEEN ?3 AND ?4 THEN coalesce(first_attempt_at, ?2) ELSE ?2 END
+    UPDATE outbox_room SET current = ?2, owner = ?3, due_at = 0, waits_since = 0, reason = NULL, news_run = ?6,
+        lease_until = coalesce(/*pg CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT), */ ?4, 0) + ?5
     WHERE id = ?1";
+
+const BEGIN_NEWS: &str = "
+    UPDATE outbox_news SET attempts = ?2, first_attempt_at = ?3, last_attempt_at = ?4 WHERE id = ?1";
 
 const SET_ROOT: &str = "UPDATE outbox_group SET root_news = ?2, tried_rev = 0, owed = NULL WHERE id = ?1";
 const MOVE: &str = "UPDATE outbox_news SET position = ?2 WHERE id = ?1 AND state = 'waiting'";
@@ -53,18 +56,39 @@ const RELEASE: &str = "UPDATE outbox_room SET owner = NULL WHERE owner = ?1 AND 
 
 /// A room that is claimed.
 pub(super) struct Room {
-    id: i64,
+    pub(super) id: i64,
     pub(super) address: RoomAddress,
-    current: Option<DeliveryId>,
-    news_run: i64,
+    pub(super) current: Option<DeliveryId>,
+    pub(super) news_run: i64,
 }
 
 /// Who claims, and when.
-struct Claimant<'a> {
-    owner: &'a str,
-    now: Timestamp,
-    lease_until: i64,
-    policy: &'a DigestPolicy,
+pub(super) struct Claimant<'a> {
+    pub(super) owner: &'a str,
+    pub(super) now: Timestamp,
+    pub(super) policy: &'a DigestPolicy,
+}
+
+/// The attempts of a delivery.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Attempts {
+    pub(super) count: u32,
+    pub(super) first_at: Option<Timestamp>,
+    pub(super) last_at: Option<Timestamp>,
+}
+
+impl Attempts {
+    /// With one more. The time towards giving up goes on only if the last one was lately.
+    pub(super) fn begun(self, now: Timestamp) -> Self {
+        let now = millis(now);
+        let lately = now - UNTRIED_MS..=now + CLOCK_SLACK_MS;
+        let goes_on = self.last_at.is_some_and(|last| lately.contains(&millis(last)));
+        Self {
+            count: self.count.saturating_add(1),
+            first_at: self.first_at.filter(|_| goes_on).or(Some(timestamp(now))),
+            last_at: Some(timestamp(now)),
+        }
+    }
 }
 
 /// The next of a room's news.
@@ -95,12 +119,7 @@ pub(super) async fn claim_due<S: Session>(
     let due: Vec<String> = due.into_iter().map(|mut row| row.text()).collect::<Result<_, _>>()?;
     let mut sorted: Vec<&String> = due.iter().collect();
     sorted.sort_unstable();
-    let claimant = Claimant {
-        owner,
-        now,
-        lease_until: clock + S::LEASE_MS,
-        policy,
-    };
+    let claimant = Claimant { owner, now, policy };
     let (mut claims, mut claimed) = (Claims::default(), HashMap::new());
     for address in sorted {
         let again = values![address.as_str(), millis(now), slack, clock, far];
@@ -129,41 +148,55 @@ pub(super) async fn claim_due<S: Session>(
 
 type Claimed = Result<Delivery, (DeliveryId, String)>;
 
+/// Claims what a room sends next, where its last delivery has just ended.
+pub(super) async fn claim_next<S: Session>(
+    session: &mut S,
+    room: &mut Room,
+    claimant: &Claimant<'_>,
+) -> Result<Claims, OutboxError> {
+    let mut claims = Claims::default();
+    while claims.unreadable.len() < UNREADABLE {
+        match claim(session, room, claimant).await? {
+            Some(Err(unreadable)) => claims.unreadable.push(unreadable),
+            Some(Ok(delivery)) => {
+                claims.deliveries.push(delivery);
+                break;
+            }
+            None => break,
+        }
+        room.current = None;
+    }
+    Ok(claims)
+}
+
 /// Claims what is next in a room; the reason why that cannot be read.
 async fn claim<S: Session>(
     session: &mut S,
     room: &mut Room,
     claimant: &Claimant<'_>,
 ) -> Result<Option<Claimed>, OutboxError> {
-    let id = match room.current {
-        Some(id) => id,
+    let next = match room.current {
+        Some(id) => Next::of(id),
         None => match next(session, room, claimant).await? {
-            Some(id) => id,
+            Some(next) => next,
             None => return Ok(None),
         },
     };
-    let holds = values![room.id, id.0, claimant.owner, claimant.lease_until, room.news_run];
-    session.run(HOLD_ROOM, holds).await?;
+    let id = next.id;
     let now = millis(claimant.now);
-    let lately = |id: i64| values![id, now, now - UNTRIED_MS, now + CLOCK_SLACK_MS];
-    let read = if let Some(group) = id.edited_group() {
-        let Some(edit) = text::edit(session, room, group, lately, now).await? else {
+    let holds = values![room.id, id.0, claimant.owner, now, S::LEASE_MS, room.news_run];
+    session.run(HOLD_ROOM, holds).await?;
+    let begun = if let Some(group) = id.edited_group() {
+        let Some(edit) = text::edit(session, room, group, claimant.now).await? else {
             // What it was to bring up to date was left behind meanwhile.
             record::give_up(session, id, "its message is not in the room", claimant.now).await?;
             return Ok(None);
         };
         edit
     } else {
-        session.run(BEGIN_NEWS, lately(id.0)).await?;
-        match text::take_wanted(session, room, id, now).await? {
-            Ok(()) => {
-                let read = row::sendable(session, id).await?;
-                with_members(session, read).await?
-            }
-            Err(reason) => Err(reason),
-        }
+        begin_news(session, room, next, claimant.now).await?
     };
-    Ok(Some(match read {
+    Ok(Some(match begun {
         Ok(delivery) => Ok(delivery),
         Err(reason) => {
             let reason = clean(&format!("cannot read it: {reason}"));
@@ -173,16 +206,54 @@ async fn claim<S: Session>(
     }))
 }
 
-/// A digest that has no text yet comes with what it is to be made of.
-async fn with_members<S: Session>(
+/// Begins an attempt of a row of news. A digest that has no text yet comes with what it is to be made of.
+async fn begin_news<S: Session>(
     session: &mut S,
-    read: Result<Delivery, String>,
+    room: &Room,
+    next: Next,
+    now: Timestamp,
 ) -> Result<Result<Delivery, String>, OutboxError> {
-    let Ok(mut delivery) = read else { return Ok(read) };
+    let read = match next.read {
+        Some(read) => read,
+        None => row::sendable(session, next.id).await?,
+    };
+    let Sendable { mut delivery, untold } = match read {
+        Ok(read) => read,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    delivery.state = DeliveryState::InFlight;
+    let attempts = Attempts {
+        count: delivery.attempts,
+        first_at: delivery.first_attempt_at,
+        last_at: delivery.last_attempt_at,
+    };
+    let attempts = attempts.begun(now);
+    (delivery.attempts, delivery.first_attempt_at, delivery.last_attempt_at) =
+        (attempts.count, attempts.first_at, attempts.last_at);
+    if let Some(untold) = untold {
+        text::begin_root(session, room, &delivery, untold, now).await?;
+    } else {
+        let (first, last) = (attempts.first_at.map(millis), attempts.last_at.map(millis));
+        let begin = values![delivery.id.0, i64::from(attempts.count), first, last];
+        session.run(BEGIN_NEWS, begin).await?;
+    }
     if let Some(members) = &mut delivery.digest_of {
         *members = run::members(session, delivery.id).await?;
     }
     Ok(Ok(delivery))
+}
+
+/// What a room sends next.
+struct Next {
+    id: DeliveryId,
+    /// The row, where it was read already.
+    read: Option<Result<Sendable, String>>,
+}
+
+impl Next {
+    fn of(id: DeliveryId) -> Self {
+        Self { id, read: None }
+    }
 }
 
 /// What is next where nothing was begun.
@@ -190,27 +261,34 @@ async fn next<S: Session>(
     session: &mut S,
     room: &mut Room,
     claimant: &Claimant<'_>,
-) -> Result<Option<DeliveryId>, OutboxError> {
+) -> Result<Option<Next>, OutboxError> {
     let news = session.row(NEWS, values![room.id]).await?.map(front).transpose()?;
     let owed = session.row(OWED, values![room.id]).await?;
     let owed = owed.map(|mut row| row.int()).transpose()?;
     let (Some(news), false) = (news, owed.is_some() && room.news_run >= PATIENCE) else {
         room.news_run = 0;
-        return Ok(owed.map(DeliveryId::of_edit));
+        return Ok(owed.map(DeliveryId::of_edit).map(Next::of));
     };
     room.news_run = if owed.is_some() { room.news_run + 1 } else { 0 };
     if let Some(digest) = run::digest(session, room.id, &news, claimant.now, claimant.policy).await? {
-        return Ok(Some(digest));
+        return Ok(Some(Next::of(digest)));
     }
-    if news.part == Some(Part::Line) {
-        if let Some(root) = root_before(session, room.id, &news, claimant.now).await? {
-            return Ok(Some(root));
-        }
-        if let Some(joined) = run::joined(session, room.id, &news).await? {
-            return Ok(Some(joined));
-        }
+    if news.part != Some(Part::Line) {
+        return Ok(Some(Next::of(news.id)));
     }
-    Ok(Some(news.id))
+    let line = row::sendable(session, news.id).await?;
+    // One that cannot be read is given up when it is claimed.
+    let is_placed = line.as_ref().map_or(true, |line| line.delivery.relation.is_some());
+    if !is_placed && let Some(root) = root_before(session, room.id, &news, claimant.now).await? {
+        return Ok(Some(Next::of(root)));
+    }
+    if let Some(joined) = run::joined(session, room.id, &news).await? {
+        return Ok(Some(Next::of(joined)));
+    }
+    Ok(Some(Next {
+        id: news.id,
+        read: Some(line),
+    }))
 }
 
 fn front(mut row: Row) -> Result<Front, OutboxError> {
@@ -233,14 +311,6 @@ async fn root_before<S: Session>(
     now: Timestamp,
 ) -> Result<Option<DeliveryId>, OutboxError> {
     let Some(group) = line.group else { return Ok(None) };
-    let is_placed = match row::sendable(session, line.id).await? {
-        Ok(delivery) => delivery.relation.is_some(),
-        // It is given up when it is claimed.
-        Err(_) => true,
-    };
-    if is_placed {
-        return Ok(None);
-    }
     let Some(group_row) = Group::of(session, group).await? else {
         return Ok(None);
     };

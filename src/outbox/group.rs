@@ -102,8 +102,10 @@ pub struct KnownGroup {
     pub is_heard: bool,
     /// Whether it is edited.
     pub live: bool,
-    /// Of its alerts those that fire, and those that were asked for.
+    /// Of its alerts those that were asked for and, where the others matter, those that fire.
     pub alerts: Vec<KnownAlert>,
+    /// How many fire beside these.
+    pub others_firing: usize,
 }
 
 /// Where a group's message stands.

@@ -69,16 +69,16 @@ pub(super) async fn retry<S: Session>(
     id: DeliveryId,
     now: Timestamp,
 ) -> Result<RetryResult, OutboxError> {
-    let Some(news) = news_row(session, id).await? else {
+    let Some((room, news)) = news_row(session, id).await? else {
         let edit = state(session, id).await?;
         return Ok(edit.map_or(RetryResult::Unknown, RetryResult::NotDead));
     };
-    let state = news.state.seen(news.room.sends(id));
+    let state = news.state.seen(room.sends(id));
     if state != DeliveryState::Dead {
         return Ok(RetryResult::NotDead(state));
     }
     // What has no room that can be read is given up again when it is claimed.
-    if let Ok(address) = news.room.address.parse::<RoomAddress>() {
+    if let Ok(address) = room.address.parse::<RoomAddress>() {
         let mut rooms = lock_rooms(session, std::iter::once(&address)).await?;
         let position = rooms.append(&address, Part::Message, 0)?.position;
         rooms.write(session).await?;
@@ -101,7 +101,7 @@ pub(super) async fn retry<S: Session>(
                 .await?;
         }
     }
-    session.run(WAKE_ROOM, values![news.room.id]).await?;
+    session.run(WAKE_ROOM, values![room.id]).await?;
     let idle = news
         .last_attempt_at
         .map(|last| SignedDuration::from_millis(millis(now).saturating_sub(last)));
@@ -150,7 +150,7 @@ async fn state<S: Session>(session: &mut S, id: DeliveryId) -> Result<Option<Del
         return Ok(edit.map(|edit| edit.delivery.state));
     }
     let news = news_row(session, id).await?;
-    Ok(news.map(|news| news.state.seen(news.room.sends(id))))
+    Ok(news.map(|(room, news)| news.state.seen(room.sends(id))))
 }
 
 /// Removes one step's worth of what is old; 0 when there is no more.

@@ -141,8 +141,14 @@ impl Store for PostgreSql {
         Ok(())
     }
 
-    async fn record(&self, id: DeliveryId, outcome: Outcome, now: Timestamp) -> Result<Recorded, OutboxError> {
-        transact!(self, s => record::record(s, &self.owner, id, &outcome, now))
+    async fn record(
+        &self,
+        id: DeliveryId,
+        outcome: Outcome,
+        now: Timestamp,
+        next: Option<&DigestPolicy>,
+    ) -> Result<(Recorded, Claims), OutboxError> {
+        transact!(self, s => record::record(s, &self.owner, id, &outcome, now, next))
     }
 
     async fn set_digest(&self, id: DeliveryId, message: RenderedMessage) -> Result<Recorded, OutboxError> {

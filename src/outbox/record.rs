@@ -6,17 +6,19 @@
 use jiff::Timestamp;
 
 use super::accept::{NewRow, insert, lock_rooms};
+use super::claim::{self, Claimant};
+use super::delivery::Claims;
 use super::lost_root::{hush, lose_root};
-use super::session::{Session, values};
+use super::session::{Row, Session, values};
 use super::store::{Stored, clean, is_counted, message_text, millis};
-use super::{DeliveryId, OutboxError, Outcome, Part, Recorded, RoomWait};
+use super::{DeliveryId, DigestPolicy, OutboxError, Outcome, Part, Recorded, RoomWait};
 use crate::message::RoomAddress;
 
 const ROOM_OF_NEWS: &str = "
-    SELECT id, address, current, owner FROM outbox_room WHERE id = (SELECT room_id FROM outbox_news WHERE id = ?1)
+    SELECT id, address, current, owner, news_run FROM outbox_room WHERE id = (SELECT room_id FROM outbox_news WHERE id = ?1)
     /*pg FOR NO KEY UPDATE*/";
 const ROOM_OF_GROUP: &str = "
-    SELECT id, address, current, owner FROM outbox_room WHERE id = (SELECT room_id FROM outbox_group WHERE id = ?1)
+    SELECT id, address, current, owner, news_run FROM outbox_room WHERE id = (SELECT room_id FROM outbox_group WHERE id = ?1)
     /*pg FOR NO KEY UPDATE*/";
 const NEWS: &str = "SELECT state, kind, group_id, members, last_attempt_at FROM outbox_news WHERE id = ?1";
 
@@ -36,9 +38,11 @@ const HAS_ENDED_SO: &str = "
     SELECT 1 FROM outbox_news WHERE id = ?1 AND finished_at = ?2
         AND ?3 = CASE state WHEN 'delivered' THEN event_id WHEN 'dead' THEN last_error END";
 
+/// This and [`EDIT_SHOWN`] say whether more is wanted by now.
 const ROOT_DELIVERED: &str = "
     UPDATE outbox_group SET root_event = ?3, latest_event = NULL, shown_rev = tried_rev, tried_rev = 0
-    WHERE id = ?1 AND root_news = ?2";
+    WHERE id = ?1 AND root_news = ?2
+    RETURNING CASE WHEN live = 1 AND wanted_rev > shown_rev THEN 1 ELSE 0 END";
 const LINE_DELIVERED: &str = "
     UPDATE outbox_group SET latest_event = ?3
     WHERE id = ?1 AND root_event IS NOT NULL
@@ -59,10 +63,10 @@ const DIGEST_DEAD: &str = "
         AND root_news IN (SELECT id FROM outbox_news WHERE combined_into = ?1 AND kind = 'root')";
 const ROOT_DEAD: &str = "UPDATE outbox_group SET tried_rev = 0, root_news = NULL WHERE id = ?1 AND root_news = ?2";
 
-const BEHIND: &str = "
-    SELECT 1 FROM outbox_group WHERE id = ?1 AND live = 1 AND root_event IS NOT NULL AND wanted_rev > shown_rev";
 const OWE: &str = "UPDATE outbox_group SET owed = ?2 WHERE id = ?1";
-const EDIT_SHOWN: &str = "UPDATE outbox_group SET shown_rev = tried_rev, tried_rev = 0, owed = NULL WHERE id = ?1";
+const EDIT_SHOWN: &str = "
+    UPDATE outbox_group SET shown_rev = tried_rev, tried_rev = 0, owed = NULL WHERE id = ?1
+    RETURNING CASE WHEN live = 1 AND root_event IS NOT NULL AND wanted_rev > shown_rev THEN 1 ELSE 0 END";
 const EDIT_FAILED: &str = "
     UPDATE outbox_group SET last_error = ?2, first_attempt_at = CASE WHEN ?3 = 1 THEN first_attempt_at END WHERE id = ?1";
 const EDIT_TEXT: &str = "UPDATE outbox_group_text SET tried = ?2 WHERE group_id = ?1";
@@ -76,6 +80,7 @@ pub(super) struct Room {
     pub(super) address: String,
     current: Option<i64>,
     owner: Option<String>,
+    news_run: i64,
 }
 
 impl Room {
@@ -91,7 +96,6 @@ impl Room {
 
 /// A row of news, its room locked.
 pub(super) struct NewsRow {
-    pub(super) room: Room,
     pub(super) state: Stored,
     pub(super) part: Option<Part>,
     pub(super) group: Option<i64>,
@@ -112,19 +116,26 @@ pub(super) async fn lock<S: Session>(session: &mut S, id: DeliveryId) -> Result<
         address: row.text()?,
         current: row.maybe_int()?,
         owner: row.maybe_text()?,
+        news_run: row.int()?,
     }))
 }
 
 /// Locks the room of a row and then reads the row; `None` if there is no such row.
-pub(super) async fn news_row<S: Session>(session: &mut S, id: DeliveryId) -> Result<Option<NewsRow>, OutboxError> {
+pub(super) async fn news_row<S: Session>(
+    session: &mut S,
+    id: DeliveryId,
+) -> Result<Option<(Room, NewsRow)>, OutboxError> {
     let Some(room) = lock(session, id).await? else {
         return Ok(None);
     };
+    Ok(read_news(session, id).await?.map(|news| (room, news)))
+}
+
+async fn read_news<S: Session>(session: &mut S, id: DeliveryId) -> Result<Option<NewsRow>, OutboxError> {
     let Some(mut row) = session.row(NEWS, values![id.0]).await? else {
         return Ok(None);
     };
     Ok(Some(NewsRow {
-        room,
         state: Stored::parse(&row.text()?)?,
         part: Part::stored(&row.text()?),
         group: row.maybe_int()?,
@@ -133,24 +144,71 @@ pub(super) async fn news_row<S: Session>(session: &mut S, id: DeliveryId) -> Res
     }))
 }
 
-/// Writes an outcome down, if it counts, and gives the claim back.
+/// Writes an outcome down, if it counts, and ends the claim. With a policy, and where the room need not wait, what it sends next is
+/// claimed in the same transaction.
 pub(super) async fn record<S: Session>(
     session: &mut S,
     owner: &str,
     id: DeliveryId,
     outcome: &Outcome,
     now: Timestamp,
-) -> Result<Recorded, OutboxError> {
-    if let Some(group) = id.edited_group() {
-        return record_edit(session, owner, group, outcome, now).await;
+    next: Option<&DigestPolicy>,
+) -> Result<(Recorded, Claims), OutboxError> {
+    let Some(room) = lock(session, id).await? else {
+        return Ok((Recorded::Superseded, Claims::default()));
+    };
+    let is_held = room.is_held(id, owner);
+    let next = next.filter(|_| is_held && !matches!(outcome, Outcome::Wait { .. }));
+    if is_held && next.is_none() {
+        free_room(session, &room, id, outcome, now).await?;
     }
-    let Some(news) = news_row(session, id).await? else {
+    let recorded = match id.edited_group() {
+        Some(group) => record_edit(session, &room, is_held, group, outcome, now).await?,
+        None => record_news(session, &room, is_held, id, outcome, now).await?,
+    };
+    let claims = match next {
+        Some(policy) => {
+            let is_rewritten = recorded == Recorded::Done && matches!(outcome, Outcome::Rewrite { .. });
+            let current = Some(id).filter(|_| is_rewritten);
+            go_on(session, &room, current, &Claimant { owner, now, policy }).await?
+        }
+        None => Claims::default(),
+    };
+    Ok((recorded, claims))
+}
+
+/// Passes the claim of a room on to what it sends next, or ends it.
+async fn go_on<S: Session>(
+    session: &mut S,
+    room: &Room,
+    current: Option<DeliveryId>,
+    claimant: &Claimant<'_>,
+) -> Result<Claims, OutboxError> {
+    let mut next = claim::Room {
+        id: room.id,
+        address: room.address.parse().unwrap_or_else(|_| RoomAddress::nowhere()),
+        current,
+        news_run: room.news_run,
+    };
+    let claims = claim::claim_next(session, &mut next, claimant).await?;
+    if claims.deliveries.is_empty() {
+        let free = values![room.id, None::<i64>, 0, 0, None::<String>];
+        session.run(FREE_ROOM, free).await?;
+    }
+    Ok(claims)
+}
+
+async fn record_news<S: Session>(
+    session: &mut S,
+    room: &Room,
+    is_held: bool,
+    id: DeliveryId,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> Result<Recorded, OutboxError> {
+    let Some(news) = read_news(session, id).await? else {
         return Ok(Recorded::Superseded);
     };
-    let is_held = news.room.is_held(id, owner);
-    if is_held {
-        free_room(session, &news.room, id, outcome, now).await?;
-    }
     if !is_counted(outcome, news.state, is_held) {
         let Some(end) = outcome.end() else {
             return Ok(Recorded::Superseded);
@@ -170,8 +228,10 @@ pub(super) async fn record<S: Session>(
             session
                 .run(DELIVERED, values![id.0, millis(now), event.as_str()])
                 .await?;
-            session.run(END_CURRENT, values![news.room.id, id.0]).await?;
-            shown(session, id, &news, &event).await?;
+            if !is_held {
+                session.run(END_CURRENT, values![room.id, id.0]).await?;
+            }
+            shown(session, id, room, &news, &event).await?;
         }
         Outcome::Wait { error, counts, .. } => {
             session.run(FAILED, values![id.0, clean(error), *counts]).await?;
@@ -192,11 +252,19 @@ pub(super) async fn record<S: Session>(
 }
 
 /// What it means for groups that a row is in the room.
-async fn shown<S: Session>(session: &mut S, id: DeliveryId, news: &NewsRow, event: &str) -> Result<(), OutboxError> {
+async fn shown<S: Session>(
+    session: &mut S,
+    id: DeliveryId,
+    room: &Room,
+    news: &NewsRow,
+    event: &str,
+) -> Result<(), OutboxError> {
     match (news.part, news.group) {
         (Some(Part::Root), Some(group)) => {
-            session.run(ROOT_DELIVERED, values![group, id.0, event]).await?;
-            owe_edit(session, &news.room, group).await?;
+            let shown = session.row(ROOT_DELIVERED, values![group, id.0, event]).await?;
+            if is_behind(shown)? {
+                owe_edit(session, room, group).await?;
+            }
         }
         (Some(Part::Line), Some(group)) => {
             session.run(LINE_DELIVERED, values![group, id.0, event]).await?;
@@ -213,11 +281,13 @@ async fn shown<S: Session>(session: &mut S, id: DeliveryId, news: &NewsRow, even
     Ok(())
 }
 
-/// Owes an edit, behind those that are owed already, where the room does not show what it should.
+/// Whether a group's message that was just shown does not say any more what it should.
+fn is_behind(shown: Option<Row>) -> Result<bool, OutboxError> {
+    shown.map_or(Ok(false), |mut row| row.flag())
+}
+
+/// Owes an edit, behind those that are owed already.
 async fn owe_edit<S: Session>(session: &mut S, room: &Room, group: i64) -> Result<(), OutboxError> {
-    if session.row(BEHIND, values![group]).await?.is_none() {
-        return Ok(());
-    }
     let Ok(address) = room.address.parse::<RoomAddress>() else {
         return Ok(());
     };
@@ -244,7 +314,7 @@ pub(super) async fn give_up<S: Session>(
         }
         return Ok(());
     }
-    let Some(news) = news_row(session, id).await? else {
+    let Some((room, news)) = news_row(session, id).await? else {
         return Ok(());
     };
     session.run(DEAD, values![id.0, millis(now), reason]).await?;
@@ -253,8 +323,8 @@ pub(super) async fn give_up<S: Session>(
         _ if news.is_digest => drop(session.run(DIGEST_DEAD, values![id.0]).await?),
         _ => {}
     }
-    if news.room.current == Some(id.0) {
-        let free = values![news.room.id, None::<i64>, 0, 0, None::<String>];
+    if room.current == Some(id.0) {
+        let free = values![room.id, None::<i64>, 0, 0, None::<String>];
         session.run(FREE_ROOM, free).await?;
     }
     Ok(())
@@ -262,22 +332,22 @@ pub(super) async fn give_up<S: Session>(
 
 async fn record_edit<S: Session>(
     session: &mut S,
-    owner: &str,
+    room: &Room,
+    is_held: bool,
     group: i64,
     outcome: &Outcome,
     now: Timestamp,
 ) -> Result<Recorded, OutboxError> {
-    let id = DeliveryId::of_edit(group);
-    let room = lock(session, id).await?.filter(|room| room.is_held(id, owner));
     // Which text it was that is in the room, only who holds the claim knows.
-    let Some(room) = room else {
+    if !is_held {
         return Ok(Recorded::Superseded);
-    };
-    free_room(session, &room, id, outcome, now).await?;
+    }
     match outcome {
         Outcome::Delivered { .. } => {
-            session.run(EDIT_SHOWN, values![group]).await?;
-            owe_edit(session, &room, group).await?;
+            let shown = session.row(EDIT_SHOWN, values![group]).await?;
+            if is_behind(shown)? {
+                owe_edit(session, room, group).await?;
+            }
         }
         Outcome::Wait { error, counts, .. } => {
             session.run(EDIT_FAILED, values![group, clean(error), *counts]).await?;
@@ -300,7 +370,7 @@ async fn record_edit<S: Session>(
             rooms.write(session).await?;
             session.run(NEW_ROOT, values![group, root.0]).await?;
         }
-        Outcome::Dead { error } => give_up(session, id, &clean(error), now).await?,
+        Outcome::Dead { error } => give_up(session, DeliveryId::of_edit(group), &clean(error), now).await?,
     }
     Ok(Recorded::Done)
 }

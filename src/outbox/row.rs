@@ -4,7 +4,7 @@
 
 use super::session::{Row, Session, values};
 use super::store::{Stored, timestamp, unreadable};
-use super::{Delivery, DeliveryId, OutboxError, Part};
+use super::{Delivery, DeliveryId, GroupMessage, OutboxError, Part};
 use crate::message::{Relation, RenderedMessage, RoomAddress, TxnId};
 
 /// The columns of [`delivery`], of news `n` in room `r` of group `g`.
@@ -16,7 +16,7 @@ macro_rules! news {
                 n.last_error, n.finished_at, n.event_id, n.combined_into, n.members,
                 CASE WHEN n.message IS NULL THEN (SELECT wanted FROM outbox_group_text WHERE group_id = n.group_id) END,
                 g.root_event, g.latest_event, CASE WHEN g.root_news = n.root_id THEN 1 ELSE 0 END,
-                (SELECT event_id FROM outbox_news WHERE id = n.root_id)
+                (SELECT event_id FROM outbox_news WHERE id = n.root_id), n.group_id
             FROM outbox_news n JOIN outbox_room r ON r.id = n.room_id LEFT JOIN outbox_group g ON g.id = n.group_id ",
             $rest
         )
@@ -32,22 +32,29 @@ pub(super) async fn show<S: Session>(session: &mut S, id: DeliveryId) -> Result<
     row.map(shown).transpose()
 }
 
+/// A row that is to be sent.
+pub(super) struct Sendable {
+    pub(super) delivery: Delivery,
+    /// Of a root that was never tried: its group, and what it says from now on.
+    pub(super) untold: Option<(i64, GroupMessage)>,
+}
+
 /// One that is to be sent; the reason where it cannot be read.
 pub(super) async fn sendable<S: Session>(
     session: &mut S,
     id: DeliveryId,
-) -> Result<Result<Delivery, String>, OutboxError> {
+) -> Result<Result<Sendable, String>, OutboxError> {
     let row = session.row(ONE, values![id.0]).await?;
     let row = row.ok_or_else(|| OutboxError::bug("a row that was claimed is gone"))?;
-    Ok(delivery(row, false).map_err(|error| error.to_string()))
+    Ok(read_row(row, false).map_err(|error| error.to_string()))
 }
 
 /// A row with all that can be read of it.
 pub(super) fn shown(row: Row) -> Result<Delivery, OutboxError> {
-    delivery(row, true)
+    read_row(row, true).map(|row| row.delivery)
 }
 
-fn delivery(mut row: Row, for_people: bool) -> Result<Delivery, OutboxError> {
+fn read_row(mut row: Row, for_people: bool) -> Result<Sendable, OutboxError> {
     let id = DeliveryId(row.int()?);
     let (address, in_flight, kind) = (row.text()?, row.flag()?, row.text()?);
     let txn_id = TxnId::from_stored(row.text()?);
@@ -57,12 +64,13 @@ fn delivery(mut row: Row, for_people: bool) -> Result<Delivery, OutboxError> {
     let (first_attempt_at, last_attempt_at) = (row.maybe_int()?.map(timestamp), row.maybe_int()?.map(timestamp));
     let (last_error, finished_at) = (row.maybe_text()?, row.maybe_int()?.map(timestamp));
     let (event_id, combined_into, members) = (row.maybe_text()?, row.maybe_int()?.map(DeliveryId), row.count()?);
-    let untold = row.maybe_text()?;
+    let wanted_text = row.maybe_text()?;
     let is_unwritten = message.is_none() && members > 0;
+    let mut untold = None;
     let text = match message {
         Some(text) => read(&text),
         None if is_unwritten => Ok(unwritten(members)),
-        None => wanted(untold),
+        None => wanted(wanted_text).map(|wanted| untold.insert(wanted).as_root()),
     };
     let thread = Thread {
         root: row.maybe_text()?,
@@ -70,6 +78,7 @@ fn delivery(mut row: Row, for_people: bool) -> Result<Delivery, OutboxError> {
         is_of_root: row.flag()?,
         own_root: row.maybe_text()?,
     };
+    let group = row.maybe_int()?;
     let (part, room) = (
         Part::stored(&kind).ok_or_else(|| OutboxError::damaged(&format!("`{kind}` is no kind of news"))),
         address.parse::<RoomAddress>().map_err(OutboxError::bug),
@@ -84,7 +93,7 @@ fn delivery(mut row: Row, for_people: bool) -> Result<Delivery, OutboxError> {
     } else {
         (part?, room?, text?)
     };
-    Ok(Delivery {
+    let delivery = Delivery {
         id,
         room,
         txn_id,
@@ -103,6 +112,10 @@ fn delivery(mut row: Row, for_people: bool) -> Result<Delivery, OutboxError> {
         members,
         part,
         relation: (part == Part::Line).then(|| thread.relation()).flatten(),
+    };
+    Ok(Sendable {
+        delivery,
+        untold: group.zip(untold),
     })
 }
 
@@ -121,10 +134,9 @@ fn unwritten(members: u32) -> RenderedMessage {
 }
 
 /// What a root would say that was never tried.
-fn wanted(text: Option<String>) -> Result<RenderedMessage, OutboxError> {
+fn wanted(text: Option<String>) -> Result<GroupMessage, OutboxError> {
     let text = text.ok_or_else(|| OutboxError::damaged("the text of a root is missing"))?;
-    let wanted: super::GroupMessage = serde_json::from_str(&text)?;
-    Ok(wanted.as_root())
+    Ok(serde_json::from_str(&text)?)
 }
 
 /// The thread that a line belongs to.

@@ -156,7 +156,7 @@ pub(super) async fn set_digest<S: Session>(
     message: &RenderedMessage,
 ) -> Result<Recorded, OutboxError> {
     let row = record::news_row(session, id).await?;
-    if !row.is_some_and(|row| row.room.is_held(id, owner)) {
+    if !row.is_some_and(|(room, _)| room.is_held(id, owner)) {
         return Ok(Recorded::Superseded);
     }
     let changed = session.run(TEXT, values![id.0, message_text(message)?]).await?;

@@ -160,8 +160,15 @@ impl Store for Sqlite {
         self.writer.run(move |s| done(claim::release(s, OWNER, &ids))).await
     }
 
-    async fn record(&self, id: DeliveryId, outcome: Outcome, now: Timestamp) -> Result<Recorded, OutboxError> {
-        let record = move |s: &mut SqliteSession<'_>| done(record::record(s, OWNER, id, &outcome, now));
+    async fn record(
+        &self,
+        id: DeliveryId,
+        outcome: Outcome,
+        now: Timestamp,
+        next: Option<&DigestPolicy>,
+    ) -> Result<(Recorded, Claims), OutboxError> {
+        let next = next.copied();
+        let record = move |s: &mut SqliteSession<'_>| done(record::record(s, OWNER, id, &outcome, now, next.as_ref()));
         self.writer.run(record).await
     }
 
@@ -282,7 +289,7 @@ mod tests {
     use super::session::RUN;
     use super::*;
     use crate::message::{Mentions, MsgType, RenderedMessage};
-    use crate::outbox::{GroupMessage, GroupUpdate, KnownAlert, NewLine, Root};
+    use crate::outbox::{GroupMessage, GroupQuery, GroupUpdate, KnownAlert, NewLine, Root};
 
     fn message(text: &str) -> RenderedMessage {
         RenderedMessage {
@@ -360,7 +367,8 @@ mod tests {
             accept_now(session, update(version, root));
             for round in 0..9 {
                 let claims = done(claim::claim_due(session, OWNER, now, 9, &policy)).unwrap();
-                for delivery in claims.deliveries {
+                let mut claimed = claims.deliveries;
+                while let Some(delivery) = claimed.pop() {
                     done(claim::renew(session, OWNER, &[delivery.id], now)).unwrap();
                     let (event_id, error) = (format!("${version}-{round}"), "refused".to_owned());
                     let outcome = if round == 3 && delivery.relation.is_some() {
@@ -368,12 +376,21 @@ mod tests {
                     } else {
                         Outcome::Delivered { event_id }
                     };
-                    done(record::record(session, OWNER, delivery.id, &outcome, now)).unwrap();
+                    let next = (round % 2 == 0).then_some(&policy);
+                    let recorded = record::record(session, OWNER, delivery.id, &outcome, now, next);
+                    claimed.extend(done(recorded).unwrap().1.deliveries);
                 }
             }
         }
-        let asked = AskedGroup::new(&"!a:example.org".parse().unwrap(), "g", &["1".to_owned()]).unwrap();
-        assert!(done(known::known(session, &[asked])).unwrap()[0].is_some());
+        for others in [true, false] {
+            let asked = AskedGroup::new(&GroupQuery {
+                room: &"!a:example.org".parse().unwrap(),
+                key: "g",
+                alerts: vec!["1".to_owned()],
+                others,
+            });
+            assert!(done(known::known(session, &[asked.unwrap()])).unwrap()[0].is_some());
+        }
         let run = RUN.take();
         assert!(run.len() > 40, "{}", run.len());
         for statement in run {

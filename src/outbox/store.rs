@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::Settings;
 use super::delivery::{Acceptance, Claims, Delivery, DeliveryId, DeliveryState, Enqueued, Outcome, Receipt, Recorded};
 use super::digest::DigestPolicy;
 use super::error::OutboxError;
 use super::group::{GroupUpdate, KnownAlert, KnownGroup};
 use super::recording::{NewRecording, Recording, RecordingId};
 use super::report::{Ended, Filter, OwedEdit, Retried, RoomWait, Stats};
+use super::{GroupQuery, Settings};
 use crate::message::{Mentions, MsgType, RenderedMessage, RoomAddress};
 use crate::text;
 
@@ -40,15 +40,18 @@ pub(super) struct AskedGroup {
     pub(super) key: String,
     /// A list in JSON.
     pub(super) names: String,
+    /// Whether those that fire are read too.
+    pub(super) others: bool,
 }
 
 impl AskedGroup {
-    pub(super) fn new(room: &RoomAddress, key: &str, names: &[String]) -> Result<Self, OutboxError> {
+    pub(super) fn new(query: &GroupQuery<'_>) -> Result<Self, OutboxError> {
         let name = |name: &String| serde_json::json!({"name": stored_name(name)});
-        let names: Vec<serde_json::Value> = names.iter().map(name).collect();
+        let names: Vec<serde_json::Value> = query.alerts.iter().map(name).collect();
         Ok(Self {
-            key: group_key(room, key),
+            key: group_key(query.room, query.key),
             names: serde_json::to_string(&names)?,
+            others: query.others,
         })
     }
 }
@@ -103,7 +106,14 @@ pub(super) trait Store: Send + Sync {
     async fn claim_due(&self, now: Timestamp, limit: usize, policy: &DigestPolicy) -> Result<Claims, OutboxError>;
     async fn renew(&self, ids: &[DeliveryId], now: Timestamp) -> Result<(), OutboxError>;
     async fn release(&self, ids: &[DeliveryId]) -> Result<(), OutboxError>;
-    async fn record(&self, id: DeliveryId, outcome: Outcome, now: Timestamp) -> Result<Recorded, OutboxError>;
+    /// Records, and with a policy claims what the room sends next.
+    async fn record(
+        &self,
+        id: DeliveryId,
+        outcome: Outcome,
+        now: Timestamp,
+        next: Option<&DigestPolicy>,
+    ) -> Result<(Recorded, Claims), OutboxError>;
     async fn set_digest(&self, id: DeliveryId, message: RenderedMessage) -> Result<Recorded, OutboxError>;
     async fn room_due(&self, room: &RoomAddress, now: Timestamp) -> Result<Option<RoomWait>, OutboxError>;
     async fn set_room_due(&self, room: &RoomAddress, wait: Option<RoomWait>, now: Timestamp)

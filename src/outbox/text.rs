@@ -6,57 +6,48 @@
 use jiff::Timestamp;
 
 use super::accept::{NewRow, insert, lock_rooms};
-use super::claim::Room;
+use super::claim::{Attempts, Room};
 use super::group::GroupMessage;
-use super::session::{Row, Session, Value, values};
-use super::store::{message_text, timestamp};
+use super::session::{Row, Session, values};
+use super::store::{message_text, millis, timestamp};
 use super::{Delivery, DeliveryId, DeliveryState, OutboxError, Part};
 use crate::message::{Relation, RenderedMessage, TxnId};
 
 const GROUP: &str = "
-    SELECT root_news, root_event, tried_rev, txn_id, attempts, tried_at, first_attempt_at, last_attempt_at,
+    SELECT root_news, root_event, wanted_rev, tried_rev, txn_id, attempts, tried_at, first_attempt_at, last_attempt_at,
         last_error, (SELECT wanted FROM outbox_group_text WHERE group_id = id),
         (SELECT tried FROM outbox_group_text WHERE group_id = id)
     FROM outbox_group WHERE id = ?1 /*pg FOR NO KEY UPDATE*/";
+const BEGIN_ROOT: &str = "
+    UPDATE outbox_news SET attempts = ?2, first_attempt_at = ?3, last_attempt_at = ?4, message = ?5,
+        rev = (SELECT wanted_rev FROM outbox_group WHERE id = ?6)
+    WHERE id = ?1";
 const TAKE_ROOT: &str = "UPDATE outbox_group SET tried_rev = wanted_rev WHERE id = ?1 AND root_news = ?2";
-const ROOT_TEXT: &str = "
-    UPDATE outbox_news SET message = ?2, rev = (SELECT wanted_rev FROM outbox_group WHERE id = ?3) WHERE id = ?1";
-const TAKE_EDIT: &str = "
-    UPDATE outbox_group SET tried_rev = wanted_rev, attempts = 0, tried_at = NULL, first_attempt_at = NULL,
-        last_attempt_at = NULL, last_error = NULL
+const BEGIN_EDIT: &str = "
+    UPDATE outbox_group SET tried_rev = ?2, tried_at = ?3, attempts = ?4, first_attempt_at = ?5, last_attempt_at = ?6,
+        last_error = ?7
     WHERE id = ?1";
 const EDIT_TEXT: &str = "UPDATE outbox_group_text SET tried = ?2 WHERE group_id = ?1";
-const BEGIN_EDIT: &str = "
-    UPDATE outbox_group SET attempts = attempts + 1, last_attempt_at = ?2, tried_at = coalesce(tried_at, ?2),
-        first_attempt_at = CASE WHEN last_attempt_at BETWEEN ?3 AND ?4 THEN coalesce(first_attempt_at, ?2) ELSE ?2 END
-    WHERE id = ?1";
-const UNTOLD: &str = "SELECT group_id FROM outbox_news WHERE id = ?1 AND kind = 'root' AND message IS NULL";
 
-/// Gives a root that is tried for the first time the text that it keeps.
-pub(super) async fn take_wanted<S: Session>(
+/// Begins the first attempt of a root, which from then on keeps the text that it has now.
+pub(super) async fn begin_root<S: Session>(
     session: &mut S,
     room: &Room,
-    id: DeliveryId,
-    now: i64,
-) -> Result<Result<(), String>, OutboxError> {
-    let Some(mut row) = session.row(UNTOLD, values![id.0]).await? else {
-        return Ok(Ok(()));
-    };
-    let Some(group) = row.maybe_int()? else {
-        return Ok(Err("it belongs to no group".to_owned()));
-    };
-    let group_row = Group::of(session, group).await?;
-    let wanted = match group_row.map(|group| group.wanted) {
-        Some(Ok(wanted)) => wanted,
-        Some(Err(reason)) => return Ok(Err(reason)),
-        None => return Ok(Err("its group is gone".to_owned())),
-    };
-    session
-        .run(ROOT_TEXT, values![id.0, message_text(&wanted.as_root())?, group])
-        .await?;
-    session.run(TAKE_ROOT, values![group, id.0]).await?;
-    follow(session, room, (group, Some(id)), wanted.rest, now).await?;
-    Ok(Ok(()))
+    root: &Delivery,
+    (group, wanted): (i64, GroupMessage),
+    now: Timestamp,
+) -> Result<(), OutboxError> {
+    let values = values![
+        root.id.0,
+        i64::from(root.attempts),
+        root.first_attempt_at.map(millis),
+        root.last_attempt_at.map(millis),
+        message_text(&root.message)?,
+        group,
+    ];
+    session.run(BEGIN_ROOT, values).await?;
+    session.run(TAKE_ROOT, values![group, root.id.0]).await?;
+    follow(session, room, (group, Some(root.id)), wanted.rest, now).await
 }
 
 /// The rest of a text that one event does not hold follows in its thread.
@@ -65,7 +56,7 @@ async fn follow<S: Session>(
     room: &Room,
     (group, root): (i64, Option<DeliveryId>),
     rest: Vec<RenderedMessage>,
-    now: i64,
+    now: Timestamp,
 ) -> Result<(), OutboxError> {
     if rest.is_empty() {
         return Ok(());
@@ -76,7 +67,7 @@ async fn follow<S: Session>(
             group: Some(group),
             root,
             message: Some(message_text(&message)?),
-            ..rooms.append(&room.address, Part::Line, now)?
+            ..rooms.append(&room.address, Part::Line, millis(now))?
         };
         insert(session, row).await?;
     }
@@ -89,63 +80,55 @@ pub(super) async fn edit<S: Session>(
     session: &mut S,
     room: &Room,
     id: i64,
-    lately: impl Fn(i64) -> Vec<Value>,
-    now: i64,
+    now: Timestamp,
 ) -> Result<Option<Result<Delivery, String>>, OutboxError> {
-    let Some(group) = Group::of(session, id).await?.filter(|group| group.root_event.is_some()) else {
-        return Ok(None);
-    };
-    if group.tried_rev == 0 {
-        let wanted = match group.wanted {
-            Ok(wanted) => wanted,
-            Err(reason) => return Ok(Some(Err(reason))),
-        };
-        let text = message_text(&wanted.as_edit())?;
-        session.run(TAKE_EDIT, values![id]).await?;
-        session.run(EDIT_TEXT, values![id, text]).await?;
-        follow(session, room, (id, group.root_news), wanted.rest, now).await?;
-    }
-    session.run(BEGIN_EDIT, lately(id)).await?;
     let Some(group) = Group::of(session, id).await? else {
         return Ok(None);
     };
-    let (message, of) = match (group.tried, group.root_event) {
-        (Ok(message), Some(of)) => (message, of),
-        (Err(reason), _) => return Ok(Some(Err(reason))),
-        (_, None) => return Ok(None),
+    let Some(of) = group.root_event.clone() else {
+        return Ok(None);
     };
-    Ok(Some(Ok(Delivery {
-        id: DeliveryId::of_edit(id),
-        room: room.address.clone(),
-        txn_id: TxnId::from_stored(format!("{}-{}", group.txn_id, group.tried_rev)),
-        message,
-        digest_of: None,
-        accepted_at: group.tried_at,
-        starts_at: None,
-        attempts: group.attempts,
-        first_attempt_at: group.first_attempt_at,
-        last_attempt_at: group.last_attempt_at,
-        last_error: group.last_error,
-        state: DeliveryState::InFlight,
-        finished_at: None,
-        event_id: None,
-        combined_into: None,
-        members: 0,
-        part: Part::Edit,
-        relation: Some(Relation::Edit { of }),
-    })))
+    let is_new = group.tried_rev == 0;
+    let text = if is_new {
+        group.wanted.as_ref().map(GroupMessage::as_edit).map_err(Clone::clone)
+    } else {
+        group.tried.clone()
+    };
+    let message = match text {
+        Ok(message) => message,
+        Err(reason) => return Ok(Some(Err(reason))),
+    };
+    let delivery = group.edit(id, room, of, message, now);
+    let values = values![
+        id,
+        group.revision(),
+        millis(delivery.accepted_at),
+        i64::from(delivery.attempts),
+        delivery.first_attempt_at.map(millis),
+        delivery.last_attempt_at.map(millis),
+        delivery.last_error.clone(),
+    ];
+    session.run(BEGIN_EDIT, values).await?;
+    if is_new {
+        session
+            .run(EDIT_TEXT, values![id, message_text(&delivery.message)?])
+            .await?;
+        let rest = group.wanted.map(|wanted| wanted.rest).unwrap_or_default();
+        follow(session, room, (id, group.root_news), rest, now).await?;
+    }
+    Ok(Some(Ok(delivery)))
 }
 
 /// A group whose message is sent.
 pub(super) struct Group {
     pub(super) root_news: Option<DeliveryId>,
     root_event: Option<String>,
+    wanted_rev: i64,
+    /// 0 where nothing of it was tried and not confirmed.
     tried_rev: i64,
     txn_id: String,
-    attempts: u32,
-    tried_at: Timestamp,
-    first_attempt_at: Option<Timestamp>,
-    last_attempt_at: Option<Timestamp>,
+    attempts: Attempts,
+    tried_at: Option<Timestamp>,
     last_error: Option<String>,
     wanted: Result<GroupMessage, String>,
     tried: Result<RenderedMessage, String>,
@@ -159,19 +142,64 @@ impl Group {
 
     fn read(mut row: Row) -> Result<Self, OutboxError> {
         let (root_news, root_event) = (row.maybe_int()?.map(DeliveryId), row.maybe_text()?);
+        let (wanted_rev, tried_rev, txn_id, count) = (row.int()?, row.int()?, row.text()?, row.count()?);
+        let tried_at = row.maybe_int()?.map(timestamp);
         Ok(Self {
             root_news,
             root_event,
-            tried_rev: row.int()?,
-            txn_id: row.text()?,
-            attempts: row.count()?,
-            tried_at: timestamp(row.maybe_int()?.unwrap_or_default()),
-            first_attempt_at: row.maybe_int()?.map(timestamp),
-            last_attempt_at: row.maybe_int()?.map(timestamp),
+            wanted_rev,
+            tried_rev,
+            txn_id,
+            tried_at,
+            attempts: Attempts {
+                count,
+                first_at: row.maybe_int()?.map(timestamp),
+                last_at: row.maybe_int()?.map(timestamp),
+            },
             last_error: row.maybe_text()?,
             wanted: parsed(row.maybe_text()?),
             tried: parsed(row.maybe_text()?),
         })
+    }
+
+    /// The revision that is tried.
+    fn revision(&self) -> i64 {
+        if self.tried_rev == 0 {
+            self.wanted_rev
+        } else {
+            self.tried_rev
+        }
+    }
+
+    /// An edit whose next attempt begins.
+    fn edit(&self, id: i64, room: &Room, of: String, message: RenderedMessage, now: Timestamp) -> Delivery {
+        let is_new = self.tried_rev == 0;
+        let before = if is_new { Attempts::default() } else { self.attempts };
+        let attempts = before.begun(now);
+        Delivery {
+            id: DeliveryId::of_edit(id),
+            room: room.address.clone(),
+            txn_id: TxnId::from_stored(format!("{}-{}", self.txn_id, self.revision())),
+            message,
+            digest_of: None,
+            accepted_at: self
+                .tried_at
+                .filter(|_| !is_new)
+                .or(attempts.last_at)
+                .unwrap_or_default(),
+            starts_at: None,
+            attempts: attempts.count,
+            first_attempt_at: attempts.first_at,
+            last_attempt_at: attempts.last_at,
+            last_error: self.last_error.clone().filter(|_| !is_new),
+            state: DeliveryState::InFlight,
+            finished_at: None,
+            event_id: None,
+            combined_into: None,
+            members: 0,
+            part: Part::Edit,
+            relation: Some(Relation::Edit { of }),
+        }
     }
 }
 

@@ -71,7 +71,7 @@ impl Memo {
         let read = || {
             let memo: Self = serde_json::from_str(&known.memory)?;
             let alerts = known.alerts.into_iter().map(alert).collect::<Result<Vec<_>, _>>()?;
-            let state = memo.state.with_alerts(alerts);
+            let state = memo.state.with_alerts(alerts, known.others_firing);
             Ok(Self { state, ..memo })
         };
         read()

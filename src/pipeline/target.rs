@@ -64,7 +64,7 @@ impl Targets {
 
     /// All groups that it is about: those of whom it tells, then those that it has nothing for.
     pub(super) fn groups(&self) -> Vec<GroupQuery<'_>> {
-        fn query(target: &Target) -> Option<GroupQuery<'_>> {
+        fn query(target: &Target, others: bool) -> Option<GroupQuery<'_>> {
             let Target {
                 destination,
                 share,
@@ -74,9 +74,13 @@ impl Targets {
                 room: &destination.room,
                 key: group.as_deref()?,
                 alerts: share.fingerprints().map(|one| name_of(one).into_owned()).collect(),
+                others,
             })
         }
-        self.with_alerts.iter().chain(&self.vacant).filter_map(query).collect()
+        // Of what was cut off nobody knows whether it is over.
+        let others = self.whole.truncated_alerts == 0;
+        let all = self.with_alerts.iter().chain(&self.vacant);
+        all.filter_map(|target| query(target, others)).collect()
     }
 
     /// What all notifications share that can be about one of these groups.

@@ -125,10 +125,8 @@ async fn an_attempt_that_always_panics_is_given_up_after_a_few() {
     for attempt in 1..=PANICS {
         let now = Moment::now().after(AFTER_PANIC * 2 * attempt);
         let claimed = worker.claim(now, 1).await.unwrap().remove(0);
-        let (id, task) = (
-            claimed.id,
-            flight.attempts.spawn(async { panic!("a defect, on purpose") }),
-        );
+        let defect = std::future::poll_fn(|_| -> std::task::Poll<Landing> { panic!("a defect, on purpose") });
+        let (id, task) = (claimed.id, flight.attempts.spawn(defect));
         let claim = Claim {
             delivery: Arc::new(claimed),
             began: now.tick,
@@ -137,7 +135,7 @@ async fn an_attempt_that_always_panics_is_given_up_after_a_few() {
         };
         flight.claims.insert(task.id(), claim);
         let ended = flight.attempts.join_next_with_id().await.unwrap();
-        worker.landed(&mut flight, ended).await;
+        assert!(worker.landed(&mut flight, ended).await.is_none());
         let delivery = outbox.show(id).await.unwrap().unwrap();
         let is_dead = delivery.state == outbox::DeliveryState::Dead;
         assert_eq!(is_dead, attempt == PANICS, "attempt {attempt}: {delivery:?}");

@@ -11,7 +11,7 @@ use super::place::{
     Place, accept, at, claim, claim_one, claim_written, dead, delivered, digest_policy, drain, message, record, room,
     wait,
 };
-use super::tale::{Tell, again, begins, changes, edit_of, known, known_of, of, show, tell, tell_of, thread};
+use super::tale::{Tell, again, asked_of, begins, changes, edit_of, known, known_of, of, show, tell, tell_of, thread};
 
 on_every_store!(
     a_group_is_compared_and_swapped,
@@ -654,6 +654,10 @@ async fn of_its_alerts_those_are_read_that_fire_or_are_asked_for(place: Place) {
     assert_eq!(read, expected.map(|(name, firing)| (name.to_owned(), firing)));
     let a = asked.alerts.into_iter().find(|one| one.name == "a").unwrap();
     assert_eq!(a.data, alert("a", false, false).data, "word for word");
+    let asked = asked_of(&outbox, "g", &["a", "c", "unknown"], false).await.unwrap();
+    let mut names: Vec<_> = asked.alerts.iter().map(|one| (one.name.as_str(), one.firing)).collect();
+    names.sort_unstable();
+    assert_eq!((names, asked.others_firing), (vec![("a", false), ("c", true)], 1));
 }
 
 async fn it_remembers_a_thousand_alerts_and_forgets_resolved_ones_after_a_day(place: Place) {

@@ -234,14 +234,34 @@ pub(crate) async fn claim_written(
 ) -> Vec<Delivery> {
     let mut claimed = outbox.claim_due(now, limit, policy).await.unwrap();
     for delivery in &mut claimed {
-        if let Some(waiting) = delivery.digest_of.take() {
-            let lines: Vec<&str> = waiting.iter().map(|one| one.headline.as_str()).collect();
-            delivery.message = message(&lines.join("\n"));
-            let kept = outbox.set_digest(delivery.id, delivery.message.clone()).await;
-            assert_eq!(kept.unwrap(), Recorded::Done);
-        }
+        write_digest(outbox, delivery).await;
     }
     claimed
+}
+
+async fn write_digest(outbox: &Outbox, delivery: &mut Delivery) {
+    if let Some(waiting) = delivery.digest_of.take() {
+        let lines: Vec<&str> = waiting.iter().map(|one| one.headline.as_str()).collect();
+        delivery.message = message(&lines.join("\n"));
+        let kept = outbox.set_digest(delivery.id, delivery.message.clone()).await;
+        assert_eq!(kept.unwrap(), Recorded::Done);
+    }
+}
+
+/// Records an outcome that must count, and claims what its room sends next.
+pub(crate) async fn record_and_claim(
+    outbox: &Outbox,
+    id: DeliveryId,
+    outcome: Outcome,
+    now: Timestamp,
+    policy: &DigestPolicy,
+) -> Option<Delivery> {
+    let (recorded, mut next) = outbox.record_and_claim(id, outcome, now, policy).await.unwrap();
+    assert_eq!(recorded, Recorded::Done);
+    if let Some(delivery) = &mut next {
+        write_digest(outbox, delivery).await;
+    }
+    next
 }
 
 /// A digest of more than three that are older than ten seconds.

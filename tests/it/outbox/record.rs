@@ -1,9 +1,11 @@
 //! What an outcome does to the delivery and to its room, and whose word counts.
 
-use grafana_matrix_relay::outbox::{DeliveryState, Outcome, Recorded, RoomWait};
+use grafana_matrix_relay::outbox::{DeliveryState, DigestPolicy, Outcome, Recorded, RoomWait};
 
 use super::on_every_store;
-use super::place::{Place, accept, at, claim, claim_one, dead, delivered, drain, message, record, room, wait};
+use super::place::{
+    Place, accept, at, claim, claim_one, dead, delivered, drain, message, record, record_and_claim, room, wait,
+};
 
 on_every_store!(
     delivered_row_holds_its_event_id,
@@ -17,7 +19,60 @@ on_every_store!(
     renewed_claim_is_kept,
     end_that_is_recorded_again_is_known_again,
     time_in_which_nothing_was_tried_begins_the_time_of_retrying_anew,
+    room_goes_on_with_its_next_in_the_commit_that_records,
+    room_that_waits_or_is_done_does_not_go_on,
 );
+
+async fn room_goes_on_with_its_next_in_the_commit_that_records(place: Place) {
+    let never = DigestPolicy::never();
+    let outbox = place.open().await;
+    let first = accept(&outbox, "a", "1", at(0)).await;
+    accept(&outbox, "a", "2", at(0)).await;
+    accept(&outbox, "a", "3", at(0)).await;
+    claim_one(&outbox, at(0)).await;
+    let rewrite = Outcome::Rewrite {
+        message: message("short"),
+        error: "413".to_owned(),
+    };
+    let mut texts = Vec::new();
+    let mut current = record_and_claim(&outbox, first, rewrite, at(1), &never).await;
+    while let Some(delivery) = current {
+        assert_eq!(delivery.state, DeliveryState::InFlight);
+        assert_eq!(delivery.last_attempt_at, Some(at(1)));
+        assert_eq!(outbox.show(delivery.id).await.unwrap(), Some(delivery.clone()));
+        assert!(claim(&outbox, at(1)).await.is_empty(), "nobody else gets it");
+        texts.push(delivery.message.body);
+        current = record_and_claim(&outbox, delivery.id, delivered(), at(1), &never).await;
+    }
+    assert_eq!(texts, ["short", "2", "3"]);
+    assert_eq!(outbox.stats(at(1)).await.unwrap().in_flight, 0);
+    accept(&outbox, "a", "4", at(2)).await;
+    assert_eq!(drain(&outbox, at(2)).await, ["4"]);
+}
+
+async fn room_that_waits_or_is_done_does_not_go_on(place: Place) {
+    let never = DigestPolicy::never();
+    let outbox = place.open().await;
+    let first = accept(&outbox, "a", "1", at(0)).await;
+    accept(&outbox, "a", "2", at(0)).await;
+    let second_room = accept(&outbox, "b", "3", at(0)).await;
+    assert_eq!(claim(&outbox, at(0)).await.len(), 2);
+    let waits = record_and_claim(&outbox, first, wait(at(30)), at(1), &never).await;
+    assert_eq!(waits, None);
+    assert_eq!(
+        record_and_claim(&outbox, second_room, delivered(), at(1), &never).await,
+        None
+    );
+    // The claim has passed to somebody else: who held it before gets nothing.
+    assert_eq!(claim_one(&outbox, at(30)).await.id, first);
+    record(&outbox, first, dead(), at(31)).await;
+    let late = outbox
+        .record_and_claim(first, delivered(), at(32), &never)
+        .await
+        .unwrap();
+    assert_eq!(late, (Recorded::Done, None));
+    assert_eq!(drain(&outbox, at(33)).await, ["2"]);
+}
 
 async fn delivered_row_holds_its_event_id(place: Place) {
     let outbox = place.open().await;

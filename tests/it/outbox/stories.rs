@@ -20,8 +20,15 @@ use super::place::Place;
 enum Step {
     Tell(usize, Tell),
     Message(usize),
-    Claim { digests: bool },
-    Finish(Index, Finish),
+    Claim {
+        digests: bool,
+    },
+    Finish {
+        which: Index,
+        how: Finish,
+        /// Whether the room goes on in the same commit, and then whether with digests.
+        goes_on: Option<bool>,
+    },
     Crash,
     GoOn(i64),
     Retry(usize),
@@ -70,7 +77,8 @@ fn step() -> impl Strategy<Value = Step> {
         14 => (0..GROUPS.len(), tell).prop_map(|(group, tell)| Step::Tell(group, tell)),
         2 => (0..ROOMS.len()).prop_map(Step::Message),
         8 => any::<bool>().prop_map(|digests| Step::Claim { digests }),
-        8 => (any::<Index>(), finish).prop_map(|(which, how)| Step::Finish(which, how)),
+        8 => (any::<Index>(), finish, any::<Option<bool>>())
+            .prop_map(|(which, how, goes_on)| Step::Finish { which, how, goes_on }),
         1 => Just(Step::Crash),
         3 => (1_i64..45).prop_map(Step::GoOn),
         1 => (0..ROOMS.len()).prop_map(Step::Retry),

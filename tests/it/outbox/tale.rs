@@ -97,10 +97,16 @@ pub(crate) async fn tell(outbox: &Outbox, version: i64, tell: Tell<'_>) -> Enque
 }
 
 pub(crate) async fn known_of(outbox: &Outbox, group: &str, alerts: &[&str]) -> Option<KnownGroup> {
+    asked_of(outbox, group, alerts, true).await
+}
+
+/// The same, where the alerts that are not asked for may be of no interest.
+pub(crate) async fn asked_of(outbox: &Outbox, group: &str, alerts: &[&str], others: bool) -> Option<KnownGroup> {
     let query = GroupQuery {
         room: &room("a"),
         key: group,
         alerts: alerts.iter().map(ToString::to_string).collect(),
+        others,
     };
     outbox.groups(&[query]).await.unwrap().remove(0)
 }

@@ -55,7 +55,7 @@ impl Run {
             Step::Tell(group, tell) => self.tell(group, tell).await,
             Step::Message(room) => self.message(room).await,
             Step::Claim { digests } => self.claim(digests).await,
-            Step::Finish(which, how) => self.finish_any(which, how).await,
+            Step::Finish { which, how, goes_on } => self.finish_any(which, how, goes_on).await,
             Step::Crash => {
                 self.in_flight.clear();
                 self.outbox = self.place.reopen(self.outbox).await;
@@ -94,6 +94,7 @@ impl Run {
             room: &room(ROOMS[GROUPS[group].1]),
             key: GROUPS[group].0,
             alerts: Vec::new(),
+            others: true,
         };
         self.outbox.groups(&[query]).await.unwrap().remove(0)
     }
@@ -152,36 +153,35 @@ impl Run {
     }
 
     pub(super) async fn claim(&mut self, digests: bool) {
-        let policy = if digests {
-            digest_policy()
-        } else {
-            DigestPolicy::never()
-        };
-        let claimed = claim_written(&self.outbox, at(self.now), 100, &policy).await;
+        let claimed = claim_written(&self.outbox, at(self.now), 100, &policy(digests)).await;
         let rooms: BTreeSet<usize> = claimed.iter().map(room_of).collect();
         assert_eq!(rooms.len(), claimed.len(), "one at a time in each room");
         for delivery in claimed {
-            if let Some(relation) = &delivery.relation {
-                let event = self.events.get(relation.event_id());
-                assert!(
-                    event.is_some_and(|event| !event.is_deleted),
-                    "no such event: {delivery:?}"
-                );
-            }
-            self.in_flight.insert(room_of(&delivery), delivery);
+            self.begin(delivery);
         }
     }
 
-    async fn finish_any(&mut self, which: Index, how: Finish) {
+    fn begin(&mut self, delivery: Delivery) {
+        if let Some(relation) = &delivery.relation {
+            let event = self.events.get(relation.event_id());
+            assert!(
+                event.is_some_and(|event| !event.is_deleted),
+                "no such event: {delivery:?}"
+            );
+        }
+        self.in_flight.insert(room_of(&delivery), delivery);
+    }
+
+    async fn finish_any(&mut self, which: Index, how: Finish, goes_on: Option<bool>) {
         if self.in_flight.is_empty() {
             return;
         }
         let n = *which.get(&self.in_flight.keys().copied().collect::<Vec<_>>());
-        self.finish(n, how).await;
+        self.finish(n, how, goes_on).await;
     }
 
     /// Ends the attempt in this room.
-    pub(super) async fn finish(&mut self, n: usize, how: Finish) {
+    async fn finish(&mut self, n: usize, how: Finish, goes_on: Option<bool>) {
         let delivery = self.in_flight.remove(&n).unwrap();
         let outcome = match how {
             Finish::Delivered => Outcome::Delivered {
@@ -205,7 +205,15 @@ impl Run {
             }
             Finish::Release => return self.outbox.release(&[delivery.id]).await.unwrap(),
         };
-        place::record(&self.outbox, delivery.id, outcome, at(self.now)).await;
+        let Some(digests) = goes_on else {
+            return place::record(&self.outbox, delivery.id, outcome, at(self.now)).await;
+        };
+        let policy = policy(digests);
+        let next = place::record_and_claim(&self.outbox, delivery.id, outcome, at(self.now), &policy).await;
+        if let Some(next) = next {
+            assert_eq!(room_of(&next), n, "a room goes on with what is its own");
+            self.begin(next);
+        }
     }
 
     async fn drop_any(&mut self, n: usize, which: Index) {
@@ -235,6 +243,14 @@ impl Run {
         };
         let rows = self.outbox.list(all).await.unwrap();
         rows.into_iter().map(|row| (row.id, row)).collect()
+    }
+}
+
+fn policy(digests: bool) -> DigestPolicy {
+    if digests {
+        digest_policy()
+    } else {
+        DigestPolicy::never()
     }
 }
 
