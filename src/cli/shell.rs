@@ -39,7 +39,7 @@ pub(super) fn completions(options: Completions) -> anyhow::Result<ExitCode> {
 }
 
 pub(super) fn man(options: &Pages) -> anyhow::Result<ExitCode> {
-    let command = help::of_commands(Cli::with_settings().name(env!("CARGO_PKG_NAME")));
+    let command = help::of_commands(without_help(Cli::with_settings().name(env!("CARGO_PKG_NAME"))));
     if let Some(dir) = &options.dir {
         clap_mangen::generate_to(command, dir).with_context(|| format!("cannot write into {}", dir.display()))?;
         return Ok(ExitCode::SUCCESS);
@@ -47,6 +47,11 @@ pub(super) fn man(options: &Pages) -> anyhow::Result<ExitCode> {
     let mut page = Vec::new();
     Man::new(command).render(&mut page)?;
     print(page)
+}
+
+/// The commands that only show the help of others have no page.
+fn without_help(command: clap::Command) -> clap::Command {
+    command.disable_help_subcommand(true).mut_subcommands(without_help)
 }
 
 fn print(text: Vec<u8>) -> anyhow::Result<ExitCode> {

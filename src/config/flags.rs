@@ -1,9 +1,10 @@
 //! The command line and its variables, as text; what they mean is decided in the parent module.
 
+mod pairs;
+
 use std::convert::Infallible;
 
-use clap::parser::ValueSource;
-use clap::{ArgMatches, Args};
+use clap::Args;
 use secrecy::SecretString;
 
 use super::auth::AuthFlags;
@@ -341,59 +342,4 @@ impl Flags {
         let is_ecs = self.ecs_logging.as_deref().and_then(on_or_off).unwrap_or(false);
         asked.unwrap_or(if is_ecs { LogFormat::Ecs } else { LogFormat::Text })
     }
-
-    /// A secret that was given as a flag beats the file that a variable names, and a file that was given as a flag beats
-    /// the secret in a variable. Two variables, or two flags, stay a contradiction.
-    pub fn let_flags_win(&mut self, matches: &ArgMatches) {
-        let mut overruled = Vec::new();
-        for pair in self.secrets() {
-            let from = |name| matches.value_source(name);
-            match (from(pair.name), from(pair.file_name)) {
-                (Some(ValueSource::CommandLine), Some(ValueSource::EnvVariable)) => {
-                    *pair.file = None;
-                    overruled.push(pair.file_name);
-                }
-                (Some(ValueSource::EnvVariable), Some(ValueSource::CommandLine)) => {
-                    *pair.value = None;
-                    overruled.push(pair.name);
-                }
-                _ => {}
-            }
-        }
-        self.sources.forget(&overruled);
-    }
-
-    fn secrets(&mut self) -> [SecretPair<'_>; 10] {
-        let auth = &mut self.auth;
-        macro_rules! pair {
-            ($owner:expr, $value:ident, $file:ident) => {
-                SecretPair {
-                    name: stringify!($value),
-                    file_name: stringify!($file),
-                    value: &mut $owner.$value,
-                    file: &mut $owner.$file,
-                }
-            };
-        }
-        [
-            pair!(self, access_token, access_token_file),
-            pair!(self, recovery_key, recovery_key_file),
-            pair!(self, hook_url, hook_url_file),
-            pair!(self, relay_token, relay_token_file),
-            pair!(self, database_url, database_url_file),
-            pair!(auth, basic_auth, basic_auth_file),
-            pair!(auth, hmac_secret, hmac_secret_file),
-            pair!(auth, page_auth, page_auth_file),
-            pair!(auth, page_token, page_token_file),
-            pair!(auth, metrics_token, metrics_token_file),
-        ]
-    }
-}
-
-/// A secret and the file that may hold it instead.
-struct SecretPair<'a> {
-    name: &'static str,
-    file_name: &'static str,
-    value: &'a mut Option<SecretString>,
-    file: &'a mut Option<String>,
 }

@@ -23,6 +23,7 @@ mod repeat;
 mod replicas;
 mod schema;
 mod stories;
+mod versions;
 
 /// Makes a test of each fact on each store.
 macro_rules! on_every_store {

@@ -35,6 +35,10 @@ fn the_manual_names_every_setting_and_each_command_has_a_page() {
     }
     let folder = tempfile::tempdir().unwrap();
     run(RELAY, &["man", "--dir", folder.path().to_str().unwrap()]);
+    for page in fs::read_dir(folder.path()).unwrap() {
+        let page = page.unwrap().file_name().into_string().unwrap();
+        assert!(!page.contains("-help") && !page.contains("-document"), "{page}");
+    }
     for name in [
         "grafana-matrix-relay",
         "grafana-matrix-relay-check",

@@ -180,7 +180,7 @@ fn every_address_of_the_relay_exists() {
             for (at, _) in text.match_indices(host) {
                 let rest = &text[at + host.len()..];
                 let path = rest
-                    .split(|c: char| c.is_whitespace() || "`)\"',?|".contains(c))
+                    .split(|c: char| c.is_whitespace() || "`)\"',;?|".contains(c))
                     .next()
                     .unwrap_or_default();
                 assert!(is_known(path), "{}: {host}{path}", page.display());
