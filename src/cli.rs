@@ -22,7 +22,8 @@ mod templates;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::builder::Resettable;
+use clap::{Arg, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::effective::Sources;
@@ -49,6 +50,9 @@ pub struct Cli {
     #[command(flatten)]
     pub flags: Flags,
 }
+
+/// The command that reads no settings but flags.
+const DEMO: &str = "demo";
 
 /// What to do.
 #[derive(Debug, Clone, Subcommand)]
@@ -111,10 +115,26 @@ impl Cli {
         Self::command().mut_args(|arg| declared::said_only(arg).global(true).hide_env_values(true))
     }
 
+    /// Whether it is the try-out, which no setting of a relay that runs for real concerns.
+    pub fn is_demo(&self) -> bool {
+        matches!(self.command, Some(Command::Demo(_)))
+    }
+
     /// The command line of this process, and its environment, of which `dotenv` names what comes from the file `.env`; ends the
     /// process if it is not usable.
     pub fn read(dotenv: &[String]) -> Self {
-        let matches = help::of_own(Self::with_settings()).get_matches();
+        let mut matches = help::of_own(Self::with_settings()).get_matches();
+        if matches.subcommand_name() == Some(DEMO) {
+            // What a relay that runs for real is told is not for the try-out; only the zone of the system is everybody's.
+            let without = |arg: Arg| {
+                if arg.get_id() == "system_timezone" {
+                    arg
+                } else {
+                    arg.env(Resettable::Reset)
+                }
+            };
+            matches = help::of_own(Self::with_settings().mut_args(without)).get_matches();
+        }
         let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         cli.flags.sources = Sources::new(&matches, dotenv);
         cli.flags.let_flags_win(&matches);

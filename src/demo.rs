@@ -6,12 +6,14 @@
 //! Deliberately not: a Matrix client for real homeservers, and not part of a relay that runs for real.
 
 mod feed;
+mod lapse;
 
 use poem::web::{Data, Json};
 use poem::{EndpointExt, IntoResponse, Response, Route, get, handler};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+pub use self::lapse::Lapse;
 use crate::standin::{Homeserver, NewRoom};
 use crate::web;
 
@@ -81,7 +83,7 @@ struct Demo {
 }
 
 /// The page at `/` and what it needs under `/demo`.
-pub fn routes(homeserver: Homeserver, room_id: String, samples: Vec<Sample>) -> Route {
+pub fn routes(homeserver: Homeserver, room_id: String, samples: Vec<Sample>, lapse: Lapse) -> Route {
     let demo = Demo {
         run: format!("{:08x}", rand::random::<u32>()),
         homeserver,
@@ -94,9 +96,11 @@ pub fn routes(homeserver: Homeserver, room_id: String, samples: Vec<Sample>) -> 
         .at("/demo/page.js", web::script(include_str!("demo/page/page.js")))
         .at("/demo/timeline.js", web::script(include_str!("demo/page/timeline.js")))
         .at("/demo/samples.js", web::script(include_str!("demo/page/samples.js")))
-        .at("/demo/panel.js", web::script(include_str!("demo/page/panel.js")));
+        .at("/demo/panel.js", web::script(include_str!("demo/page/panel.js")))
+        .at("/demo/lapse.js", web::script(include_str!("demo/page/lapse.js")));
     web::shared(routes, "/demo")
         .at("/demo/events", get(feed::events).data(demo.clone()))
+        .at("/demo/lapse", get(lapse::show).post(lapse::press).data(lapse))
         .at("/demo/room", get(room).data(demo.clone()))
         .at("/demo/samples", get(samples_list).data(demo))
 }

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     cli.flags.remarks = remarks;
     let logging = telemetry::init(cli.flags.log_format(), cli.flags.log.as_deref());
     allow_many_files();
-    if let Err(error) = dotenv {
+    if let (Err(error), false) = (dotenv, cli.is_demo()) {
         return cli::refuse(&error);
     }
     if let Err(error) = logging {

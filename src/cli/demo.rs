@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use poem::{EndpointExt as _, IntoEndpoint as _};
 
 use crate::config::{Flags, Settings};
+use crate::demo::Lapse;
 use crate::route::{Mention, MentionPolicy, SeverityFilter};
 use crate::standin::Homeserver;
 use crate::{demo, matrix, samples, startup};
@@ -43,20 +44,24 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     let folder = tempfile::Builder::new()
         .prefix("grafana-matrix-relay-demo-")
         .tempdir()?;
-    super::report(flags, &[]);
     let settings = settings(flags, &running.base_url, &room, folder.path())?;
+    let saves = match &settings.render.templates_dir {
+        Some(dir) if settings.server.pages.edit => format!(", and saves it in {}", dir.display()),
+        _ => String::new(),
+    };
     let token = !settings.routes_source.credentials.open();
 
     let offered = samples::all()
         .into_iter()
         .map(|sample| (sample.name.to_owned(), sample.title.to_owned(), sample.body).into())
         .collect();
-    let page = demo::routes(homeserver.clone(), room.room_id.clone(), offered);
+    let lapse = Lapse::new(&incident::TITLES, PAUSE);
+    let page = demo::routes(homeserver.clone(), room.room_id.clone(), offered, lapse.clone());
     let relay = startup::start(settings, Some(page.into_endpoint().map_to_response().boxed())).await?;
     let (address, begun) = (relay.address, Timestamp::now());
 
     if token {
-        tracing::warn!("RELAY_TOKEN is set, so neither the demo nor its page can post samples: unset it");
+        tracing::warn!("--relay-token is given, so neither the demo nor its page can post samples: leave it out");
     } else if options.once {
         for number in 0..incident::LENGTH {
             play(address, number, begun).await?;
@@ -65,17 +70,22 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
         tracing::info!("{} sample notifications are in the room", incident::LENGTH);
     } else {
         tokio::spawn(async move {
-            for number in 0..incident::LENGTH {
+            let mut begun = begun;
+            loop {
+                let number = lapse.next().await;
+                if number == 0 {
+                    begun = Timestamp::now();
+                }
                 if let Err(error) = play(address, number, begun).await {
                     tracing::warn!(error.message = %error, "a notification of the incident was not taken");
                 }
-                tokio::time::sleep(PAUSE).await;
             }
         });
     }
     super::print::line(&format!(
-        "\n  The room:       http://{address}/\n  Templates:      http://{address}/workshop/ shows what an edit does; save \
-         it in the folder `templates`\n  Try payloads:   http://{address}/docs\n\n  Ctrl-C ends it; nothing is kept.\n"
+        "\n  The room:       http://{address}/\n  Templates:      http://{address}/workshop/ shows what an edit does{saves}\n  \
+         Try payloads:   http://{address}/docs\n\n  Ctrl-C ends it; nothing else is kept. The next step, a real room: README.md, or \
+         `grafana-matrix-relay serve --help`.\n"
     ))?;
     if options.once {
         running.shutdown().await?;
@@ -104,6 +114,8 @@ fn settings(flags: &Flags, url: &str, room: &demo::DemoRoom, folder: &Path) -> a
     let mut settings = Settings::for_demo(flags, matrix, room.room_id.parse()?)?;
     folder.clone_into(&mut settings.outbox.data_dir);
     settings.outbox.database_url = None;
+    // Whoever tries the relay is alone with it, and the files are in the folder from which it was started.
+    settings.server.pages.edit |= flags.auth.workshop.is_none();
     settings.routes.table.set_mentions(&called(room));
     Ok(settings)
 }

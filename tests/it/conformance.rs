@@ -8,20 +8,27 @@ const SCHEMATHESIS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/stack/sc
 
 #[tokio::test]
 async fn what_the_document_says_is_what_the_relay_does() {
-    let relay = Setup::bare().arg("demo").start().await;
+    let relay = demo().start().await;
     // Requests that it invents for each operation.
     conforms(&relay, "40", &[]).await;
 }
 
 #[tokio::test]
 async fn the_document_holds_where_credentials_are_asked_for() {
-    let setup = Setup::bare().arg("demo").env("RELAY_TOKEN", "a-token-of-the-senders");
+    let setup = demo().env("RELAY_TOKEN", "a-token-of-the-senders");
     let setup = setup.env("RELAY_PAGE_TOKEN", "a-token-of-the-people");
     // One is refused at the pages, the other where notifications go: that is in the document as well.
     let relay = setup.start().await;
     for token in ["a-token-of-the-senders", "a-token-of-the-people"] {
         conforms(&relay, "10", &["--header", &format!("Authorization: Bearer {token}")]).await;
     }
+}
+
+/// One that may save templates, in a folder of its own.
+fn demo() -> Setup {
+    let setup = Setup::bare().arg("demo").env("RELAY_WORKSHOP", "edit");
+    let templates = setup.data_dir().with_file_name("templates").display().to_string();
+    setup.env("RELAY_TEMPLATES_DIR", &templates)
 }
 
 /// Schemathesis finds nothing; its requests are always the same ones, so that a run is a fact and not a draw of lots.

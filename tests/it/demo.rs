@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use grafana_matrix_relay::demo::{self, DemoRoom, Sample};
+use grafana_matrix_relay::demo::{self, DemoRoom, Lapse, Sample};
 use grafana_matrix_relay::matrix::{Client, EncryptionSettings, Settings};
 use grafana_matrix_relay::message::{Mentions, MsgType, Relation, RenderedMessage, TxnId};
 use grafana_matrix_relay::standin::{Homeserver, RunningHomeserver};
@@ -38,10 +38,11 @@ impl Stage {
             "One alert fires".to_owned(),
             "{}".to_owned(),
         ))];
+        let lapse = Lapse::new(&["one", "two", "three"], std::time::Duration::from_hours(1));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let server = Server::new_with_acceptor(TcpAcceptor::from_tokio(listener).unwrap());
-        tokio::spawn(server.run(demo::routes(homeserver, room.room_id.clone(), samples)));
+        tokio::spawn(server.run(demo::routes(homeserver, room.room_id.clone(), samples, lapse)));
         Self {
             origin,
             running,

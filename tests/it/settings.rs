@@ -9,6 +9,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::app::{App, firing};
+use crate::support::process::Program;
 use crate::support::relay::Setup;
 
 /// Settings that are complete.
@@ -278,7 +279,11 @@ async fn a_secret_in_dotenv_reaches_the_relay_as_it_is_written() {
         ("\"it's-long-enough\"", "it's-long-enough"),
         ("long#enough=", "long#enough="),
     ] {
-        let setup = Setup::bare().arg("demo");
+        let setup = Setup::bare()
+            // Nobody listens there: what is accepted waits.
+            .env("MATRIX_HOME_SERVER_URL", "http://127.0.0.1:9")
+            .env("MATRIX_ACCESS_TOKEN", "syt_bot")
+            .env("MATRIX_DEFAULT_ROOM", "!room:example.org");
         let dotenv = setup.data_dir().parent().unwrap().join(".env");
         fs::write(dotenv, format!("RELAY_TOKEN={written}\n")).unwrap();
         let relay = setup.start().await;
@@ -380,4 +385,46 @@ async fn a_default_template_that_does_not_exist_is_an_error_of_check_and_degrade
     // It costs no alert.
     app.accept(&firing("Kept")).await;
     app.room_says("Kept").await;
+}
+
+#[tokio::test]
+async fn the_demo_reads_neither_the_environment_nor_dotenv() {
+    let setup = Setup::bare().arg("demo");
+    let folder = setup.data_dir().parent().unwrap().to_owned();
+    fs::write(
+        folder.join(".env"),
+        "RELAY_TOKEN=a-token-of-the-real-relay\nRELAY_PORT=1\n",
+    )
+    .unwrap();
+    // The command line alone, so that no flag stands for what a variable says.
+    let program = Program::new("grafana-matrix-relay", env!("CARGO_BIN_EXE_grafana-matrix-relay"))
+        .args(["demo", "--once", "--port", "0"])
+        .env("RELAY_TOKEN", "another-token-of-the-real-relay")
+        .env("RELAY_HOST", "192.0.2.1")
+        .env("MATRIX_HOOK_URL", "http://127.0.0.1:9/hook")
+        .current_dir(&folder);
+    // It posts its own samples without a credential, on its own address.
+    let mut process = program.start();
+    process
+        .wait_for("sample notifications are in the room", |line| {
+            line.contains("are in the room").then_some(())
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_says_what_to_do() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let said = Setup::bare()
+        .arg("demo")
+        .env("RELAY_PORT", &port)
+        .try_start()
+        .await
+        .err()
+        .unwrap();
+    assert!(
+        said.contains("another program uses the port") && said.contains("--port 0"),
+        "{said}"
+    );
 }

@@ -27,6 +27,15 @@ const STORY: [[InNotification; 2]; 5] = [
     [InNotification::FiresAgain, InNotification::Nothing],
 ];
 
+/// What each of them says, for people.
+pub(super) const TITLES: [&str; STORY.len()] = [
+    "the disk of pg-2 fills: a message, and a mention",
+    "pg-3 joins: the message is edited, its thread gets a line",
+    "pg-3 has recovered",
+    "pg-2, too: the message says RESOLVED, quietly",
+    "pg-2 fires again: a new message",
+];
+
 /// How many notifications it has.
 pub(super) const LENGTH: usize = STORY.len();
 

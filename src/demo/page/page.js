@@ -1,5 +1,6 @@
 // Wires the page: the room's feed into the timeline and the phone, the samples into their buttons.
 
+import { watchLapse } from './lapse.js';
 import { loadRoom, notify } from './panel.js';
 import { loadSamples } from './samples.js';
 import { add, reset } from './timeline.js';
@@ -25,4 +26,4 @@ function listen() {
 }
 
 listen();
-await Promise.all([loadRoom(), loadSamples()]);
+await Promise.all([loadRoom(), loadSamples(), watchLapse()]);

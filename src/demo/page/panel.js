@@ -1,5 +1,9 @@
 // The side panel: what is running, and the newest message as a phone's notification.
 
+// As little as a notification has to have, and what a person would add first.
+const BODY = JSON.stringify({
+  alerts: [{ status: 'firing', labels: { alertname: 'MyFirstAlert', severity: 'warning' }, annotations: { summary: 'Sent with curl' } }],
+});
 const byId = (id) => document.getElementById(id);
 const panel = byId('panel');
 const open = byId('panel-open');
@@ -16,7 +20,7 @@ export async function loadRoom() {
   byId('version').textContent = room.version;
   document.title = `${room.name} · grafana-matrix-relay demo`;
   const target = new URL('alert', document.baseURI).href;
-  byId('curl').textContent = `curl -H 'Content-Type: application/json' -d @alert.json ${target}`;
+  byId('curl').textContent = `curl -H 'Content-Type: application/json' -d '${BODY}' ${target}`;
 }
 
 /** The plain body, as the push rules and a lock screen treat it. */

@@ -1,12 +1,17 @@
 // The sample notifications: their times are moved to now, then they are posted to /alert like any other.
 
-const samples = document.getElementById('samples');
-const outcome = document.getElementById('outcome');
+const byId = (id) => document.getElementById(id);
+const menu = byId('more');
+const outcome = byId('outcome');
+// What the choices of the menu do, by name.
+const others = new Map();
+// As buttons; the others are in the menu.
+const SHOWN = ['firing', 'mixed', 'resolved', 'no-data', 'test'];
 const TIMES = new Set(['startsAt', 'endsAt']);
 // Samples about the same alert group keep their distance in time, so that "resolved" ends what "firing" began.
 const groups = new Map();
 
-/** Loads the samples and makes a button of each. */
+/** Loads the samples and offers them: the first ones as buttons, the others in a menu. */
 export async function loadSamples() {
   const list = await (await fetch('demo/samples')).json();
   for (const sample of list) {
@@ -14,21 +19,29 @@ export async function loadSamples() {
     const group = groups.get(groupOf(parsed, sample)) ?? { newest: 0, base: 0, posted: new Set() };
     group.newest = Math.max(group.newest, ...times(parsed), 0);
     groups.set(groupOf(parsed, sample), group);
-    samples.append(button(sample, parsed, group));
+    const post = () => send(sample, parsed, group);
+    if (SHOWN.includes(sample.name) || list.length <= SHOWN.length) byId('more-label').before(button(sample, parsed, post));
+    else others.set(sample.name, post);
+    if (others.has(sample.name)) menu.append(new Option(sample.title, sample.name));
   }
+  byId('more-label').hidden = others.size === 0;
+  menu.addEventListener('change', () => {
+    others.get(menu.value)?.();
+    menu.value = '';
+  });
 }
 
-function button(sample, parsed, group) {
+function button(sample, parsed, post) {
   const made = document.createElement('button');
   made.type = 'button';
   made.className = 'sample';
   made.dataset.status = parsed?.status ?? '';
   made.textContent = sample.title;
-  made.addEventListener('click', () => post(sample, parsed, group));
+  made.addEventListener('click', post);
   return made;
 }
 
-async function post(sample, parsed, group) {
+async function send(sample, parsed, group) {
   // Posting the same again means a new episode, not a repeat of the old one.
   if (group.posted.has(sample.name) || group.posted.size === 0) {
     group.posted.clear();

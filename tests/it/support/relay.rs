@@ -105,8 +105,15 @@ impl Setup {
                 Program::new("grafana-matrix-relay", "sh").args(["-c", LIMITED, "sh", &blocks.to_string(), BINARY])
             }
         };
+        let is_demo = self.arguments.first().is_some_and(|command| command == "demo");
+        let settings = self
+            .environment
+            .iter()
+            .filter_map(|(name, value)| Some((flag_of(name)?, value)));
+        let flags: Vec<String> = settings.map(|(flag, value)| format!("{flag}={value}")).collect();
         let mut program = program
             .args(&self.arguments)
+            .args(if is_demo { &flags[..] } else { &[] })
             // A working folder of its own, so that no `.env` of the project's is read.
             .current_dir(self.folder.path());
         for (name, value) in &self.environment {
@@ -124,6 +131,17 @@ impl Setup {
         assert_eq!(live.status, 200, "a relay that listens is alive: {}", live.body);
         Ok(relay)
     }
+}
+
+/// The flag of a setting: the demo reads no environment.
+fn flag_of(variable: &str) -> Option<String> {
+    let name = match variable {
+        "ECS_LOGGING" => "ecs-logging",
+        "RELAY_TEMPLATE" => "default-template",
+        "RELAY_TOKEN" => "relay-token",
+        _ => variable.strip_prefix("RELAY_")?,
+    };
+    Some(format!("--{}", name.to_lowercase().replace('_', "-")))
 }
 
 /// The address in the line that says so at start.
