@@ -72,6 +72,8 @@ pub struct ServerSettings {
     pub connections: intake::ConnectionSettings,
     /// What is served beside notifications.
     pub pages: intake::PageSettings,
+    /// The folder into which the workshop may save templates; `None` where it may not.
+    pub editable: Option<PathBuf>,
     /// How many of the last notifications the workshop keeps.
     pub record_notifications: usize,
     /// How long requests and deliveries in flight may take to finish at shutdown.
@@ -228,8 +230,9 @@ impl Settings {
 
 /// Everything but Matrix, with placeholders there.
 fn shared(flags: &Flags, values: &mut Values) -> Settings {
-    let server = server(flags, values);
+    let mut server = server(flags, values);
     let (render, template) = rendering(flags, values);
+    server.editable = render.templates_dir.clone().filter(|_| auth::edits(&flags.auth));
     let horizon = horizon(flags, values);
     let threshold = values.count(given!(flags.digest_threshold), 0);
     let min_age = values.duration(given!(flags.digest_after));
@@ -308,6 +311,7 @@ fn server(flags: &Flags, values: &mut Values) -> ServerSettings {
         auth: auth::auth(&flags.auth, max_body_bytes, values),
         connections: auth::connections(&flags.auth, values),
         pages: auth::pages(&flags.auth, values),
+        editable: None,
         record_notifications: values.count(given!(flags.record_notifications), 0),
         grace: values.duration(given!(flags.shutdown_grace)),
     }

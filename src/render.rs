@@ -61,6 +61,7 @@ use serde::{Deserialize, Serialize};
 pub use budget::{BudgetSteps, CONTENT_LIMIT, content_size};
 pub use deadline::{Deadline, Guard};
 pub use digest::{Counted, Digest};
+pub use folder::LARGEST_FILE;
 pub use library::{COOKBOOK, GUIDE, embedded, files};
 pub use preview::{Diagnostic, Draft, Drafts, Level, Preview};
 pub use problem::TemplateProblem;

@@ -93,6 +93,12 @@ impl Table {
         &self.routes
     }
 
+    /// The rooms of a route in the order in which they are written, some maybe more than once.
+    pub fn rooms_of(&self, route: &RouteName) -> Vec<RoomAddress> {
+        let all = self.routes.get(route).map(Rule::all_destinations).unwrap_or_default();
+        all.into_iter().map(|destination| destination.room.clone()).collect()
+    }
+
     /// Every room that messages can go to, once, in the order of the routes.
     pub fn rooms(&self) -> Vec<RoomAddress> {
         self.rooms_where(|_| true)

@@ -33,7 +33,7 @@ use self::rooms::Rooms;
 use self::routes::InUse;
 use self::summary::Summary;
 use crate::config::Settings;
-use crate::config::routes::Watch;
+use crate::config::routes::{Routes, Watch};
 use crate::deliver::{Composer, Moment, Sender, WordsByRoom, Worker};
 use crate::intake::{Auth, Example, Parts, Recorder};
 use crate::matrix::Transport;
@@ -78,17 +78,12 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     let outbox = open_outbox(&settings.outbox).await?;
     let is_file = settings.outbox.database_url.is_none();
     let data_dir = is_file.then(|| settings.outbox.data_dir.clone());
+    let names = room_names::known_lately(settings.outbox.data_dir.clone());
     let renderer = open_templates(&settings.render).await;
     let router = Router::new(settings.routes.table.clone());
     let by_template = |template: &TemplateName| renderer.can_mention_room(template);
     let (rooms, mentioned) = (router.rooms(), router.mentioned_rooms(by_template));
-    let auth = Arc::new(Auth::new(
-        settings.server.auth,
-        &settings.routes.credentials,
-        settings.routes.compat.clone(),
-    )?);
-    routes::warn_of_open(&auth.open_routes());
-    routes::warn_of_guessable(&settings.routes.credentials);
+    let auth = open_auth(settings.server.auth, &settings.routes)?;
     let watch = Watch::new(settings.routes_source, &settings.routes);
     let looked_after = Rooms::new(&transport, &outbox, &settings.outbox.data_dir);
     let routes = routes::RouteReloader {
@@ -102,7 +97,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         renderer: renderer.clone(),
     };
     let words = words_by_room(&router, &renderer);
-    let pipeline = Arc::new(Pipeline::new(router, renderer.clone(), outbox.clone()));
+    let pipeline = Arc::new(Pipeline::new(router.clone(), renderer.clone(), outbox.clone()));
     let sender = Arc::new(Sender::new(transport.clone(), settings.deliver).in_words(words));
 
     let checks = checks::Parts::new(
@@ -123,13 +118,18 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         auth: Arc::clone(&auth),
         pages: settings.server.pages,
         examples: examples(),
-        workshop: match page {
-            None => workshop::page::routes(),
-            Some(_) => workshop::page::routes_beside_room(),
-        },
+        workshop: page_routes(page.is_some()),
         page,
     };
-    let workshop = Workshop::new(renderer.clone(), outbox.clone(), settings.template);
+    let workshop = Workshop::new(workshop::Parts {
+        renderer: renderer.clone(),
+        outbox: outbox.clone(),
+        default_template: settings.template,
+        router,
+        auth: Arc::clone(&auth),
+        names,
+        editable: settings.server.editable,
+    });
     let endpoint = intake::endpoint(parts, workshop::operations()).data(Arc::new(workshop));
 
     let (listener, address) = listen(&settings.server.host, settings.server.port).await?;
@@ -171,6 +171,23 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     })
 }
 
+/// Who may come in; says what of that is weak.
+fn open_auth(settings: intake::AuthSettings, routes: &Routes) -> anyhow::Result<Arc<Auth>> {
+    let auth = Auth::new(settings, &routes.credentials, routes.compat.clone())?;
+    routes::warn_of_open(&auth.open_routes());
+    routes::warn_of_guessable(&routes.credentials);
+    Ok(Arc::new(auth))
+}
+
+/// Where the workshop's page is: at `/`, or beside the room of the demo.
+fn page_routes(is_beside_room: bool) -> poem::Route {
+    if is_beside_room {
+        workshop::page::routes_beside_room()
+    } else {
+        workshop::page::routes()
+    }
+}
+
 async fn open_outbox(settings: &outbox::Settings) -> anyhow::Result<Outbox> {
     let opened = Outbox::open_or_wait(settings).await;
     opened.with_context(|| match settings.database_url {
@@ -182,7 +199,15 @@ async fn open_outbox(settings: &outbox::Settings) -> anyhow::Result<Outbox> {
 async fn listen(host: &str, port: u16) -> anyhow::Result<(TcpListener, SocketAddr)> {
     let listen = format!("{host}:{port}");
     let listener = TcpListener::bind(&listen).await;
-    let listener = listener.with_context(|| format!("cannot listen on {listen} (RELAY_HOST, RELAY_PORT)"))?;
+    let listener = listener.map_err(|error| {
+        let next = match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                ": another program uses the port, maybe another relay. End it, or choose another port with --port; `--port 0` takes a free one"
+            }
+            _ => "",
+        };
+        anyhow::Error::new(error).context(format!("cannot listen on {listen} (RELAY_HOST, RELAY_PORT){next}"))
+    })?;
     let address = listener.local_addr()?;
     Ok((listener, address))
 }

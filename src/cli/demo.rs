@@ -45,10 +45,8 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
         .prefix("grafana-matrix-relay-demo-")
         .tempdir()?;
     let settings = settings(flags, &running.base_url, &room, folder.path())?;
-    let saves = match &settings.render.templates_dir {
-        Some(dir) if settings.server.pages.edit => format!(", and saves it in {}", dir.display()),
-        _ => String::new(),
-    };
+    let editable = settings.server.editable.as_ref();
+    let saves = editable.map_or_else(String::new, |dir| format!(", and saves it in {}", dir.display()));
     let token = !settings.routes_source.credentials.open();
 
     let offered = samples::all()
@@ -115,7 +113,9 @@ fn settings(flags: &Flags, url: &str, room: &demo::DemoRoom, folder: &Path) -> a
     folder.clone_into(&mut settings.outbox.data_dir);
     settings.outbox.database_url = None;
     // Whoever tries the relay is alone with it, and the files are in the folder from which it was started.
-    settings.server.pages.edit |= flags.auth.workshop.is_none();
+    if flags.auth.workshop.is_none() {
+        settings.server.editable.clone_from(&settings.render.templates_dir);
+    }
     settings.routes.table.set_mentions(&called(room));
     Ok(settings)
 }

@@ -68,8 +68,8 @@ pub struct AuthFlags {
     #[arg(long, value_name = "NETWORKS", env = "RELAY_TRUSTED_PROXIES")]
     pub trusted_proxies: Option<String>,
 
-    /// Whether to serve the workshop: `/`, `/workshop/` and `/preview`.
-    #[arg(long, value_name = "on|off", env = "RELAY_WORKSHOP", default_value = "on")]
+    /// Whether to serve the workshop: `/`, `/workshop/` and `/preview`. With `edit` it may also save templates.
+    #[arg(long, value_name = "on|off|edit", env = "RELAY_WORKSHOP", default_value = "on")]
     pub workshop: Option<String>,
 
     /// Whether to serve `/docs` and `/openapi.json`.
@@ -247,10 +247,31 @@ pub(super) fn connections(flags: &AuthFlags, values: &mut Values) -> ConnectionS
     }
 }
 
+/// The word of the workshop's setting that lets it save templates.
+const EDIT: &str = "edit";
+
+/// Whether the workshop may save templates.
+pub(super) fn edits(flags: &AuthFlags) -> bool {
+    value::set(flags.workshop.as_deref()) == Some(EDIT)
+}
+
+/// Whether the workshop is served.
+fn is_workshop_served(given: Given<'_>, values: &mut Values) -> bool {
+    match value::set(given.text) {
+        Some(EDIT) => true,
+        Some(text) if value::on_or_off(text).is_none() => {
+            let expected = format!("neither on, off nor edit (expected {}, or edit)", value::ON_OR_OFF);
+            values.unusable(given.name, expected);
+            true
+        }
+        _ => values.is_on(given),
+    }
+}
+
 /// What is served beside notifications.
 pub(super) fn pages(flags: &AuthFlags, values: &mut Values) -> PageSettings {
     PageSettings {
-        workshop: values.is_on(given!(flags.workshop)),
+        workshop: is_workshop_served(given!(flags.workshop), values),
         docs: values.is_on(given!(flags.docs)),
         metrics: values.is_on(given!(flags.metrics)),
     }

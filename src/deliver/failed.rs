@@ -217,6 +217,7 @@ mod tests {
             combined_into: None,
             members: 0,
             part: Part::Message,
+            group: None,
             relation: None,
         }
     }

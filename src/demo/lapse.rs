@@ -99,7 +99,7 @@ pub(super) fn show(Data(lapse): Data<&Lapse>) -> Response {
 /// A button was pressed. Only JSON is taken, which no page of another site can send.
 #[handler]
 pub(super) fn press(Data(lapse): Data<&Lapse>, wished: poem::Result<Json<Wished>>) -> Response {
-    let Ok(Json(Wished { wish })) = wished else {
+    let Ok(wish) = wished.map(|Json(wished)| wished.wish) else {
         return StatusCode::UNPROCESSABLE_ENTITY.into();
     };
     let last = lapse.steps.len();

@@ -23,7 +23,7 @@ struct BearerScheme(#[expect(dead_code, reason = "only documents the scheme")] B
 
 /// A login of HTTP Basic; browsers ask for it by themselves.
 #[derive(SecurityScheme)]
-#[oai(rename = "basic", ty = "basic")]
+#[oai(rename = "login", ty = "basic")]
 struct BasicScheme(#[expect(dead_code, reason = "only documents the scheme")] Basic);
 
 /// Grafana's signature: HMAC-SHA256 over the raw body in hexadecimal digits, or over `<seconds>:<body>` where a header of

@@ -3,7 +3,9 @@
 //! Guarantees: the document that `/openapi.json` serves, that Swagger UI shows and that `openapi/openapi.yaml` holds is
 //! one and the same, made from the types that parse the requests. It needs no running relay.
 
-use poem_openapi::{LicenseObject, OpenApi, OpenApiService};
+mod answers;
+
+use poem_openapi::{ContactObject, LicenseObject, OpenApi, OpenApiService, ServerObject};
 use serde_json::{Map, Value, json};
 
 use super::webhook::Webhook;
@@ -30,6 +32,8 @@ pub(super) fn service<A: OpenApi>(others: A) -> Service<A> {
              JSON, schema, route.",
         )
         .license(LicenseObject::new("MIT OR Apache-2.0"))
+        .contact(ContactObject::new().name("The operator of this relay"))
+        .server(ServerObject::new("./").description("This relay, also below a path of a reverse proxy"))
 }
 
 /// The document with its named examples.
@@ -37,6 +41,7 @@ pub(super) fn document<A: OpenApi>(service: &Service<A>, examples: &[Example]) -
     // The service has just written this JSON itself.
     let mut document: Value = serde_json::from_str(&service.spec()).unwrap_or_default();
     say_what_may_be_null(&mut document);
+    answers::add_probes(&mut document);
     offer_put(&mut document);
     let named: Map<String, Value> = examples
         .iter()
@@ -55,6 +60,7 @@ pub(super) fn document<A: OpenApi>(service: &Service<A>, examples: &[Example]) -
             media.insert("examples".to_owned(), Value::Object(named.clone()));
         }
     }
+    answers::add_examples(&mut document);
     document
 }
 
@@ -109,8 +115,14 @@ pub(super) fn without(mut document: Value, prefixes: &[&str]) -> Value {
     document
 }
 
-/// The page of Swagger UI with everything inlined, so that it works without the internet. It is 1.6 MB.
-pub(super) fn swagger_page(document: &str) -> String {
+/// What the page has beside Swagger UI's own.
+const STYLE: &str = include_str!("document/page.css");
+const SCRIPT: &str = include_str!("document/page.js");
+const ICON: &str = include_str!("../web/icon.svg");
+
+/// The page of Swagger UI with everything inlined, so that it works without the internet. It is 1.6 MB. `has_home` says whether
+/// there is a page at the relay's root to go back to.
+pub(super) fn swagger_page(document: &str, has_home: bool) -> String {
     let blank = OpenApiService::new((), "", "");
     // In a script element only `</` could end it.
     let shown = document.replace("</", "<\\/");
@@ -118,9 +130,33 @@ pub(super) fn swagger_page(document: &str) -> String {
         .swagger_ui_html()
         .replacen(&blank.spec(), &shown, 1)
         .replacen("<html charset=\"UTF-8\">", "<!doctype html>\n<html lang=\"en\">", 1)
-        .replacen(
-            "<title>Swagger UI</title>",
-            "<title>grafana-matrix-relay: API</title>",
-            1,
-        )
+        .replacen("<title>Swagger UI</title>", &head(), 1)
+        .replacen("<div id=\"ui\"></div>", &body(has_home), 1)
+}
+
+/// Behind Swagger UI's own style, which the browser would take otherwise: it stands in the body.
+fn body(has_home: bool) -> String {
+    let back = if has_home {
+        "<a href=\"./\">← Back to the relay</a>"
+    } else {
+        ""
+    };
+    format!(
+        "<style>{STYLE}</style>\n<header class=\"relay-top\">{back}<a href=\"openapi.json\">openapi.json</a></header>\n<main id=\"ui\"></main>\n<script>{SCRIPT}</script>"
+    )
+}
+
+fn head() -> String {
+    // Everything of the icon that an address may not hold.
+    let icon = ICON
+        .trim()
+        .replace('%', "%25")
+        .replace('#', "%23")
+        .replace('"', "'")
+        .replace('<', "%3C")
+        .replace('>', "%3E");
+    format!(
+        "<title>grafana-matrix-relay: API</title>\n    <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n    \
+         <meta name=\"color-scheme\" content=\"light dark\">\n    <link rel=\"icon\" type=\"image/svg+xml\" href=\"data:image/svg+xml,{icon}\">"
+    )
 }

@@ -25,6 +25,8 @@ const GATHERED: Duration = Duration::from_millis(500);
 
 /// How long a title may be, in characters.
 const LONGEST_TITLE: usize = 100;
+/// The same for what its alerts are about.
+const LONGEST_INSTANCE: usize = 60;
 
 /// What was accepted and is not written yet.
 pub struct Recorder {
@@ -94,7 +96,19 @@ fn recording(body: &[u8], received_at: Timestamp) -> Option<NewRecording> {
     })
 }
 
-/// `firing: HighLatency` or `firing: HighLatency, 3 alerts`.
+/// What says which thing an alert is about, the most telling one first.
+const INSTANCE: [&str; 8] = [
+    "instance",
+    "host",
+    "hostname",
+    "node",
+    "pod",
+    "service",
+    "job",
+    "namespace",
+];
+
+/// `firing: HighLatency · web-1:9100` or `firing: HighLatency, 3 alerts`; where they share it, with what they are about.
 fn title(notification: &Notification) -> String {
     let first = notification.alerts.first().map(|alert| &alert.labels);
     let labels = [
@@ -109,5 +123,17 @@ fn title(notification: &Notification) -> String {
         count => format!(", {count} alerts"),
     };
     let name = text::beginning(name, LONGEST_TITLE);
-    format!("{}: {name}{count}", notification.status)
+    let shared = match notification.alerts.as_slice() {
+        [alert] => &alert.labels,
+        _ => &notification.common_labels,
+    };
+    let instance = INSTANCE
+        .iter()
+        .find_map(|label| shared.get(*label))
+        .map(|text| text.trim());
+    let instance = instance.filter(|text| !text.is_empty());
+    let instance = instance.map_or_else(String::new, |text| {
+        format!(" · {}", text::beginning(text, LONGEST_INSTANCE))
+    });
+    format!("{}: {name}{instance}{count}", notification.status)
 }

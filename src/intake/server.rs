@@ -59,13 +59,19 @@ pub struct PageSettings {
 /// Where the operations for senders begin.
 const SENDING: [&str; 1] = ["/alert"];
 /// Where those of the workshop begin; everything else is a page or a probe.
-const WORKSHOP: [&str; 5] = [
+const WORKSHOP: [&str; 9] = [
     "/preview",
     "/workshop/state",
     "/workshop/recorded",
     "/workshop/samples",
+    "/workshop/reference",
+    "/workshop/values",
+    "/workshop/template",
+    "/workshop/send",
     "/workshop/deliveries",
 ];
+/// Those of them that only take POST.
+const POSTED: [&str; 3] = ["/preview", "/workshop/values", "/workshop/send"];
 
 /// Nothing may be loaded, framed or run from an API answer.
 const API_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
@@ -99,10 +105,11 @@ pub fn endpoint(parts: Parts, others: impl OpenApi + 'static) -> BoxEndpoint<'st
     let served = Bytes::from(serde_json::to_string_pretty(&document).unwrap_or_default());
     drop(document);
     let (shown, page) = (served.clone(), OnceLock::<Bytes>::new());
+    let has_home = parts.page.is_some() || parts.pages.workshop;
 
     // One copy of each, however many are slow to read it.
     let docs = make_sync(move |_| {
-        let page = page.get_or_init(|| document::swagger_page(&String::from_utf8_lossy(&shown)).into());
+        let page = page.get_or_init(|| document::swagger_page(&String::from_utf8_lossy(&shown), has_home).into());
         page.clone()
             .with_content_type("text/html; charset=utf-8")
             .with_header(header::CONTENT_SECURITY_POLICY, DOCS_POLICY)
@@ -245,8 +252,10 @@ async fn with_headers<E: Endpoint>(endpoint: Arc<E>, request: Request) -> poem::
         "POST"
     } else if path.starts_with("/alert") {
         "POST, PUT"
-    } else if path == "/preview" || path.ends_with("/retry") {
+    } else if POSTED.contains(&path) || path.ends_with("/retry") || path.ends_with("/give-up") {
         "POST"
+    } else if path == "/workshop/template" {
+        "PUT"
     } else {
         "GET, HEAD"
     };

@@ -258,6 +258,8 @@ pub struct Delivery {
     pub part: Part,
     /// The event that it refers to.
     pub relation: Option<Relation>,
+    /// The alert group that it belongs to, by the outbox's own number.
+    pub group: Option<i64>,
 }
 
 /// How an attempt ended.

@@ -38,7 +38,8 @@ pub(super) async fn show<S: Session>(session: &mut S, id: DeliveryId) -> Result<
 }
 
 fn read(mut row: Row) -> Result<OwedEdit, OutboxError> {
-    let id = DeliveryId::of_edit(row.int()?);
+    let group = row.int()?;
+    let id = DeliveryId::of_edit(group);
     let (address, in_flight, root) = (row.text()?, row.flag()?, row.maybe_int()?.map(DeliveryId));
     let (root_event, txn, revision) = (row.maybe_text()?, row.text()?, row.int()?);
     let (accepted_at, attempts) = (timestamp(row.int()?), row.count()?);
@@ -67,6 +68,7 @@ fn read(mut row: Row) -> Result<OwedEdit, OutboxError> {
         members: 0,
         digest_of: None,
         part: Part::Edit,
+        group: Some(group),
         relation: root_event.map(|of| Relation::Edit { of }),
     };
     Ok(OwedEdit { delivery, root })

@@ -12,6 +12,7 @@ const LIST: &str = news!(
     "WHERE (?1 = '' OR ?1 = CASE WHEN r.owner IS NOT NULL AND r.current = n.id THEN 'in-flight'
             WHEN n.state = 'waiting' THEN 'pending' ELSE n.state END)
         AND (?2 = '' OR r.address = ?2) AND (?3 = 0 OR n.combined_into = ?3) AND n.id < ?4
+        AND (?6 = 0 OR n.group_id = ?6)
     ORDER BY n.id DESC LIMIT ?5"
 );
 
@@ -38,6 +39,7 @@ pub(super) async fn list<S: Session>(session: &mut S, filter: &Filter) -> Result
         filter.combined_into.map_or(0, |id| id.0),
         filter.before.map_or(i64::MAX, |id| id.0),
         i64::try_from(filter.limit).unwrap_or(i64::MAX),
+        filter.group.unwrap_or(0),
     ];
     let rows = session.rows(LIST, values).await?;
     rows.into_iter().map(shown).collect()

@@ -64,6 +64,8 @@ pub struct Filter {
     pub room: Option<RoomAddress>,
     /// Only what this one is sent in place of.
     pub combined_into: Option<DeliveryId>,
+    /// Only of this alert group, by the outbox's own number.
+    pub group: Option<i64>,
     /// Only older than this one: the next page.
     pub before: Option<DeliveryId>,
     /// At most so many; 0 lists nothing.

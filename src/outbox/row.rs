@@ -111,6 +111,7 @@ fn read_row(mut row: Row, for_people: bool) -> Result<Sendable, OutboxError> {
         combined_into,
         members,
         part,
+        group,
         relation: (part == Part::Line).then(|| thread.relation()).flatten(),
     };
     Ok(Sendable {

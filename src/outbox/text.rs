@@ -198,6 +198,7 @@ impl Group {
             combined_into: None,
             members: 0,
             part: Part::Edit,
+            group: Some(id),
             relation: Some(Relation::Edit { of }),
         }
     }

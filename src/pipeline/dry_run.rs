@@ -56,6 +56,8 @@ pub struct DryRun {
     pub markdown: Vec<String>,
     /// Each remark once, errors first.
     pub diagnostics: Vec<Diagnostic>,
+    /// Whether something else was rendered in a draft's place, because it does not work.
+    pub stands_in: bool,
 }
 
 /// Tells the notifications, each with the moment at which it comes, to a room of this mode.
@@ -111,12 +113,14 @@ pub fn run(
     let Said {
         markdown,
         mut diagnostics,
+        stands_in,
     } = renderer.said.into_inner();
     renderer.drafts.add_refusals(&mut diagnostics);
     DryRun {
         events,
         markdown,
         diagnostics,
+        stands_in,
     }
 }
 
@@ -212,12 +216,14 @@ struct DraftRenderer {
 #[derive(Default)]
 struct Said {
     markdown: Vec<String>,
+    stands_in: bool,
     diagnostics: Vec<Diagnostic>,
 }
 
 impl DraftRenderer {
     fn say(&self, preview: Preview) -> Rendered {
         let mut said = self.said.borrow_mut();
+        said.stands_in |= preview.stands_in;
         said.markdown.push(preview.rendered.markdown.to_string());
         for one in preview.diagnostics {
             if !said.diagnostics.contains(&one) {

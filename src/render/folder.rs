@@ -20,7 +20,7 @@ use super::problem::TemplateProblem;
 use super::words;
 
 /// A larger file is not read. The deepest that fits into it also fits into the stack of a `sandbox`.
-pub(super) const LARGEST_FILE: usize = 64 * 1024;
+pub const LARGEST_FILE: usize = 64 * 1024;
 
 /// A file that was changed this recently may be half written. Longer, and a saved one would not be in use within a second.
 const FRESH: Duration = Duration::from_millis(700);

@@ -62,6 +62,8 @@ pub struct Preview {
     pub rendered: Rendered,
     /// What its author should know, errors first.
     pub diagnostics: Vec<Diagnostic>,
+    /// Whether something else was rendered in the draft's place, because it does not work.
+    pub stands_in: bool,
 }
 
 /// Drafts over the templates in use, compiled once for everything that is to be seen of them.
@@ -194,10 +196,12 @@ impl Drafts {
             .filter(|problem| self.known.contains(problem) && !self.is_drafted(&problem.file));
         let footer = stood_in_for.map(compose::stand_in_line);
         let deadline = &self.renderer.deadline;
+        let mut stands_in = true;
         let shown = match self.engine.show(&file, facts, look, footer.as_deref(), deadline) {
             Ok(Shown { rendered, warnings }) => {
                 remarks.unknown_names(&self.engine, &file);
                 remarks.warnings(warnings);
+                stands_in = false;
                 rendered
             }
             Err(Failure::Blank(trace)) => {
@@ -228,6 +232,7 @@ impl Drafts {
         Preview {
             rendered: shown,
             diagnostics: remarks.0,
+            stands_in,
         }
     }
 }

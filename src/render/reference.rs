@@ -4,6 +4,7 @@
 //! date. Tests hold that something is said of every name, and that every example runs.
 
 mod entries;
+mod seen;
 mod variables;
 
 use std::sync::LazyLock;
@@ -208,6 +209,7 @@ pub(crate) fn names_behind(parent: &str) -> Vec<&'static str> {
 }
 
 pub use entries::Entry;
+pub use seen::Seen;
 
 /// A variable as the reference tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]

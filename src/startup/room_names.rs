@@ -5,10 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::matrix::{Finding, RoomNames};
 use crate::message::RoomAddress;
+use crate::workshop;
 
 const FILE: &str = "rooms.json";
 
@@ -19,6 +22,22 @@ pub type Known = BTreeMap<String, RoomNames>;
 pub fn read(data_dir: &Path) -> Known {
     let text = std::fs::read_to_string(data_dir.join(FILE)).unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_default()
+}
+
+/// How long what was read counts.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// What people call a room, read again every now and then, for pages that ask often.
+pub(super) fn known_lately(data_dir: PathBuf) -> workshop::RoomNames {
+    let kept = Mutex::new((Instant::now(), read(&data_dir)));
+    Arc::new(move |room| {
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.0.elapsed() > FRESH {
+            *kept = (Instant::now(), read(&data_dir));
+        }
+        let names = kept.1.get(room.as_str())?;
+        names.name.clone().or_else(|| names.alias.clone())
+    })
 }
 
 /// A room with its names: what stands in the outbox, then what people call it.

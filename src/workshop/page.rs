@@ -23,7 +23,7 @@ pub fn routes() -> Route {
 /// The page at `/workshop/`, for the demo, where `/` is the room.
 pub fn routes_beside_room() -> Route {
     let home = get(make_sync(|_| Redirect::see_other("workshop/").into_response()));
-    let room = "<a href=\"../\">The room</a>";
+    let room = "<a href=\"../\"><span>The </span>room</a>";
     files()
         .at("/workshop", home)
         .at("/workshop/", web::html(page("../", room)))
@@ -43,6 +43,10 @@ fn files() -> Route {
     let routes = scripts
         .at(format!("{STATIC}/page.css"), web::style(include_str!("page/page.css")))
         .at(
+            format!("{STATIC}/deliveries.css"),
+            web::style(include_str!("page/deliveries.css")),
+        )
+        .at(
             format!("{STATIC}/editor.LICENSE.txt"),
             web::file("text/plain; charset=utf-8", include_str!("page/editor.LICENSE.txt")),
         );
@@ -50,18 +54,27 @@ fn files() -> Route {
 }
 
 /// The page's scripts; `editor.js` is built by `src/workshop/editor/build.sh`.
-fn scripts() -> [(&'static str, &'static str); 11] {
+fn scripts() -> [(&'static str, &'static str); 20] {
     [
         ("page.js", include_str!("page/page.js")),
         ("api.js", include_str!("page/api.js")),
         ("choices.js", include_str!("page/choices.js")),
         ("deliveries.js", include_str!("page/deliveries.js")),
+        ("delivery.js", include_str!("page/delivery.js")),
+        ("dialogs.js", include_str!("page/dialogs.js")),
+        ("diff.js", include_str!("page/diff.js")),
         ("editor.js", include_str!("page/editor.js")),
         ("folder.js", include_str!("page/folder.js")),
+        ("gallery.js", include_str!("page/gallery.js")),
         ("handover.js", include_str!("page/handover.js")),
+        ("names.js", include_str!("page/names.js")),
+        ("notification.js", include_str!("page/notification.js")),
+        ("paste.js", include_str!("page/paste.js")),
+        ("place.js", include_str!("page/place.js")),
         ("remarks.js", include_str!("page/remarks.js")),
         ("render.js", include_str!("page/render.js")),
         ("result.js", include_str!("page/result.js")),
+        ("send.js", include_str!("page/send.js")),
         ("sequence.js", include_str!("page/sequence.js")),
     ]
 }

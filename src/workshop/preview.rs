@@ -59,15 +59,15 @@ impl Documented for NotPreviewed {
 }
 
 /// What is rendered: everything of the request, found and checked.
-struct Task {
-    template: TemplateName,
-    locale: Locale,
+pub(super) struct Task {
+    pub(super) template: TemplateName,
+    pub(super) locale: Locale,
     drafts: BTreeMap<String, String>,
-    shown: Shown,
+    pub(super) shown: Shown,
 }
 
 /// What is looked at.
-enum Shown {
+pub(super) enum Shown {
     One(Box<Notification>, Timestamp),
     Sequence(Vec<(Notification, Timestamp)>, Mode),
 }
@@ -94,7 +94,7 @@ impl Previews {
 }
 
 impl Workshop {
-    async fn task(&self, request: PreviewRequest) -> Result<Task, Problem> {
+    pub(super) async fn task(&self, request: PreviewRequest) -> Result<Task, Problem> {
         let refuse = |field: &str, reason: String| Problem::of_field(field, reason);
         let template = match &request.template {
             Some(name) => name.parse().map_err(|error| refuse("template", format!("{error}")))?,
@@ -205,7 +205,7 @@ impl Workshop {
         Ok(notifications.into_iter().zip(moments).collect())
     }
 
-    async fn render(&self, task: Task) -> PreviewAnswer {
+    pub(super) async fn render(&self, task: Task) -> PreviewAnswer {
         let deadline = Deadline::after(PATIENCE);
         // When the caller goes, because a newer draft is to be seen or for want of patience, the work for this one ends.
         let _guard = deadline.guard();

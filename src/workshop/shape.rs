@@ -56,8 +56,11 @@ pub(super) struct PreviewAnswer {
     limit: usize,
     /// What was needed to keep to it.
     budget: BudgetSteps,
+    /// Whether the messages are not those of the draft, because it does not work: they are what the relay would send as it is
+    /// now.
+    stands_in: bool,
     /// What the template's author should know, errors first.
-    diagnostics: Vec<Diagnostic>,
+    pub(super) diagnostics: Vec<Diagnostic>,
 }
 
 /// One message of a preview.
@@ -99,6 +102,7 @@ impl PreviewAnswer {
             messages: rendered.messages.into_iter().map(message).collect(),
             limit: CONTENT_LIMIT,
             budget: rendered.budget,
+            stands_in: preview.stands_in,
             diagnostics: preview.diagnostics,
         }
     }
@@ -110,8 +114,22 @@ impl PreviewAnswer {
             messages: dry_run.events.into_iter().map(event).collect(),
             limit: CONTENT_LIMIT,
             budget: BudgetSteps::default(),
+            stands_in: dry_run.stands_in,
             diagnostics: dry_run.diagnostics,
         }
+    }
+
+    /// The messages as they would be sent.
+    pub(super) fn into_messages(self) -> Vec<RenderedMessage> {
+        let message = |one: PreviewMessage| RenderedMessage {
+            headline: one.body.lines().next().unwrap_or_default().to_owned(),
+            body: one.body,
+            formatted_body: one.formatted_body,
+            msgtype: one.msgtype,
+            mentions: one.mentions,
+            ..RenderedMessage::default()
+        };
+        self.messages.into_iter().map(message).collect()
     }
 
     /// No messages, and why.
@@ -121,6 +139,7 @@ impl PreviewAnswer {
             messages: Vec::new(),
             limit: CONTENT_LIMIT,
             budget: BudgetSteps::default(),
+            stands_in: true,
             diagnostics: vec![Diagnostic {
                 level: Level::Error,
                 problem: TemplateProblem {

@@ -1,6 +1,6 @@
 //! What lies on the workshop's shelves: templates as they are on disk, samples, and notifications of late.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use poem::http::StatusCode;
@@ -11,11 +11,12 @@ use poem_openapi::types::Any;
 use poem_openapi::{Object, OpenApi};
 use serde_json::Value;
 
-use super::{NotAnswered, Tag, Workshop, store_problem};
+use super::save::etag_of;
+use super::{NotAnswered, Route, Tag, Workshop, store_problem};
 use crate::intake::{Caller, Problem, Refused};
-use crate::message::TemplateName;
+use crate::message::{RoomAddress, TemplateName};
 use crate::outbox::{Recording, RecordingId};
-use crate::render::TemplateProblem;
+use crate::render::{TemplateProblem, embedded};
 use crate::samples;
 use crate::text::hash;
 
@@ -36,6 +37,30 @@ struct WorkshopState {
     default_template: String,
     /// The languages whose words are known, for `language` of a preview.
     languages: Vec<String>,
+    /// Whether templates can be saved here.
+    editable: bool,
+    /// The routes, for sending a draft as a test.
+    routes: Vec<RouteState>,
+}
+
+/// A route and its rooms.
+#[derive(Debug, Object)]
+struct RouteState {
+    /// Its name.
+    name: String,
+    /// Where its messages go, the first room first.
+    rooms: Vec<RoomState>,
+    /// Whether a test may be sent there: it may not where only the route asks for a credential.
+    allowed: bool,
+}
+
+/// A room.
+#[derive(Debug, Object)]
+struct RoomState {
+    /// As the operator configured it.
+    room: String,
+    /// What it is called, if that is known.
+    name: Option<String>,
 }
 
 /// One template or partial.
@@ -49,6 +74,10 @@ struct TemplateState {
     builtin: bool,
     /// Its text as it is on disk, whether it works or not.
     text: String,
+    /// What names that text when it is saved; null where the folder has no such file.
+    etag: Option<String>,
+    /// The text that comes with the program, where the folder has another one.
+    builtin_text: Option<String>,
     /// Why it cannot be used as it is; an older version is in use then.
     problem: Option<TemplateProblem>,
 }
@@ -114,6 +143,12 @@ impl StateApi {
             recorded: recorded.into_iter().map(recording).collect(),
             default_template: workshop.default_template.to_string(),
             languages: workshop.renderer.languages(),
+            editable: workshop.editable.is_some(),
+            routes: workshop
+                .routes()
+                .into_iter()
+                .map(|route| workshop.route_state(route))
+                .collect(),
         }))
     }
 
@@ -162,9 +197,22 @@ impl StateApi {
 }
 
 impl Workshop {
+    fn route_state(&self, route: Route) -> RouteState {
+        let room = |room: RoomAddress| RoomState {
+            name: (self.names)(&room),
+            room: room.to_string(),
+        };
+        RouteState {
+            name: route.name.to_string(),
+            allowed: route.allowed,
+            rooms: route.rooms.into_iter().map(room).collect(),
+        }
+    }
+
     fn templates(&self) -> Vec<TemplateState> {
         let on_disk = self.renderer.on_disk();
         let problems = self.renderer.problems();
+        let built_in: BTreeMap<&str, &str> = embedded().collect();
         let files: BTreeSet<String> = self
             .renderer
             .files()
@@ -176,6 +224,11 @@ impl Workshop {
             TemplateState {
                 name: name_of(&file),
                 builtin: !on_disk.contains_key(&file),
+                etag: on_disk.get(&file).map(|text| etag_of(text.as_bytes())),
+                builtin_text: built_in
+                    .get(file.as_str())
+                    .filter(|own| on_disk.get(&file).is_some_and(|text| text != *own))
+                    .map(|own| (*own).to_owned()),
                 text: text.unwrap_or_default(),
                 problem: problems.iter().find(|problem| problem.file == file).cloned(),
                 file,

@@ -40,11 +40,13 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("telemetry", &["mask"]),
         // A second way in beside `intake`, for people: it shows what the rooms of the flow know, and so reads them, but
         // none of them knows it. Of `matrix` it may use the form of an event alone, so that a preview is what is sent; of
-        // `pipeline` the dry run alone, so that a sequence reads as it would be in a room.
+        // `pipeline` the dry run alone, so that a sequence reads as it would be in a room; of `route` the rooms that a test
+        // may be sent to.
         (
             "workshop",
             &[
-                "alert", "intake", "mask", "matrix", "message", "outbox", "pipeline", "render", "samples", "web",
+                "alert", "intake", "mask", "matrix", "message", "outbox", "pipeline", "render", "route", "samples",
+                "web",
             ],
         ),
         // Outside the flow: they know nothing of it.

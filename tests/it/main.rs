@@ -66,6 +66,8 @@ mod metrics;
 #[cfg(test)]
 mod night;
 #[cfg(test)]
+mod openapi;
+#[cfg(test)]
 mod operator;
 #[cfg(test)]
 mod outbox;

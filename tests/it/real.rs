@@ -52,6 +52,21 @@ async fn a_grafana_notification_is_read_back_by_a_person_in_the_room() {
 }
 
 #[tokio::test]
+async fn a_draft_of_the_workshop_is_read_back_as_a_test() {
+    let synapse = Synapse::start().await;
+    let relay = Setup::new(&synapse, &synapse.rooms.default.alias).start().await;
+    let draft = json!({"preview": {"sample": "firing", "source": "a draft about {{ name }}"}});
+    let sent = relay.request(Method::POST, "/workshop/send", &draft).await;
+    assert_eq!(sent.status, 200, "{}", sent.body);
+    let room = &synapse.rooms.default.room_id;
+    let text = synapse.person.wait_for_messages(room, 1).await[0].body().to_owned();
+    assert!(
+        text.starts_with("🧪 TEST") && text.contains("a draft about CheckoutSlow"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
 async fn the_log_never_holds_the_token_or_a_request_body() {
     let synapse = Synapse::start().await;
     let setup = Setup::new(&synapse, &synapse.rooms.default.alias).env("RUST_LOG", "debug");

@@ -1,5 +1,8 @@
 //! The workshop over HTTP: previews, what there is to choose from, deliveries.
 
+mod changes;
+mod deliveries;
+
 use std::fs;
 
 use grafana_matrix_relay::outbox::{DeliveryId, Ended};
@@ -64,8 +67,21 @@ async fn draft_is_rendered_and_its_errors_are_placed() {
     let draft = |source: &str| json!({"sample": "firing", "source": source});
     let answer = preview(&app, &draft("Hello {{ alerts | length }}")).await;
     assert_eq!(answer["messages"][0]["body"], "Hello 1");
+    assert_eq!(answer["stands_in"], false);
 
     let answer = preview(&app, &draft("one\n{{ statuss }}")).await;
+    // What is seen is not the draft, and says so; one that only would not be taken is.
+    assert_eq!(answer["stands_in"], true);
+    let untaken = preview(
+        &app,
+        &draft("{% if kind == 'test' %}{{ alerts[1].name }}{% endif %}draft"),
+    )
+    .await;
+    assert_eq!(
+        (&untaken["stands_in"], &untaken["messages"][0]["body"]),
+        (&json!(false), &json!("draft"))
+    );
+    assert_ne!(untaken["diagnostics"], json!([]));
     let error = &answer["diagnostics"][0];
     assert_eq!(
         (&error["file"], &error["line"]),
@@ -394,11 +410,18 @@ async fn operations_need_the_credential_and_the_page_does_not() {
         "/workshop/state",
         "/workshop/recorded/1",
         "/workshop/samples/firing",
+        "/workshop/reference",
         "/workshop/deliveries",
+        "/workshop/deliveries/1",
     ] {
         assert_eq!(app.get(path).await.status(), StatusCode::UNAUTHORIZED, "{path}");
     }
-    for path in ["/preview", "/workshop/deliveries/1/retry"] {
+    for path in [
+        "/preview",
+        "/workshop/values",
+        "/workshop/deliveries/1/retry",
+        "/workshop/deliveries/1/give-up",
+    ] {
         let answer = app.post(path).json(&json!({})).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{path}");
     }

@@ -1,5 +1,9 @@
 //! The workshop's page in a real Chromium, before the real relay: what a template's author does and sees.
 
+mod access;
+mod draft;
+mod list;
+
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -23,6 +27,7 @@ const HELPERS: &str = "
     window.lineOf = (text) => [...code().querySelectorAll('.cm-line')].find((line) => line.textContent.includes(text));
     window.messages = () => [...document.querySelectorAll('.frame')].map((frame) => frame.innerText);
     window.shows = (text) => messages().length > 0 && messages().every((message) => message.includes(text));
+    window.opened = (id) => el(id).open;
     window.choose = (id, value) => { el(id).value = value; el(id).dispatchEvent(new Event('change')); };
 ";
 
@@ -42,7 +47,15 @@ struct Desk {
 
 impl Desk {
     async fn open() -> Self {
-        let app = App::start().await;
+        Self::on(App::start().await).await
+    }
+
+    /// The page of a relay that may save templates.
+    async fn editable() -> Self {
+        Self::on(App::with(|flags| flags.auth.workshop = Some("edit".to_owned())).await).await
+    }
+
+    async fn on(app: App) -> Self {
         let desk = Self {
             browser: Browser::start(1400, 900).await,
             app,
@@ -67,6 +80,15 @@ impl Desk {
         let new = folder.join("alert.md.j2.new");
         std::fs::write(&new, text).unwrap();
         std::fs::rename(new, file).unwrap();
+    }
+
+    /// Opens the page anew at an address; drafts are those of the browser.
+    async fn reopen(&self, address: &str) {
+        // Another document first: a change of the fragment alone loads nothing.
+        self.browser.open("about:blank").await;
+        self.browser.open(address).await;
+        self.help().await;
+        self.until("messages().length > 0 && el('template').value !== ''").await;
     }
 
     async fn help(&self) {
@@ -125,7 +147,7 @@ async fn error_is_marked_on_its_line_while_typing_and_gone_when_it_is_mended() {
     // What works for this notification and would be refused all the same.
     desk.keys("{% if kind == 'test' %}{{ alerts[1].name }}{% endif %}")
         .await;
-    desk.until("el('remarks').innerText.includes('would not be taken') && shows(' again')")
+    desk.until("el('remarks').innerText.includes('would not be taken') && shows(' again') && el('stale').hidden")
         .await;
     assert_eq!(
         std::fs::read_to_string(desk.file()).unwrap(),
@@ -323,8 +345,11 @@ async fn dead_delivery_is_sent_again_from_the_list() {
     desk.run("choose('state', 'delivered')").await;
     desk.until("!el('no-rows').hidden").await;
     desk.run("choose('state', 'dead')").await;
-    desk.until("document.querySelector('#rows button')").await;
-    desk.run("document.querySelector('#rows button').click()").await;
+    desk.until("document.querySelectorAll('#rows .open').length === 1")
+        .await;
+    desk.run("document.querySelector('#rows .open').click()").await;
+    desk.until("document.querySelector('.details .do button')").await;
+    desk.run("document.querySelector('.details .do button').click()").await;
     desk.until("el('deliveries-said').textContent.includes('waits to be sent again')")
         .await;
     assert!(desk.app.messages(1).await[0].contains("Refused"));
@@ -379,7 +404,8 @@ async fn edited_text_can_be_taken_out_of_the_page() {
     let desk = Desk::open().await;
     desk.go_to_end_of_text().await;
     desk.keys("mine").await;
-    desk.until("el('saved').textContent === 'Edited, not saved'").await;
+    desk.until("el('saved').textContent === 'Edited, kept in this browser'")
+        .await;
     desk.run(
         "const make = URL.createObjectURL;
         URL.createObjectURL = (blob) => {

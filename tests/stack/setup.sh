@@ -76,7 +76,7 @@ install_packages() {
     disable_new_services "${packages[@]}"
 }
 
-# install_python NAME REQUIREMENTS
+# install_python NAME REQUIREMENTS [OPTIONS OF PIP…]
 install_python() {
     local venv="$stack/$1-venv" requirements="tests/stack/$2"
     # The stamp holds the requirements that were installed, so a changed pin is installed anew and nothing else is.
@@ -88,7 +88,7 @@ install_python() {
     rm -rf "$venv"
     mkdir -p "$stack"
     python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary=:all: -r "$requirements"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary=:all: "${@:3}" -r "$requirements"
     cp "$requirements" "$venv/requirements.stamp"
 }
 
@@ -112,10 +112,13 @@ install_kubernetes() {
     "$bin/python" tests/stack/unpack.py "$bin"
 }
 
+# One file of JavaScript: without Node, and without the browsers that the package could drive.
+install_axe() { install_python axe axe.txt --no-deps; }
+
 install_reader() { install_python reader reader.txt; }
 
 case "${1:-all}" in
-    all) install_packages; install_synapse; install_schemathesis; install_kubernetes; install_reader ;;
+    all) install_packages; install_synapse; install_schemathesis; install_kubernetes; install_reader; install_axe ;;
     packages) install_packages ;;
     synapse) install_synapse ;;
     reader) install_reader ;;

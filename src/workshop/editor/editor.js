@@ -9,28 +9,34 @@ import { Annotation, EditorState, Transaction } from '@codemirror/state';
 import {
   EditorView, drawSelection, highlightActiveLine, highlightActiveLineGutter, highlightSpecialChars, keymap, lineNumbers,
 } from '@codemirror/view';
+import { completion, startCompletion } from './complete.js';
 import { grammar } from './grammar.js';
 import { mark, remarks } from './remarks.js';
 import { theme } from './theme.js';
 
 const fromOutside = Annotation.define();
 
-/** An editor inside `host`; `onEdit` is called with the text after each change that the user makes. */
-export function createEditor({ host, onEdit }) {
+/**
+ * An editor inside `host`; `onEdit` is called with the text after each change that the user makes, `offer` for what could
+ * stand at the cursor, `onSave` when Ctrl+S is pressed.
+ */
+export function createEditor({ host, onEdit, offer, onSave }) {
   const root = host.attachShadow({ mode: 'open' });
   const states = new Map();
   let current = null;
-  const view = new EditorView({ root, parent: root });
+  // Until the first file is there, it has a name all the same.
+  const named = EditorView.contentAttributes.of({ 'aria-label': 'Template text', tabindex: '0' });
+  const view = new EditorView({ root, parent: root, extensions: [named] });
 
   const extensions = (file) => [
     lineNumbers(), remarks, highlightActiveLine(), highlightActiveLineGutter(), highlightSpecialChars(),
     history(), drawSelection(), indentUnit.of('  '), EditorView.lineWrapping,
-    StreamLanguage.define(grammar), theme,
+    StreamLanguage.define(grammar), theme, completion(offer),
     // Tab indents; Escape and then Tab leaves, which CodeMirror does by itself.
-    keymap.of([...defaultKeymap, ...historyKeymap, indentWithTab]),
+    keymap.of([{ key: 'Mod-s', preventDefault: true, run: () => { onSave(); return true; } }, ...defaultKeymap, ...historyKeymap, indentWithTab]),
     EditorView.contentAttributes.of({
       'aria-label': `Template text of ${file}. Press Escape, then Tab to leave the editor.`,
-      spellcheck: 'false', autocapitalize: 'off', autocorrect: 'off',
+      tabindex: '0', spellcheck: 'false', autocapitalize: 'off', autocorrect: 'off',
     }),
     EditorView.updateListener.of((update) => {
       const own = update.transactions.some((one) => one.docChanged && !one.annotation(fromOutside));
@@ -63,6 +69,28 @@ export function createEditor({ host, onEdit }) {
     },
     focus() {
       view.focus();
+    },
+    /** Puts a text in the place of what is selected, as if it were typed; `‸` in it is where the cursor goes. */
+    insert(text) {
+      const { from, to } = view.state.selection.main;
+      const at = text.indexOf('‸');
+      const plain = text.replace('‸', '');
+      view.dispatch({
+        changes: { from, to, insert: plain },
+        selection: { anchor: from + (at < 0 ? plain.length : at) },
+        scrollIntoView: true,
+        userEvent: 'input',
+      });
+      view.focus();
+    },
+    /** Offers what could stand at the cursor. */
+    complete() {
+      view.focus();
+      startCompletion(view);
+    },
+    /** The text up to the cursor. */
+    get before() {
+      return view.state.sliceDoc(0, view.state.selection.main.from);
     },
     get text() {
       return view.state.doc.toString();

@@ -37,6 +37,25 @@ const look = EditorView.theme({
     marginLeft: '14px', padding: '1px 8px', borderRadius: '6px', fontSize: '12px', userSelect: 'none',
     fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif',
   },
+  '.cm-tooltip': {
+    backgroundColor: 'var(--surface)', color: 'var(--text)', border: '1px solid var(--line)', borderRadius: '10px', boxShadow: 'var(--shadow)',
+    overflow: 'hidden', zIndex: '20',
+  },
+  '.cm-tooltip.cm-tooltip-autocomplete > ul': { fontFamily: 'inherit', maxHeight: '15em', maxWidth: 'min(460px, 94vw)' },
+  '.cm-tooltip.cm-tooltip-autocomplete > ul > li': {
+    display: 'flex', alignItems: 'baseline', gap: '14px', padding: '4px 12px', minHeight: '28px', lineHeight: '20px',
+  },
+  '@media (max-width: 900px)': { '.cm-tooltip.cm-tooltip-autocomplete > ul > li': { minHeight: '44px', alignItems: 'center' } },
+  '.cm-tooltip-autocomplete ul li[aria-selected]': { backgroundColor: 'var(--accent-soft)', color: 'var(--text)' },
+  '.cm-completionMatchedText': { textDecoration: 'none', fontWeight: '700', color: 'var(--accent)' },
+  '.cm-completionDetail': {
+    marginLeft: 'auto', fontStyle: 'normal', fontSize: '12px', color: 'var(--soft)', overflow: 'hidden', textOverflow: 'ellipsis', whiteSpace: 'nowrap',
+    maxWidth: '200px',
+  },
+  '.cm-tooltip.cm-completionInfo': {
+    padding: '8px 12px', maxWidth: '300px', fontSize: '12.5px', lineHeight: '1.45',
+    fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif',
+  },
   '.remark-error': { color: 'var(--fire)', backgroundColor: 'color-mix(in srgb, var(--fire) 12%, var(--surface))' },
   '.remark-warning': { color: 'var(--warm)', backgroundColor: 'color-mix(in srgb, var(--warm) 12%, var(--surface))' },
 });

@@ -44,14 +44,16 @@ export function frameSwitches(change) {
   });
 }
 
-/** The two parts of the page as tabs: arrow keys go between them. */
-export function tabs(names, shown) {
-  const buttons = names.map((name) => byId(`tab-${name}`));
+/**
+ * Parts of the page as tabs: arrow keys go between those that are seen. `prefix` begins the IDs of the buttons; `shown` is called
+ * with the name of the part and brings it to sight. Returns what chooses a part by its name.
+ */
+export function tabs(names, prefix, shown) {
+  const buttons = names.map((name) => byId(`${prefix}-${name}`));
   const select = (index) => {
     names.forEach((name, at) => {
       buttons[at].setAttribute('aria-selected', String(at === index));
       buttons[at].tabIndex = at === index ? 0 : -1;
-      byId(name).hidden = at !== index;
     });
     shown(names[index]);
   };
@@ -60,9 +62,31 @@ export function tabs(names, shown) {
     button.addEventListener('keydown', (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
       if (!step) return;
-      const next = (index + step + names.length) % names.length;
+      let next = index;
+      do next = (next + step + names.length) % names.length; while (!buttons[next].offsetParent);
       buttons[next].focus();
       select(next);
     });
   });
+  return (name) => {
+    if (names.includes(name)) select(names.indexOf(name));
+  };
+}
+
+/**
+ * What stands beside the editor, or, on a narrow screen, in its place: `edit`, `see` or `names`. `shown` is called with the choice.
+ * Returns what chooses, and what brings the editor to sight where it is not.
+ */
+export function sides(shown) {
+  const turn = tabs(['edit', 'see', 'names'], 'side', (name) => {
+    byId('templates').dataset.view = name;
+    shown(name);
+  });
+  const suit = () => {
+    const { view } = byId('templates').dataset;
+    if (!NARROW.matches && view === 'edit') turn('see');
+  };
+  NARROW.addEventListener('change', suit);
+  suit();
+  return { turn, toEditor: () => { if (NARROW.matches) turn('edit'); } };
 }

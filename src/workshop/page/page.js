@@ -1,48 +1,56 @@
 // Wires the workshop: the folder into the editor, the editor into the preview, once a second what has changed.
 
 import { ask, Refused } from './api.js';
-import { fill, frameSwitches, onSwitch, tabs } from './choices.js';
+import { fill, frameSwitches, onSwitch, sides, tabs } from './choices.js';
 import * as deliveries from './deliveries.js';
+import * as diff from './diff.js';
 import { createEditor } from './editor.js';
 import { Folder } from './folder.js';
+import * as gallery from './gallery.js';
 import { copy, download } from './handover.js';
+import * as names from './names.js';
+import * as notification from './notification.js';
+import * as paste from './paste.js';
+import * as place from './place.js';
 import { showRemarks } from './remarks.js';
 import { Renderer } from './render.js';
 import * as result from './result.js';
+import { save, wireSending } from './send.js';
 import * as sequence from './sequence.js';
 
 const POLL_MS = 1000;
-const LINES = 'update.md.j2';
-const OWN = 'sequence:own';
 const byId = (id) => document.getElementById(id);
 const template = byId('template');
 const file = byId('file');
-const notification = byId('notification');
 const language = byId('language');
 const folder = new Folder();
-const bodies = new Map();
-// The relay's own spelling of a recorded notification's ID, by the option's value, which is always text.
-const ids = new Map();
-const sequences = new Map();
 const troubles = new Map();
-// What was looked at before the template of thread lines was opened, which only a sequence has.
-let before = null;
+const asked = place.read();
 let part = 'templates';
+let side = 'edit';
+let state = { editable: false, routes: [] };
+// What was said of the last save, until the text changes.
+let said = '';
+let namesAreOf = '';
 
 const editor = createEditor({
   host: byId('editor'),
+  offer: names.offer,
+  onSave: () => { if (!byId('save').hidden) byId('save').click(); },
   onEdit(text) {
     folder.edit(file.value, text);
+    said = '';
     showStanding();
     preview();
   },
 });
 
 const renderer = new Renderer({
-  show(answer, request) {
+  show(answer, sent) {
     trouble('preview', null);
-    result.show(answer, bodies.get(notification.value));
-    if (openFile(request) === file.value) showRemarks(answer.diagnostics, file.value, editor, goTo);
+    result.show(answer, notification.body());
+    if (openFile(sent) === file.value) showRemarks(answer, file.value, editor, goTo);
+    byId('side-see').dataset.state = byId('verdict').dataset.state;
   },
   fail: (error) => trouble('preview', error),
 });
@@ -50,20 +58,26 @@ const renderer = new Renderer({
 function preview(wait) {
   byId('result').setAttribute('aria-busy', 'true');
   renderer.soon(request, wait);
+  remember();
 }
 
 // The text in the editor is sent even when it is the file's: then the remarks are about exactly what is seen. Edits of
 // other files go with it, so that a template and its partials are tried together.
 function request() {
-  const [kind, name] = split(notification.value);
-  const shown = kind === 'sequence' ? sequences.get(name) : ids.get(notification.value) ?? name;
-  const body = { template: template.value, source: editor.text, [kind]: shown };
-  if (kind === 'sequence') body.mode = sequence.mode();
+  const body = { template: template.value, source: editor.text, ...notification.request() };
   if (language.value) body.language = language.value;
   if (file.value !== ownFile()) body.file = file.value;
   const others = folder.unsaved.filter((path) => path !== file.value);
   if (others.length) body.sources = Object.fromEntries(others.map((path) => [path, folder.text(path)]));
   return body;
+}
+
+function remember() {
+  if (!template.value) return;
+  place.write({
+    template: template.value, file: file.value === ownFile() ? '' : file.value, ...notification.choices(),
+    language: language.value, side: side === 'names' ? side : '', part: part === 'templates' ? '' : part,
+  });
 }
 
 function openFile(sent) {
@@ -74,28 +88,43 @@ function ownFile() {
   return folder.templates.find((entry) => entry.name === template.value)?.file;
 }
 
-function split(value) {
-  const at = value.indexOf(':');
-  return [value.slice(0, at), value.slice(at + 1)];
-}
-
 function openEditor() {
   editor.mark([]);
   editor.open(file.value, folder.text(file.value));
+  said = '';
   showStanding();
-  suitNotification();
-  loadBody().catch((error) => trouble('preview', error));
+  notification.suitFile(file.value);
+  loadBody();
+}
+
+function loadBody() {
+  notification.loadBody(result.setPayload).catch((error) => trouble('preview', error));
+  loadNames();
+}
+
+// The values of what is looked at, as long as somebody looks at them or may complete by them.
+function loadNames() {
+  const of = notification.value();
+  if (!of || of === namesAreOf) return;
+  namesAreOf = of;
+  names.loadValues(notification.request(), notification.title()).catch((error) => trouble('names', error));
+}
+
+/** Opens a template, and of it a file. */
+function open(name, path) {
+  template.value = name;
+  fillFiles();
+  file.value = path ?? ownFile();
+  openEditor();
+  preview(0);
 }
 
 function goTo(path, line) {
   if (path !== file.value && folder.files.has(path)) {
     const own = folder.templates.find((entry) => entry.file === path);
-    if (own) template.value = own.name;
-    fillFiles();
-    file.value = path;
-    openEditor();
-    preview(0);
+    open(own?.name ?? template.value, path);
   }
+  toEditor();
   editor.goTo(line);
 }
 
@@ -105,89 +134,49 @@ function showStanding() {
   const edited = folder.edited(path);
   const entry = folder.files.get(path);
   const others = folder.unsaved.filter((other) => other !== path);
-  const standing = edited ? 'Edited, not saved' : entry?.builtin ? 'Built in' : 'As on disk';
+  const kept = folder.kept ? 'Edited, kept in this browser' : 'Edited, and lost when this page goes';
+  const standing = said || (edited ? kept : entry?.builtin ? 'Built in' : 'As on disk');
   byId('saved').textContent = others.length ? `${standing} · with your edit of ${others.join(', ')}` : standing;
   byId('saved').dataset.edited = edited;
   byId('revert').hidden = !edited;
+  byId('save').hidden = !state.editable;
+  byId('save').disabled = !edited || folder.overtaken(path);
+  byId('save-hint').textContent = state.editable ? '' : 'Nothing is saved here (RELAY_WORKSHOP=edit): put the text into the file. ';
+  byId('compare-open').hidden = !(edited || entry?.builtin_text);
   byId('changed').hidden = !folder.overtaken(path);
   byId('changed-text').textContent = folder.overtaken(path) ? `${path} has changed on disk.` : '';
 }
 
 function fillTemplates(fallback) {
   const first = template.options.length === 0;
-  const title = (entry) => (entry.name === fallback ? `${entry.name} (default)` : entry.name);
+  const title = (entry) => `${entry.name}${entry.name === fallback ? ' (default)' : entry.isNew ? ' (new)' : ''}`;
   fill(template, [['', folder.templates.map((entry) => [entry.name, title(entry)])]]);
-  if (first && folder.templates.some((entry) => entry.name === fallback)) template.value = fallback;
+  const there = (name) => folder.templates.some((entry) => entry.name === name);
+  if (first) template.value = [asked.template, fallback].find(there) ?? template.value;
+  return first;
 }
 
 function fillFiles() {
   fill(file, [['', folder.related(template.value).map((entry) => [entry.file, entry.file])]]);
 }
 
-function fillNotifications({ samples, sequences: all, recorded }) {
-  const received = (entry) => `${entry.title} · ${new Date(entry.received_at).toLocaleString([], { dateStyle: 'short', timeStyle: 'short' })}`;
-  for (const { id } of recorded) ids.set(`recorded:${id}`, id);
-  for (const { name, steps } of all) sequences.set(name, steps);
-  const first = notification.options.length === 0;
-  const mine = sequence.own.length ? [[OWN, sequence.ownTitle()]] : [];
-  if (mine.length) sequences.set('own', sequence.own);
-  fill(notification, [
-    ['Sequences', [...all.map(({ name, title }) => [`sequence:${name}`, `${name}: ${title}`]), ...mine]],
-    ['Samples', samples.map((sample) => [`sample:${sample.name}`, `${sample.name}: ${sample.title}`])],
-    ['Last received', recorded.map((entry) => [`recorded:${entry.id}`, received(entry)])],
-  ]);
-  if (first) notification.value = `sample:${samples[0].name}`;
-  suitSequence();
-}
-
-// One that is looked at can be a step of a sequence; a sequence has a mode.
-function suitSequence() {
-  sequence.suit(notification.value.startsWith('sequence:'), step());
-}
-
-function step() {
-  const [kind, name] = split(notification.value);
-  return { sample: name, recorded: ids.get(notification.value) }[kind] ?? null;
-}
-
-// Lines are seen in their thread only: with their template goes a sequence, and with another one what was seen before.
-function suitNotification() {
-  const isLine = file.value === LINES;
-  const isSequence = notification.value.startsWith('sequence:');
-  if (isLine && !isSequence) {
-    before = notification.value;
-    notification.value = `sequence:${[...sequences.keys()][0]}`;
-  } else if (!isLine && before && isSequence) {
-    notification.value = before;
-  }
-  if (!isLine) before = null;
-  suitSequence();
-}
-
-async function loadBody() {
-  const { value } = notification;
-  if (!value || bodies.has(value)) return;
-  const [kind, name] = split(value);
-  const load = (one) => ask(`workshop/${typeof one === 'number' ? 'recorded' : 'samples'}/${encodeURIComponent(one)}`);
-  bodies.set(value, await (kind === 'sequence' ? Promise.all(sequences.get(name).map(load)) : load(ids.get(value) ?? name)));
-  if (notification.value === value) result.setPayload(bodies.get(value));
-}
-
 async function look() {
-  const state = await ask('workshop/state');
+  state = await ask('workshop/state');
   trouble('look', null);
   const changed = folder.apply(state.templates);
-  const [shownFile, shownNotification] = [file.value, notification.value];
-  fillTemplates(state.default_template);
+  const [shownFile, shown] = [file.value, notification.value()];
+  const first = fillTemplates(state.default_template);
   fillFiles();
-  fillNotifications(state);
+  if (first) file.value = folder.related(template.value).some((entry) => entry.file === asked.file) ? asked.file : ownFile();
+  notification.offer(state);
   fill(language, [['', [['', 'the relay’s'], ...state.languages.map((name) => [name, name])]]]);
+  if (first && state.languages.includes(asked.language)) language.value = asked.language;
   const moved = file.value !== shownFile;
   if (moved) openEditor();
   else if (changed.includes(file.value) && !folder.edited(file.value)) editor.replace(folder.text(file.value));
   showStanding();
-  if (moved || changed.length || notification.value !== shownNotification) preview(0);
-  loadBody().catch((error) => trouble('preview', error));
+  if (moved || changed.length || notification.value() !== shown) preview(0);
+  loadBody();
 }
 
 // What does not work now, by who found out; `null` when it works again. Says whether there is no point in going on.
@@ -196,9 +185,9 @@ function trouble(who, error) {
   const text = refused ? error.message : 'The relay does not answer. This page goes on when it does.';
   if (error) troubles.set(who, text);
   else if (troubles.delete(who) && who === 'look') preview(0);
-  const said = [...new Set(troubles.values())].join(' ');
-  if (byId('trouble').textContent !== said) byId('trouble').textContent = said;
-  byId('trouble').hidden = said === '';
+  const all = [...new Set(troubles.values())].join(' ');
+  if (byId('trouble').textContent !== all) byId('trouble').textContent = all;
+  byId('trouble').hidden = all === '';
   return refused && error.status === 401;
 }
 
@@ -216,27 +205,24 @@ async function watch() {
   }
 }
 
-template.addEventListener('change', () => {
-  fillFiles();
-  file.value = ownFile();
-  openEditor();
-  preview(0);
-});
+template.addEventListener('change', () => open(template.value));
 file.addEventListener('change', () => {
   openEditor();
   preview(0);
 });
 language.addEventListener('change', () => preview(0));
-notification.addEventListener('change', () => {
-  before = null;
-  suitSequence();
+byId('notification').addEventListener('change', () => {
+  notification.chosen();
   preview(0);
-  loadBody().catch((error) => trouble('preview', error));
+  loadBody();
 });
+byId('newest').addEventListener('click', () => notification.choose(byId('newest').dataset.value));
 
 function toFile() {
   folder.discard(file.value);
-  editor.replace(folder.text(file.value));
+  if (folder.files.has(file.value)) editor.replace(folder.text(file.value));
+  else look().catch((error) => trouble('look', error));
+  said = '';
   showStanding();
   preview(0);
   editor.focus();
@@ -249,28 +235,87 @@ byId('keep').addEventListener('click', () => {
   showStanding();
   editor.focus();
 });
-byId('copy').addEventListener('click', async () => {
-  const button = byId('copy');
-  button.textContent = (await copy(editor.text)) ? 'Copied' : 'Not copied';
-  setTimeout(() => { button.textContent = 'Copy'; }, 2000);
+byId('save').addEventListener('click', async () => {
+  const path = file.value;
+  byId('save').disabled = true;
+  try {
+    await save(folder, path);
+    said = byId('verdict').dataset.state === 'error' ? 'Saved, but it does not work: the last version that did stays in use' : 'Saved';
+    trouble('save', null);
+  } catch (error) {
+    trouble('save', error);
+  }
+  showStanding();
 });
+byId('copy').addEventListener('click', () => copied(byId('copy'), 'Copy', editor.text));
+byId('share').addEventListener('click', () => copied(byId('share'), 'Copy link', location.href));
 byId('download').addEventListener('click', () => download(file.value, editor.text));
 addEventListener('beforeunload', (event) => {
-  if (folder.unsaved.length) event.preventDefault();
+  if (!folder.kept) event.preventDefault();
 });
 
+async function copied(button, text, what) {
+  button.textContent = (await copy(what)) ? 'Copied' : 'Not copied';
+  setTimeout(() => { button.textContent = text; }, 2000);
+}
+
 sequence.wire({
-  current: step,
+  current: notification.step,
   changed() {
-    bodies.delete(OWN);
+    notification.forgetOwn();
     look().then(() => preview(0)).catch((error) => trouble('look', error));
   },
 });
-tabs(['templates', 'deliveries'], (name) => {
-  part = name;
-  if (name === 'deliveries') deliveries.refresh().catch((error) => trouble('look', error));
+paste.wire(() => {
+  namesAreOf = '';
+  notification.offer(state);
+  notification.choose(notification.PASTED_VALUE);
 });
+wireSending({
+  routes: () => state.routes, request, title: notification.title,
+  sent(room) {
+    said = `Sent to ${room} as a test`;
+    showStanding();
+  },
+});
+diff.wire(() => {
+  const entry = folder.files.get(file.value);
+  const builtin = entry?.builtin ? entry.text : entry?.builtin_text ?? null;
+  return { now: editor.text, builtin, disk: entry?.builtin || entry?.isNew ? null : entry?.text ?? null };
+});
+gallery.wire({
+  templates: () => folder.templates,
+  recipes: names.recipes,
+  show: () => (notification.isSequence() ? { sample: 'firing' } : notification.request()),
+  exists: (name) => folder.templates.some((entry) => entry.name === name),
+  edit: (name) => open(name),
+  create(name, text) {
+    folder.create(name, text);
+    fillTemplates(state.default_template);
+    open(name);
+    editor.focus();
+  },
+});
+names.wire((code) => {
+  toEditor();
+  editor.insert(code);
+}, () => names.endsInTag(editor.before));
+names.load().catch((error) => trouble('names', error));
+
+const { turn, toEditor } = sides((name) => {
+  side = name;
+  remember();
+});
+const turnPart = tabs(['templates', 'deliveries'], 'tab', (name) => {
+  part = name;
+  for (const one of ['templates', 'deliveries']) byId(one).hidden = one !== name;
+  if (name === 'deliveries') deliveries.refresh().catch((error) => trouble('look', error));
+  remember();
+});
+notification.restore(asked);
 frameSwitches(result.frames);
 onSwitch('source', 'event', result.source);
 byId('steps').addEventListener('change', result.frames);
+if (asked.side) turn(asked.side);
+if (asked.part) turnPart(asked.part);
 await watch();

@@ -5,10 +5,10 @@ import { element } from './message.js';
 const verdict = document.getElementById('verdict');
 const list = document.getElementById('remarks');
 
-/** Shows the remarks; `open(file, line)` goes to one of them. */
-export function showRemarks(diagnostics, file, editor, open) {
+/** Shows the remarks of an answer; `open(file, line)` goes to one of them. */
+export function showRemarks({ diagnostics, stands_in: standsIn }, file, editor, open) {
   editor.mark(diagnostics.filter((one) => one.file === file && one.line).map((one) => ({ ...one, severity: severity(one) })));
-  say(diagnostics);
+  say(diagnostics, standsIn);
   // A list that says the same stays: it is not read out again, and whoever stands on one of its buttons keeps the focus.
   const text = JSON.stringify([diagnostics, file]);
   if (list.dataset.shown === text) return;
@@ -17,12 +17,12 @@ export function showRemarks(diagnostics, file, editor, open) {
 }
 
 // Only a change of the words is read out, so that typing on does not repeat them.
-function say(diagnostics) {
+function say(diagnostics, standsIn) {
   const errors = diagnostics.filter((one) => severity(one) === 'error').length;
   const warnings = diagnostics.length - errors;
   const count = (number, word) => number && `${number} ${word}${number === 1 ? '' : 's'}`;
   const counts = [count(errors, 'error'), count(warnings, 'warning')].filter(Boolean).join(', ');
-  const consequence = errors ? ' Shown is what the relay would send without this edit.' : '';
+  const consequence = standsIn ? ' The message is that of the last version that worked.' : errors ? ' The relay would not use it.' : '';
   const text = counts ? `${counts}.${consequence}` : 'No errors, no warnings.';
   if (verdict.textContent !== text) verdict.textContent = text;
   verdict.dataset.state = errors ? 'error' : warnings ? 'warning' : 'good';

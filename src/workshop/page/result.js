@@ -14,6 +14,7 @@ let shown = null;
 export function show(answer, payload) {
   shown = { ...answer, payload };
   byId('result').setAttribute('aria-busy', 'false');
+  stale();
   chooseSteps();
   frames();
   push();
@@ -36,6 +37,14 @@ export function frames() {
   byId('frames').replaceChildren(...widths.flatMap((width) => schemes.map((scheme) => frame(width, scheme))));
 }
 
+// Where the draft does not work, what is seen is not the draft, and says so.
+function stale() {
+  const text = shown.stands_in && shown.messages.length ? 'Not your text: it has an error. This is the last version that worked, as the relay sends it now.' : '';
+  if (byId('stale').textContent !== text) byId('stale').textContent = text;
+  byId('stale').hidden = !text;
+  byId('frames').dataset.stale = Boolean(text);
+}
+
 function choice(name) {
   return document.querySelector(`input[name="${name}"]:checked`)?.value ?? 'both';
 }
@@ -51,6 +60,8 @@ function frame(width, scheme) {
       list.append(messageItem(event, 'Grafana', index > 0));
     });
   }
+  // What is shown is to be looked at: on the way through the page by keyboard it is no stop.
+  for (const link of list.querySelectorAll('a, [tabindex], summary')) link.tabIndex = -1;
   figure.append(list, element('figcaption', '', CAPTIONS[`${width} ${scheme}`]));
   return figure;
 }

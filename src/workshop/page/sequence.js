@@ -2,8 +2,8 @@
 // belongs to every sequence.
 
 const byId = (id) => document.getElementById(id);
-// The relay plays no longer ones.
-const MOST = 10;
+/** The relay plays no longer ones. */
+export const MOST = 10;
 
 /** Names of samples and numbers of received notifications, in order. */
 export const own = [];

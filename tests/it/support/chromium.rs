@@ -5,6 +5,7 @@
 use serde_json::json;
 use thirtyfour::{ChromiumLikeCapabilities, DesiredCapabilities, LoggingPrefsLogLevel, WebDriver};
 
+use super::matrix::http_client;
 use super::process::{Process, Program};
 
 /// No sandbox because tests may run as root; no work in the background; the pipe ends the browser with its driver.
@@ -46,6 +47,8 @@ const WAIT_UNTIL: &str = "
 pub(crate) struct Browser {
     /// For everything that the shortcuts do not do.
     pub(crate) driver: WebDriver,
+    /// Of chromedriver, for what WebDriver does not know.
+    port: u16,
     _chromedriver: Process,
     _profile: tempfile::TempDir,
 }
@@ -80,9 +83,31 @@ impl Browser {
         let driver = driver.unwrap_or_else(|error| panic!("no browser: {error}\n{}", chromedriver.log()));
         Self {
             driver,
+            port,
             _chromedriver: chromedriver,
             _profile: profile,
         }
+    }
+
+    /// Lets the system be dark or light, as the page sees it.
+    pub(crate) async fn prefer(&self, scheme: &str) {
+        let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.devtools("Emulation.setEmulatedMedia", media).await;
+    }
+
+    /// Makes the window as wide and high as this, in CSS pixels; a phone has no scroll bars that take room.
+    pub(crate) async fn resize(&self, width: u32, height: u32) {
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
+        self.devtools("Emulation.setDeviceMetricsOverride", size).await;
+    }
+
+    async fn devtools(&self, command: &str, parameters: serde_json::Value) {
+        let session = self.driver.session_id();
+        let url = format!("http://127.0.0.1:{}/session/{session}/goog/cdp/execute", self.port);
+        let body = json!({"cmd": command, "params": parameters});
+        let answer = http_client().post(url).json(&body).send().await;
+        let answer = answer.unwrap_or_else(|error| panic!("{command}: {error}"));
+        assert!(answer.status().is_success(), "{command}: {answer:?}");
     }
 
     /// Opens a page.
