@@ -24,6 +24,7 @@ pub mod alert;
 pub mod mask;
 pub mod message;
 pub mod text;
+mod watch;
 
 pub mod deliver;
 pub mod group;

@@ -322,7 +322,11 @@ async fn keep_templates(renderer: Renderer) {
         // Reading a mounted volume may block.
         match tokio::task::spawn_blocking(move || renderer.reload(SystemTime::now())).await {
             Ok(ReloadOutcome::Reloaded { problems }) => {
-                tracing::info!("templates have changed; those that work are in use");
+                if problems.iter().all(TemplateProblem::is_partial) {
+                    tracing::info!("templates have changed, and are in use");
+                } else {
+                    tracing::warn!("templates have changed, and cannot be used as they are; the next lines say why");
+                }
                 report_templates(&mut known, problems);
             }
             Ok(ReloadOutcome::Unchanged | ReloadOutcome::Settling) => {}
@@ -337,7 +341,7 @@ fn report_templates(known: &mut Vec<TemplateProblem>, problems: Vec<TemplateProb
             tracing::error!("template {problem}");
         } else {
             tracing::error!(
-                "invalid template {problem} (the last version that worked, or the built-in template, stays in use)"
+                "invalid template {problem} (until it is corrected, all templates stay as they were; after a start, the built-in one stands in)"
             );
         }
     }

@@ -1,9 +1,8 @@
 //! Watches the templates folder by looking at it.
 //!
-//! Looking works where notifications do not: network mounts, Kubernetes' config maps whose files are links that are swapped, editors
-//! that put a new file in the old one's place. A change is taken only if two looks in a row see the same, and three where
-//! a file was written over; and of a file that is new or was written over only once it has been at rest for [`FRESH`]. A
-//! writer that stalls for longer within a file cannot be told from one that is done.
+//! A change is taken only if two looks in a row see the same, and three where a file was written over; and of a file that is
+//! new or was written over only once it has been at rest for [`FRESH`]. A writer that stalls for longer within a file cannot
+//! be told from one that is done.
 //!
 //! Guarantees: reads regular files in the folder with the ending `.j2` and `words.toml`, of bounded number and size, and nothing else.
 //! Links are followed as long as they stay in the folder. What cannot be seen is never taken for deleted.
@@ -18,6 +17,7 @@ use self::scan::Scan;
 use super::engine::Sources;
 use super::problem::TemplateProblem;
 use super::words;
+use crate::watch::{self, Settling};
 
 /// A larger file is not read. The deepest that fits into it also fits into the stack of a `sandbox`.
 pub const LARGEST_FILE: usize = 64 * 1024;
@@ -65,17 +65,14 @@ pub(super) enum Look {
 
 pub(super) struct Watch {
     dir: Option<PathBuf>,
-    taken: Scan,
-    /// What was seen last, and how many looks have seen it.
-    settling: Option<(Scan, usize)>,
+    scans: Settling<Scan>,
 }
 
 impl Watch {
     pub(super) fn new(dir: Option<PathBuf>) -> Self {
         Self {
             dir,
-            taken: Scan::default(),
-            settling: None,
+            scans: Settling::new(Scan::default()),
         }
     }
 
@@ -87,9 +84,10 @@ impl Watch {
         let mut files = Files::default();
         for _ in 0..TRIES {
             // The state before reading counts: what is written meanwhile is a change for the next look.
-            self.taken = Scan::of(&dir, &self.taken);
-            files = read(&self.taken);
-            if Scan::of(&dir, &self.taken) == self.taken {
+            self.scans.take(Scan::of(&dir, self.scans.taken()));
+            let taken = self.scans.taken();
+            files = read(taken);
+            if Scan::of(&dir, taken) == *taken {
                 break;
             }
         }
@@ -101,27 +99,25 @@ impl Watch {
         let Some(dir) = self.dir.clone() else {
             return Look::Unchanged;
         };
-        let seen = Scan::of(&dir, &self.taken);
-        if seen == self.taken {
-            self.settling = None;
-            return Look::Unchanged;
-        }
-        let looks = match self.settling.take() {
-            Some((before, looks)) if before == seen => looks + 1,
-            _ => 1,
+        let taken = self.scans.taken();
+        let seen = Scan::of(&dir, taken);
+        let needed = match (seen.may_grow(taken, now), seen.writes_over(taken)) {
+            (true, _) => usize::MAX,
+            (false, true) => 3,
+            (false, false) => 2,
         };
-        let needed = if seen.writes_over(&self.taken) { 3 } else { 2 };
-        if looks < needed || seen.may_grow(&self.taken, now) {
-            self.settling = Some((seen, looks));
-            return Look::Settling;
+        match self.scans.look(seen.clone(), needed) {
+            watch::Look::Unchanged => return Look::Unchanged,
+            watch::Look::Settling => return Look::Settling,
+            watch::Look::Changed => {}
         }
         let files = read(&seen);
-        let after = Scan::of(&dir, &self.taken);
+        let after = Scan::of(&dir, self.scans.taken());
         if after != seen {
-            self.settling = Some((after, 1));
+            let _ = self.scans.look(after, usize::MAX);
             return Look::Settling;
         }
-        self.taken = seen;
+        self.scans.take(seen);
         Look::Changed(files)
     }
 }

@@ -1,20 +1,20 @@
 //! The templates in use: those of the folder over those built in, each in its last version that works.
 //!
-//! Guarantees: every template in here compiles and has survived the trials; a broken edit is reported and costs nothing.
+//! Guarantees: every template in here compiles and has survived the trials. A changed folder is taken whole or not at all:
+//! one broken file keeps everything as it was, and is named. Only where nothing of the folder is in use yet, as at the
+//! start, are its broken files left out, since there is nothing to keep.
 
-mod settle;
+mod attempt;
+mod edits;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
-use std::sync::Arc;
 
-use self::settle::{Edit, Edits};
-use super::deadline::Deadline;
 use super::engine::{Engine, Sources};
 use super::faults;
 use super::folder::Files;
 use super::problem::TemplateProblem;
-use super::sandbox::{Sandbox, Sandboxes};
+use super::sandbox::Sandboxes;
 use super::words::{self, Vocabulary};
 use crate::message::TemplateName;
 
@@ -80,10 +80,7 @@ type Problems = BTreeMap<String, TemplateProblem>;
 impl Library {
     /// Only what is built in.
     pub(super) fn embedded() -> Self {
-        let sources = embedded()
-            .map(|(file, source)| (file.to_owned(), source.to_owned()))
-            .collect();
-        let (engine, problems) = Engine::compile_here(sources);
+        let (engine, problems) = Engine::compile_here(built_in_sources());
         Self {
             engine,
             vocabulary: Vocabulary::built_in(),
@@ -109,33 +106,19 @@ impl Library {
             problems.append(&mut wrong);
             (read.unwrap_or_else(|| before.vocabulary.clone()), files.words.clone())
         };
-        let mut edits: Edits = before
-            .engine
-            .sources
-            .iter()
-            .map(|(file, source)| (file.clone(), Edit::kept(source)))
-            .collect();
+        let is_hidden = |file: &&String| files.why_hidden(file).is_some();
+        let kept = |sources: &Sources| -> Sources {
+            let hidden = sources.iter().filter(|(file, _)| is_hidden(file));
+            hidden.map(|(file, text)| (file.clone(), text.clone())).collect()
+        };
         let mut on_disk = files.sources.clone();
-        for (file, edit) in &mut edits {
-            if files.why_hidden(file).is_some() {
-                on_disk.extend(
-                    before
-                        .on_disk
-                        .get_key_value(file)
-                        .map(|(file, text)| (file.clone(), text.clone())),
-                );
-            } else if !files.sources.contains_key(file) {
-                edit.new = built_in(file).map(str::to_owned);
-            }
-        }
-        for (file, source) in &files.sources {
-            match unusable(file, source) {
-                Some(problem) => problems.push(problem),
-                None => edits.entry(file.clone()).or_default().new = Some(source.clone()),
-            }
-        }
+        on_disk.extend(kept(&before.on_disk));
+        let mut wanted = built_in_sources();
+        wanted.extend(kept(&before.engine.sources));
+        let unusable = edits::add(&mut wanted, &files.sources);
         sandboxes.trials.was_disturbed();
-        let (engine, problems) = settle::settle(edits, problems, &before.engine, &sandboxes.trials, &Deadline::none());
+        let (engine, found) = before.take(wanted, unusable, &sandboxes.trials);
+        problems.extend(found);
         let is_unsettled = sandboxes.trials.was_disturbed();
         let engine = engine.within(&sandboxes.in_use);
         sandboxes.in_use.take_over(&sandboxes.trials);
@@ -156,29 +139,6 @@ impl Library {
     /// Whether nothing of it is the operator's.
     pub(super) fn is_built_in(&self) -> bool {
         self.engine.sources.keys().all(|file| self.engine.is_built_in(file))
-    }
-
-    /// What would be wrong with these files if they were saved as they are.
-    pub(super) fn refusals(
-        &self,
-        drafts: &Sources,
-        sandbox: &Arc<Sandbox>,
-        deadline: &Deadline,
-    ) -> Vec<TemplateProblem> {
-        let mut problems = Vec::new();
-        let sources = self.engine.sources.iter();
-        let mut edits: Edits = sources
-            .map(|(file, source)| (file.clone(), Edit::kept(source)))
-            .collect();
-        for (file, source) in drafts {
-            match unusable(file, source) {
-                Some(problem) => problems.push(problem),
-                None => edits.entry(file.clone()).or_default().new = Some(source.clone()),
-            }
-        }
-        let (_, mut problems) = settle::settle(edits, problems, &self.engine, sandbox, deadline);
-        problems.retain(|problem| drafts.contains_key(&problem.file));
-        problems
     }
 
     /// Templates that can be chosen: those not in a subfolder.
@@ -235,9 +195,10 @@ fn with_all_faults(mut problems: Vec<TemplateProblem>, on_disk: &Sources) -> Vec
     problems
 }
 
-/// What is built in under this name.
-fn built_in(file: &str) -> Option<&'static str> {
-    embedded().find(|(known, _)| *known == file).map(|(_, source)| source)
+fn built_in_sources() -> Sources {
+    embedded()
+        .map(|(file, source)| (file.to_owned(), source.to_owned()))
+        .collect()
 }
 
 /// What is built in and stands in for a file that the operator has and that is not in use and never was; with what is
@@ -279,18 +240,6 @@ pub(super) fn reached<'s>(sources: &'s Sources, file: &'s str) -> BTreeSet<&'s s
 
 fn entry_name(file: &str) -> Option<TemplateName> {
     TemplateName::from_str(file.strip_suffix(".md.j2")?).ok()
-}
-
-/// What is wrong with a file before anybody reads it.
-fn unusable(file: &str, source: &str) -> Option<TemplateProblem> {
-    let why = if source.trim().is_empty() {
-        "is empty"
-    } else if is_misnamed(file) {
-        "cannot be chosen: letters, digits, `-`, `_` and `.md.j2`"
-    } else {
-        return None;
-    };
-    Some(TemplateProblem::new(file, why))
 }
 
 /// A file beside the templates that looks like one and could never be used.

@@ -1,4 +1,4 @@
-//! The architecture as a test: which room may import which, read from the code.
+//! The architecture as a test: which module may import which, read from the code.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// What each room may import; those not listed are edges and may import everything.
+/// What each module may import; those not listed are edges and may import everything.
 fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
     BTreeMap::from([
         ("alert", &[][..]),
@@ -14,7 +14,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("mask", &[]),
         ("route", &["alert", "message"]),
         // What changes in a group is said by a template, too.
-        ("render", &["alert", "message", "group"]),
+        ("render", &["alert", "message", "group", "watch"]),
         ("group", &["alert"]),
         ("outbox", &["message"]),
         ("pipeline", &["alert", "message", "group", "route", "render", "outbox"]),
@@ -35,10 +35,11 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
                 "render",
                 "route",
                 "telemetry",
+                "watch",
             ],
         ),
         ("telemetry", &["mask"]),
-        // A second way in beside `intake`, for people: it shows what the rooms of the flow know, and so reads them, but
+        // A second way in beside `intake`, for people: it shows what the modules of the flow know, and so reads them, but
         // none of them knows it. Of `matrix` it may use the form of an event alone, so that a preview is what is sent; of
         // `pipeline` the dry run alone, so that a sequence reads as it would be in a room; of `route` the rooms that a test
         // may be sent to.
@@ -54,6 +55,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("standin", &[]),
         ("web", &[]),
         ("text", &[]),
+        ("watch", &[]),
         ("demo", &["standin", "web"]),
     ])
 }

@@ -1,14 +1,10 @@
 //! Notices that the routes file, or a file with one of its secrets, is another one, by looking at them.
-//!
-//! Looking works where notifications do not: network mounts, Kubernetes' config maps whose files are links that are
-//! swapped, editors that put a new file in the old one's place. A change is taken only if two looks in a row see the
-//! same, so a file that is being written is left alone.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use super::{RouteProblem, Routes, RoutesSource};
+use crate::watch::{Look, Settling, Stamp};
 
 /// A file as it was before it was read, so that what changes meanwhile is seen by the next look.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,23 +13,15 @@ pub(super) struct Seen {
     stamp: Option<Stamp>,
 }
 
-/// What tells one version of a file from another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Stamp {
-    modified: Option<SystemTime>,
-    size: u64,
-    /// Where links lead, since a swap of a link changes nothing else.
-    target: PathBuf,
-    inode: u64,
-}
-
 /// Looks at the files of a source.
 #[derive(Debug)]
 pub struct Watch {
     source: RoutesSource,
-    taken: Vec<Seen>,
-    settling: Option<Vec<Seen>>,
+    files: Settling<Vec<Seen>>,
 }
+
+/// How many looks have to see the same.
+const LOOKS: usize = 2;
 
 /// What one look saw.
 #[derive(Debug)]
@@ -49,8 +37,7 @@ impl Watch {
     pub fn new(source: RoutesSource, routes: &Routes) -> Self {
         Self {
             source,
-            taken: routes.seen.clone(),
-            settling: None,
+            files: Settling::new(routes.seen.clone()),
         }
     }
 
@@ -61,16 +48,11 @@ impl Watch {
 
     /// One step; see the module.
     pub fn look(&mut self) -> Watched {
-        let now: Vec<Seen> = self.taken.iter().map(|seen| Seen::now(&seen.path)).collect();
-        if now == self.taken {
-            self.settling = None;
-            return Watched::Unchanged;
+        let now = self.files.taken().iter().map(|seen| Seen::now(&seen.path)).collect();
+        match self.files.look(now, LOOKS) {
+            Look::Unchanged | Look::Settling => Watched::Unchanged,
+            Look::Changed => self.reload(),
         }
-        if self.settling.as_ref() != Some(&now) {
-            self.settling = Some(now);
-            return Watched::Unchanged;
-        }
-        self.reload()
     }
 
     /// Reads from another source from now on.
@@ -81,8 +63,7 @@ impl Watch {
     /// Reads everything now, changed or not.
     pub fn reload(&mut self) -> Watched {
         let (seen, loaded) = self.source.load_seen(&super::variable);
-        self.taken = seen;
-        self.settling = None;
+        self.files.take(seen);
         Watched::Changed(loaded.map(Box::new))
     }
 }
@@ -91,21 +72,7 @@ impl Seen {
     pub(super) fn now(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
-            stamp: stamp(path),
+            stamp: fs::metadata(path).and_then(|metadata| Stamp::of(path, &metadata)).ok(),
         }
     }
-}
-
-fn stamp(path: &Path) -> Option<Stamp> {
-    let metadata = fs::metadata(path).ok()?;
-    #[cfg(unix)]
-    let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
-    #[cfg(not(unix))]
-    let inode = 0;
-    Some(Stamp {
-        modified: metadata.modified().ok(),
-        size: metadata.len(),
-        target: fs::canonicalize(path).unwrap_or_default(),
-        inode,
-    })
 }

@@ -10,19 +10,10 @@ use std::{fs, io};
 
 use super::FRESH;
 use crate::render::words;
+use crate::watch::{Stamp, identity};
 
 const MOST_FILES: usize = 200;
 const DEEPEST: usize = 3;
-
-/// What tells one version of a file from another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stamp {
-    pub(super) modified: Option<SystemTime>,
-    pub(super) size: u64,
-    /// Where links lead, since a swap of a link changes nothing else.
-    pub(super) target: PathBuf,
-    inode: u64,
-}
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -65,8 +56,8 @@ impl Scan {
     /// Whether a file has changed that is the same file as before: its writer may not be done with it.
     pub(super) fn writes_over(&self, before: &Self) -> bool {
         self.stamps.iter().any(|(name, stamp)| {
-            let same = before.stamps.get(name).filter(|old| *old != stamp);
-            same.is_some_and(|old| (old.inode, &old.target) == (stamp.inode, &stamp.target))
+            let old = before.stamps.get(name).filter(|old| *old != stamp);
+            old.is_some_and(|old| old.is_same_file(stamp))
         })
     }
 
@@ -76,7 +67,7 @@ impl Scan {
         self.stamps.iter().any(|(name, stamp)| {
             let old = before.stamps.get(name);
             let is_fresh = |at| now.duration_since(at).is_ok_and(|age| age < FRESH);
-            let is_put = old.is_some_and(|old| (old.inode, &old.target) != (stamp.inode, &stamp.target));
+            let is_put = old.is_some_and(|old| !old.is_same_file(stamp));
             old != Some(stamp) && !is_put && stamp.modified.is_some_and(is_fresh)
         })
     }
@@ -129,16 +120,8 @@ impl Scan {
             self.hide(&name, format!("is not read: there are more than {MOST_FILES} files"));
             return;
         }
-        match fs::canonicalize(path) {
-            Ok(target) => {
-                let stamp = Stamp {
-                    modified: metadata.modified().ok(),
-                    size: metadata.len(),
-                    target,
-                    inode: identity(metadata).1,
-                };
-                self.stamps.insert(name, stamp);
-            }
+        match Stamp::of(path, metadata) {
+            Ok(stamp) => drop(self.stamps.insert(name, stamp)),
             Err(error) => self.unseen(path, name, &error),
         }
     }
@@ -162,15 +145,4 @@ impl Scan {
 /// Whether it is a template, a part of one, or the file of words.
 fn is_read(path: &str) -> bool {
     path == words::FILE || Path::new(path).extension().is_some_and(|ending| ending == "j2")
-}
-
-#[cfg(unix)]
-fn identity(metadata: &fs::Metadata) -> (u64, u64) {
-    use std::os::unix::fs::MetadataExt as _;
-    (metadata.dev(), metadata.ino())
-}
-
-#[cfg(not(unix))]
-fn identity(_metadata: &fs::Metadata) -> (u64, u64) {
-    (0, 0)
 }

@@ -105,7 +105,7 @@ fn a_file_that_was_written_just_now_is_left_alone_unless_it_was_put_in_place_who
 }
 
 #[test]
-fn a_broken_part_does_not_break_its_templates() {
+fn one_broken_file_keeps_the_whole_folder_as_it_was_until_it_is_mended() {
     let (dir, renderer) = folder(&[("t.md.j2", "{% include \"p/x.j2\" %}"), ("p/x.j2", "good {{ name }}")]);
     write(dir.path(), "p/x.j2", "bad {{ nmae }}");
     write(dir.path(), "new.md.j2", "new");
@@ -118,7 +118,11 @@ fn a_broken_part_does_not_break_its_templates() {
         render(&renderer, "t", &body_of("firing")).messages[0].body,
         "good CheckoutSlow"
     );
-    assert_eq!(render(&renderer, "new", &body_of("firing")).messages[0].body, "new");
+    assert!(renderer.source("new.md.j2").is_none());
+    write(dir.path(), "p/x.j2", "mended {{ name }}");
+    assert_eq!(settled(&renderer), [""; 0]);
+    assert_eq!(shown(&renderer, "t"), "mended CheckoutSlow");
+    assert_eq!(shown(&renderer, "new"), "new");
 }
 
 #[cfg(unix)]
@@ -215,7 +219,7 @@ fn the_wrong_use_of_a_part_costs_only_the_template_that_uses_it_so() {
 }
 
 #[test]
-fn an_edit_that_works_is_not_lost_because_of_another_one_that_does_not() {
+fn edits_that_belong_together_are_taken_together_and_the_broken_one_is_named() {
     let (dir, renderer) = folder(&[
         ("p.j2", "old {{ x }}"),
         ("a.md.j2", "{% set x = 1 %}{% include \"p.j2\" %}"),
@@ -231,7 +235,13 @@ fn an_edit_that_works_is_not_lost_because_of_another_one_that_does_not() {
     );
     assert_eq!(
         (shown(&renderer, "a"), shown(&renderer, "b")),
-        ("new 1".to_owned(), "new b".to_owned())
+        ("old 1".to_owned(), "old b".to_owned())
+    );
+    write(dir.path(), "a.md.j2", "{% set x = 2 %}{% include \"p.j2\" %}");
+    assert_eq!(settled(&renderer), [""; 0]);
+    assert_eq!(
+        (shown(&renderer, "a"), shown(&renderer, "b")),
+        ("new 2".to_owned(), "new b".to_owned())
     );
 }
 
