@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::outbox::OutboxError;
@@ -107,7 +108,15 @@ pub(super) fn open_writer(directory: &Path) -> Result<Connection, OutboxError> {
     // What a piece of work may have to undo is kept in memory; a file for it would be written at each acceptance.
     connection.pragma_update(None, "temp_store", "memory")?;
     connection.set_prepared_statement_cache_capacity(128);
+    keep_plans(&connection)?;
     Ok(connection)
+}
+
+/// A statement that was prepared stays so: otherwise those that compare with a parameter are prepared anew at each run, in case
+/// another plan suits its value.
+fn keep_plans(connection: &Connection) -> Result<(), OutboxError> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
 }
 
 /// Gives a step's worth of free pages back to the disk; whether there are more. The file is cut with the next checkpoint.
@@ -130,6 +139,7 @@ pub(super) fn open_reader(directory: &Path) -> Result<Connection, OutboxError> {
     let connection = Connection::open_with_flags(directory.join(FILE), flags(OpenFlags::SQLITE_OPEN_READ_ONLY))?;
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(16);
+    keep_plans(&connection)?;
     Ok(connection)
 }
 
