@@ -13,6 +13,7 @@ mod flags;
 mod homeserver;
 mod reread;
 pub mod routes;
+mod silence;
 mod store;
 mod value;
 
@@ -27,6 +28,7 @@ pub use self::flags::Flags;
 use self::homeserver::{hook, matrix};
 pub use self::reread::{Origin, Reread};
 use self::routes::{Routes, RoutesSource};
+pub use self::silence::SilenceFlags;
 use self::store::{horizon, outbox};
 use self::value::{Values, given, name, secret};
 use crate::matrix::TransportSettings;
@@ -55,6 +57,8 @@ pub struct Settings {
     pub deliver: deliver::Settings,
     /// When a backlog becomes a digest.
     pub digest: outbox::DigestPolicy,
+    /// Who is told when something is silent.
+    pub silence: crate::silence::Settings,
     /// How to read again what stands in files.
     pub origin: Origin,
 }
@@ -128,6 +132,10 @@ impl Settings {
             routes.table.set_mode(Mode::New);
         }
         let shared = shared(flags, &mut values);
+        if let (Some(TransportSettings::Hook(_)), Some(_)) = (&matrix, &shared.silence.dead_man) {
+            let why = "a webhook (MATRIX_HOOK_URL) cannot schedule messages";
+            values.unusable(name!(dead_man_room), why);
+        }
         match (matrix, routes) {
             (Some(matrix), Some(routes)) if values.problems.is_empty() => Ok(Self {
                 origin: Origin::new(flags, &source, matches!(matrix, TransportSettings::HomeServer(_))),
@@ -251,6 +259,7 @@ fn shared(flags: &Flags, values: &mut Values) -> Settings {
         outbox: outbox(flags, values),
         deliver: deliver::Settings { horizon },
         digest: outbox::DigestPolicy { threshold, min_age },
+        silence: silence::settings(&flags.silence, values),
         server,
         origin: Origin::default(),
     }

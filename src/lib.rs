@@ -35,6 +35,7 @@ pub mod outbox;
 pub mod pipeline;
 pub mod render;
 pub mod route;
+pub mod silence;
 
 pub mod workshop;
 

@@ -51,9 +51,11 @@ mod report;
 mod row;
 mod run;
 mod session;
+mod sign;
 mod soundness;
 mod sqlite;
 mod store;
+mod switch;
 mod text;
 
 use std::fmt;
@@ -76,9 +78,11 @@ pub use self::group::{GroupMessage, GroupUpdate, KnownAlert, KnownGroup, NewLine
 use self::opening::Slot;
 pub use self::recording::{NewRecording, Recording, RecordingId};
 pub use self::report::{Ended, Filter, OwedEdit, Retried, RetryResult, RoomStats, RoomWait, Stats};
+pub use self::sign::Sign;
 use self::soundness::Soundness;
 use self::sqlite::Sqlite;
 use self::store::{AskedGroup, Store};
+pub use self::switch::{Scheduled, ScheduledState};
 use crate::message::{RenderedMessage, RoomAddress};
 
 /// Where the outbox lives and how long it remembers.

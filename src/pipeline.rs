@@ -12,9 +12,11 @@ mod group_locks;
 mod memo;
 mod plan;
 mod problems;
+mod relay_news;
 mod repeat;
 pub mod snapshot;
 mod target;
+mod watchdog;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -25,7 +27,9 @@ use jiff::Timestamp;
 pub use self::blocking::{Size, blocking};
 use self::compose::{Composed, Tools};
 use self::group_locks::GroupLocks;
+pub use self::relay_news::RelayNews;
 use self::target::Targets;
+pub use self::watchdog::{Standing, Watched};
 use crate::alert::Notification;
 use crate::message::{RenderedMessage, RoomAddress, RouteName, TemplateName};
 use crate::outbox::{Enqueued, Outbox, OutboxError, Receipt, Waiting};
@@ -143,9 +147,13 @@ impl Pipeline {
         let (router, of_route, notification) = (self.router.clone(), route.clone(), Arc::new(notification));
         let find = move || Targets::of(&router, &of_route, &notification, template.as_ref());
         let targets = blocking(size, find).await;
-        if targets.with_alerts.is_empty() {
+        if targets.with_alerts.is_empty() && targets.signs.is_none() {
             // It may have gone from the routes file since the caller was let in: that must not look accepted.
             return Err(AcceptError::UnknownRoute(route.clone()));
+        }
+        if let Some(names) = targets.signs.as_ref().filter(|names| !names.is_empty()) {
+            // Also of a repetition: it lives.
+            self.outbox.note_signs(names.clone(), now).await?;
         }
         let enqueued = self.enqueue(targets, keys, size, &deadline, now).await?;
 

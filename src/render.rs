@@ -61,6 +61,7 @@ use serde::{Deserialize, Serialize};
 pub use budget::{BudgetSteps, CONTENT_LIMIT, content_size};
 pub use deadline::{Deadline, Guard};
 pub use digest::{Counted, Digest};
+pub(crate) use filters::duration_text;
 pub use folder::LARGEST_FILE;
 pub use library::{COOKBOOK, GUIDE, embedded, files};
 pub use preview::{Diagnostic, Draft, Drafts, Level, Preview};
@@ -256,6 +257,12 @@ impl Renderer {
     /// Does something in the words of its messages.
     pub(crate) fn speak<T>(&self, what: impl FnOnce() -> T) -> T {
         words::with(&self.words(), what)
+    }
+
+    /// A moment as messages tell it.
+    pub(crate) fn time_text(&self, at: Timestamp, now: Timestamp) -> String {
+        let zone = self.locale.time_zone.as_ref().unwrap_or(&self.inner.settings.time_zone);
+        self.speak(|| filters::time_text(at, now, zone))
     }
 
     /// The words that messages say.

@@ -23,7 +23,7 @@ pub use self::explain::{Explanation, Step};
 pub use self::grammar::{MatcherError, matchers};
 pub use self::matcher::{Matcher, Operator};
 pub use self::pattern::{LONGEST_VALUE, PatternError};
-pub use self::policy::{AllowList, Field, Mention, MentionPolicy, MessagePolicy, SeverityFilter};
+pub use self::policy::{AllowList, Expected, Field, Mention, MentionPolicy, MessagePolicy, SeverityFilter};
 pub use self::split::Share;
 pub use self::tree::Rule;
 pub use crate::alert::AlertState;
@@ -112,6 +112,21 @@ impl Table {
             let has_lines = matches!(to.policy.mode, Mode::Live | Mode::Thread);
             to.policy.mentions.can_mention_room() || by_template(&to.template) || of_digests || (of_lines && has_lines)
         })
+    }
+
+    /// The destinations whose alerts are signs of life, each with its route; those of one thing in one room once.
+    pub fn expected(&self) -> Vec<(&RouteName, &Destination)> {
+        let mut found: Vec<(&RouteName, &Destination)> = Vec::new();
+        for (name, rule) in &self.routes {
+            for one in rule.all_destinations() {
+                let is_same =
+                    |known: &Destination| known.room == one.room && known.policy.expected == one.policy.expected;
+                if one.policy.expected.is_some() && !found.iter().any(|(_, known)| is_same(known)) {
+                    found.push((name, one));
+                }
+            }
+        }
+        found
     }
 
     /// Lets every group appear in this way, whatever the routes say.

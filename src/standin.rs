@@ -8,6 +8,7 @@
 
 mod answer;
 mod api;
+mod delayed;
 mod fault;
 mod hook;
 mod limit;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+pub use self::delayed::{DelayedForm, DelayedLimits};
 pub use self::fault::{Fault, FaultId, Scope, When};
 pub use self::limit::Limit;
 pub use self::room::{Event, NewRoom};
@@ -224,7 +226,10 @@ impl Homeserver {
 
     /// Puts this homeserver's clock forward, so that its limits refill without waiting.
     pub fn advance(&self, by: Duration) {
-        self.change(|world| world.ahead += by);
+        self.change(|world| {
+            world.ahead += by;
+            world.send_due();
+        });
     }
 
     /// Stops the clock of its limits, so that they refill by [`advance`](Self::advance) alone.

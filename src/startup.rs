@@ -11,10 +11,12 @@ mod remembered;
 pub mod room_names;
 mod rooms;
 mod routes;
+mod silence;
 mod summary;
 mod supervisor;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -36,7 +38,7 @@ use crate::config::Settings;
 use crate::config::routes::{Routes, Watch};
 use crate::deliver::{Composer, Moment, Sender, WordsByRoom, Worker};
 use crate::intake::{Auth, Example, Parts, Recorder};
-use crate::matrix::Transport;
+use crate::matrix::{Transport, TransportSettings};
 use crate::message::TemplateName;
 use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
@@ -71,13 +73,10 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     let summary = Summary::of(&settings);
     let metrics = telemetry::metrics::install();
     let summing = metrics.clone();
-    if let Some(remark) = settings.matrix.plain_http() {
-        tracing::warn!("{remark}");
-    }
+    warn_of_plain_http(&settings.matrix);
     let transport = Transport::new(&settings.matrix)?;
     let outbox = open_outbox(&settings.outbox).await?;
-    let is_file = settings.outbox.database_url.is_none();
-    let data_dir = is_file.then(|| settings.outbox.data_dir.clone());
+    let data_dir = data_dir(&settings.outbox);
     let names = room_names::known_lately(settings.outbox.data_dir.clone());
     let renderer = open_templates(&settings.render).await;
     let router = Router::new(settings.routes.table.clone());
@@ -110,10 +109,11 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         Arc::clone(&auth),
     )
     .with_metrics(metrics, data_dir);
+    let checks = Arc::new(checks);
     let recorder = Arc::new(Recorder::new(settings.server.record_notifications));
     let parts = Parts {
         pipeline: Arc::clone(&pipeline),
-        checks: Arc::new(checks),
+        checks: checks.clone(),
         recorder: Arc::clone(&recorder),
         auth: Arc::clone(&auth),
         pages: settings.server.pages,
@@ -133,6 +133,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     let endpoint = intake::endpoint(parts, workshop::operations()).data(Arc::new(workshop));
 
     let (listener, address) = listen(&settings.server.host, settings.server.port).await?;
+    let told = silence::start(&settings.silence, &transport, &checks, &pipeline, &outbox)?;
 
     let (stop_accepting, stop_working) = (CancellationToken::new(), CancellationToken::new());
     let grace = settings.server.grace;
@@ -156,6 +157,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         tokio::spawn(supervisor::keep_alive()),
         tokio::spawn(listen::listen(transport)),
     ];
+    keepers.extend(told);
     keepers.extend(summing.map(|handle| tokio::spawn(telemetry::metrics::keep_summed(handle))));
     tracing::info!(url.domain = %address.ip(), url.port = address.port(), "{line}");
     supervisor::ready(&line);
@@ -185,6 +187,18 @@ fn page_routes(is_beside_room: bool) -> poem::Route {
         workshop::page::routes_beside_room()
     } else {
         workshop::page::routes()
+    }
+}
+
+/// The folder of an outbox that is a file.
+fn data_dir(settings: &outbox::Settings) -> Option<PathBuf> {
+    let is_file = settings.database_url.is_none();
+    is_file.then(|| settings.data_dir.clone())
+}
+
+fn warn_of_plain_http(settings: &TransportSettings) {
+    if let Some(remark) = settings.plain_http() {
+        tracing::warn!("{remark}");
     }
 }
 

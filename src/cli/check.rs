@@ -20,11 +20,12 @@ use crate::alert::parse;
 use crate::config::routes::RouteProblem;
 use crate::config::{Flags, Settings, environment};
 use crate::matrix::{self, Transport};
-use crate::message::TemplateName;
+use crate::message::{RoomAddress, TemplateName};
 use crate::outbox::{self, Outbox, OutboxError};
 use crate::pipeline::dry_run;
 use crate::render::{self, Diagnostic, Preview, Renderer};
 use crate::samples;
+use crate::silence::DeadManSettings;
 
 /// How strict to be.
 #[derive(Debug, Clone, Copy, Args)]
@@ -242,7 +243,14 @@ async fn check_rooms(flags: &Flags, renderer: &Renderer, noted: bool, report: &m
     let table = settings.routes.table;
     let transport = Transport::new(&settings.matrix)?;
     let mentioned = table.mentioned_rooms(|template| renderer.can_mention_room(template));
-    for finding in transport.check(&table.rooms(), &mentioned).await {
+    let mut rooms = table.rooms();
+    if let Some(DeadManSettings { room, .. }) = &settings.silence.dead_man {
+        check_dead_man(&transport, room, report).await?;
+        if !rooms.contains(room) {
+            rooms.push(room.clone());
+        }
+    }
+    for finding in transport.check(&rooms, &mentioned).await {
         let (level, text) = match finding.level {
             matrix::Level::Info => (Level::Info, finding.to_string()),
             matrix::Level::Warn => (Level::Warning, format!("warning: {finding}")),
@@ -250,6 +258,34 @@ async fn check_rooms(flags: &Flags, renderer: &Renderer, noted: bool, report: &m
         };
         report.say(Part::Homeserver, level, &text)?;
     }
+    Ok(())
+}
+
+/// Whether the homeserver can tell a room that the relay is gone.
+async fn check_dead_man(transport: &Transport, room: &RoomAddress, report: &mut Report) -> anyhow::Result<()> {
+    let Some(client) = transport.client() else {
+        return Ok(());
+    };
+    let (level, text) = match client.delayed_events().await {
+        Ok(Some(_)) => (
+            Level::Info,
+            format!("the homeserver can tell {room} that the relay gives no sign of life"),
+        ),
+        Ok(None) => (
+            Level::Error,
+            format!(
+                "error: the homeserver cannot tell {room} that the relay gives no sign of life: it does not say that it can \
+                 send delayed events (RELAY_DEAD_MAN_ROOM; in Synapse, max_event_delay_duration switches them on)"
+            ),
+        ),
+        Err(failure) => (
+            Level::Error,
+            format!(
+                "error: the homeserver does not say whether it can send delayed events (RELAY_DEAD_MAN_ROOM): {failure}"
+            ),
+        ),
+    };
+    report.say(Part::Homeserver, level, &text)?;
     Ok(())
 }
 

@@ -31,6 +31,7 @@ const READ: [(&str, &[&str]); 14] = [
             "default_template",
             "timezone",
             "language",
+            "dead_man_room",
             "routes_file",
             "default_room",
             "home_server_url",

@@ -1,5 +1,6 @@
 //! The routing table in words, for `check`; and `route`: why the alerts of a notification go where they go.
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -200,7 +201,11 @@ fn rule_lines(rule: &Rule, depth: usize) -> Vec<String> {
 /// How an alert group appears in a room.
 fn manner(destination: &Destination) -> String {
     let policy = &destination.policy;
-    let mut words = format!("template {}, {}", destination.template, policy.mode);
+    let mut words = match &policy.expected {
+        Some(expected) => format!("{expected}: no message while it comes; where it stays away, "),
+        None => String::new(),
+    };
+    let _ = write!(words, "template {}, {}", destination.template, policy.mode);
     if policy.reminders {
         words.push_str(", reminders");
     }

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use super::auth::AuthFlags;
 use super::effective::Sources;
 use super::environment::Remark;
+use super::silence::SilenceFlags;
 use super::value::{on_or_off, set};
 use crate::telemetry::LogFormat;
 
@@ -299,6 +300,10 @@ pub struct Flags {
         help_heading = "Delivery"
     )]
     pub keep_groups: Option<String>,
+
+    /// What tells somebody that something is silent.
+    #[command(flatten)]
+    pub silence: SilenceFlags,
 
     /// What is logged: `error`, `warn`, `info`, `debug`, `trace` or `off`, or `part=level` for a part of the program, separated by
     /// commas. An error that ends the program is always logged. Where this is unset, the relay reads `RUST_LOG`.

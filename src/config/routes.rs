@@ -9,6 +9,7 @@
 
 mod compat;
 mod credentials;
+mod expected;
 mod inherited;
 mod mentions;
 mod problem;
@@ -156,6 +157,7 @@ impl RoutesSource {
             routes.compat = compat::read(&section, &|route| rules.contains_key(route));
         }
         routes.table = Table::new(rules);
+        expected::must_agree(document, &routes.table);
     }
 
     /// One named route.
@@ -168,6 +170,8 @@ impl RoutesSource {
             "language",
             "timezone",
             "mentions",
+            "expect_every",
+            "expect_from",
             "credentials",
             "rules",
         ]);
@@ -184,6 +188,7 @@ impl RoutesSource {
             rooms: Vec::new(),
             template: self.template.clone().unwrap_or_default(),
             policy: self.policy(),
+            from: name.to_string(),
         };
         let mut own = above.refined(section, &mut routes.named);
         if let Some(room) = self.room.as_ref().filter(|_| is_default) {

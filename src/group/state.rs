@@ -99,6 +99,11 @@ impl State {
         }
     }
 
+    /// Since when an alert is known to fire.
+    pub fn fires_since(&self, fingerprint: &Fingerprint) -> Option<Timestamp> {
+        self.known(fingerprint).filter(|known| known.firing)?.starts_at
+    }
+
     /// Whether nothing fires any more.
     pub fn is_over(&self) -> bool {
         self.over

@@ -209,6 +209,48 @@ impl Client {
         &self.0.encryption
     }
 
+    /// Sends JSON and reads JSON, for endpoints that ruma does not have in the form that is needed.
+    pub(super) async fn json(
+        &self,
+        kind: RequestKind,
+        method: http::Method,
+        path: &[&str],
+        query: &[(&str, String)],
+        body: Option<&serde_json::Value>,
+    ) -> Result<serde_json::Value, Failure> {
+        let wrong = || {
+            let trouble = super::TokenTrouble::WrongAddress;
+            Failure::without_answer(Verdict::Token(trouble), "no valid request")
+        };
+        let (base, session) = (self.base().await?, self.0.session.load_full());
+        let token = session.token.expose_secret();
+        let mut url = url::Url::parse(base).map_err(|_| wrong())?;
+        url.path_segments_mut()
+            .map_err(|()| wrong())?
+            .pop_if_empty()
+            .extend(path);
+        for (name, value) in query {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+        let body = body.map_or_else(Vec::new, |body| body.to_string().into_bytes());
+        let request = http::Request::builder()
+            .method(method)
+            .uri(url.as_str())
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .header(http::header::AUTHORIZATION, format!("Bearer {token}"))
+            .body(body)
+            .map_err(|_| wrong())?;
+        let answer = self.0.http_client.exchange(request, &[token]).await?;
+        let read = serde_json::from_slice(answer.body());
+        if answer.status().is_success() {
+            return read.map_err(|_| Failure::unreadable(answer.status().as_u16(), "no JSON"));
+        }
+        let (status, headers) = (answer.status().as_u16(), answer.headers());
+        let body = ruma::api::error::ErrorBody::Json(read.unwrap_or_default());
+        let answer = super::answer::Answer::read(status, headers, &body, std::time::SystemTime::now());
+        Err(Failure::answered(kind, answer))
+    }
+
     /// Sends JSON and reads JSON, for the one endpoint whose refusal has to be read. The status is that of the answer.
     #[cfg(feature = "encryption")]
     pub(super) async fn post(&self, path: &str, body: &serde_json::Value) -> Result<(u16, serde_json::Value), Failure> {

@@ -119,6 +119,11 @@ impl Failure {
     }
 }
 
+/// Why a request that may take so long got no answer, without its URL.
+pub fn why_unanswered(error: &reqwest::Error, timeout: Duration) -> String {
+    Failure::transport(error, timeout).detail
+}
+
 /// The innermost cause: reqwest's own text holds the URL, and its causes say what happened.
 fn root_cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;

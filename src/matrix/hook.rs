@@ -22,6 +22,7 @@ use url::Url;
 use super::answer::Answer;
 use super::check::{Finding, Level};
 use super::http_client::HttpClient;
+use super::plain_http::is_loopback;
 use super::verdict::{MessageTrouble, RoomTrouble, TokenTrouble, Verdict};
 use super::{Failure, SetupError};
 use crate::message::{RenderedMessage, RoomAddress};
@@ -71,14 +72,8 @@ impl Hook {
     /// Makes one without touching the network.
     pub fn new(settings: &HookSettings) -> Result<Self, SetupError> {
         let url = settings.url()?;
-        let loopback = match url.host() {
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            Some(url::Host::Domain(name)) => name == "localhost",
-            None => false,
-        };
         let http_client =
-            HttpClient::new(settings.request_timeout, Policy::none(), loopback).map_err(SetupError::Http)?;
+            HttpClient::new(settings.request_timeout, Policy::none(), is_loopback(&url)).map_err(SetupError::Http)?;
         Ok(Self { url, http_client })
     }
 

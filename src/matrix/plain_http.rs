@@ -48,6 +48,16 @@ fn plain_hook(address: &str) -> Option<String> {
     ))
 }
 
+/// Whether it leads to this machine.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
 /// Scheme, host and port of an address that is plain HTTP and not local.
 fn plain_origin(address: &str) -> Option<String> {
     let url = Url::parse(address.trim()).ok()?;

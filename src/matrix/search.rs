@@ -36,8 +36,18 @@ impl Client {
         relation: Option<&Relation>,
         since: Timestamp,
     ) -> Result<Option<String>, Failure> {
+        let mark = Mark::Transaction(transaction(txn, relation));
+        self.find_marked(room, &mark, since).await
+    }
+
+    /// The event that bears this mark.
+    pub(super) async fn find_marked(
+        &self,
+        room: &RoomAddress,
+        mark: &Mark,
+        since: Timestamp,
+    ) -> Result<Option<String>, Failure> {
         let (id, me) = (self.resolve(room).await?, self.me().await?);
-        let txn = transaction(txn, relation);
         let oldest = (since - CLOCK_SLACK).as_millisecond();
         let (mut from, mut size, mut seen) = (None, PAGE, 0);
         for _ in 0..PAGES {
@@ -49,7 +59,7 @@ impl Client {
                 }
                 page => page?,
             };
-            let found = page.events.iter().find(|event| event.is_of(&txn));
+            let found = page.events.iter().find(|event| event.bears(mark));
             if let Some(event) = found {
                 return Ok(Some(clean::event_id(event.event_id.as_str())));
             }
@@ -97,10 +107,23 @@ struct Sent {
 #[derive(Deserialize, Default)]
 struct Unsigned {
     transaction_id: Option<String>,
+    #[serde(alias = "m.delay_id", alias = "org.matrix.msc4140.delay_id")]
+    delay_id: Option<String>,
+}
+
+/// What the homeserver says to the sender of an event about how it came.
+pub(super) enum Mark {
+    /// In this transaction.
+    Transaction(String),
+    /// As the message that was scheduled under this name.
+    Delay(String),
 }
 
 impl Sent {
-    fn is_of(&self, txn: &str) -> bool {
-        self.unsigned.transaction_id.as_deref() == Some(txn)
+    fn bears(&self, mark: &Mark) -> bool {
+        match mark {
+            Mark::Transaction(txn) => self.unsigned.transaction_id.as_ref() == Some(txn),
+            Mark::Delay(id) => self.unsigned.delay_id.as_ref() == Some(id),
+        }
     }
 }

@@ -71,16 +71,24 @@ impl Client {
     /// Sends the content, encrypted where the room is. Each attempt encrypts anew: under the same transaction the homeserver
     /// keeps the first one.
     async fn put(&self, kind: RequestKind, room: &RoomId, txn: &str, content: &Value) -> Result<String, Failure> {
-        let (event_type, content) = if self.encryption().knows(room) {
-            let sealed = self.encryption().seal(self, room, content).await?;
-            (MessageLikeEventType::RoomEncrypted, Raw::new(&sealed))
-        } else {
-            (MessageLikeEventType::RoomMessage, Raw::new(content))
-        };
-        let content = content.map_err(|_| not_json())?.cast_unchecked();
+        let (event_type, content) = self.sealed(room, content).await?;
+        let content = Raw::new(&content).map_err(|_| not_json())?.cast_unchecked();
         let txn = OwnedTransactionId::from(txn);
         let request = send_message_event::v3::Request::new_raw(room.to_owned(), txn, event_type, content);
         Ok(clean::event_id(self.call(kind, request).await?.event_id.as_str()))
+    }
+
+    /// The content as the room takes it, and its type. Whether the room is encrypted has been looked at.
+    pub(super) async fn sealed(
+        &self,
+        room: &RoomId,
+        content: &Value,
+    ) -> Result<(MessageLikeEventType, Value), Failure> {
+        if !self.encryption().knows(room) {
+            return Ok((MessageLikeEventType::RoomMessage, content.clone()));
+        }
+        let sealed = self.encryption().seal(self, room, content).await?;
+        Ok((MessageLikeEventType::RoomEncrypted, sealed))
     }
 
     /// Whether people will see something that refers to this event.

@@ -132,6 +132,14 @@ impl Transport {
         }
     }
 
+    /// The client of a homeserver, which a webhook has none of.
+    pub fn client(&self) -> Option<&Client> {
+        match self {
+            Self::HomeServer(client) => Some(client),
+            Self::Hook(_) => None,
+        }
+    }
+
     /// Whether somebody answers at the other end.
     pub async fn probe(&self) -> Result<(), Failure> {
         match self {

@@ -15,6 +15,7 @@ mod database;
 mod session;
 mod soundness;
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 
@@ -30,10 +31,10 @@ use super::delivery::Claims;
 use super::store::{AskedGroup, Keep, PreparedAcceptance, Store, within};
 use super::{
     Acceptance, Delivery, DeliveryId, DigestPolicy, Ended, Enqueued, Filter, KnownGroup, NewRecording, OutboxError,
-    Outcome, OwedEdit, Recorded, Recording, RecordingId, Retried, RoomWait, Settings, Stats,
+    Outcome, OwedEdit, Recorded, Recording, RecordingId, Retried, RoomWait, Scheduled, Settings, Sign, Stats,
 };
-use super::{claim, edits, known, operator, read, record, recording, row, run};
-use crate::message::{RenderedMessage, RoomAddress};
+use super::{claim, edits, known, operator, read, record, recording, row, run, sign, switch};
+use crate::message::{RenderedMessage, RoomAddress, TxnId};
 
 const PROBE: &str = "UPDATE outbox_probe SET count = count + 1";
 
@@ -241,5 +242,29 @@ impl Store for PostgreSql {
 
     async fn recording(&self, id: RecordingId) -> Result<Option<(Recording, String)>, OutboxError> {
         transact!(self, s => recording::show(s, id))
+    }
+
+    async fn note_signs(&self, names: BTreeSet<String>, at: Timestamp) -> Result<(), OutboxError> {
+        transact!(self, s => sign::note(s, &names, at))
+    }
+
+    async fn expect_signs(&self, names: BTreeSet<String>, at: Timestamp) -> Result<Vec<Sign>, OutboxError> {
+        transact!(self, s => sign::expect(s, &names, at))
+    }
+
+    async fn scheduled(&self) -> Result<Vec<Scheduled>, OutboxError> {
+        transact!(self, s => switch::list(s))
+    }
+
+    async fn begin_scheduled(&self, new: Scheduled) -> Result<(), OutboxError> {
+        transact!(self, s => switch::begin(s, &new))
+    }
+
+    async fn write_scheduled(&self, one: Scheduled) -> Result<(), OutboxError> {
+        transact!(self, s => switch::write(s, &one))
+    }
+
+    async fn forget_scheduled(&self, txn_id: TxnId) -> Result<(), OutboxError> {
+        transact!(self, s => switch::forget(s, &txn_id))
     }
 }

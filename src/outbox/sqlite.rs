@@ -12,6 +12,7 @@ mod session;
 mod soundness;
 mod writer;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,10 +28,10 @@ use super::delivery::Claims;
 use super::store::{AskedGroup, Keep, PreparedAcceptance, Store, millis_of, within};
 use super::{
     Acceptance, Delivery, DeliveryId, DigestPolicy, Ended, Enqueued, Filter, KnownGroup, NewRecording, OutboxError,
-    Outcome, OwedEdit, Recorded, Recording, RecordingId, Retried, RoomWait, Settings, Stats,
+    Outcome, OwedEdit, Recorded, Recording, RecordingId, Retried, RoomWait, Scheduled, Settings, Sign, Stats,
 };
-use super::{accept, claim, edits, known, operator, read, record, recording, row, run};
-use crate::message::{RenderedMessage, RoomAddress};
+use super::{accept, claim, edits, known, operator, read, record, recording, row, run, sign, switch};
+use crate::message::{RenderedMessage, RoomAddress, TxnId};
 
 const VOID_CLAIMS: &str = "UPDATE outbox_room SET owner = NULL, lease_until = 0 WHERE owner IS NOT NULL";
 const PROBE: &str = "UPDATE outbox_probe SET count = count + 1";
@@ -281,6 +282,32 @@ impl Store for Sqlite {
 
     async fn recording(&self, id: RecordingId) -> Result<Option<(Recording, String)>, OutboxError> {
         self.read(move |s| done(recording::show(s, id))).await
+    }
+
+    async fn note_signs(&self, names: BTreeSet<String>, at: Timestamp) -> Result<(), OutboxError> {
+        self.writer
+            .run_within(PATIENCE, move |s| done(sign::note(s, &names, at)))
+            .await
+    }
+
+    async fn expect_signs(&self, names: BTreeSet<String>, at: Timestamp) -> Result<Vec<Sign>, OutboxError> {
+        self.writer.run(move |s| done(sign::expect(s, &names, at))).await
+    }
+
+    async fn scheduled(&self) -> Result<Vec<Scheduled>, OutboxError> {
+        self.read(|s| done(switch::list(s))).await
+    }
+
+    async fn begin_scheduled(&self, new: Scheduled) -> Result<(), OutboxError> {
+        self.writer.run(move |s| done(switch::begin(s, &new))).await
+    }
+
+    async fn write_scheduled(&self, one: Scheduled) -> Result<(), OutboxError> {
+        self.writer.run(move |s| done(switch::write(s, &one))).await
+    }
+
+    async fn forget_scheduled(&self, txn_id: TxnId) -> Result<(), OutboxError> {
+        self.writer.run(move |s| done(switch::forget(s, &txn_id))).await
     }
 }
 

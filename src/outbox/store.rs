@@ -3,6 +3,7 @@
 //! [`Store`] is what a database has to do; `tests/it/outbox` is one suite that runs against both. The rulings here are
 //! pure, so that the two cannot come to differ.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
@@ -15,8 +16,10 @@ use super::error::OutboxError;
 use super::group::{GroupUpdate, KnownAlert, KnownGroup};
 use super::recording::{NewRecording, Recording, RecordingId};
 use super::report::{Ended, Filter, OwedEdit, Retried, RoomWait, Stats};
+use super::sign::Sign;
+use super::switch::Scheduled;
 use super::{GroupQuery, Settings};
-use crate::message::{Mentions, MsgType, RenderedMessage, RoomAddress};
+use crate::message::{Mentions, MsgType, RenderedMessage, RoomAddress, TxnId};
 use crate::text;
 
 /// How far a clock may lie behind another, or be set back, before a room's wait is no longer believed.
@@ -136,6 +139,12 @@ pub(super) trait Store: Send + Sync {
     async fn keep_recordings(&self, new: Vec<NewRecording>, keep: usize) -> Result<(), OutboxError>;
     async fn recordings(&self) -> Result<Vec<Recording>, OutboxError>;
     async fn recording(&self, id: RecordingId) -> Result<Option<(Recording, String)>, OutboxError>;
+    async fn note_signs(&self, names: BTreeSet<String>, at: Timestamp) -> Result<(), OutboxError>;
+    async fn expect_signs(&self, names: BTreeSet<String>, at: Timestamp) -> Result<Vec<Sign>, OutboxError>;
+    async fn scheduled(&self) -> Result<Vec<Scheduled>, OutboxError>;
+    async fn begin_scheduled(&self, new: Scheduled) -> Result<(), OutboxError>;
+    async fn write_scheduled(&self, one: Scheduled) -> Result<(), OutboxError>;
+    async fn forget_scheduled(&self, txn_id: TxnId) -> Result<(), OutboxError>;
 }
 
 /// A message as it goes into a table: texts made before any lock is taken.

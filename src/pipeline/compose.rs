@@ -18,6 +18,7 @@ use super::snapshot;
 use super::target::{Target, Targets};
 use crate::alert::Notification;
 use crate::group::{self, Compared, News};
+use crate::message::words::Words;
 use crate::message::{Locale, RenderedMessage, TemplateName};
 use crate::outbox::{Acceptance, GroupUpdate, KnownGroup, NewDelivery, Waiting};
 use crate::render::{Deadline, Rendered, Renderer, TemplateProblem};
@@ -54,6 +55,16 @@ impl Tools {
             renderer: self.renderer.within(deadline),
             problems: Arc::clone(&self.problems),
         }
+    }
+
+    /// What messages of this language say.
+    pub(super) fn words(&self, locale: &Locale) -> Arc<Words> {
+        self.in_room(locale).words()
+    }
+
+    /// What renders for a room.
+    pub(super) fn in_room(&self, locale: &Locale) -> Renderer {
+        self.renderer.for_locale(locale)
     }
 
     /// What went wrong lately.
@@ -126,12 +137,18 @@ impl Tools {
             let render = render(target);
             let planner = planner(&render, target, now);
             let (Some(key), Some(before)) = (&target.group, before) else {
+                if targets.only_news {
+                    continue;
+                }
                 deliveries.extend(render.renderer.speak(|| planner.alone(&target.share.notification())));
                 continue;
             };
             let step = render
                 .renderer
                 .speak(|| Step::of(&planner, targets, key, before, content));
+            if targets.only_news && step.news == News::Nothing {
+                continue;
+            }
             news.push(step.news);
             generations.push(step.generation);
             deliveries.extend(step.messages);

@@ -4,13 +4,14 @@
 //! Guarantees: a group is told apart by room, template and the sender's own names, never by what fires or by which rule; how
 //! many destinations are asked although they hear nothing is bounded.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::alert::Notification;
 use crate::group::name_of;
 use crate::message::{RouteName, TemplateName};
 use crate::outbox::GroupQuery;
-use crate::route::{Destination, Router, Share};
+use crate::route::{Destination, Routed, Router, Share};
 use crate::text;
 
 /// How many destinations are asked what they know that a notification has nothing for. A route with more has so many rules
@@ -23,6 +24,10 @@ pub(super) struct Targets {
     pub(super) with_alerts: Vec<Target>,
     /// Those that it has nothing for. None where alerts were cut off: of those nobody knows where they belong.
     pub(super) vacant: Vec<Target>,
+    /// What gives a sign of life by it; `None` where its route expects none of it.
+    pub(super) signs: Option<BTreeSet<String>>,
+    /// Whether nothing is said where nothing is new, whatever the mode.
+    pub(super) only_news: bool,
     /// All of it.
     pub(super) whole: Arc<Notification>,
     route: RouteName,
@@ -51,15 +56,37 @@ impl Targets {
             destination,
             share,
         };
-        let with_alerts = split.parts.into_iter().map(|part| target(part.destination, part.share));
+        let (of_signs, parts): (Vec<_>, Vec<_>) =
+            (split.parts.into_iter()).partition(|part| part.destination.policy.expected.is_some());
+        let with_alerts = parts.into_iter().map(|part| target(part.destination, part.share));
         let is_asked = has_group && whole.truncated_alerts == 0;
-        let vacant = split.vacant.into_iter().filter(|_| is_asked).take(VACANT_AT_MOST);
+        let vacant = split.vacant.into_iter().filter(|_| is_asked);
+        let vacant = vacant.filter(|one| one.policy.expected.is_none()).take(VACANT_AT_MOST);
         Self {
+            signs: (!of_signs.is_empty()).then(|| of_signs.iter().filter_map(sign).collect()),
+            only_news: false,
             with_alerts: with_alerts.collect(),
             vacant: vacant.map(|one| target(one, Share::of_nothing(whole))).collect(),
             route: route.clone(),
             whole: Arc::clone(whole),
         }
+    }
+
+    /// News for one room, which hears of nothing else.
+    pub(super) fn only_news(route: &RouteName, whole: Arc<Notification>, target: Target) -> Self {
+        Self {
+            with_alerts: vec![target],
+            vacant: Vec::new(),
+            signs: None,
+            only_news: true,
+            whole,
+            route: route.clone(),
+        }
+    }
+
+    /// The group that a notification continues where this template renders it.
+    pub(super) fn group_at(route: &RouteName, whole: &Notification, template: &TemplateName) -> String {
+        GroupId::of(route, whole).at(template)
     }
 
     /// All groups that it is about: those of whom it tells, then those that it has nothing for.
@@ -88,6 +115,12 @@ impl Targets {
         let (group_key, receiver) = (&self.whole.group_key.0, &self.whole.receiver);
         (self.route.as_str(), group_key, receiver)
     }
+}
+
+/// Whose sign of life it is. That an alert which always fires is resolved is none.
+fn sign(part: &Routed) -> Option<String> {
+    let expected = part.destination.policy.expected.as_ref()?;
+    part.share.fires().then(|| expected.from.clone())
 }
 
 /// Whether it matters what came before. A body without a group key and labels to group by is no group.

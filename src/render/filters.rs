@@ -23,6 +23,7 @@ use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 pub(crate) use directives::{Directives, More};
 pub(crate) use formats::{check_format, translated as translated_format};
+pub(crate) use measures::{duration_text, time_text};
 pub(crate) use operators::Notes;
 pub(crate) use units::{names as units, number_text};
 

@@ -4,7 +4,11 @@
 //! among them, but no text of an alert becomes a user ID.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
 
 use super::matcher::Matcher;
 use crate::alert::{Alert, AlertState, AlertStatus};
@@ -21,6 +25,24 @@ pub struct MessagePolicy {
     pub mentions: MentionPolicy,
     /// The language of its messages, and the zone of their times.
     pub locale: Locale,
+    /// What the alerts are a sign of life of: they make no message, and that none comes is the news.
+    pub expected: Option<Expected>,
+}
+
+/// Something that gives a sign of life again and again, by an alert that always fires.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Expected {
+    /// What people call it.
+    pub from: String,
+    /// How long it may be silent.
+    pub every: Duration,
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let every = SignedDuration::try_from(self.every).unwrap_or(SignedDuration::MAX);
+        write!(f, "a sign of life from {} expected every {every:#}", self.from)
+    }
 }
 
 /// Who is mentioned for which alerts. Only the operator fills it; text from an alert never does.

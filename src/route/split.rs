@@ -10,7 +10,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::policy::MentionPolicy;
+use super::policy::{Expected, MentionPolicy};
 use super::tree::Rule;
 use super::{Destination, Routed};
 use crate::alert::{Alert, AlertStatus, Fingerprint, Labels, Notification, Source};
@@ -42,6 +42,21 @@ impl Share {
             alerts: (0..whole.alerts.len()).collect(),
             ..Self::of_nothing(whole)
         }
+    }
+
+    /// All of it, with those who are mentioned for it.
+    pub fn of_all_for(whole: &Arc<Notification>, mentions: &MentionPolicy) -> Self {
+        let share = Self::of_all(whole);
+        Self {
+            mentions: vec![(mentions.clone(), share.alerts.clone())],
+            ..share
+        }
+    }
+
+    /// Whether any of its alerts fires.
+    pub fn fires(&self) -> bool {
+        let mut alerts = self.alerts.iter().filter_map(|index| self.whole.alerts.get(*index));
+        alerts.any(|alert| alert.status == AlertStatus::Firing)
     }
 
     /// The notification as it concerns the room.
@@ -78,9 +93,9 @@ impl Share {
 /// message there. Rules that differ in whom they mention share it, and what else they say is said by the first of them. With a
 /// `template`, that one instead of what the table says.
 pub(super) fn destinations_of(route: &Rule, template: Option<&TemplateName>) -> Vec<Destination> {
-    let mut known: HashSet<(RoomAddress, TemplateName)> = HashSet::new();
+    let mut known: HashSet<(RoomAddress, TemplateName, Option<Expected>)> = HashSet::new();
     let all = route.all_destinations().into_iter().map(|one| asked(one, template));
-    all.filter(|one| known.insert((one.room.clone(), one.template.clone())))
+    all.filter(|one| known.insert((one.room.clone(), one.template.clone(), one.policy.expected.clone())))
         .collect()
 }
 
@@ -104,7 +119,9 @@ pub(super) fn routed(
     for (index, alert) in notification.alerts.iter().enumerate() {
         for destination in destinations(route, &alert.labels) {
             let is_same = |one: &Destination| {
-                one.room == destination.room && one.template == *template.unwrap_or(&destination.template)
+                one.room == destination.room
+                    && one.template == *template.unwrap_or(&destination.template)
+                    && one.policy.expected == destination.policy.expected
             };
             let at = shares.iter().position(|(one, _)| is_same(one)).unwrap_or_else(|| {
                 // All that the rules name is known.

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::answer::Refusal;
 use super::room::Event;
 use super::serve::{Call, serve, serve_public};
-use super::{Homeserver, hook};
+use super::{Homeserver, delayed, hook};
 
 /// Larger bodies are refused before they are read to the end.
 const BODY_LIMIT: usize = 1 << 20;
@@ -20,6 +20,8 @@ const BODY_LIMIT: usize = 1 << 20;
 pub(super) fn routes(homeserver: Homeserver) -> impl Endpoint {
     let v3 = Route::new()
         .at("/account/whoami", get(whoami))
+        .at("/capabilities", get(delayed::capabilities))
+        .at("/rooms/:room/delayed_event/:kind/:txn", put(delayed::stable))
         .at("/directory/room/:alias", get(alias))
         .at("/join/:room", post(join))
         .at("/rooms/:room/join", post(join))
@@ -32,7 +34,11 @@ pub(super) fn routes(homeserver: Homeserver) -> impl Endpoint {
         .at("/rooms/:room/send/:kind/:txn", put(send))
         .at("/rooms/:room/event/:event", get(event))
         .at("/rooms/:room/messages", get(messages));
+    let unstable = Route::new()
+        .at("/rooms/:room/delayed_event/:kind/:txn", put(delayed::unstable))
+        .at("/delayed_events/:id/:action", post(delayed::manage));
     let v1 = Route::new()
+        .at("/delayed_events/:id/:action", post(delayed::manage))
         .at("/rooms/:room/relations/:event", get(relations))
         .at("/rooms/:room/relations/:event/:rel_type", get(relations))
         .at("/rooms/:room/relations/:event/:rel_type/:kind", get(relations));
@@ -42,6 +48,7 @@ pub(super) fn routes(homeserver: Homeserver) -> impl Endpoint {
         .at("/webhook/:hook", put(hook::webhook).post(hook::webhook))
         .nest("/_matrix/client/v3", v3)
         .nest("/_matrix/client/v1", v1)
+        .nest("/_matrix/client/unstable/org.matrix.msc4140", unstable)
         .catch_all_error(|_| async { Refusal::new(404, "M_UNRECOGNIZED", "Unrecognized request") })
         .data(homeserver)
 }
@@ -180,11 +187,18 @@ async fn read_state(
     .await
 }
 
+#[derive(Deserialize)]
+struct SendQuery {
+    #[serde(rename = "org.matrix.msc4140.delay")]
+    delay_ms: Option<u64>,
+}
+
 #[handler]
 async fn send(
     request: &Request,
     homeserver: Data<&Homeserver>,
     Path((room, kind, txn)): Path<(String, String, String)>,
+    query: Query<SendQuery>,
     body: Body,
 ) -> Response {
     let body = body.into_bytes_limit(BODY_LIMIT).await;
@@ -192,6 +206,9 @@ async fn send(
         let body = body.map_err(|_| Refusal::new(413, "M_TOO_LARGE", "request body too large"))?;
         let content =
             serde_json::from_slice(&body).map_err(|_| Refusal::new(400, "M_NOT_JSON", "Content not JSON."))?;
+        if let Some(delay_ms) = query.delay_ms.filter(|_| world.delays_sends()) {
+            return world.schedule((&room, &kind, &txn), content, delay_ms, session);
+        }
         Ok(json!({"event_id": world.send(&room, &kind, &txn, content, session)?}))
     })
     .await

@@ -39,6 +39,9 @@ pub struct Event {
     /// Whose transaction that was.
     #[serde(skip)]
     pub(super) scope: Option<String>,
+    /// As what it was scheduled, if it was.
+    #[serde(skip)]
+    pub(super) delay_id: Option<String>,
 }
 
 impl Event {
@@ -51,6 +54,9 @@ impl Event {
             .filter(|_| self.scope.as_ref() == Some(&session.scope))
         {
             shown["unsigned"]["transaction_id"] = json!(txn);
+        }
+        if let Some(id) = self.delay_id.as_ref().filter(|_| self.sender == session.user) {
+            shown["unsigned"]["org.matrix.msc4140.delay_id"] = json!(id);
         }
         shown
     }

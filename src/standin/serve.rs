@@ -75,6 +75,7 @@ where
     F: FnOnce(&mut World) -> Outcome,
 {
     let picked = homeserver.change(|world| {
+        world.send_due();
         if let Some(room) = call
             .room
             .filter(|_| call.act == Act::Send)

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::answer::Refusal;
+use super::delayed::{Delayed, DelayedLimits};
 use super::fault::Plan;
 use super::limit::{Bucket, Limit};
 use super::room::{Event, NewRoom, Room, TxnKey, first_state};
@@ -44,6 +45,8 @@ pub(super) struct World {
     pub(super) hooks: BTreeMap<String, String>,
     pub(super) plan: Plan,
     pub(super) limit: Option<Limit>,
+    pub(super) delayed_limits: Option<DelayedLimits>,
+    pub(super) delayed: Vec<Delayed>,
     buckets: HashMap<String, Bucket>,
     counter: u64,
     born: (SystemTime, Instant),
@@ -64,6 +67,8 @@ impl World {
             hooks: BTreeMap::new(),
             plan: Plan::default(),
             limit: None,
+            delayed_limits: None,
+            delayed: Vec::new(),
             buckets: HashMap::new(),
             counter: 0,
             born: (SystemTime::now(), Instant::now()),
@@ -273,11 +278,12 @@ impl World {
             unsigned: json!({}),
             txn: None,
             scope: None,
+            delay_id: None,
         }
     }
 
     /// This homeserver's clock, in milliseconds since 1970.
-    fn now(&self) -> u64 {
+    pub(super) fn now(&self) -> u64 {
         let now = self.born.0 + self.born.1.elapsed() + self.ahead;
         let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)

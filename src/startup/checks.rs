@@ -21,6 +21,7 @@ use crate::matrix::Transport;
 use crate::outbox::{Outbox, RoomStats, Stats};
 use crate::pipeline::Pipeline;
 use crate::render::{Renderer, TemplateProblem};
+use crate::silence::Reasons;
 use crate::telemetry;
 
 /// How long an answer of the store is believed.
@@ -49,6 +50,8 @@ pub(super) struct Parts {
     /// Why the homeserver is not reached.
     reached: Remembered<Option<String>>,
     gauged: Mutex<Vec<String>>,
+    /// What gives no sign of life.
+    pub(super) silence: Reasons,
 }
 
 impl Parts {
@@ -75,6 +78,7 @@ impl Parts {
             stats: Remembered::default(),
             reached: Remembered::default(),
             gauged: Mutex::default(),
+            silence: Reasons::default(),
         }
     }
 
@@ -127,6 +131,12 @@ impl Parts {
             state: degraded(reason.as_ref()),
             reason,
         }
+    }
+
+    /// Whether notifications are taken and the homeserver is there for them.
+    pub(super) async fn is_well(&self) -> bool {
+        let (outbox, homeserver) = tokio::join!(self.outbox(), self.homeserver());
+        outbox.state != State::Unavailable && homeserver.state == State::Ready
     }
 
     /// What is broken since it was loaded, and what went wrong while notifications were rendered.
@@ -207,6 +217,16 @@ impl Parts {
         }
     }
 
+    /// Whether something gives no sign of life that should.
+    fn silence(&self) -> Check {
+        let reason = self.silence.text();
+        Check {
+            name: "silence",
+            state: degraded(reason.as_ref()),
+            reason,
+        }
+    }
+
     async fn set_gauges(&self) {
         telemetry::metrics::read_process();
         let (outbox, homeserver) = tokio::join!(self.outbox(), self.homeserver());
@@ -244,6 +264,7 @@ impl Checks for Parts {
             self.routes(),
             deliveries,
             self.senders(),
+            self.silence(),
         ]
     }
 

@@ -23,6 +23,8 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("matrix", &["message"]),
         ("deliver", &["outbox", "matrix", "message"]),
         ("listen", &["matrix"]),
+        // Of `matrix` the making of HTTP clients, and delayed events.
+        ("silence", &["matrix", "message", "outbox", "pipeline"]),
         (
             "config",
             // Of `route` the table that the routes file becomes.
@@ -34,6 +36,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
                 "outbox",
                 "render",
                 "route",
+                "silence",
                 "telemetry",
                 "watch",
             ],

@@ -96,6 +96,8 @@ mod settings;
 #[cfg(test)]
 mod shutdown;
 #[cfg(test)]
+mod silence;
+#[cfg(test)]
 mod stack;
 #[cfg(test)]
 mod support;

@@ -2,7 +2,7 @@
 //!
 //! A fact is an async function that takes a fresh [`place::Place`]; `on_every_store!` makes a test of it per store.
 
-mod place;
+pub(crate) mod place;
 mod tale;
 mod timeline;
 
@@ -22,6 +22,7 @@ mod recording;
 mod repeat;
 mod replicas;
 mod schema;
+mod silence;
 mod stories;
 mod versions;
 

@@ -25,7 +25,15 @@ async fn report(request: RequestBuilder) -> Value {
     let answer = request.send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     let report: Value = answer.json().await.unwrap();
-    let names = ["outbox", "homeserver", "templates", "routes", "deliveries", "senders"];
+    let names = [
+        "outbox",
+        "homeserver",
+        "templates",
+        "routes",
+        "deliveries",
+        "senders",
+        "silence",
+    ];
     let checks = report["checks"].as_array().unwrap();
     assert_eq!(checks.iter().map(|check| &check["name"]).collect::<Vec<_>>(), names);
     assert_eq!(report["status"], "degraded", "{report}");

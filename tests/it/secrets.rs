@@ -236,6 +236,7 @@ fn debug_of_the_settings_shows_no_secret() {
     flags.auth.page_auth = Some("u:zq-page".into());
     flags.auth.page_token = Some("zq-page".into());
     flags.auth.metrics_token = Some("zq-metrics".into());
+    flags.silence.heartbeat_url = Some("https://hc-ping.com/zq-heartbeat".into());
     let settings = Settings::from_flags(&flags).unwrap();
     let by_hook = Flags {
         hook_url: Some("https://hooks.example.org/webhook/zq-hook".into()),

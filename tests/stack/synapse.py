@@ -7,7 +7,7 @@ Deliberately not a deployment: no federation, no TLS, SQLite, the cheapest passw
 
 Run it with the Python of the virtual environment that holds Synapse; this file itself uses the standard library only.
 
-    synapse.py run --dir DIR [--port N] [--default-limits] [--pretty]
+    synapse.py run --dir DIR [--port N] [--default-limits] [--delayed-events] [--pretty]
 
 It prints one line of JSON when ready (a page for people with --pretty) and then obeys lines on standard input, each
 answered by one line: `stop` → stopped, `start` → started, `pause` → paused (connections hang), `resume` → resumed.
@@ -50,7 +50,7 @@ class SetupError(Exception):
 # --- configuration -------------------------------------------------------------------------------------------------
 
 
-def config(folder, port, default_limits):
+def config(folder, port, options):
     """The homeserver's settings. Synapse reads YAML, and JSON is YAML."""
     settings = {
         "server_name": SERVER_NAME,
@@ -83,7 +83,9 @@ def config(folder, port, default_limits):
         "rc_room_creation": UNLIMITED,
         "rc_admin_redaction": UNLIMITED,
     }
-    if not default_limits:
+    if options.delayed_events:
+        settings["max_event_delay_duration"] = "24h"
+    if not options.default_limits:
         settings["rc_message"] = UNLIMITED
     return settings
 
@@ -101,7 +103,7 @@ def log_config(folder):
     }
 
 
-def write_files(folder, port, default_limits):
+def write_files(folder, port, options):
     """Writes what Synapse reads at start; keys and secrets only once, because the data belong to them."""
     folder.mkdir(parents=True, exist_ok=True)
     write_once(folder / "registration.secret", secrets.token_hex(16))
@@ -110,7 +112,7 @@ def write_files(folder, port, default_limits):
     seed = base64.b64encode(secrets.token_bytes(32)).decode().rstrip("=")
     write_once(folder / "signing.key", f"ed25519 a_relay {seed}\n")
     (folder / "log.json").write_text(json.dumps(log_config(folder)))
-    settings = config(folder, port, default_limits)
+    settings = config(folder, port, options)
     path = folder / "homeserver.json"
     if path.exists():
         before = json.loads(path.read_text())
@@ -146,12 +148,12 @@ def die_with_parent():
 class Homeserver:
     """One Synapse process on a fixed port and data folder, which can be stopped and started again."""
 
-    def __init__(self, folder, port, default_limits):
+    def __init__(self, folder, port, options):
         self.folder = folder
         self.port = port
         self.base_url = f"http://{HOST}:{port}"
         self.process = None
-        write_files(folder, port, default_limits)
+        write_files(folder, port, options)
 
     def start(self):
         if self.process is not None:
@@ -364,10 +366,10 @@ def obey(server, stop_requested, outlives_input):
             print(answer, flush=True)
 
 
-def start_on_a_port(folder, port, default_limits):
+def start_on_a_port(folder, port, options):
     """Brings Synapse up; a port that another process took between choosing and binding is chosen anew."""
     for attempt in range(3):
-        server = Homeserver(folder, port or free_port(), default_limits)
+        server = Homeserver(folder, port or free_port(), options)
         try:
             server.start()
             return server
@@ -381,7 +383,7 @@ def run(arguments):
     stop_requested = []
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stop_requested.append(True))
-    server = start_on_a_port(pathlib.Path(arguments.dir).resolve(), arguments.port, arguments.default_limits)
+    server = start_on_a_port(pathlib.Path(arguments.dir).resolve(), arguments.port, arguments)
     try:
         made = stack(server)
         print(pretty(made) if arguments.pretty else json.dumps(made), flush=True)
@@ -396,6 +398,7 @@ def main():
     command.add_argument("--dir", required=True, help="data folder; used again if it exists")
     command.add_argument("--port", type=int, default=0, help="0 (the default) takes any free port")
     command.add_argument("--default-limits", action="store_true", help="keep Synapse's own message limit: 10, then 1 in 5 s")
+    command.add_argument("--delayed-events", action="store_true", help="let accounts send delayed events (MSC4140)")
     command.add_argument("--pretty", action="store_true", help="print for people, not for programs")
     try:
         run(parser.parse_args())

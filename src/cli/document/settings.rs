@@ -31,7 +31,7 @@ the settings that hold, and where each of them comes from.
 ";
 
 /// What to read about the settings under a heading.
-const SECTIONS: [(&str, &str); 6] = [
+const SECTIONS: [(&str, &str); 7] = [
     (
         "Matrix",
         "[A token that lasts](../start/token.md), [routes](../routes.md), [encrypted rooms](../encrypted.md) and \
@@ -50,6 +50,7 @@ const SECTIONS: [(&str, &str); 6] = [
         "Delivery",
         "[The outbox](../operate/outbox.md) and [several relays](../operate/replicas.md) say more.",
     ),
+    ("Silence", "[Silence](../operate/silence.md) says more."),
     ("Logging", "[Log](log.md) says more."),
 ];
 

@@ -28,8 +28,8 @@ impl Flags {
         self.sources.forget(&overruled);
     }
 
-    fn secrets(&mut self) -> [SecretPair<'_>; 10] {
-        let auth = &mut self.auth;
+    fn secrets(&mut self) -> [SecretPair<'_>; 11] {
+        let (auth, silence) = (&mut self.auth, &mut self.silence);
         macro_rules! pair {
             ($owner:expr, $value:ident, $file:ident) => {
                 SecretPair {
@@ -51,6 +51,7 @@ impl Flags {
             pair!(auth, page_auth, page_auth_file),
             pair!(auth, page_token, page_token_file),
             pair!(auth, metrics_token, metrics_token_file),
+            pair!(silence, heartbeat_url, heartbeat_url_file),
         ]
     }
 }

@@ -1,5 +1,6 @@
 //! What a rule takes over from what it is in: rooms, template and policy, unless it says otherwise.
 
+use super::expected;
 use super::mentions;
 use super::problem::RouteProblem;
 use super::source::Section;
@@ -23,6 +24,8 @@ pub(super) struct Inherited {
     pub(super) rooms: Vec<RoomAddress>,
     pub(super) template: TemplateName,
     pub(super) policy: MessagePolicy,
+    /// Whose sign of life an alert is, where one is expected.
+    pub(super) from: String,
 }
 
 impl Inherited {
@@ -56,6 +59,7 @@ impl Inherited {
                 Err(why) => section.source.error(span, format!("invalid `timezone`: {why}")),
             }
         }
+        expected::refine(section, &mut own);
         if let Some(mentions) = section.list("mentions") {
             own.policy.mentions = mentions::read(&mentions);
         }

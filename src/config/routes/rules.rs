@@ -34,6 +34,8 @@ pub(super) fn read(parent: &Section<'_>, above: &Inherited, depth: usize, named:
             "language",
             "timezone",
             "mentions",
+            "expect_every",
+            "expect_from",
             "rules",
         ]);
         let own = above.refined(section, named);

@@ -107,6 +107,25 @@ CREATE TABLE outbox_recording (
     body TEXT NOT NULL
 );
 
+-- When what is expected again and again last came.
+CREATE TABLE outbox_sign (
+    name TEXT PRIMARY KEY,
+    last_at BIGINT NOT NULL,
+    count BIGINT NOT NULL
+);
+
+-- Messages that the homeserver sends by itself unless it is told in time not to.
+CREATE TABLE outbox_switch (
+    txn_id TEXT PRIMARY KEY,
+    room TEXT NOT NULL,
+    delay_id TEXT,
+    state TEXT NOT NULL CHECK (state IN ('wanted', 'unwanted', 'sent')),
+    delay_ms BIGINT NOT NULL,
+    scheduled_at BIGINT NOT NULL,
+    pushed_at BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX outbox_switch_room ON outbox_switch (room) WHERE state = 'wanted';
+
 -- One row that is written to find out whether writing works.
 CREATE TABLE outbox_probe (
     id BIGINT PRIMARY KEY CHECK (id = 1),

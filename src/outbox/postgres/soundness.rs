@@ -19,7 +19,7 @@ const BY_TABLE: &str =
     SET LOCAL enable_bitmapscan = off";
 /// An error where one of them is gone.
 const ALL_TABLES: &str = "
-    SELECT FROM outbox_room, outbox_news, outbox_group, outbox_group_text, outbox_alert, outbox_repeat, outbox_recording, outbox_probe
+    SELECT FROM outbox_room, outbox_news, outbox_group, outbox_group_text, outbox_alert, outbox_repeat, outbox_recording, outbox_sign, outbox_switch, outbox_probe
     LIMIT 0";
 /// Then rows come in the order of an index only by that index.
 const BY_INDEX: &str = "

@@ -106,6 +106,25 @@ CREATE TABLE outbox_recording (
     body        TEXT    NOT NULL                -- JSON
 ) STRICT;
 
+-- When what is expected again and again last came.
+CREATE TABLE outbox_sign (
+    name    TEXT    PRIMARY KEY,
+    last_at INTEGER NOT NULL,                   -- where none came: since when it is expected
+    count   INTEGER NOT NULL                    -- how many came
+) STRICT, WITHOUT ROWID;
+
+-- Messages that the homeserver sends by itself unless it is told in time not to.
+CREATE TABLE outbox_switch (
+    txn_id       TEXT    PRIMARY KEY,
+    room         TEXT    NOT NULL,
+    delay_id     TEXT,                          -- what the homeserver calls it; NULL: it has not said so
+    state        TEXT    NOT NULL CHECK (state IN ('wanted', 'unwanted', 'sent')),
+    delay_ms     INTEGER NOT NULL,
+    scheduled_at INTEGER NOT NULL,
+    pushed_at    INTEGER NOT NULL               -- when the homeserver last began to wait anew
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX outbox_switch_room ON outbox_switch (room) WHERE state = 'wanted';
+
 -- One row that is written to find out whether writing works.
 CREATE TABLE outbox_probe (
     id    INTEGER PRIMARY KEY CHECK (id = 1),

@@ -32,7 +32,7 @@ fn duration(seconds: &Value) -> Result<String, Error> {
     Ok(duration_text(number))
 }
 
-pub(super) fn duration_text(seconds: f64) -> String {
+pub(crate) fn duration_text(seconds: f64) -> String {
     #[expect(
         clippy::cast_possible_truncation,
         reason = "the cast saturates, and a third of eternity is long enough"
@@ -50,6 +50,15 @@ pub(super) fn duration_text(seconds: f64) -> String {
         3600..86_400 => two(one("hours", seconds / 3600), "minutes", seconds % 3600 / 60),
         _ => two(one("days", seconds / 86_400), "hours", seconds % 86_400 / 3600),
     }
+}
+
+/// A point in time in the usual format, with its zone.
+pub(crate) fn time_text(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    let (here, words) = (at.to_zoned(zone.clone()), spoken());
+    let today = now.to_zoned(zone.clone()).date() == here.date();
+    let format = format!("{} %Z", words.get(if today { "clock" } else { "date_and_clock" }));
+    let told = jiff::fmt::strtime::format(named(&format, &here, &words), &here);
+    told.unwrap_or_else(|_| at.to_string())
 }
 
 /// A point in time as "09:14 UTC", with the date in front if that is not today; or in a format of one's own.

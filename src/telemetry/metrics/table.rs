@@ -40,7 +40,7 @@ pub(super) const BUILD: &str = "grafana_matrix_relay_build_info";
 pub(super) const FREE: &str = "grafana_matrix_relay_data_dir_free_bytes";
 
 /// All of them, but for those of the process.
-pub const ALL: [Metric; 28] = [
+pub const ALL: [Metric; 32] = [
     Metric {
         kind: Kind::Counter,
         name: "grafana_matrix_relay_notifications_total",
@@ -230,6 +230,30 @@ pub const ALL: [Metric; 28] = [
         name: "grafana_matrix_relay_routes_broken",
         help: "Problems of the routes file as it is now; while there are any, older routes or a built-in template are in use.",
         labels: &[],
+    },
+    Metric {
+        kind: Kind::Counter,
+        name: "grafana_matrix_relay_heartbeats_total",
+        help: "Heartbeats by outcome: sent, failed, or withheld because the relay was not well.",
+        labels: &[("outcome", &["sent", "failed", "withheld"])],
+    },
+    Metric {
+        kind: Kind::Gauge,
+        name: "grafana_matrix_relay_dead_man_armed",
+        help: "Whether the homeserver tells a room if the relay gives no sign of life (1) or not (0).",
+        labels: &[],
+    },
+    Metric {
+        kind: Kind::Gauge,
+        name: "grafana_matrix_relay_watchdog_last_sign_timestamp_seconds",
+        help: "When the last sign of life came, 0 if none ever has; there where the routes expect one.",
+        labels: &[("watchdog", &[])],
+    },
+    Metric {
+        kind: Kind::Gauge,
+        name: "grafana_matrix_relay_watchdog_silent",
+        help: "Whether a sign of life is overdue (1) or not (0); there where the routes expect one.",
+        labels: &[("watchdog", &[])],
     },
     Metric {
         kind: Kind::Gauge,

@@ -4,6 +4,7 @@
 //! was never released may be stored anew by the ignored test; one that was released stays as it is, and the next gets a file of its
 //! own.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -14,6 +15,7 @@ use grafana_matrix_relay::outbox::{DeliveryState, Enqueued, Filter, NewRecording
 use super::place::{
     Place, accept, at, claim, claim_one, claim_written, dead, digest_policy, drain, keyed, record, wait,
 };
+use super::silence::scheduled;
 use super::tale::{begins, changes, in_room, known_of, show, tell_of};
 use crate::support::postgres;
 
@@ -24,6 +26,10 @@ fn stored(version: u32, place: &Place) -> PathBuf {
     let database = if place.is_postgresql() { "postgresql" } else { "sqlite" };
     let name = format!("tests/fixtures/outbox/{database}-{version}.sql");
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn prometheus() -> BTreeSet<String> {
+    BTreeSet::from(["Prometheus".to_owned()])
 }
 
 /// Something of each kind that an outbox holds.
@@ -54,6 +60,8 @@ async fn fill(place: &Place) {
         received_at: at(1),
     };
     outbox.keep_recordings(vec![recording], 5).await.unwrap();
+    outbox.note_signs(prometheus(), at(1)).await.unwrap();
+    outbox.begin_scheduled(scheduled("t", 1)).await.unwrap();
     let unseen = in_room("e", "unseen", 0, begins("nobody has seen this"), at(4));
     outbox.enqueue(unseen).await.unwrap();
 }
@@ -93,6 +101,8 @@ async fn goes_on(place: &Place) {
     assert!(matches!(outbox.enqueue(again).await.unwrap(), Enqueued::Recognised(_)));
     let recordings = outbox.recordings().await.unwrap();
     assert_eq!(recordings[0].title, "a title with a ' in it");
+    assert_eq!(outbox.expect_signs(prometheus(), at(9)).await.unwrap()[0].at, at(1));
+    assert_eq!(outbox.scheduled().await.unwrap()[0].txn_id, scheduled("t", 1).txn_id);
 
     place.expire_leases().await;
     let sent = drain(&outbox, at(3_600)).await;

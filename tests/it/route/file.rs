@@ -35,6 +35,7 @@ fn the_example_can_be_used_and_shows_every_key() {
         .unwrap();
     assert_eq!(routes.warnings, []);
     assert_eq!(routes.table.rooms().len(), 6);
+    assert_eq!(routes.table.expected().len(), 1);
     assert_eq!(
         routes.table.mentioned_rooms(|_| false).len(),
         5,
@@ -52,6 +53,8 @@ fn the_example_can_be_used_and_shows_every_key() {
         "language",
         "timezone",
         "mentions",
+        "expect_every",
+        "expect_from",
         "credentials",
         "rules",
         "matchers",
@@ -375,5 +378,50 @@ fn a_secret_that_is_replaced_or_comes_later_is_a_change_of_the_routes() {
     assert!(
         matches!(watch.reload(), Watched::Changed(Ok(_))),
         "also unchanged, if asked"
+    );
+}
+
+#[test]
+fn what_is_expected_has_a_name_and_one_interval() {
+    let expected = |text: &str| {
+        let routes = read(text).unwrap();
+        let all = routes.table.expected().into_iter();
+        all.map(|(route, to)| format!("{route}: {}", to.policy.expected.as_ref().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        expected("[routes.watchdog]\nrooms = '#a:b.c'\nexpect_every = '5m'\n"),
+        ["watchdog: a sign of life from watchdog expected every 5m"]
+    );
+    let rules = "[routes.r]\nrooms = '#a:b.c'\n[[routes.r.rules]]\nmatchers = 'a=\"b\"'\nexpect_every = '5m'\nexpect_from = 'A'\n\
+                 [[routes.r.rules]]\nmatchers = 'a=\"c\"'\nexpect_every = '1h 30m'\nexpect_from = 'B'\n";
+    assert_eq!(
+        expected(rules),
+        [
+            "r: a sign of life from A expected every 5m",
+            "r: a sign of life from B expected every 1h 30m"
+        ]
+    );
+    for (text, line) in [
+        (
+            "expect_every = '5'",
+            "routes.toml:3: invalid `expect_every`: `5` (expected 10s to 366d, such as \"5m\")",
+        ),
+        (
+            "expect_every = '1s'",
+            "routes.toml:3: invalid `expect_every`: `1s` (expected 10s to 366d, such as \"5m\")",
+        ),
+        (
+            "expect_from = ' '",
+            "routes.toml:3: invalid `expect_from`: no name (expected for example \"Prometheus\")",
+        ),
+    ] {
+        let problems = read(&format!("[routes.r]\nrooms = '#a:b.c'\n{text}\n")).unwrap_err();
+        assert_eq!(problems, [line]);
+    }
+    let problems = read(&rules.replace("'B'", "'A'")).unwrap_err();
+    assert!(
+        problems[0].contains("`A` is expected in different intervals"),
+        "{problems:?}"
     );
 }

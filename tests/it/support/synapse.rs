@@ -80,6 +80,11 @@ impl Synapse {
         Self::start_with(&["--default-limits"]).await
     }
 
+    /// Starts one that sends messages later, if it is asked to.
+    pub(crate) async fn start_with_delayed_events() -> Self {
+        Self::start_with(&["--delayed-events"]).await
+    }
+
     async fn start_with(options: &[&str]) -> Self {
         assert!(
             std::path::Path::new(PYTHON).exists(),
