@@ -13,11 +13,12 @@ const GROUP: &str = "
         CASE WHEN root_event IS NOT NULL THEN 2 WHEN root_news IS NOT NULL THEN 1 ELSE 0 END,
         CASE WHEN shown_rev >= wanted_rev THEN 1 ELSE 0 END, CASE WHEN shown_rev > 0 THEN 1 ELSE 0 END
     FROM outbox_group WHERE key = ?1";
+/// The plus keeps SQLite from looking for the names among all that are resolved.
 const FIRING_AND_ASKED: &str = "
     SELECT name, firing, data FROM outbox_alert WHERE group_id = ?1 AND firing = 1
     UNION ALL
     SELECT name, firing, data FROM outbox_alert
-    WHERE group_id = ?1 AND firing = 0 AND name IN (SELECT value ->> 'name' FROM json_each(?2))";
+    WHERE group_id = ?1 AND +firing = 0 AND name IN (SELECT value ->> 'name' FROM json_each(?2))";
 const ASKED: &str = "
     SELECT name, firing, data FROM outbox_alert
     WHERE group_id = ?1 AND name IN (SELECT value ->> 'name' FROM json_each(?2))";

@@ -433,6 +433,13 @@ mod tests {
                     && !step.contains("CONSTANT")
             };
             assert_eq!(plan.iter().find(walks), None, "{statement}\n{plan:#?}");
+            // However many alerts a group remembers, those that are asked for are found by their names.
+            if statement.contains("name IN (SELECT value") {
+                assert!(
+                    plan.iter().any(|step| step.contains("name=?")),
+                    "{statement}\n{plan:#?}"
+                );
+            }
         }
     }
 }
