@@ -5,6 +5,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use grafana_matrix_relay::matrix::client_builder;
 use grafana_matrix_relay::standin::Homeserver;
 use minijinja::Environment;
 use minijinja::value::Serde;
@@ -102,7 +103,7 @@ async fn serve() {
 
 /// Asks whether the room is encrypted and sends, as the promise needs, and does nothing else.
 async fn send(base: &str, token: &str, room: &str, count: u64) {
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = client_builder().no_proxy().build().unwrap();
     let (began, room) = (Instant::now(), room.replace('!', "%21").replace(':', "%3A"));
     let rooms = format!("{base}/_matrix/client/v3/rooms/{room}");
     for number in 0..count {

@@ -81,7 +81,7 @@ impl Process {
             Some(
                 line.split_once("listening on http://127.0.0.1:")?
                     .1
-                    .split(' ')
+                    .split(|c: char| !c.is_ascii_digit())
                     .next()?
                     .to_owned(),
             )
