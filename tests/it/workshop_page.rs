@@ -312,7 +312,7 @@ async fn partial_and_template_are_edited_together_on_a_notification_that_really_
     desk.app.accept(&firing("ThatReallyCame")).await;
     desk.until("[...el('notification').options].some((option) => option.value.startsWith('recorded:'))")
         .await;
-    desk.run("choose('notification', [...el('notification').options].at(-1).value)")
+    desk.run("choose('notification', [...el('notification').options].find((one) => one.value.startsWith('recorded:')).value)")
         .await;
     desk.until("shows('ThatReallyCame')").await;
 

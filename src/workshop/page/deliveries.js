@@ -13,6 +13,8 @@ const FILTERS = ['state', 'room', 'kind', 'from', 'until', 'deliveries-search'];
 const byId = (id) => document.getElementById(id);
 const older = byId('older');
 const open = new Set();
+// What is opened stays as it is, with its buttons half pressed, until something of the delivery has changed.
+const boxes = new Map();
 let wanted = PAGE;
 let drawn = '';
 let typing = null;
@@ -23,13 +25,15 @@ export async function refresh() {
   const text = JSON.stringify([rows, next, query(), rooms]);
   if (text === drawn) return;
   drawn = text;
-  const focused = document.activeElement?.closest?.('tr')?.dataset.id;
+  const active = document.activeElement;
+  const focused = active?.closest?.('tr')?.dataset.id;
   showRooms(rooms, rows);
   byId('rows').replaceChildren(...rows.flatMap((one) => (open.has(one.name) ? [row(one), opened(one)] : [row(one)])));
   older.hidden = next === null;
   byId('no-rows').hidden = rows.length > 0;
   byId('no-rows').textContent = query() ? 'Nothing is so.' : 'Nothing has been accepted yet.';
   if (focused) byId('rows').querySelector(`tr[data-id="${CSS.escape(focused)}"] .open`)?.focus();
+  else if (active?.isConnected && byId('rows').contains(active)) active.focus();
 }
 
 function query() {
@@ -101,7 +105,10 @@ function row(delivery) {
 function toggle(delivery, after, button) {
   const isOpen = open.delete(delivery.name);
   button.setAttribute('aria-expanded', String(!isOpen));
-  if (isOpen) return after.nextElementSibling?.remove();
+  if (isOpen) {
+    boxes.delete(delivery.name);
+    return after.nextElementSibling?.remove();
+  }
   open.add(delivery.name);
   return after.after(opened(delivery));
 }
@@ -110,7 +117,11 @@ function opened(delivery) {
   const made = element('tr', 'opened');
   const box = element('td', '');
   box.colSpan = 6;
-  box.append(details(delivery, { say: tell, again, show }));
+  const state = JSON.stringify([delivery.state, delivery.attempts, delivery.last_error, delivery.event_id]);
+  const known = boxes.get(delivery.name);
+  const content = known?.state === state ? known.content : details(delivery, { say: tell, again, show });
+  boxes.set(delivery.name, { state, content });
+  box.append(content);
   made.append(box);
   return made;
 }
@@ -118,6 +129,7 @@ function opened(delivery) {
 // Something was done to a delivery.
 function again() {
   drawn = '';
+  boxes.clear();
   refresh().catch((error) => tell(error.message));
 }
 
