@@ -214,8 +214,10 @@ pub use seen::Seen;
 /// A variable as the reference tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variable {
-    /// Its name, with what leads to it.
+    /// Its name.
     pub name: String,
+    /// The same with what leads to it: `alert.summary`.
+    pub path: String,
     /// What kind of value it holds.
     pub holds: String,
     /// What it is.
@@ -227,6 +229,7 @@ pub fn variable_tables() -> Vec<(&'static str, &'static str, Vec<Variable>)> {
     let of = |parent: &str, names: &[variables::About]| -> Vec<Variable> {
         let variable = |(name, about): &variables::About| Variable {
             name: (*name).to_owned(),
+            path: format!("{parent}{name}"),
             holds: held(&format!("{parent}{name}")),
             about,
         };

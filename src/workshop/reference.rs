@@ -117,7 +117,7 @@ impl ReferenceApi {
         Ok(Json(TemplateReference {
             variables: variables
                 .map(|one| VariableEntry {
-                    name: one.name,
+                    name: one.path,
                     holds: one.holds,
                     about: one.about.to_owned(),
                 })
