@@ -75,7 +75,7 @@ endef
 fuzz: ## Look for inputs, templates and matchers that break the relay, FUZZ_SECONDS each (needs g++)
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz@$(CARGO_FUZZ_VERSION)
 	@cp Cargo.lock fuzz/Cargo.lock
-	$(call fuzz_one,parse_render,src/samples,65536,-dict=fuzz/words)
+	$(call fuzz_one,parse_render,src/samples src/samples/webhooks,65536,-dict=fuzz/words)
 	$(call fuzz_one,templates,templates,16384,-dict=fuzz/words)
 	$(call fuzz_one,matchers,,2048,)
 

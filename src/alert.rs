@@ -9,6 +9,7 @@ pub(crate) mod body;
 mod bounds;
 mod lenient;
 pub mod parse;
+pub mod payload;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -127,6 +128,8 @@ pub enum Source {
     Grafana,
     /// Prometheus Alertmanager, or what speaks as it does (body version "4").
     Alertmanager,
+    /// Any other program: a body of whatever shape, which a route takes with `input = "json"`.
+    Json,
 }
 
 /// One webhook request: an alert group in its present state.
@@ -171,6 +174,9 @@ pub struct Notification {
     pub notification_reason: String,
     /// Labels of the Alertmanager route (0.34 and newer).
     pub route_labels: Labels,
+    /// The body as it was sent, where its shape is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<serde_json::Value>,
     /// By which route of the relay it came; never sent.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub route: String,
@@ -316,8 +322,14 @@ impl Notification {
             message: String::new(),
             notification_reason: String::new(),
             route_labels: Labels::new(),
+            payload: None,
             route: String::new(),
         }
+    }
+
+    /// Whether it says nothing of a state: a message, and no alert.
+    pub fn is_message(&self) -> bool {
+        self.source == Source::Json && self.state.is_empty()
     }
 
     /// The earliest start of its firing alerts, or of all where none fires: what "since" means for the group.

@@ -30,7 +30,7 @@ pub use caller::Caller;
 pub use client::{TrustedProxies, TrustedProxiesError};
 pub use compat::Compat;
 pub use connections::{ConnectionSettings, serve};
-pub use credential::{BasicLogin, CredentialError, CredentialSettings, SignatureSettings};
+pub use credential::{BasicLogin, CredentialError, CredentialSettings, SignatureScheme, SignatureSettings};
 pub use document::Example;
 pub use documented::{Documented, Refused};
 pub use error::{Problem, ProblemJson};

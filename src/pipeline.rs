@@ -9,6 +9,7 @@ mod compose;
 mod digest;
 pub mod dry_run;
 mod group_locks;
+mod input;
 mod memo;
 mod plan;
 mod problems;
@@ -27,6 +28,7 @@ use jiff::Timestamp;
 pub use self::blocking::{Size, blocking};
 use self::compose::{Composed, Tools};
 use self::group_locks::GroupLocks;
+pub use self::input::notification as notification_of;
 pub use self::relay_news::RelayNews;
 use self::target::Targets;
 pub use self::watchdog::{Standing, Watched};
@@ -35,7 +37,7 @@ use crate::message::{RenderedMessage, RoomAddress, RouteName, TemplateName};
 use crate::outbox::{Enqueued, Outbox, OutboxError, Receipt, Waiting};
 pub use crate::render::Deadline;
 use crate::render::{Renderer, TemplateProblem};
-use crate::route::Router;
+use crate::route::{Input, Router};
 
 /// How often a notification is compared anew because another relay accepted one of its group meanwhile.
 const TRIES: usize = 8;
@@ -104,6 +106,11 @@ impl Pipeline {
     /// Whether there is such a route.
     pub fn has_route(&self, route: &RouteName) -> bool {
         self.router.knows(route)
+    }
+
+    /// How a route reads bodies of any shape; `None` for one that takes alerts.
+    pub fn input(&self, route: &RouteName) -> Option<Arc<Input>> {
+        self.router.input(route)
     }
 
     /// What many messages that waited for a room look like as one at `now`.

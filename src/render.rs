@@ -18,6 +18,7 @@ mod deadline;
 mod digest;
 mod empties;
 mod engine;
+mod expressions;
 mod facts;
 mod faults;
 mod filters;
@@ -40,6 +41,7 @@ mod sandbox;
 mod severity;
 mod shield;
 mod syntax;
+mod tree;
 mod trial;
 mod values;
 mod visible;
@@ -61,6 +63,7 @@ use serde::{Deserialize, Serialize};
 pub use budget::{BudgetSteps, CONTENT_LIMIT, content_size};
 pub use deadline::{Deadline, Guard};
 pub use digest::{Counted, Digest};
+pub use expressions::{Expressions, check_expression};
 pub(crate) use filters::duration_text;
 pub use folder::LARGEST_FILE;
 pub use library::{COOKBOOK, GUIDE, embedded, files};
@@ -400,6 +403,11 @@ impl Renderer {
             .engine
             .sources
             .contains_key(&template.file_name())
+    }
+
+    /// Whether this template, or a part that it uses, is for bodies of any shape.
+    pub fn takes_payload(&self, template: &TemplateName) -> bool {
+        self.inner.library.load().engine.calls(&template.file_name(), "payload")
     }
 
     /// Whether this template, or a part that it uses, can mention everybody in a room.

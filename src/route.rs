@@ -6,6 +6,7 @@
 mod dialect;
 mod explain;
 mod grammar;
+mod input;
 mod matcher;
 mod pattern;
 mod policy;
@@ -21,6 +22,7 @@ use arc_swap::ArcSwap;
 
 pub use self::explain::{Explanation, Step};
 pub use self::grammar::{MatcherError, matchers};
+pub use self::input::Input;
 pub use self::matcher::{Matcher, Operator};
 pub use self::pattern::{LONGEST_VALUE, PatternError};
 pub use self::policy::{AllowList, Expected, Field, Mention, MentionPolicy, MessagePolicy, SeverityFilter};
@@ -34,6 +36,7 @@ use crate::message::{Locale, Mode, RoomAddress, RouteName, TemplateName};
 #[derive(Debug, Clone, Default)]
 pub struct Table {
     routes: BTreeMap<RouteName, Rule>,
+    inputs: BTreeMap<RouteName, Arc<Input>>,
     destinations: BTreeMap<RouteName, Vec<Destination>>,
 }
 
@@ -81,6 +84,21 @@ impl Table {
         };
         table.find_destinations();
         table
+    }
+
+    /// The same, where these routes take bodies of any shape.
+    #[must_use]
+    pub fn with_inputs(mut self, inputs: BTreeMap<RouteName, Input>) -> Self {
+        self.inputs = inputs
+            .into_iter()
+            .map(|(route, input)| (route, Arc::new(input)))
+            .collect();
+        self
+    }
+
+    /// How a route reads bodies of any shape; `None` for one that takes alerts.
+    pub fn input(&self, route: &RouteName) -> Option<&Arc<Input>> {
+        self.inputs.get(route)
     }
 
     fn find_destinations(&mut self) {
@@ -196,6 +214,11 @@ impl Router {
     /// Whether there is such a route.
     pub fn knows(&self, route: &RouteName) -> bool {
         self.table.load().routes.contains_key(route)
+    }
+
+    /// How a route reads bodies of any shape; `None` for one that takes alerts.
+    pub fn input(&self, route: &RouteName) -> Option<Arc<Input>> {
+        self.table.load().input(route).cloned()
     }
 
     /// The destinations of a notification, each with its part of it; empty only if there is no such route.

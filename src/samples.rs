@@ -4,10 +4,12 @@
 //! crate; who wants a `Notification` parses a body like any other.
 
 mod incident;
+mod webhooks;
 
 use serde_json::{Value, json};
 
 pub use self::incident::{SEQUENCES, Sequence, sequence};
+pub use self::webhooks::webhooks;
 
 /// A body and what it is an example of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub struct Sample {
     pub body: String,
     /// Whether it is worth offering where only a few can be, as in Swagger UI.
     pub offered: bool,
+    /// Of a body of any shape: the template that is for it. Its `body` then holds what the rules of a route say of it as well.
+    pub template: Option<&'static str>,
 }
 
 /// The moment at which all samples are a few minutes old (RFC 3339).
@@ -107,6 +111,7 @@ fn sample(name: &'static str, title: &'static str, body: String) -> Sample {
         title,
         body,
         offered: OFFERED.contains(&name),
+        template: None,
     }
 }
 
@@ -119,6 +124,7 @@ pub fn find(name: &str) -> Option<Sample> {
     };
     all()
         .into_iter()
+        .chain(webhooks())
         .find(|sample| sample.name == name)
         .or_else(of_sequence)
 }

@@ -174,6 +174,7 @@ fn group(body: NotificationBody, sent: usize) -> Result<Notification, ParseError
         message: body.message.unwrap_or_default(),
         notification_reason: body.notification_reason.unwrap_or_default(),
         route_labels: body.route_labels.unwrap_or_default(),
+        payload: None,
         route: String::new(),
     })
 }

@@ -6,6 +6,7 @@
 
 mod changes;
 mod report;
+mod webhooks;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,7 +17,7 @@ use jiff::Timestamp;
 use self::report::{Level, Part, Report};
 use super::{material, routes};
 use crate::alert::Notification;
-use crate::alert::parse;
+use crate::alert::payload;
 use crate::config::routes::RouteProblem;
 use crate::config::{Flags, Settings, environment};
 use crate::matrix::{self, Transport};
@@ -48,6 +49,8 @@ pub struct Options {
 /// A notification to try, and how to call it.
 struct Trial {
     name: String,
+    /// The template that a sample of a body is for.
+    of: Option<&'static str>,
     notification: Notification,
     now: Timestamp,
 }
@@ -63,12 +66,20 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     let (settings, _) = Settings::render_only(flags)?;
     let renderer = Renderer::open(&settings);
     let trials = trials(&Settings::outbox_only(flags)?).await?;
+    let (bodies, trials): (Vec<Trial>, Vec<Trial>) = trials
+        .into_iter()
+        .partition(|trial| trial.notification.payload.is_some());
     let mut found: Vec<Found> = Vec::new();
     let names = renderer.names();
     let changes = changes::of(&trials);
     let desk = renderer.with_drafts(&[]);
     for template in names.iter().filter(|name| name.is_of_whole()) {
-        for trial in &trials {
+        let of_template = if renderer.takes_payload(template) {
+            webhooks::for_template(template, &bodies)
+        } else {
+            trials.iter().collect()
+        };
+        for trial in of_template {
             let preview = desk.preview(template, &trial.notification, trial.now);
             note(&mut found, preview, &trial.name);
         }
@@ -131,7 +142,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     if options.rooms || options.all {
         check_rooms(flags, &renderer, options.all, &mut report).await?;
     }
-    report.end(names.len(), trials.len())?;
+    report.end(names.len(), trials.len() + bodies.len())?;
     Ok(if report.fails(options.strict) {
         ExitCode::FAILURE
     } else {
@@ -321,11 +332,12 @@ fn text(found: &Found, folder: Option<&PathBuf>, trials: usize) -> String {
 /// All samples, and what a relay has kept; without its outbox, only the samples.
 async fn trials(settings: &outbox::Settings) -> anyhow::Result<Vec<Trial>> {
     let mut trials = Vec::new();
-    for sample in samples::all() {
+    for sample in samples::all().into_iter().chain(samples::webhooks()) {
         let (notification, now) = material::sample(sample.name)?;
         let name = format!("sample {}", sample.name);
         trials.push(Trial {
             name,
+            of: sample.template,
             notification,
             now,
         });
@@ -343,9 +355,10 @@ async fn kept(settings: &outbox::Settings) -> Result<Vec<Trial>, OutboxError> {
     let mut trials = Vec::new();
     for recording in outbox.recordings().await? {
         let body = outbox.recording(recording.id).await?.map(|(_, body)| body);
-        let notification = body.and_then(|body| parse::notification(body.as_bytes()).ok());
+        let notification = body.and_then(|body| payload::any(body.as_bytes()).ok());
         trials.extend(notification.map(|notification| Trial {
             name: format!("recorded {} ({})", recording.id.0, recording.title),
+            of: None,
             notification,
             now: recording.received_at,
         }));

@@ -8,7 +8,7 @@ use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::alert::Notification;
-use crate::alert::parse;
+use crate::alert::payload;
 use crate::message::TemplateName;
 use crate::render::Renderer;
 use crate::samples;
@@ -27,9 +27,10 @@ pub(super) struct Material {
 
 impl Material {
     /// The notification, and the moment at which it is seen: samples are a few minutes old, a payload is seen now.
-    pub(super) fn read(&self) -> anyhow::Result<(Notification, Timestamp)> {
+    /// Where `is_any`, a payload may have any shape.
+    pub(super) fn read(&self, is_any: bool) -> anyhow::Result<(Notification, Timestamp)> {
         match &self.payload {
-            Some(path) => Ok((payload(path)?, Timestamp::now())),
+            Some(path) => Ok((read(path, is_any)?, Timestamp::now())),
             None => sample(self.sample.as_deref().unwrap_or("firing")),
         }
     }
@@ -38,10 +39,11 @@ impl Material {
 /// A built-in sample and its moment.
 pub(super) fn sample(name: &str) -> anyhow::Result<(Notification, Timestamp)> {
     let Some(sample) = samples::find(name) else {
-        let names: Vec<_> = samples::all().iter().map(|sample| sample.name).collect();
+        let all = samples::all().into_iter().chain(samples::webhooks());
+        let names: Vec<_> = all.map(|sample| sample.name).collect();
         bail!("unknown sample `{name}` (expected one of {})", names.join(", "));
     };
-    Ok((parse::notification(sample.body.as_bytes())?, samples::NOW.parse()?))
+    Ok((payload::any(sample.body.as_bytes())?, samples::NOW.parse()?))
 }
 
 /// A built-in sequence, each notification with the moment at which it comes.
@@ -60,7 +62,7 @@ pub(super) fn sequence(name: &str) -> anyhow::Result<Vec<(Notification, Timestam
     steps.collect()
 }
 
-fn payload(path: &Path) -> anyhow::Result<Notification> {
+fn read(path: &Path, is_any: bool) -> anyhow::Result<Notification> {
     let mut bytes = Vec::new();
     let name = path.display();
     if path.as_os_str() == "-" {
@@ -68,7 +70,11 @@ fn payload(path: &Path) -> anyhow::Result<Notification> {
     } else {
         bytes = std::fs::read(path).with_context(|| format!("cannot read {name}"))?;
     }
-    parse::notification(&bytes).with_context(|| format!("invalid notification in {name}"))
+    let notification = match payload::any(&bytes) {
+        Err(_) if is_any => payload::alone(&bytes),
+        read => read,
+    };
+    notification.with_context(|| format!("invalid notification in {name}"))
 }
 
 /// A template that exists: the one that was asked for, or the default.

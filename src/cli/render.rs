@@ -59,7 +59,7 @@ pub(super) fn run(flags: &Flags, options: &Options) -> anyhow::Result<ExitCode> 
         }
         return sequence(&renderer, &template, &default, &steps, options);
     }
-    let one_of = [options.material.read()?];
+    let one_of = [options.material.read(renderer.takes_payload(&template))?];
     one(&renderer, &template, &one_of, options.form)
 }
 

@@ -14,6 +14,7 @@ use crate::config::routes::{RouteProblem, Routes};
 use crate::config::{ConfigError, Flags, Settings};
 use crate::intake::CredentialSettings;
 use crate::message::RouteName;
+use crate::pipeline;
 use crate::route::{Destination, Explanation, LONGEST_VALUE, Matcher, Rule, Step};
 
 /// Which notification, and by which route.
@@ -34,7 +35,12 @@ pub(super) fn run(flags: &Flags, options: &Options) -> anyhow::Result<ExitCode> 
     let routes = source.load().map_err(|problems| ConfigError {
         problems: problems.iter().map(RouteProblem::to_string).collect(),
     })?;
-    let (notification, _) = options.material.read()?;
+    let input = routes.table.input(&options.route);
+    let (mut notification, _) = options.material.read(input.is_some())?;
+    // What the route says of the body, and not what a sample does.
+    if let Some((input, payload)) = input.zip(notification.payload.take()) {
+        notification = pipeline::notification_of(&options.route, input, payload);
+    }
     let count = notification.alerts.len();
     let mut report = Vec::new();
     for (index, alert) in notification.alerts.iter().enumerate() {

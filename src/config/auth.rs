@@ -12,8 +12,8 @@ use super::declared;
 use super::flags::hidden;
 use super::value::{self, Given, Secret, Values, given, secret};
 use crate::intake::{
-    AuthSettings, BasicLogin, ConnectionSettings, CredentialSettings, LimitSettings, PageSettings, SignatureSettings,
-    TrustedProxies,
+    AuthSettings, BasicLogin, ConnectionSettings, CredentialSettings, LimitSettings, PageSettings, SignatureScheme,
+    SignatureSettings, TrustedProxies,
 };
 
 /// What guards the relay and bounds its requests, unparsed.
@@ -201,6 +201,7 @@ fn signature(flags: &AuthFlags, repeat_window: Duration, values: &mut Values) ->
         return None;
     }
     let signature = SignatureSettings {
+        scheme: SignatureScheme::Grafana,
         secrets,
         header: given!(flags.hmac_header).or_default().to_owned(),
         timestamp_header: value::set(flags.hmac_timestamp_header.as_deref()).map(str::to_owned),

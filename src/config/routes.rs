@@ -11,6 +11,7 @@ mod compat;
 mod credentials;
 mod expected;
 mod inherited;
+mod input;
 mod mentions;
 mod problem;
 mod rules;
@@ -30,7 +31,7 @@ use super::environment::unquoted;
 use crate::intake::{Compat, CredentialError, CredentialSettings};
 use crate::message::{Language, Mode, RoomAddress, RouteName, TemplateName};
 use crate::render::{Level, Renderer};
-use crate::route::{Destination, MessagePolicy, Rule, Table};
+use crate::route::{Destination, Input, MessagePolicy, Rule, Table};
 
 /// Larger files are no routes.
 const LARGEST: u64 = 1024 * 1024;
@@ -68,6 +69,8 @@ pub struct Routes {
     /// The files that all this was read from.
     seen: Vec<Seen>,
     named: Named,
+    /// How routes read bodies of any shape, until they are part of the table.
+    inputs: BTreeMap<RouteName, Input>,
     /// The variables of the environment that the file reads.
     pub variables: Vec<String>,
 }
@@ -156,7 +159,7 @@ impl RoutesSource {
         if let Some(section) = document.section("compat") {
             routes.compat = compat::read(&section, &|route| rules.contains_key(route));
         }
-        routes.table = Table::new(rules);
+        routes.table = Table::new(rules).with_inputs(std::mem::take(&mut routes.inputs));
         expected::must_agree(document, &routes.table);
     }
 
@@ -174,7 +177,13 @@ impl RoutesSource {
             "expect_from",
             "credentials",
             "rules",
+            "input",
+            "group",
+            "state",
+            "title",
+            "severity",
         ]);
+        let input = input::read(section);
         let is_default = *name == RouteName::default();
         let given = |key: &str, variable: &str| {
             if let Some(value) = section.get(key).filter(|_| is_default) {
@@ -186,7 +195,10 @@ impl RoutesSource {
         };
         let above = Inherited {
             rooms: Vec::new(),
-            template: self.template.clone().unwrap_or_default(),
+            template: match &input {
+                Some(_) => TemplateName::webhook(),
+                None => self.template.clone().unwrap_or_default(),
+            },
             policy: self.policy(),
             from: name.to_string(),
         };
@@ -197,7 +209,7 @@ impl RoutesSource {
         } else if own.rooms.is_empty() && section.get("rooms").is_none() {
             section.error("missing `rooms` (expected for example `rooms = [\"#alerts:example.org\"]`)");
         }
-        if let Some(template) = self.template.as_ref().filter(|_| is_default) {
+        if let Some(template) = self.template.as_ref().filter(|_| is_default && input.is_none()) {
             given("template", "RELAY_TEMPLATE");
             own.template = template.clone();
         }
@@ -233,6 +245,7 @@ impl RoutesSource {
             continues: false,
             rules: rules::read(section, &own, 1, &mut routes.named),
         };
+        routes.inputs.extend(input.map(|input| (name.clone(), input)));
         (rule, credentials)
     }
 

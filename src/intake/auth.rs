@@ -385,7 +385,7 @@ fn explain(denied: Denied, bearer: bool, basic: bool) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::super::credential::SignatureSettings;
+    use super::super::credential::{SignatureScheme, SignatureSettings};
     use super::super::signature::READ;
     use super::*;
 
@@ -395,6 +395,7 @@ mod tests {
             bearer: bearer.iter().map(|token| (*token).into()).collect(),
             basic: Vec::new(),
             signature: Some(SignatureSettings {
+                scheme: SignatureScheme::Grafana,
                 secrets: keys.iter().map(|key| (*key).into()).collect(),
                 header: header.to_owned(),
                 timestamp_header: Some("X-Time".to_owned()),

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use poem::http::HeaderName;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -19,7 +21,7 @@ pub struct CredentialSettings {
     pub bearer: Vec<SecretString>,
     /// Logins of HTTP Basic.
     pub basic: Vec<BasicLogin>,
-    /// Grafana's signature of the body.
+    /// The signature of the body.
     pub signature: Option<SignatureSettings>,
 }
 
@@ -32,9 +34,37 @@ pub struct BasicLogin {
     pub password: SecretString,
 }
 
-/// Grafana's HMAC-SHA256 over the raw body.
+/// How senders write an HMAC-SHA256 of the raw body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SignatureScheme {
+    /// Hexadecimal digits; with a timestamp header over `<seconds>:<body>`. Grafana's, and without a timestamp Gitea's and
+    /// Forgejo's.
+    #[default]
+    Grafana,
+    /// Hexadecimal digits behind `sha256=`, as GitHub writes them.
+    Github,
+    /// Standard Webhooks: `v1,` and Base64, several with blanks between, over `<id>.<seconds>.<body>`.
+    Standard,
+}
+
+impl SignatureScheme {
+    /// By its name in the routes file: the scheme, its header, and the header of its time where it always has one.
+    pub fn named(name: &str) -> Option<(Self, &'static str, Option<&'static str>)> {
+        Some(match name {
+            "grafana" => (Self::Grafana, "X-Grafana-Alerting-Signature", None),
+            "gitea" => (Self::Grafana, "X-Gitea-Signature", None),
+            "github" => (Self::Github, "X-Hub-Signature-256", None),
+            "standard" => (Self::Standard, "webhook-signature", Some("webhook-timestamp")),
+            _ => return None,
+        })
+    }
+}
+
+/// An HMAC-SHA256 over the raw body.
 #[derive(Debug, Clone)]
 pub struct SignatureSettings {
+    /// How it is written.
+    pub scheme: SignatureScheme,
     /// Keys; several while one replaces the other.
     pub secrets: Vec<SecretString>,
     /// The header of the signature; Grafana's default is `X-Grafana-Alerting-Signature`.
@@ -65,9 +95,17 @@ pub enum CredentialError {
         /// How long a repeat is recognised.
         window: Duration,
     },
+    /// A key of Standard Webhooks that is no Base64.
+    #[error("a key of Standard Webhooks is not Base64 (expected it as its sender shows it, such as `whsec_…`)")]
+    StandardSecret,
     /// A name that no HTTP header can have.
     #[error("invalid header `{0}`: not a name (expected the name of an HTTP header)")]
     HeaderName(String),
+}
+
+/// The bytes of a key of Standard Webhooks.
+pub(super) fn standard_key(secret: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(secret.strip_prefix("whsec_").unwrap_or(secret)).ok()
 }
 
 impl SignatureSettings {
@@ -81,6 +119,10 @@ impl SignatureSettings {
         }
         if self.secrets.is_empty() || self.secrets.iter().any(|secret| secret.expose_secret().is_empty()) {
             return Err(CredentialError::EmptySecret);
+        }
+        let is_key = |secret: &SecretString| standard_key(secret.expose_secret()).is_some_and(|key| !key.is_empty());
+        if self.scheme == SignatureScheme::Standard && !self.secrets.iter().all(is_key) {
+            return Err(CredentialError::StandardSecret);
         }
         let tolerance = self.tolerance;
         if self.timestamp_header.is_some() && tolerance.saturating_mul(2) > repeat_window {

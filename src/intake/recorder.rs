@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use crate::alert::{Notification, parse};
+use crate::alert::{Notification, payload};
 use crate::mask;
 use crate::outbox::{NewRecording, Outbox};
 use crate::text;
@@ -88,7 +88,7 @@ fn recording(body: &[u8], received_at: Timestamp) -> Option<NewRecording> {
     let mut value: Value = serde_json::from_slice(body).ok()?;
     mask::body(&mut value);
     let body = value.to_string();
-    let title = title(&parse::notification(body.as_bytes()).ok()?);
+    let title = title(&payload::any(body.as_bytes()).ok()?);
     Some(NewRecording {
         title,
         body,
@@ -123,6 +123,9 @@ fn title(notification: &Notification) -> String {
         count => format!(", {count} alerts"),
     };
     let name = text::beginning(name, LONGEST_TITLE);
+    if notification.is_message() {
+        return name.to_owned();
+    }
     let shared = match notification.alerts.as_slice() {
         [alert] => &alert.labels,
         _ => &notification.common_labels,

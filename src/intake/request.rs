@@ -21,6 +21,7 @@ use super::connections::Connection;
 use super::error::Problem;
 use super::limits::{self, Limits, Permit, Work};
 use crate::alert::parse;
+use crate::alert::payload::Declared;
 
 /// How far a body's permit is ahead of its bytes: a connection's buffer holds about as much.
 const STEP: usize = 64 * 1024;
@@ -41,8 +42,35 @@ pub(super) struct Raw {
     pub(super) permit: Permit,
 }
 
+/// How the body of a route is declared that takes any: as it stands, and never in parts or compressed.
+pub(super) fn declared(request: &Request) -> Result<Declared, Problem> {
+    uncompressed(request)?;
+    if declared_json(request) && request.headers().contains_key(header::CONTENT_TYPE) {
+        return Ok(Declared::Json);
+    }
+    match essence(request).as_str() {
+        "application/x-www-form-urlencoded" => Ok(Declared::Form),
+        essence if essence.starts_with("multipart/") => Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the body is declared to be in parts: send JSON, a form without files, or plain text",
+        )),
+        _ => Ok(Declared::Text),
+    }
+}
+
 /// Refuses what is not JSON by its own declaration.
 pub(super) fn declaration(request: &Request) -> Result<(), Problem> {
+    uncompressed(request)?;
+    if !declared_json(request) {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the body is not declared as JSON: send it with `Content-Type: application/json`",
+        ));
+    }
+    Ok(())
+}
+
+fn uncompressed(request: &Request) -> Result<(), Problem> {
     let headers = request.headers();
     let plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
     if !headers.get_all(header::CONTENT_ENCODING).iter().all(plain) {
@@ -50,12 +78,6 @@ pub(super) fn declaration(request: &Request) -> Result<(), Problem> {
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "the body is compressed: send it without `Content-Encoding`",
-        ));
-    }
-    if !declared_json(request) {
-        return Err(Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "the body is not declared as JSON: send it with `Content-Type: application/json`",
         ));
     }
     Ok(())
@@ -144,18 +166,19 @@ impl Budget {
 
 /// `application/json`, anything `+json`, or no declaration at all.
 fn declared_json(request: &Request) -> bool {
-    let Some(value) = request.headers().get(header::CONTENT_TYPE) else {
+    if !request.headers().contains_key(header::CONTENT_TYPE) {
         return true;
-    };
-    let essence = value
-        .to_str()
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
+    }
+    let essence = essence(request);
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// The declared type, without parameters.
+fn essence(request: &Request) -> String {
+    let value = request.headers().get(header::CONTENT_TYPE);
+    let text = value.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = text.split(';').next().unwrap_or_default();
+    essence.trim().to_ascii_lowercase()
 }
 
 impl<'a, T: DeserializeOwned + Type + Send> ApiExtractor<'a> for JsonBody<T> {

@@ -1,30 +1,40 @@
-//! Grafana's signature: HMAC-SHA256 over the raw body, as bare hexadecimal digits in a header.
+//! The signature of a body: HMAC-SHA256 over the raw bytes, as Grafana, Gitea, GitHub and Standard Webhooks write it.
 //!
 //! Guarantees: what is verified are the bytes as they came, before anything parses them; all keys are tried, each in
 //! constant time. With a timestamp header the signed bytes are `<seconds>:<body>`, the time has to lie within the
 //! tolerance around the relay's clock, and the same signature seen again names the same [`Signed`] request.
 //!
-//! Without a timestamp header Grafana signs no time, and nothing tells a replay apart: the content of the notification
-//! alone is recognised then. The URL and other headers are never signed.
+//! Standard Webhooks sign `<id>.<seconds>.<body>`, and may show several signatures while a key is replaced.
+//!
+//! Without a time nothing tells a replay apart: the content of the notification alone is recognised then. The URL and other
+//! headers are never signed.
 
 use std::fmt;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use poem::http::header::{HeaderMap, HeaderName};
 use secrecy::ExposeSecret as _;
 use sha2::Sha256;
 
-use super::credential::{CredentialError, SignatureSettings};
+use super::credential::{CredentialError, SignatureScheme, SignatureSettings, standard_key};
 use crate::text;
 
 type HmacSha256 = Hmac<Sha256>;
+
+/// Where Standard Webhooks name a request.
+const ID: &str = "webhook-id";
+/// Nobody shows more signatures of one body.
+const MOST_SIGNATURES: usize = 10;
 
 /// The keys of one resource.
 #[derive(Clone)]
 pub(super) struct SignatureKeys {
     keys: Vec<HmacSha256>,
+    scheme: SignatureScheme,
     header: HeaderName,
     timestamp_header: Option<HeaderName>,
     tolerance: Duration,
@@ -74,13 +84,19 @@ impl Unsigned {
 impl SignatureKeys {
     pub(super) fn new(settings: &SignatureSettings) -> Result<Self, CredentialError> {
         let name = |text: &str| HeaderName::try_from(text).map_err(|_| CredentialError::HeaderName(text.to_owned()));
-        let key =
-            |secret: &str| HmacSha256::new_from_slice(secret.as_bytes()).map_err(|_| CredentialError::EmptySecret);
+        let key = |secret: &str| {
+            let bytes = match settings.scheme {
+                SignatureScheme::Standard => standard_key(secret).ok_or(CredentialError::StandardSecret)?,
+                SignatureScheme::Grafana | SignatureScheme::Github => secret.as_bytes().to_vec(),
+            };
+            HmacSha256::new_from_slice(&bytes).map_err(|_| CredentialError::EmptySecret)
+        };
         let secrets = settings.secrets.iter();
         Ok(Self {
             keys: secrets
                 .map(|secret| key(secret.expose_secret()))
                 .collect::<Result<_, _>>()?,
+            scheme: settings.scheme,
             header: name(&settings.header)?,
             timestamp_header: settings.timestamp_header.as_deref().map(name).transpose()?,
             tolerance: settings.tolerance,
@@ -93,26 +109,35 @@ impl SignatureKeys {
     }
 
     pub(super) fn verify(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Option<Signed>, Unsigned> {
-        let signature = only(headers, &self.header);
-        let signature = signature.and_then(|text| hex::decode(text).map_err(|_| Unsigned::Malformed));
+        let signatures = only(headers, &self.header).and_then(|text| self.shown(text));
         let time = self
             .timestamp_header
             .as_ref()
             .map(|name| only(headers, name))
             .transpose();
-        let (shown, shown_time) = (signature.as_deref().unwrap_or_default(), time.ok().flatten());
+        let id = match self.scheme {
+            SignatureScheme::Standard => only(headers, &HeaderName::from_static(ID)).map(Some),
+            SignatureScheme::Grafana | SignatureScheme::Github => Ok(None),
+        };
+        let (shown, shown_time) = (signatures.as_deref().unwrap_or_default(), time.ok().flatten());
         let mut right = false;
         // Each key reads the body even where the headers are of no use: the time must not tell which ones are looked at.
         for key in &self.keys {
             let mut mac = key.clone();
+            if let Ok(Some(id)) = id {
+                mac.update(id);
+                mac.update(b".");
+            }
             if let Some(time) = shown_time {
                 mac.update(time);
-                mac.update(b":");
+                mac.update(if id == Ok(None) { b":" } else { b"." });
             }
             read(&mut mac, body);
-            right |= mac.verify_slice(shown).is_ok();
+            for signature in shown {
+                right |= mac.clone().verify_slice(signature).is_ok();
+            }
         }
-        let (signature, time) = (signature?, time?);
+        let (signatures, time, id) = (signatures?, time?, id?);
         if !right {
             return Err(Unsigned::Wrong);
         }
@@ -122,7 +147,34 @@ impl SignatureKeys {
         if u128::from(age.unsigned_abs()) >= self.tolerance.as_millis() {
             return Err(Unsigned::Stale(age / 1000));
         }
-        Ok(Some(Signed(text::hash([&signature]))))
+        // One request of Standard Webhooks keeps its ID when it is sent again, with another time.
+        Ok(Some(Signed(match id {
+            Some(id) => text::hash([b"id".as_slice(), id]),
+            None => text::hash(&signatures),
+        })))
+    }
+
+    /// The signatures in a header.
+    fn shown(&self, text: &[u8]) -> Result<Vec<Vec<u8>>, Unsigned> {
+        let hex = |digits: &[u8]| {
+            hex::decode(digits)
+                .map(|one| vec![one])
+                .map_err(|_| Unsigned::Malformed)
+        };
+        match self.scheme {
+            SignatureScheme::Grafana => hex(text),
+            SignatureScheme::Github => hex(text.strip_prefix(b"sha256=").ok_or(Unsigned::Malformed)?),
+            SignatureScheme::Standard => {
+                let each = text.split(|byte| *byte == b' ').take(MOST_SIGNATURES);
+                let of_v1 = each.filter_map(|one| STANDARD.decode(one.strip_prefix(b"v1,")?).ok());
+                let all: Vec<_> = of_v1.collect();
+                if all.is_empty() {
+                    Err(Unsigned::Malformed)
+                } else {
+                    Ok(all)
+                }
+            }
+        }
     }
 }
 
@@ -179,6 +231,7 @@ mod tests {
 
     fn keys(timestamp_header: Option<&str>) -> SignatureKeys {
         let settings = SignatureSettings {
+            scheme: SignatureScheme::Grafana,
             secrets: ["old", "s3cr3t"].map(SecretString::from).to_vec(),
             header: "X-Grafana-Alerting-Signature".to_owned(),
             timestamp_header: timestamp_header.map(str::to_owned),
@@ -265,5 +318,66 @@ mod tests {
                 .unwrap()
         );
         assert_eq!(format!("{keys:?}"), "SignatureKeys(2)");
+    }
+
+    fn of_scheme(scheme: &str, secret: &str) -> SignatureKeys {
+        let (scheme, header, time) = SignatureScheme::named(scheme).unwrap();
+        let settings = SignatureSettings {
+            scheme,
+            secrets: vec![SecretString::from(secret)],
+            header: header.to_owned(),
+            timestamp_header: time.map(str::to_owned),
+            tolerance: Duration::from_secs(45),
+        };
+        settings.check(Duration::from_secs(90)).unwrap();
+        SignatureKeys::new(&settings).unwrap()
+    }
+
+    #[test]
+    fn githubs_own_vector_is_verified_and_so_is_giteas_form() {
+        let (secret, body) = ("It's a Secret to Everybody", b"Hello, World!");
+        let digits = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+        let github = of_scheme("github", secret);
+        let named = |name: &'static str, text: &str| headers(&[(name, text)]);
+        let right = named("x-hub-signature-256", &format!("sha256={digits}"));
+        assert_eq!(github.verify(&right, body, at(0)), Ok(None));
+        assert_eq!(github.verify(&right, b"Hello, World?", at(0)), Err(Unsigned::Wrong));
+        let bare = named("x-hub-signature-256", digits);
+        assert_eq!(github.verify(&bare, body, at(0)), Err(Unsigned::Malformed));
+        let gitea = named("x-gitea-signature", digits);
+        assert_eq!(of_scheme("gitea", secret).verify(&gitea, body, at(0)), Ok(None));
+        assert_eq!(github.verify(&gitea, body, at(0)), Err(Unsigned::Missing));
+    }
+
+    #[test]
+    fn standard_webhooks_are_verified_and_known_by_their_id() {
+        // The vector of their specification.
+        let keys = of_scheme("standard", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+        let body = br#"{"test": 2432232314}"#;
+        let (id, time) = ("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330);
+        let right = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+        let sent = |id: &str, time: i64, signature: &str| {
+            headers(&[
+                ("webhook-id", id),
+                ("webhook-timestamp", &time.to_string()),
+                ("webhook-signature", signature),
+            ])
+        };
+        let signed = keys.verify(&sent(id, time, right), body, at(time + 5)).unwrap();
+        assert!(signed.is_some());
+        let several = format!("v1a,x v1,AAAA {right}");
+        assert_eq!(keys.verify(&sent(id, time, &several), body, at(time)), Ok(signed));
+        for (headers, expected) in [
+            (sent("msg_other", time, right), Unsigned::Wrong),
+            (sent(id, time + 1, right), Unsigned::Wrong),
+            (sent(id, time, "v1a,x"), Unsigned::Malformed),
+            (headers(&[("webhook-signature", right)]), Unsigned::Missing),
+        ] {
+            assert_eq!(keys.verify(&headers, body, at(time)), Err(expected));
+        }
+        assert_eq!(
+            keys.verify(&sent(id, time, right), body, at(time + 60)),
+            Err(Unsigned::Stale(60))
+        );
     }
 }

@@ -3,6 +3,7 @@
 //! The order of refusals is fixed: size → credential → content type → JSON → schema → route → store. A 202 means that the
 //! notification is on disk; nothing that Matrix does can make this answer an error.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -26,6 +27,7 @@ use super::request;
 use super::request::Raw;
 use super::signature::Signed;
 use crate::alert::body::NotificationBody;
+use crate::alert::payload::{self, Declared};
 use crate::alert::{Notification, parse};
 use crate::message::{RouteName, TemplateName};
 use crate::outbox::{OutboxError, Receipt};
@@ -65,8 +67,18 @@ impl Body {
         let (pipeline, recorder) = parts.ok_or_else(nothing_here)?;
         let resource = route.as_deref().map_or(Resource::DefaultRoute, Resource::Route);
         let header_auth = auth.enter(resource, request, Timestamp::now())?;
+        let route = route.unwrap_or_else(|| RouteName::DEFAULT.to_owned());
+        // One name for one route, known or not; what is none takes nothing in any case.
+        let name = route.parse::<RouteName>().ok();
+        let input = name
+            .as_ref()
+            .and_then(|name| Some((name.clone(), pipeline.input(name)?)));
+        let declaration = || match &input {
+            None => request::declaration(request).map(|()| Declared::Json),
+            Some(_) => request::declared(request),
+        };
         if !header_auth.needs_body() {
-            request::declaration(request)?;
+            declaration()?;
         }
         if header_auth.is_proven() {
             request::prove(&auth.limits, request).await?;
@@ -77,15 +89,23 @@ impl Body {
         let signed = auth.check_body(&header_auth, request.headers(), &raw.bytes, at)?;
         request::prove(&auth.limits, request).await?;
         auth.limits.admit(&mut raw.permit).await?;
-        request::declaration(request)?;
+        let declared = declaration()?;
         let bytes = raw.bytes.len();
         auth.limits.start(&mut raw.permit, Work::Notification(bytes)).await?;
         // The permit goes along: the work is not over when the sender hangs up.
-        let parse = move || (parse::notification(&raw.bytes), raw);
+        let parse = move || {
+            let notification = match &input {
+                None => parse::notification(&raw.bytes),
+                Some((route, input)) => {
+                    payload::tree(&raw.bytes, declared).map(|tree| pipeline::notification_of(route, input, tree))
+                }
+            };
+            (notification, raw)
+        };
         let (notification, raw) = pipeline::blocking(Size::of(bytes, 0), parse).await;
         let notification = notification?;
         Ok(Self {
-            route: route.unwrap_or_else(|| RouteName::DEFAULT.to_owned()),
+            route,
             notification,
             signed,
             at,
@@ -148,12 +168,25 @@ impl<'a> ApiExtractor<'a> for Body {
 
     fn request_meta() -> Option<MetaRequest> {
         let schema: MetaSchemaRef = NotificationBody::schema_ref();
-        let content = vec![MetaMediaType {
-            content_type: "application/json",
-            schema,
-        }];
+        let content = vec![
+            MetaMediaType {
+                content_type: "application/json",
+                schema,
+            },
+            MetaMediaType {
+                content_type: "application/x-www-form-urlencoded",
+                schema: BTreeMap::<String, String>::schema_ref(),
+            },
+            MetaMediaType {
+                content_type: "text/plain",
+                schema: String::schema_ref(),
+            },
+        ];
         Some(MetaRequest {
-            description: Some("A notification as Grafana or Alertmanager sends it."),
+            description: Some(
+                "A notification as Grafana or Alertmanager sends it. A route with `input = \"json\"` takes any JSON object instead, \
+                 and also a form or plain text.",
+            ),
             required: true,
             content,
         })
@@ -203,7 +236,10 @@ impl Documented for NotAccepted {
         (413, "The body is larger than the relay takes."),
         (401, "The credential is missing or wrong."),
         (403, "A web page of another site sent it through a browser."),
-        (415, "The body is compressed, or is not declared as JSON."),
+        (
+            415,
+            "The body is compressed, or declared as something that the route does not take.",
+        ),
         (408, "The body did not arrive in time."),
         (400, "The body is not JSON."),
         (
@@ -252,6 +288,9 @@ impl Webhook {
     ///
     /// The same as `/alert`, for one of the routes that the operator has named in the routes file, under that route's own
     /// credentials. Which rooms it leads to is for the operator to say; a sender cannot name a room.
+    ///
+    /// A route with `input = "json"` takes any JSON object, a form (`payload` or fields) or plain text from any program. Its
+    /// template reads the body as `payload`.
     #[oai(
         path = "/alert/:route",
         method = "post",
@@ -292,12 +331,14 @@ async fn store(route: RouteName, body: Body, template: Option<TemplateName>) -> 
         body_bytes: raw.bytes.len(),
         deadline: body.deadline,
     };
+    // As it can be read again without its route.
+    let enveloped = payload::enveloped(&body.notification).map(|envelope| envelope.to_string().into_bytes());
     let accepted = body.pipeline.accept_with(&route, body.notification, options, now).await;
     drop(raw.permit);
     match accepted {
         Ok(accepted) => {
             if !accepted.recognised {
-                recorder.offer(raw.bytes, now);
+                recorder.offer(enveloped.unwrap_or(raw.bytes), now);
             }
             Ok(Answer::Accepted(Json(answer(accepted))))
         }

@@ -58,6 +58,11 @@ impl TemplateName {
         Self("digest".to_owned())
     }
 
+    /// The template of bodies of any shape, where nothing else was chosen.
+    pub fn webhook() -> Self {
+        Self("webhook".to_owned())
+    }
+
     /// Whether it shows a notification as a whole: not what changes in a group, and not a digest.
     pub fn is_of_whole(&self) -> bool {
         *self != Self::update() && *self != Self::digest()

@@ -25,7 +25,8 @@ const ADDRESS: usize = 1_000;
 
 /// What a message about these facts announces.
 pub(super) fn announced(facts: &Facts<'_>) -> Announced {
-    if facts.digest.is_some() {
+    // What says nothing of a state is named by its headline.
+    if facts.digest.is_some() || facts.notification.is_message() {
         return Announced::default();
     }
     let change = facts.change.as_ref().filter(|change| change.kind() == "changed");

@@ -186,6 +186,8 @@ pub(super) fn fall_back(
     let named = template.file_name();
     let file = if embedded.has(&named) {
         named
+    } else if facts.notification.payload.is_some() {
+        TemplateName::webhook().file_name()
     } else {
         TemplateName::default().file_name()
     };

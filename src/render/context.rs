@@ -19,6 +19,7 @@ use super::kind::Kind;
 use super::links::{self, Link};
 use super::look::Look;
 use super::shield::{clean, clean_line};
+use super::tree::{Nothing, Tree};
 use super::values::{AlertList, Fields, Lookup, Moment, NoSingle, Which};
 use super::words::spoken;
 use crate::alert::{Labels, Source};
@@ -75,6 +76,7 @@ impl<'a> Context<'a> {
         let source = match n.source {
             Source::Grafana => "grafana",
             Source::Alertmanager => "alertmanager",
+            Source::Json => "json",
         };
         fields.extend([
             ("source", Value::from(source)),
@@ -94,6 +96,7 @@ impl<'a> Context<'a> {
             ("message", self.long(&n.message)),
             ("notification_reason", self.line(&n.notification_reason)),
             ("routeLabels", self.labels(&n.route_labels)),
+            ("payload", n.payload.as_ref().map_or_else(Nothing::value, Tree::of)),
         ]);
     }
 
@@ -204,6 +207,7 @@ impl<'a> Context<'a> {
         match self.facts.notification.source {
             Source::Alertmanager => "Alertmanager",
             Source::Grafana => "Grafana",
+            Source::Json => "Webhook",
         }
     }
 

@@ -246,6 +246,8 @@ impl<'a> Facts<'a> {
             format!("📬 {}", spoken().say("delayed_counted", &[("count", &digest.messages)]))
         } else if let Some(change) = &self.change {
             change.headline(&self.name(), &self.folder(), self.at_least().is_some())
+        } else if self.notification.is_message() {
+            self.name()
         } else {
             let parts = [self.state_line(), self.name(), self.severity.clone(), self.folder()];
             let parts = parts.into_iter().filter(|part| !part.is_empty());

@@ -28,6 +28,7 @@ pub(crate) use operators::Notes;
 pub(crate) use units::{names as units, number_text};
 
 use super::cost::{self, text};
+use super::tree::Nothing;
 use super::values::AlertList;
 
 /// Filters that the relay adds or replaces.
@@ -113,8 +114,8 @@ pub(crate) fn add_to(env: &mut Environment<'static>, sources: Vec<String>) {
     env.set_unknown_method_callback(methods::call);
 }
 
-fn is_empty(value: &Value) -> bool {
-    value.is_undefined() || value.is_none() || value.as_str().is_some_and(str::is_empty)
+pub(super) fn is_empty(value: &Value) -> bool {
+    value.is_undefined() || value.is_none() || value.as_str().is_some_and(str::is_empty) || Nothing::is(value)
 }
 
 /// Unlike minijinja's, it also replaces the empty text, because that is what a missing label is. `true` as a second argument

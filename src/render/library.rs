@@ -24,6 +24,19 @@ const EMBEDDED: &[(&str, &str)] = &[
     ("detailed.md.j2", include_str!("../../templates/detailed.md.j2")),
     ("digest.md.j2", include_str!("../../templates/digest.md.j2")),
     ("update.md.j2", include_str!("../../templates/update.md.j2")),
+    ("webhook.md.j2", include_str!("../../templates/webhook.md.j2")),
+    ("uptime-kuma.md.j2", include_str!("../../templates/uptime-kuma.md.j2")),
+    ("gitea.md.j2", include_str!("../../templates/gitea.md.j2")),
+    ("proxmox.md.j2", include_str!("../../templates/proxmox.md.j2")),
+    ("healthchecks.md.j2", include_str!("../../templates/healthchecks.md.j2")),
+    (
+        "grafana-legacy.md.j2",
+        include_str!("../../templates/grafana-legacy.md.j2"),
+    ),
+    (
+        "alertmanager-json.md.j2",
+        include_str!("../../templates/alertmanager-json.md.j2"),
+    ),
     (
         "partials/header.md.j2",
         include_str!("../../templates/partials/header.md.j2"),

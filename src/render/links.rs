@@ -182,7 +182,7 @@ pub(crate) fn of_group<'a>(facts: &Facts<'a>) -> Vec<Link<'a>> {
 
 /// Where all alerts of the sender can be seen, or empty.
 pub(crate) fn overview(notification: &Notification) -> String {
-    let Some(root) = root(notification) else {
+    let Some(root) = root(notification).filter(|_| notification.source != Source::Json) else {
         return String::new();
     };
     match (notification.source, org(notification)) {
@@ -219,6 +219,7 @@ fn group_silence(notification: &Notification, shared: &Labels) -> Option<String>
     }
     let root = root(notification)?;
     match notification.source {
+        Source::Json => None,
         Source::Alertmanager => alertmanager_silence(&root, shared),
         Source::Grafana => {
             let mut url = format!("{root}/alerting/silence/new?alertmanager=grafana");

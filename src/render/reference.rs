@@ -15,6 +15,7 @@ use minijinja::value::ValueKind;
 use super::context::{Context, Limits};
 use super::facts::Facts;
 use super::look::Look;
+use super::tree::Nothing;
 use super::values::{Fields, Lookup};
 use super::{filters, trial};
 
@@ -316,6 +317,7 @@ fn held(path: &str) -> String {
         ValueKind::Bool => "true or false".to_owned(),
         ValueKind::Number => "number".to_owned(),
         ValueKind::Plain => "time".to_owned(),
+        _ if Nothing::is(value) => "record or list of anything".to_owned(),
         ValueKind::Map if value.downcast_object_ref::<Lookup>().is_some() => "names with values".to_owned(),
         ValueKind::Map if is_alert(value) => "alert".to_owned(),
         ValueKind::Map => format!("record of {}", record(value)),

@@ -89,7 +89,7 @@ impl fmt::Display for Name {
 }
 
 impl Name {
-    fn compared(&self, other: &str) -> Ordering {
+    pub(super) fn compared(&self, other: &str) -> Ordering {
         #[cfg(test)]
         COMPARED.with(|compared| compared.set(compared.get() + 1));
         self.as_ref().cmp(other)

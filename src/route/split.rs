@@ -177,6 +177,8 @@ fn part(whole: &Notification, share: &[usize]) -> Notification {
         Source::Grafana if firing => "alerting",
         Source::Grafana => "ok",
         Source::Alertmanager => "",
+        // It has one alert, and so no parts.
+        Source::Json => whole.state.as_str(),
     };
     Notification {
         status,
@@ -198,6 +200,7 @@ fn part(whole: &Notification, share: &[usize]) -> Notification {
         app_version: whole.app_version.clone(),
         notification_reason: whole.notification_reason.clone(),
         route_labels: whole.route_labels.clone(),
+        payload: whole.payload.clone(),
         route: whole.route.clone(),
     }
 }

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 use super::shape::{PreviewAnswer, PreviewRequest};
 use super::{Tag, Workshop, store_problem};
-use crate::alert::{Notification, parse};
+use crate::alert::{Notification, parse, payload};
 use crate::intake::{Caller, Documented, JsonBody, Problem, Refused};
 use crate::message::{Language, Locale, Mode, TemplateName};
 use crate::outbox::RecordingId;
@@ -129,9 +129,14 @@ impl Workshop {
                 let (notification, at) = self.recorded(RecordingId(id)).await?;
                 Shown::One(Box::new(notification), at)
             }
-            (None, None, Some(Any(payload)), None) => {
-                Shown::One(Box::new(payload_notification(&payload, "payload")?), Timestamp::now())
-            }
+            (None, None, Some(Any(payload)), None) => Shown::One(
+                Box::new(payload_notification(
+                    &payload,
+                    "payload",
+                    self.renderer.takes_payload(&template),
+                )?),
+                Timestamp::now(),
+            ),
             (None, None, None, Some(steps)) => {
                 let mode = request.mode.as_deref().map_or(Ok(Mode::default()), str::parse);
                 let mode = mode.map_err(|error| refuse("mode", format!("{error}")))?;
@@ -163,7 +168,7 @@ impl Workshop {
         let found = found.map_err(|error| store_problem(&error))?;
         let (recording, body) = found.ok_or_else(unknown)?;
         // It was accepted, so it can only fail to parse if a newer relay wrote it.
-        let notification = parse::notification(body.as_bytes());
+        let notification = payload::any(body.as_bytes());
         let notification = notification.map_err(|_| unknown())?;
         Ok((notification, recording.received_at))
     }
@@ -192,7 +197,7 @@ impl Workshop {
                 received.push(came);
                 notification
             } else {
-                payload_notification(step, &format!("sequence[{number}]"))?
+                payload_notification(step, &format!("sequence[{number}]"), false)?
             });
         }
         let moments: Vec<Timestamp> = if received.len() == steps.len() {
@@ -261,15 +266,17 @@ fn previewed(
 
 fn sample(name: &str) -> Option<(Notification, Timestamp)> {
     let sample = samples::find(name)?;
-    Some((
-        parse::notification(sample.body.as_bytes()).ok()?,
-        samples::NOW.parse().ok()?,
-    ))
+    Some((payload::any(sample.body.as_bytes()).ok()?, samples::NOW.parse().ok()?))
 }
 
-/// `name` is how the request calls it.
-fn payload_notification(payload: &RawValue, name: &str) -> Result<Notification, Problem> {
-    parse::notification(payload.get().as_bytes()).map_err(|error| match error {
+/// `name` is how the request calls it; where `is_any`, it may have any shape.
+fn payload_notification(payload: &RawValue, name: &str, is_any: bool) -> Result<Notification, Problem> {
+    let bytes = payload.get().as_bytes();
+    let notification = match payload::any(bytes) {
+        Err(_) if is_any && payload.get().starts_with('{') => payload::alone(bytes),
+        read => read,
+    };
+    notification.map_err(|error| match error {
         parse::ParseError::Field { field, reason } if field == "the body" => Problem::of_field(name, reason),
         parse::ParseError::Field { field, reason } => Problem::of_field(&format!("{name}.{field}"), reason),
         parse::ParseError::NotJson(reason) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, reason),

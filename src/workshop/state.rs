@@ -138,7 +138,7 @@ impl StateApi {
         Ok(Json(WorkshopState {
             version: version(&templates),
             templates,
-            samples: samples::all().iter().map(sample).collect(),
+            samples: samples::all().iter().chain(&samples::webhooks()).map(sample).collect(),
             sequences: samples::SEQUENCES.iter().map(sequence).collect(),
             recorded: recorded.into_iter().map(recording).collect(),
             default_template: workshop.default_template.to_string(),

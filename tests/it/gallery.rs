@@ -74,6 +74,16 @@ const MODE: Look = Look { width: 600, ..README };
 /// What the README shows of each template.
 const SHOWN: [&str; 3] = ["firing", "mixed", "resolved"];
 
+/// What the documentation shows of bodies of any shape.
+const WEBHOOKS: [(&str, &str); 6] = [
+    ("uptime-kuma", "uptime-kuma"),
+    ("gitea", "gitea-push"),
+    ("proxmox", "proxmox"),
+    ("healthchecks", "healthchecks"),
+    ("grafana-legacy", "grafana-legacy"),
+    ("webhook", "job"),
+];
+
 /// Higher messages are cut off, since there is one that fills a whole event.
 const HIGHEST: u32 = 1_400;
 
@@ -155,6 +165,18 @@ async fn every_template_is_pictured_with_every_sample() {
             save(&sheets.join(format!("{template}-{}.png", look.name)), &picture).await;
         }
     }
+    let bodies = samples::webhooks();
+    let bodies: Vec<Value> = bodies
+        .iter()
+        .filter_map(|sample| Some(of_sample(sample.template?, sample.name)))
+        .collect();
+    for look in LOOKS {
+        let picture = drawn(&browser, &bodies, look).await;
+        save(&sheets.join(format!("webhooks-{}.png", look.name)), &picture).await;
+    }
+    let shown = WEBHOOKS.map(|(template, sample)| of_sample(template, sample));
+    let picture = drawn(&browser, &shown, README).await;
+    save(&project.join("tests/screenshots/webhooks.png"), &picture).await;
     for template in ["alert", "compact", "detailed"] {
         let shown = SHOWN.map(|sample| of_sample(template, sample));
         let picture = drawn(&browser, &shown, README).await;

@@ -104,6 +104,8 @@ mod support;
 #[cfg(test)]
 mod texts;
 #[cfg(test)]
+mod webhooks;
+#[cfg(test)]
 mod well_known;
 #[cfg(test)]
 mod workshop;

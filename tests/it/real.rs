@@ -67,6 +67,29 @@ async fn a_draft_of_the_workshop_is_read_back_as_a_test() {
 }
 
 #[tokio::test]
+async fn a_body_of_any_shape_is_read_back_by_a_person_in_the_room() {
+    let synapse = Synapse::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let routes = folder.path().join("routes.toml");
+    let room = &synapse.rooms.default.alias;
+    std::fs::write(&routes, format!("[routes.hook]\nrooms = '{room}'\ninput = 'json'\n")).unwrap();
+    let setup = Setup::new(&synapse, room).env("RELAY_ROUTES_FILE", &routes.display().to_string());
+    let relay = setup.start().await;
+    let body = r#"{"text":"hi"}"#;
+    let output = Command::new("curl")
+        .args(["-s", "-w", "%{http_code}", "-o", "/dev/null", "-d", body])
+        .arg(format!("{}/alert/hook", relay.base_url))
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "202");
+    let messages = synapse
+        .person
+        .wait_for_messages(&synapse.rooms.default.room_id, 1)
+        .await;
+    assert_eq!((messages[0].body(), messages[0].formatted_body()), ("hi", "<p>hi</p>"));
+}
+
+#[tokio::test]
 async fn the_log_never_holds_the_token_or_a_request_body() {
     let synapse = Synapse::start().await;
     let setup = Setup::new(&synapse, &synapse.rooms.default.alias).env("RUST_LOG", "debug");

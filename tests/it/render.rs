@@ -25,6 +25,7 @@ mod reference;
 mod reload;
 mod sandbox;
 mod templates;
+mod webhooks;
 
 /// A renderer with nothing but the built-in templates.
 fn built_in() -> Renderer {

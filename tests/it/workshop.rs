@@ -47,7 +47,8 @@ async fn preview_shows_exactly_what_would_be_sent() {
 async fn every_sample_can_be_chosen_by_name() {
     let app = App::start().await;
     let (_, state) = app.get_json("/workshop/state").await;
-    assert_eq!(state["samples"].as_array().unwrap().len(), samples::all().len());
+    let samples = samples::all().len() + samples::webhooks().len();
+    assert_eq!(state["samples"].as_array().unwrap().len(), samples);
     for sample in state["samples"].as_array().unwrap() {
         let name = sample["name"].as_str().unwrap();
         let answer = preview(&app, &json!({"sample": name, "template": "compact"})).await;

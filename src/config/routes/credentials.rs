@@ -13,7 +13,7 @@ use toml::de::DeValue;
 use super::source::{Section, Value};
 use super::watch::Seen;
 use crate::config::value::{duration, secret_file};
-use crate::intake::{BasicLogin, CredentialSettings, SignatureSettings};
+use crate::intake::{BasicLogin, CredentialSettings, SignatureScheme, SignatureSettings};
 
 /// What Grafana calls it unless told otherwise.
 const SIGNATURE_HEADER: &str = "X-Grafana-Alerting-Signature";
@@ -60,7 +60,7 @@ fn basic(section: &Section<'_>, seen: &mut Vec<Seen>) -> Option<BasicLogin> {
 }
 
 fn signature(section: &Section<'_>, seen: &mut Vec<Seen>) -> SignatureSettings {
-    section.only(&["secrets", "header", "timestamp_header", "tolerance"]);
+    section.only(&["scheme", "secrets", "header", "timestamp_header", "tolerance"]);
     if section.get("secrets").is_none() {
         missing::<()>(section, "secrets");
     }
@@ -73,12 +73,27 @@ fn signature(section: &Section<'_>, seen: &mut Vec<Seen>) -> SignatureSettings {
             })
             .ok()
     });
+    let (scheme, name, time) = scheme(section);
     SignatureSettings {
+        scheme,
         secrets: secrets(section, "secrets", seen),
-        header: header(section, "header").unwrap_or_else(|| SIGNATURE_HEADER.to_owned()),
-        timestamp_header: header(section, "timestamp_header"),
+        header: header(section, "header").unwrap_or_else(|| name.to_owned()),
+        timestamp_header: header(section, "timestamp_header").or_else(|| time.map(str::to_owned)),
         tolerance: tolerance.unwrap_or(TOLERANCE),
     }
+}
+
+/// The scheme with its usual headers; Grafana's unless told otherwise.
+fn scheme(section: &Section<'_>) -> (SignatureScheme, &'static str, Option<&'static str>) {
+    let grafana = (SignatureScheme::Grafana, SIGNATURE_HEADER, None);
+    let Some((text, span)) = section.text("scheme") else {
+        return grafana;
+    };
+    SignatureScheme::named(text).unwrap_or_else(|| {
+        let message = format!("invalid scheme `{text}` (expected `grafana`, `gitea`, `github` or `standard`)");
+        section.source.error(span, message);
+        grafana
+    })
 }
 
 fn header(section: &Section<'_>, key: &str) -> Option<String> {

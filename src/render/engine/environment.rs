@@ -8,6 +8,7 @@ use crate::render::cost;
 use crate::render::empties::{MARK, MARKS_NOTHING};
 use crate::render::filters;
 use crate::render::shield::shield_to;
+use crate::render::tree::Nothing;
 
 /// Instructions, and 64 bytes of data each: a quarter of a second of work and 32 MB at the very worst. The shipped templates
 /// take less than a twentieth of it for the largest notification.
@@ -36,7 +37,7 @@ pub(in crate::render) fn environment(sources: Vec<String>) -> Environment<'stati
 }
 
 fn is_nothing(value: &Value) -> bool {
-    value.is_undefined() || value.is_none() || value.as_str().is_some_and(str::is_empty)
+    value.is_undefined() || value.is_none() || value.as_str().is_some_and(str::is_empty) || Nothing::is(value)
 }
 
 /// How a value is printed.

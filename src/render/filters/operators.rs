@@ -18,6 +18,7 @@ use crate::render::cost::{self, text};
 use crate::render::problem::TemplateProblem;
 use crate::render::shield::shield;
 use crate::render::syntax::{NEGATIVE, OPERATE};
+use crate::render::tree::Tree;
 use crate::render::values::{Lookup, Moment};
 
 /// More remarks of one kind help nobody.
@@ -182,6 +183,9 @@ fn incomparable(a: &Value, b: &Value) -> Error {
 fn is_in(state: &mut State<'_, '_>, item: &Value, container: &Value) -> Result<bool, Error> {
     if let Some(labels) = container.downcast_object_ref::<Lookup>() {
         return Ok(item.as_str().is_some_and(|name| labels.has(name)));
+    }
+    if let (Some(tree), Some(name)) = (container.downcast_object_ref::<Tree>(), item.as_str()) {
+        return Ok(tree.has(name));
     }
     if is_empty(container) || (container.as_str().is_some() && is_empty(item)) {
         return Ok(false);

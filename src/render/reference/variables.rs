@@ -28,9 +28,16 @@ pub(super) const SENT: &[About] = &[
     ("version", "of the format"),
     ("appVersion", "of Grafana"),
     ("title", "the sender's own text"),
-    ("state", "the sender's own text"),
+    (
+        "state",
+        "the sender's own text; of a body of any shape `firing`, `resolved` or nothing",
+    ),
     ("message", "the sender's own text"),
     ("notification_reason", "why Alertmanager notifies, from 0.32"),
+    (
+        "payload",
+        "the body as it was sent, of a route with `input = \"json\"`; what it lacks is empty, as deep as one asks",
+    ),
 ];
 
 /// What the relay works out.
@@ -39,8 +46,8 @@ pub(super) const COMPUTED: &[About] = &[
         "alert",
         "the one alert, where the notification holds one; false where it holds several",
     ),
-    ("source", "`grafana` or `alertmanager`"),
-    ("sender", "\"Grafana\" or \"Alertmanager\""),
+    ("source", "`grafana`, `alertmanager` or `json`"),
+    ("sender", "\"Grafana\", \"Alertmanager\" or \"Webhook\""),
     (
         "kind",
         "what is really the matter: `firing`, `mixed`, `no-data`, `error`, `resolved`, `not-recovered`, `test`; `unknown` if nothing that was sent fires, but the sender cut off the rest",

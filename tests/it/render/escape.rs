@@ -130,6 +130,7 @@ fn notification() -> impl Strategy<Value = Notification> {
             state: String::new(),
             message: key.clone(),
             notification_reason: String::new(),
+            payload: None,
             route_labels: Labels::new(),
             route: String::new(),
         })

@@ -53,6 +53,7 @@ fn every_variable_is_explained_with_what_it_holds() {
         ("alert", "alert"),
         ("commonLabels", "names with values"),
         ("now", "time"),
+        ("payload", "record or list of anything"),
         ("names", "list of texts"),
         ("over", "true or false"),
         ("truncatedAlerts", "number"),
