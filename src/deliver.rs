@@ -8,6 +8,7 @@ mod attempt;
 mod failed;
 mod fallback;
 mod gate;
+pub mod leader;
 mod moment;
 pub mod policy;
 mod resend;

@@ -45,13 +45,18 @@ pub struct DemoRoom {
     pub on_call: String,
 }
 
-/// Furnishes a stand-in for the demo: a bot, somebody on call, and a room with both in it.
-pub fn create_room(homeserver: &Homeserver) -> DemoRoom {
+/// Furnishes a stand-in for the demo: a bot, somebody on call, and a room with both in it, which may be encrypted.
+pub fn create_room(homeserver: &Homeserver, is_encrypted: bool) -> DemoRoom {
     let alerts = NewRoom::named("Alerts")
         .alias("alerts")
         .member("grafana")
         .member("oncall");
     let room_id = homeserver.create_room(&alerts);
+    if is_encrypted {
+        homeserver.encrypt(&room_id);
+        #[cfg(feature = "encryption")]
+        homeserver.read_as("oncall");
+    }
     let bot = homeserver.user_id("grafana");
     homeserver.set_state(
         &room_id,
@@ -119,6 +124,7 @@ fn room(Data(demo): Data<&Demo>) -> Response {
         "topic": state("m.room.topic", "topic"),
         "alias": state("m.room.canonical_alias", "alias"),
         "members": members,
+        "encrypted": demo.homeserver.state(&demo.room_id, "m.room.encryption", "").is_some(),
         "homeserver": demo.homeserver.base_url(),
         "version": env!("CARGO_PKG_VERSION"),
     }))

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::matrix::{Failure, Transport};
+use crate::matrix::{Failure, Transport, Verdict};
 
 /// How soon it is tried again after a failure; doubled up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -19,6 +19,8 @@ pub async fn listen(transport: Transport) {
         transport.follows_keys().await;
         match transport.follow_keys().await {
             Ok(()) => trouble.is_over(),
+            // It is waited for until this one's turn comes.
+            Err(failure) if failure.verdict == Verdict::OtherRelay => {}
             Err(failure) => tokio::time::sleep(trouble.begins(&failure)).await,
         }
     }

@@ -37,7 +37,9 @@ pub use self::check::{Finding, Level};
 pub use self::client::Client;
 pub use self::content::{event, related_event};
 pub use self::delayed::{DelayedEvents, Pushed};
-pub use self::encryption::{EncryptionMode, EncryptionSettings, RECOVERY_KEY_FILE, Recipients};
+pub use self::encryption::{
+    EncryptionMode, EncryptionSettings, EncryptionState, RECOVERY_KEY_FILE, Recipients, TAKEOVER,
+};
 #[cfg(feature = "encryption")]
 pub use self::encryption::{Identity, IdentityError};
 pub use self::failure::{Failure, why_unanswered};

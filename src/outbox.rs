@@ -36,6 +36,7 @@ mod claim;
 mod delivery;
 mod digest;
 mod edits;
+mod encrypted;
 mod error;
 mod group;
 mod known;
@@ -61,6 +62,7 @@ mod text;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -81,6 +83,7 @@ pub use self::report::{Ended, Filter, OwedEdit, Retried, RetryResult, RoomStats,
 pub use self::sign::Sign;
 use self::soundness::Soundness;
 use self::sqlite::Sqlite;
+pub use self::store::Lead;
 use self::store::{AskedGroup, Store};
 pub use self::switch::{Scheduled, ScheduledState};
 use crate::message::{RenderedMessage, RoomAddress};
@@ -127,6 +130,8 @@ pub struct Outbox {
     slot: Arc<Slot>,
     soundness: Arc<Soundness>,
     work: Arc<Notify>,
+    /// Whether what is for encrypted rooms is left to another relay.
+    leaves_encrypted: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Outbox {
@@ -150,6 +155,7 @@ impl Outbox {
             slot,
             soundness: Arc::default(),
             work,
+            leaves_encrypted: Arc::default(),
         })
     }
 
@@ -177,6 +183,7 @@ impl Outbox {
             slot: Arc::new(Slot::open(store)),
             soundness: Arc::default(),
             work: Arc::default(),
+            leaves_encrypted: Arc::default(),
         }
     }
 
@@ -224,8 +231,41 @@ impl Outbox {
         limit: usize,
         policy: &DigestPolicy,
     ) -> Result<Vec<Delivery>, OutboxError> {
-        let claims = self.store()?.claim_due(now, limit, policy).await;
+        let encrypted_too = !self.leaves_encrypted.load(Ordering::SeqCst);
+        let claims = self.store()?.claim_due(now, limit, policy, encrypted_too).await;
         Ok(claimed(self.soundness.note_claim(claims)?))
+    }
+
+    /// From now on claims nothing for rooms that were seen encrypted, or claims that, too.
+    pub fn leave_encrypted(&self, leaves: bool) {
+        if self.leaves_encrypted.swap(leaves, Ordering::SeqCst) && !leaves {
+            self.work.notify_one();
+        }
+    }
+
+    /// Notes for all relays that a room was seen encrypted, under this ID. It counts as encrypted for ever.
+    pub async fn mark_encrypted(&self, room: &RoomAddress, id: String) -> Result<(), OutboxError> {
+        self.store()?.mark_encrypted(room, id).await
+    }
+
+    /// The IDs under which rooms were ever seen encrypted.
+    pub async fn encrypted_rooms(&self) -> Result<Vec<String>, OutboxError> {
+        self.store()?.encrypted_rooms().await
+    }
+
+    /// Lets rooms that were seen encrypted try now, whatever they waited for: another relay encrypts from now on.
+    pub async fn wake_encrypted(&self) -> Result<(), OutboxError> {
+        self.store()?.wake_encrypted().await
+    }
+
+    /// The lock of the one relay that encrypts; `None` if another one has it.
+    pub async fn lead(&self) -> Result<Option<Box<dyn Lead>>, OutboxError> {
+        self.store()?.lead().await
+    }
+
+    /// Whether other relays may be on it, as on PostgreSQL.
+    pub fn is_shared(&self) -> Result<bool, OutboxError> {
+        Ok(self.store()?.is_shared())
     }
 
     /// Gives a digest that was claimed the text that it keeps over all attempts, before the first of them. If it has one already,

@@ -4,14 +4,18 @@
 //! order, merges a repeated transaction ID of a device as the specification says, keeps the rules of membership, power,
 //! size and relations that a bot meets, and fails exactly as it is told to. It listens on loopback only.
 //!
-//! Deliberately not: a homeserver. No federation, no sync but for invitations, no media, no encryption, nothing on disk.
+//! Deliberately not: a homeserver. No federation, no sync but of invitations and keys, no media, nothing on disk.
 
 mod answer;
 mod api;
 mod delayed;
 mod fault;
 mod hook;
+mod key_api;
+mod keys;
 mod limit;
+#[cfg(feature = "encryption")]
+mod reader;
 mod relations;
 mod room;
 mod running;
@@ -20,7 +24,7 @@ mod visible;
 mod wire;
 mod world;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -39,6 +43,9 @@ use self::world::World;
 #[derive(Debug, Clone)]
 pub struct Homeserver {
     world: Arc<Mutex<World>>,
+    /// Who reads encrypted rooms here.
+    #[cfg(feature = "encryption")]
+    reader: Arc<Mutex<Option<reader::Reader>>>,
     changes: watch::Sender<u64>,
     connections: Arc<Connections>,
     stopped: watch::Sender<bool>,
@@ -49,6 +56,8 @@ impl Homeserver {
     pub fn new(server_name: &str) -> Self {
         Self {
             world: Arc::new(Mutex::new(World::new(server_name))),
+            #[cfg(feature = "encryption")]
+            reader: Arc::default(),
             changes: watch::Sender::new(0),
             connections: Arc::default(),
             stopped: watch::Sender::new(false),
@@ -124,8 +133,15 @@ impl Homeserver {
         );
     }
 
-    /// All events of a room, state and messages, in order.
+    /// All events of a room, state and messages, in order, as its reader's client reads them where it is encrypted.
     pub fn events(&self, room: &str) -> Vec<Event> {
+        let mut events = self.events_as_sent(room);
+        self.read(&mut events);
+        events
+    }
+
+    /// The same as the homeserver holds them.
+    pub fn events_as_sent(&self, room: &str) -> Vec<Event> {
         self.look(|world| {
             world
                 .rooms
@@ -134,6 +150,15 @@ impl Homeserver {
                 .unwrap_or_default()
         })
     }
+
+    #[cfg(feature = "encryption")]
+    fn read(&self, events: &mut [Event]) {
+        self.unseal(events);
+    }
+
+    #[cfg(not(feature = "encryption"))]
+    #[expect(clippy::unused_self, reason = "this build reads nothing")]
+    fn read(&self, _: &mut [Event]) {}
 
     /// A room as a person's client shows it.
     pub fn visible(&self, room: &str) -> Vec<Shown> {
@@ -162,15 +187,17 @@ impl Homeserver {
 
     /// What people did in a room after the first so many: everything but its state.
     pub fn happenings_after(&self, room: &str, seen: usize) -> Vec<Event> {
-        self.look(|world| {
+        let mut happenings = self.look(|world| {
             let timeline = world
                 .rooms
                 .get(room)
                 .map(|room| room.timeline.as_slice())
                 .unwrap_or_default();
             let happenings = timeline.iter().filter(|event| event.state_key.is_none());
-            happenings.skip(seen).cloned().collect()
-        })
+            happenings.skip(seen).cloned().collect::<Vec<_>>()
+        });
+        self.read(&mut happenings);
+        happenings
     }
 
     /// The content of a state event of a room.
@@ -243,13 +270,22 @@ impl Homeserver {
     }
 
     fn look<T>(&self, read: impl FnOnce(&World) -> T) -> T {
-        read(&self.world.lock().unwrap_or_else(PoisonError::into_inner))
+        read(&self.world())
     }
 
     fn change<T>(&self, write: impl FnOnce(&mut World) -> T) -> T {
-        let result = write(&mut self.world.lock().unwrap_or_else(PoisonError::into_inner));
+        let result = write(&mut self.world());
         self.changes.send_modify(|count| *count += 1);
         result
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(feature = "encryption")]
+    fn reader(&self) -> MutexGuard<'_, Option<reader::Reader>> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn connections(&self) -> &Connections {

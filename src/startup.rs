@@ -36,7 +36,7 @@ use self::routes::InUse;
 use self::summary::Summary;
 use crate::config::Settings;
 use crate::config::routes::{Routes, Watch};
-use crate::deliver::{Composer, Moment, Sender, WordsByRoom, Worker};
+use crate::deliver::{Composer, Moment, Sender, WordsByRoom, Worker, leader};
 use crate::intake::{Auth, Example, Parts, Recorder};
 use crate::matrix::{Transport, TransportSettings};
 use crate::message::TemplateName;
@@ -76,7 +76,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     warn_of_plain_http(&settings.matrix);
     let transport = Transport::new(&settings.matrix)?;
     let outbox = open_outbox(&settings.outbox).await?;
-    let data_dir = data_dir(&settings.outbox);
+    let (data_dir, is_shared) = data_dir(&settings.outbox);
     let names = room_names::known_lately(settings.outbox.data_dir.clone());
     let renderer = open_templates(&settings.render).await;
     let router = Router::new(settings.routes.table.clone());
@@ -155,9 +155,9 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         tokio::spawn(routes.run()),
         tokio::spawn(looked_after.keep(rooms, mentioned)),
         tokio::spawn(supervisor::keep_alive()),
-        tokio::spawn(listen::listen(transport)),
     ];
     keepers.extend(told);
+    keepers.extend(follow(&outbox, transport, is_shared));
     keepers.extend(summing.map(|handle| tokio::spawn(telemetry::metrics::keep_summed(handle))));
     tracing::info!(url.domain = %address.ip(), url.port = address.port(), "{line}");
     supervisor::ready(&line);
@@ -190,16 +190,25 @@ fn page_routes(is_beside_room: bool) -> poem::Route {
     }
 }
 
-/// The folder of an outbox that is a file.
-fn data_dir(settings: &outbox::Settings) -> Option<PathBuf> {
-    let is_file = settings.database_url.is_none();
-    is_file.then(|| settings.data_dir.clone())
+/// The folder of an outbox that is a file; and whether it is none, and shared with other relays.
+fn data_dir(settings: &outbox::Settings) -> (Option<PathBuf>, bool) {
+    let is_shared = settings.database_url.is_some();
+    ((!is_shared).then(|| settings.data_dir.clone()), is_shared)
 }
 
 fn warn_of_plain_http(settings: &TransportSettings) {
     if let Some(remark) = settings.plain_http() {
         tracing::warn!("{remark}");
     }
+}
+
+/// Begins what encrypted rooms need, before anything is claimed.
+fn follow(outbox: &Outbox, transport: Transport, is_shared: bool) -> [JoinHandle<()>; 2] {
+    leader::begin(outbox, &transport, is_shared);
+    [
+        tokio::spawn(listen::listen(transport.clone())),
+        tokio::spawn(leader::keep(outbox.clone(), transport)),
+    ]
 }
 
 async fn open_outbox(settings: &outbox::Settings) -> anyhow::Result<Outbox> {

@@ -13,6 +13,7 @@
 )]
 
 mod bare;
+mod encrypted;
 mod groups;
 #[path = "../limit/mod.rs"]
 mod limit;
@@ -49,6 +50,7 @@ async fn main() {
     println!("| figure | measured | limit in the same run | ratio |\n|---|---|---|---|");
     way::measure(folder.path(), &appends).await;
     groups::measure(folder.path()).await;
+    encrypted::measure(&folder.path().join("encrypted")).await;
     memory(&folder.path().join("memory")).await;
     println!("Load of the machine after: {}", load_average());
 }

@@ -27,6 +27,9 @@ pub struct Options {
     /// End when the samples are delivered, instead of waiting for Ctrl-C.
     #[arg(long)]
     once: bool,
+    /// Make the room end-to-end encrypted. The page shows it as the client of the person on call decrypts it.
+    #[arg(long)]
+    encrypted: bool,
 }
 
 /// Between two notifications of the incident, so that a person can see what each of them does to the room.
@@ -36,7 +39,11 @@ const LOOK: Duration = Duration::from_millis(50);
 
 pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitCode> {
     let homeserver = Homeserver::new("example.org");
-    let room = demo::create_room(&homeserver);
+    anyhow::ensure!(
+        !options.encrypted || cfg!(feature = "encryption"),
+        "this build of the relay cannot encrypt: use one with the feature `encryption`"
+    );
+    let room = demo::create_room(&homeserver, options.encrypted);
     let running = homeserver
         .start()
         .await
@@ -107,7 +114,10 @@ fn settings(flags: &Flags, url: &str, room: &demo::DemoRoom, folder: &Path) -> a
         home_server: url.to_owned(),
         access_token: room.access_token.clone().into(),
         request_timeout: Duration::from_secs(30),
-        encryption: matrix::EncryptionSettings::default(),
+        encryption: matrix::EncryptionSettings {
+            folder: Some(folder.to_owned()),
+            ..matrix::EncryptionSettings::default()
+        },
     };
     let mut settings = Settings::for_demo(flags, matrix, room.room_id.parse()?)?;
     folder.clone_into(&mut settings.outbox.data_dir);

@@ -1,6 +1,9 @@
 //! `send-test`: a sample in the real room, and every step towards it in a line.
 //!
-//! It goes past the outbox on purpose: what it shows is whether homeserver, token and room work, now.
+//! It goes past the outbox on purpose: what it shows is whether homeserver, token and room work, now. Into an encrypted room
+//! the relay itself sends it.
+
+mod encrypted;
 
 use std::process::ExitCode;
 
@@ -68,19 +71,26 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
         return Ok(ExitCode::FAILURE);
     }
     for Routed { destination, share, .. } in routed {
+        let client = transport.client();
+        let is_encrypted = client.is_some_and(|client| client.known_encrypted(&destination.room).is_some());
         let template = material::template(&renderer, options.template.as_ref(), &destination.template)?;
         let renderer = renderer.for_locale(&destination.policy.locale);
         for message in renderer.render(&template, &share.notification(), now).messages {
-            match transport
-                .send(&destination.room, &TxnId::generate(), &message, None)
-                .await
-            {
+            let headline = message.headline.clone();
+            let sent = if is_encrypted {
+                encrypted::by_relay(&settings.outbox, &destination.room, message).await
+            } else {
+                let txn = TxnId::generate();
+                let sent = transport.send(&destination.room, &txn, &message, None);
+                sent.await.map_err(anyhow::Error::from)
+            };
+            match sent {
                 Ok(event) => line(&format!(
                     "ok       sent `{}` to {} (route {}, template {template}): {event}",
-                    message.headline, destination.room, options.route
+                    headline, destination.room, options.route
                 ))?,
-                Err(failure) => {
-                    line(&format!("error    not sent: {failure}"))?;
+                Err(error) => {
+                    line(&format!("error    not sent: {error:#}"))?;
                     return Ok(ExitCode::FAILURE);
                 }
             }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use ruma::OwnedRoomId;
 
 use super::gate::{Gate, Hold, InFlight};
 use super::moment::Moment;
@@ -41,6 +42,8 @@ pub(super) struct State {
     pub(super) gate: Gate,
     pub(super) account: Option<String>,
     pub(super) rooms: HashMap<RoomAddress, Parked>,
+    /// Those of which the outbox knows that they are encrypted.
+    encrypted: HashMap<RoomAddress, OwnedRoomId>,
 }
 
 pub(super) struct Parked {
@@ -95,6 +98,17 @@ impl Sender {
     pub fn trouble(&self, now: Instant) -> Option<String> {
         let state = self.state();
         state.account.clone().filter(|_| !state.gate.is_history(now))
+    }
+
+    /// The ID of a room that counts as encrypted, until the outbox knows it.
+    pub(super) fn newly_encrypted(&self, room: &RoomAddress) -> Option<OwnedRoomId> {
+        let id = self.transport.client()?.known_encrypted(room)?;
+        (self.state().encrypted.get(room) != Some(&id)).then_some(id)
+    }
+
+    /// The outbox knows it.
+    pub(super) fn noted_encrypted(&self, room: &RoomAddress, id: OwnedRoomId) {
+        self.state().encrypted.insert(room.clone(), id);
     }
 
     /// Sends `delivery` once, and says what to record.

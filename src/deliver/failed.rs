@@ -120,6 +120,9 @@ impl Sender {
         let (room, id, attempt) = (&delivery.room, delivery.id, delivery.attempts);
         let seconds = wait.as_secs_f32();
         match failure.verdict {
+            Verdict::OtherRelay => {
+                tracing::debug!(delivery.id = %id, matrix.room_id = %room, "left to the relay that encrypts");
+            }
             Verdict::Room(_) if news => tracing::error!(
                 delivery.id = %id, delivery.attempt = attempt, matrix.room_id = %room, matrix.errcode = failure.errcode,
                 "the room takes no messages: {failure}. The relay keeps them; next attempt in {seconds:.0} s"

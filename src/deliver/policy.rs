@@ -31,6 +31,10 @@ const RATE_LIMIT_LEAST: Duration = TRANSIENT_FIRST;
 /// No homeserver is believed that asks for more.
 const RATE_LIMIT_MOST: Duration = Duration::from_hours(1);
 
+/// The wait of a room for which another relay has to encrypt: none for that one, which claims it as soon as this is over, and
+/// none of this one's business until then.
+const OTHER_RELAY: Duration = Duration::from_millis(200);
+
 /// What was tried so far.
 #[derive(Debug, Clone, Copy)]
 pub struct Tried {
@@ -85,6 +89,7 @@ pub fn decide(failure: &Failure, tried: Tried, horizon: Duration, jitter: f64) -
         Verdict::Message(_) if tried.plain => Decision::GiveUp,
         Verdict::Message(_) => Decision::Simplify,
         Verdict::Relation => Decision::Unrelate,
+        Verdict::OtherRelay => Decision::HoldRoom(OTHER_RELAY),
     }
 }
 

@@ -81,6 +81,7 @@ impl Worker {
                     return Ok(());
                 };
                 let outcome = sender.attempt(&delivery, now).await;
+                note_encrypted(&outbox, &sender, &delivery.room).await;
                 let recorded = outbox.record(delivery.id, outcome.clone(), now.wall).await?;
                 tally(&delivery, &outcome, recorded, now.wall);
                 Ok(())
@@ -178,6 +179,7 @@ impl Worker {
                     outcome = sender.attempt(&delivery, began) => outcome,
                     () = cut.cancelled() => sender.cut_off(&delivery, began, clock()),
                 };
+                note_encrypted(&outbox, &sender, &delivery.room).await;
                 let goes_on = goes_on.load(Ordering::SeqCst) && sender.is_open(clock().tick);
                 record(&outbox, &delivery, outcome, &clock, Some(policy).filter(|_| goes_on)).await
             };
@@ -261,6 +263,17 @@ impl Worker {
 /// What all log lines of an attempt have in common. It has the level of an error so that no filter hides it from one.
 fn span(delivery: &Delivery) -> tracing::Span {
     tracing::error_span!("delivery", delivery.id = %delivery.id, delivery.attempt = delivery.attempts)
+}
+
+/// Writes down that a room was seen encrypted, for other relays and later starts. What fails is done after the next attempt.
+async fn note_encrypted(outbox: &Outbox, sender: &Sender, room: &RoomAddress) {
+    let Some(id) = sender.newly_encrypted(room) else { return };
+    match outbox.mark_encrypted(room, id.to_string()).await {
+        Ok(()) => sender.noted_encrypted(room, id),
+        Err(error) => {
+            tracing::debug!(matrix.room_id = %room, error.message = %error, "that the room is encrypted cannot be written down yet");
+        }
+    }
 }
 
 #[cfg(test)]

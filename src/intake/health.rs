@@ -19,7 +19,7 @@ use super::caller::auth;
 /// How one part of the relay is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// The part: `outbox`, `homeserver`, `templates`, `routes`, `deliveries`, `senders`, `silence`.
+    /// The part: `outbox`, `homeserver`, `templates`, `routes`, `deliveries`, `encryption`, `senders`, `silence`.
     pub name: &'static str,
     /// Its state.
     pub state: State,

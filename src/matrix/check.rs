@@ -16,9 +16,15 @@ use ruma::{OwnedRoomId, OwnedUserId, RoomId, RoomVersionId};
 use serde::Deserialize;
 
 use super::clean;
+#[cfg(feature = "encryption")]
+use super::encryption::WithoutKey;
 use super::verdict::{RequestKind, RoomTrouble, TokenTrouble, Verdict};
 use super::{Client, Failure, RoomNames, WhoAmI};
 use crate::message::RoomAddress;
+
+/// How many devices without a key are named.
+#[cfg(feature = "encryption")]
+const NAMED_DEVICES: usize = 20;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -127,6 +133,33 @@ impl Client {
         }
     }
 
+    /// Which devices of the members cannot read the room's messages.
+    #[cfg(feature = "encryption")]
+    fn check_devices(&self, room: &RoomAddress, id: &RoomId) -> Option<Finding> {
+        let devices = self.encryption().devices_without_keys(id);
+        let named = |one: &WithoutKey| format!("{} of {} ({})", one.device, one.user, one.why());
+        let names: Vec<String> = devices.iter().take(NAMED_DEVICES).map(named).collect();
+        let more = match devices.len().saturating_sub(NAMED_DEVICES) {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        let noun = if devices.len() == 1 {
+            "device has"
+        } else {
+            "devices have"
+        };
+        (!devices.is_empty()).then(|| {
+            Finding::new(
+                Level::Warn,
+                format!(
+                    "{} {noun} no key to read {room}: {}{more}",
+                    devices.len(),
+                    names.join("; ")
+                ),
+            )
+        })
+    }
+
     async fn check_room(
         &self,
         room: &RoomAddress,
@@ -149,6 +182,8 @@ impl Client {
         if is_encrypted {
             self.encryption().must_be_on().map_err(trouble)?;
         }
+        #[cfg(feature = "encryption")]
+        findings.extend(self.check_devices(room, &id));
         let power = self.power(&id).await.map_err(trouble)?;
         let (kind, how) = if is_encrypted {
             (MessageLikeEventType::RoomEncrypted, " encrypted messages")

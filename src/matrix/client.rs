@@ -113,14 +113,23 @@ impl Client {
             return RoomId::parse(room.as_str())
                 .map_err(|error| Failure::room(RoomTrouble::Unknown, error.to_string()));
         }
-        if let Some(id) = self.aliases().get(room) {
-            return Ok(id.clone());
+        if let Some(id) = self.cached(room) {
+            return Ok(id);
         }
         let alias = RoomAliasId::parse(room.as_str())
             .map_err(|error| Failure::room(RoomTrouble::Unknown, error.to_string()))?;
         let found = self.call(RequestKind::Room, get_alias::v3::Request::new(alias)).await?;
         self.aliases().insert(room.clone(), found.room_id.clone());
         Ok(found.room_id)
+    }
+
+    /// The room ID that an address stands for, as far as it is known without asking.
+    pub(super) fn cached(&self, room: &RoomAddress) -> Option<OwnedRoomId> {
+        if room.is_alias() {
+            self.aliases().get(room).cloned()
+        } else {
+            RoomId::parse(room.as_str()).ok()
+        }
     }
 
     /// Drops a cached alias, so that the next call asks again.

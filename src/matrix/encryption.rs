@@ -9,6 +9,7 @@ mod device;
 #[cfg(feature = "encryption")]
 mod identity;
 mod known;
+mod leadership;
 #[cfg(feature = "encryption")]
 mod opening;
 #[cfg(feature = "encryption")]
@@ -17,12 +18,16 @@ mod requests;
 mod room;
 #[cfg(feature = "encryption")]
 mod secrets;
+mod state;
+#[cfg(feature = "encryption")]
+mod without_keys;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 #[cfg(feature = "encryption")]
 use std::sync::Arc;
+use std::sync::Mutex;
 
 use ruma::RoomId;
 use secrecy::SecretString;
@@ -31,8 +36,14 @@ use serde_json::Value;
 #[cfg(feature = "encryption")]
 pub use self::identity::{Identity, IdentityError};
 use self::known::KnownRooms;
+use self::leadership::Leadership;
+pub use self::leadership::TAKEOVER;
+pub use self::state::EncryptionState;
+use self::state::Troubles;
+#[cfg(feature = "encryption")]
+pub(super) use self::without_keys::WithoutKey;
 use super::verdict::RoomTrouble;
-use super::{Client, Failure};
+use super::{Client, Failure, Verdict};
 
 /// Where the recovery key is written, beside the outbox.
 pub const RECOVERY_KEY_FILE: &str = "recovery.key";
@@ -99,6 +110,9 @@ impl FromStr for Recipients {
 pub(super) struct Encryption {
     settings: EncryptionSettings,
     rooms: KnownRooms,
+    pub(super) leadership: Leadership,
+    /// Why the device could not be opened, or who does not vouch for it.
+    troubles: Mutex<Troubles>,
     #[cfg(feature = "encryption")]
     device: tokio::sync::Mutex<Option<Arc<device::Device>>>,
     /// Whether the token may be another device's than the open one.
@@ -112,6 +126,8 @@ impl Encryption {
         Self {
             settings: settings.clone(),
             rooms: KnownRooms::load(list),
+            leadership: Leadership::default(),
+            troubles: Mutex::default(),
             #[cfg(feature = "encryption")]
             device: tokio::sync::Mutex::default(),
             #[cfg(feature = "encryption")]
@@ -161,23 +177,45 @@ impl Encryption {
             std::future::pending::<()>().await;
         }
         self.rooms.any().await;
+        self.leadership.begins().await;
+    }
+
+    /// Whether another relay goes through what happens to the device.
+    pub(super) fn leaves_sync_to_another(&self) -> bool {
+        self.must_be_on().is_ok() && self.rooms.is_any() && !self.leadership.holds()
+    }
+
+    /// Whether this relay is the one that encrypts.
+    #[cfg(feature = "encryption")]
+    fn must_lead(&self) -> Result<(), Failure> {
+        if self.leadership.holds() {
+            return Ok(());
+        }
+        Err(Failure::without_answer(
+            Verdict::OtherRelay,
+            "one relay at a time sends into encrypted rooms",
+        ))
     }
 
     /// Encrypts the content of a message for a room: the content of an `m.room.encrypted` event.
     #[cfg(feature = "encryption")]
     pub(super) async fn seal(&self, client: &Client, room: &RoomId, content: &Value) -> Result<Value, Failure> {
         self.must_be_on()?;
+        self.must_lead()?;
         let device = self.device(client).await?;
         let (client, room, content) = (client.clone(), room.to_owned(), content.clone());
         let recipients = self.settings.recipients;
         // In a task of its own: an attempt that is cut off does not leave key work half done.
         let sealing = tokio::spawn(async move { device.seal(&client, &room, &content, recipients).await });
-        sealing.await.unwrap_or_else(|error| {
+        let sealed = sealing.await.unwrap_or_else(|error| {
             Err(Failure::without_answer(
-                super::Verdict::Transient,
+                Verdict::Transient,
                 format!("the encryption failed inside the relay: {error}"),
             ))
-        })
+        });
+        // Another relay may have taken over meanwhile; then this is never sent.
+        self.must_lead()?;
+        sealed
     }
 
     /// Encrypts the content of a message for a room, which this build cannot.
@@ -191,6 +229,7 @@ impl Encryption {
     #[cfg(feature = "encryption")]
     pub(super) async fn device(&self, client: &Client) -> Result<Arc<device::Device>, Failure> {
         let mut open = self.device.lock().await;
+        self.must_lead()?;
         let is_doubtful = self.is_doubtful.swap(false, std::sync::atomic::Ordering::SeqCst);
         if let Some(device) = open.as_ref().filter(|_| !is_doubtful) {
             return Ok(Arc::clone(device));
@@ -199,7 +238,20 @@ impl Encryption {
         if opened.is_err() && is_doubtful {
             self.doubt();
         }
+        let mut troubles = self.troubles();
+        troubles.opening = opened.as_ref().err().cloned();
+        troubles.is_open = opened.is_ok();
+        drop(troubles);
         Ok(Arc::clone(open.insert(opened?)))
+    }
+
+    /// The devices that got no key of a room's messages, by a relay on this folder.
+    #[cfg(feature = "encryption")]
+    pub(super) fn devices_without_keys(&self, room: &RoomId) -> Vec<WithoutKey> {
+        let folder = self.settings.folder.as_deref();
+        folder
+            .map(|folder| without_keys::written(folder, room))
+            .unwrap_or_default()
     }
 
     /// The device, if it is open, so that what happens to it is followed.

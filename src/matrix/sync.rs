@@ -10,7 +10,7 @@ use ruma::api::client::filter::{Filter as EventFilter, FilterDefinition, RoomEve
 use ruma::api::client::sync::sync_events::v3::{Filter, Request, Response};
 use ruma::presence::PresenceState;
 
-use super::verdict::RequestKind;
+use super::verdict::{RequestKind, Verdict};
 use super::{Client, Failure};
 
 /// How long the homeserver keeps a request that has no news, at most.
@@ -31,7 +31,8 @@ impl Client {
         {
             let device = self.encryption().device(self).await?;
             let followed = device.follow(self).await;
-            if followed.is_err() {
+            // What is left to another relay is that one's to know.
+            if matches!(&followed, Err(failure) if failure.verdict != Verdict::OtherRelay) {
                 device.doubt().await;
             }
             followed

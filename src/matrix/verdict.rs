@@ -37,6 +37,8 @@ pub enum Verdict {
     /// The message is good, but what it refers to is gone, is not what it was taken for, or takes no such relation:
     /// send the same message without the relation.
     Relation,
+    /// Another relay on the same outbox sends this, or will.
+    OtherRelay,
 }
 
 /// Why a room does not take messages.
@@ -124,6 +126,7 @@ impl Verdict {
             Self::Token(_) => "token",
             Self::Message(_) => "message",
             Self::Relation => "relation",
+            Self::OtherRelay => "other_relay",
         }
     }
 }

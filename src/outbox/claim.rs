@@ -29,6 +29,7 @@ const DUE: &str = "
     WHERE (r.due_at <= ?1 OR r.waits_since > ?2) AND (r.owner IS NULL OR r.lease_until <= ?3 OR r.lease_until > ?4)
         AND (EXISTS (SELECT 1 FROM outbox_news w WHERE w.room_id = r.id AND w.state = 'waiting')
             OR EXISTS (SELECT 1 FROM outbox_group g WHERE g.room_id = r.id AND g.owed IS NOT NULL))
+        AND (r.encrypted IS NULL OR ?6 = 1)
     ORDER BY r.lease_until, r.id LIMIT ?5";
 /// The same once more, for another relay may have been quicker.
 const STILL_DUE: &str = "
@@ -102,19 +103,21 @@ pub(super) struct Front {
     pub(super) position: i64,
 }
 
-/// Claims at most `limit` deliveries, one of each room. What cannot be read is given up instead.
+/// Claims at most `limit` deliveries, one of each room, `encrypted_too` or of other rooms alone. What cannot be read is given up
+/// instead.
 pub(super) async fn claim_due<S: Session>(
     session: &mut S,
     owner: &str,
     now: Timestamp,
     limit: usize,
     policy: &DigestPolicy,
+    encrypted_too: bool,
 ) -> Result<Claims, OutboxError> {
     let clock = session.clock(now).await?;
     let (far, slack) = (clock.saturating_add(S::LEASE_AHEAD_MS), millis(now) + CLOCK_SLACK_MS);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let due = session
-        .rows(DUE, values![millis(now), slack, clock, far, limit])
+        .rows(DUE, values![millis(now), slack, clock, far, limit, encrypted_too])
         .await?;
     let due: Vec<String> = due.into_iter().map(|mut row| row.text()).collect::<Result<_, _>>()?;
     let mut sorted: Vec<&String> = due.iter().collect();

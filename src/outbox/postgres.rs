@@ -12,6 +12,7 @@
 mod batch;
 mod commit_status;
 mod database;
+mod lead;
 mod session;
 mod soundness;
 
@@ -28,12 +29,12 @@ use tokio::sync::{mpsc, oneshot};
 use self::database::begin;
 use self::session::PgSession;
 use super::delivery::Claims;
-use super::store::{AskedGroup, Keep, PreparedAcceptance, Store, within};
+use super::store::{AskedGroup, Keep, Lead, PreparedAcceptance, Store, within};
 use super::{
     Acceptance, Delivery, DeliveryId, DigestPolicy, Ended, Enqueued, Filter, KnownGroup, NewRecording, OutboxError,
     Outcome, OwedEdit, Recorded, Recording, RecordingId, Retried, RoomWait, Scheduled, Settings, Sign, Stats,
 };
-use super::{claim, edits, known, operator, read, record, recording, row, run, sign, switch};
+use super::{claim, edits, encrypted, known, operator, read, record, recording, row, run, sign, switch};
 use crate::message::{RenderedMessage, RoomAddress, TxnId};
 
 const PROBE: &str = "UPDATE outbox_probe SET count = count + 1";
@@ -123,8 +124,35 @@ impl Store for PostgreSql {
         within(PATIENCE * 5 / 2, late, accepted).await
     }
 
-    async fn claim_due(&self, now: Timestamp, limit: usize, policy: &DigestPolicy) -> Result<Claims, OutboxError> {
-        transact!(self, s => claim::claim_due(s, &self.owner, now, limit, policy))
+    async fn claim_due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        policy: &DigestPolicy,
+        encrypted_too: bool,
+    ) -> Result<Claims, OutboxError> {
+        transact!(self, s => claim::claim_due(s, &self.owner, now, limit, policy, encrypted_too))
+    }
+
+    async fn mark_encrypted(&self, room: &RoomAddress, id: String) -> Result<(), OutboxError> {
+        transact!(self, s => encrypted::mark(s, room, &id))
+    }
+
+    async fn encrypted_rooms(&self) -> Result<Vec<String>, OutboxError> {
+        transact!(self, s => encrypted::all(s))
+    }
+
+    async fn wake_encrypted(&self) -> Result<(), OutboxError> {
+        transact!(self, s => encrypted::wake(s))
+    }
+
+    async fn lead(&self) -> Result<Option<Box<dyn Lead>>, OutboxError> {
+        let lead = patiently(lead::take(&self.pool)).await?;
+        Ok(lead.map(|lead| Box::new(lead) as Box<dyn Lead>))
+    }
+
+    fn is_shared(&self) -> bool {
+        true
     }
 
     async fn renew(&self, ids: &[DeliveryId], now: Timestamp) -> Result<(), OutboxError> {

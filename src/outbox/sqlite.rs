@@ -25,12 +25,12 @@ use self::identity::Identity;
 use self::session::{SqliteSession, done};
 use self::writer::Writer;
 use super::delivery::Claims;
-use super::store::{AskedGroup, Keep, PreparedAcceptance, Store, millis_of, within};
+use super::store::{AskedGroup, Keep, Lead, PreparedAcceptance, Store, millis_of, within};
 use super::{
     Acceptance, Delivery, DeliveryId, DigestPolicy, Ended, Enqueued, Filter, KnownGroup, NewRecording, OutboxError,
     Outcome, OwedEdit, Recorded, Recording, RecordingId, Retried, RoomWait, Scheduled, Settings, Sign, Stats,
 };
-use super::{accept, claim, edits, known, operator, read, record, recording, row, run, sign, switch};
+use super::{accept, claim, edits, encrypted, known, operator, read, record, recording, row, run, sign, switch};
 use crate::message::{RenderedMessage, RoomAddress, TxnId};
 
 const VOID_CLAIMS: &str = "UPDATE outbox_room SET owner = NULL, lease_until = 0 WHERE owner IS NOT NULL";
@@ -144,11 +144,38 @@ impl Store for Sqlite {
         self.writer.run_within(PATIENCE, enqueue).await
     }
 
-    async fn claim_due(&self, now: Timestamp, limit: usize, policy: &DigestPolicy) -> Result<Claims, OutboxError> {
+    async fn claim_due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        policy: &DigestPolicy,
+        encrypted_too: bool,
+    ) -> Result<Claims, OutboxError> {
         let policy = *policy;
         self.writer
-            .run(move |s| done(claim::claim_due(s, OWNER, now, limit, &policy)))
+            .run(move |s| done(claim::claim_due(s, OWNER, now, limit, &policy, encrypted_too)))
             .await
+    }
+
+    async fn mark_encrypted(&self, room: &RoomAddress, id: String) -> Result<(), OutboxError> {
+        let room = room.clone();
+        self.writer.run(move |s| done(encrypted::mark(s, &room, &id))).await
+    }
+
+    async fn encrypted_rooms(&self) -> Result<Vec<String>, OutboxError> {
+        self.read(|s| done(encrypted::all(s))).await
+    }
+
+    async fn wake_encrypted(&self) -> Result<(), OutboxError> {
+        self.writer.run(|s| done(encrypted::wake(s))).await
+    }
+
+    async fn lead(&self) -> Result<Option<Box<dyn Lead>>, OutboxError> {
+        Ok(Some(Box::new(encrypted::Alone)))
+    }
+
+    fn is_shared(&self) -> bool {
+        false
     }
 
     async fn renew(&self, ids: &[DeliveryId], now: Timestamp) -> Result<(), OutboxError> {
@@ -393,7 +420,7 @@ mod tests {
             let root = if version % 4 == 0 { Root::Begin } else { Root::Keep };
             accept_now(session, update(version, root));
             for round in 0..9 {
-                let claims = done(claim::claim_due(session, OWNER, now, 9, &policy)).unwrap();
+                let claims = done(claim::claim_due(session, OWNER, now, 9, &policy, true)).unwrap();
                 let mut claimed = claims.deliveries;
                 while let Some(delivery) = claimed.pop() {
                     done(claim::renew(session, OWNER, &[delivery.id], now)).unwrap();

@@ -99,6 +99,13 @@ pub(super) fn unreadable(error: &impl std::fmt::Display) -> RenderedMessage {
     }
 }
 
+/// The lock of the one process that encrypts, until it is dropped or lost.
+#[async_trait]
+pub trait Lead: Send {
+    /// Whether it is still held. If this fails it may be another's by now.
+    async fn confirm(&mut self) -> Result<(), OutboxError>;
+}
+
 /// One database.
 #[async_trait]
 pub(super) trait Store: Send + Sync {
@@ -106,7 +113,23 @@ pub(super) trait Store: Send + Sync {
     /// Ends only when what writes has failed, and nothing can be accepted any more.
     async fn stopped(&self);
     async fn enqueue(&self, acceptance: Acceptance) -> Result<Enqueued, OutboxError>;
-    async fn claim_due(&self, now: Timestamp, limit: usize, policy: &DigestPolicy) -> Result<Claims, OutboxError>;
+    async fn claim_due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        policy: &DigestPolicy,
+        encrypted_too: bool,
+    ) -> Result<Claims, OutboxError>;
+    /// Notes that a room was seen encrypted, under this ID.
+    async fn mark_encrypted(&self, room: &RoomAddress, id: String) -> Result<(), OutboxError>;
+    /// The IDs under which rooms were ever seen encrypted.
+    async fn encrypted_rooms(&self) -> Result<Vec<String>, OutboxError>;
+    /// Lets all of them try now.
+    async fn wake_encrypted(&self) -> Result<(), OutboxError>;
+    /// The lock of the one process that encrypts; `None` if another one has it.
+    async fn lead(&self) -> Result<Option<Box<dyn Lead>>, OutboxError>;
+    /// Whether other relays may be on it.
+    fn is_shared(&self) -> bool;
     async fn renew(&self, ids: &[DeliveryId], now: Timestamp) -> Result<(), OutboxError>;
     async fn release(&self, ids: &[DeliveryId]) -> Result<(), OutboxError>;
     /// Records, and with a policy claims what the room sends next.

@@ -2,8 +2,6 @@
 //!
 //! Guarantees: every request goes through [`serve`], so every planned fault can meet it. Paths and answers are those of the specification.
 
-use std::time::Duration;
-
 use poem::web::{Data, Path, Query};
 use poem::{Body, Endpoint, EndpointExt, Request, Response, Route, get, handler, post, put};
 use serde::Deserialize;
@@ -12,7 +10,7 @@ use serde_json::json;
 use super::answer::Refusal;
 use super::room::Event;
 use super::serve::{Call, serve, serve_public};
-use super::{Homeserver, delayed, hook};
+use super::{Homeserver, delayed, hook, key_api};
 
 /// Larger bodies are refused before they are read to the end.
 const BODY_LIMIT: usize = 1 << 20;
@@ -26,7 +24,6 @@ pub(super) fn routes(homeserver: Homeserver) -> impl Endpoint {
         .at("/join/:room", post(join))
         .at("/rooms/:room/join", post(join))
         .at("/joined_rooms", get(joined_rooms))
-        .at("/sync", get(sync))
         .at("/rooms/:room/state", get(all_state))
         .at("/rooms/:room/state/:kind", get(state_without_key))
         .at("/rooms/:room/state/:kind/", get(state_without_key))
@@ -46,7 +43,7 @@ pub(super) fn routes(homeserver: Homeserver) -> impl Endpoint {
         .at("/_matrix/client/versions", get(versions))
         .at("/.well-known/matrix/client", get(well_known))
         .at("/webhook/:hook", put(hook::webhook).post(hook::webhook))
-        .nest("/_matrix/client/v3", v3)
+        .nest("/_matrix/client/v3", key_api::routes(v3))
         .nest("/_matrix/client/v1", v1)
         .nest("/_matrix/client/unstable/org.matrix.msc4140", unstable)
         .catch_all_error(|_| async { Refusal::new(404, "M_UNRECOGNIZED", "Unrecognized request") })
@@ -105,32 +102,6 @@ async fn joined_rooms(request: &Request, homeserver: Data<&Homeserver>) -> Respo
         let joined = |(_, room): &(&String, &super::room::Room)| room.membership(&session.user) == "join";
         let rooms: Vec<_> = world.rooms.iter().filter(joined).map(|(id, _)| id).collect();
         Ok(json!({"joined_rooms": rooms}))
-    })
-    .await
-}
-
-#[derive(Deserialize)]
-struct SyncQuery {
-    since: Option<u64>,
-    timeout: Option<u64>,
-}
-
-/// Invitations alone, whatever the filter says; without any it waits as long as it is asked to. A token is the number of the
-/// last thing that happened.
-#[handler]
-async fn sync(request: &Request, homeserver: Data<&Homeserver>, query: Query<SyncQuery>) -> Response {
-    let (since, mut changes) = (query.since.unwrap_or(0), homeserver.changes());
-    let news = async {
-        while !homeserver.look(|world| world.has_invitations_since(since)) && changes.changed().await.is_ok() {}
-    };
-    drop(tokio::time::timeout(Duration::from_millis(query.timeout.unwrap_or(0)), news).await);
-    serve(&homeserver, request, Call::ACCOUNT, |world, session| {
-        let rooms = world.invitations(&session.user, since);
-        let invited: serde_json::Map<_, _> = rooms
-            .into_iter()
-            .map(|room| (room, json!({"invite_state": {"events": []}})))
-            .collect();
-        Ok(json!({"next_batch": world.counted().to_string(), "rooms": {"invite": invited}}))
     })
     .await
 }

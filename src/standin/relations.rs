@@ -25,7 +25,7 @@ impl Event {
         self.relation() == Some(("m.replace", original.event_id.as_str()))
             && self.sender == original.sender
             && self.kind == original.kind
-            && self.content["m.new_content"].is_object()
+            && (self.kind == "m.room.encrypted" || self.content["m.new_content"].is_object())
             && !original.is_redacted()
             && !matches!(original.relation(), Some(("m.replace", _)))
     }

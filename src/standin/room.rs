@@ -61,6 +61,13 @@ impl Event {
         shown
     }
 
+    /// The number of when it happened.
+    pub(super) fn number(&self) -> u64 {
+        let id = &self.event_id;
+        let number = id.trim_start_matches(|character: char| !character.is_ascii_digit());
+        number.parse().unwrap_or(0)
+    }
+
     /// The plain text of a message; empty for other events.
     pub fn body(&self) -> &str {
         self.content.get("body").and_then(Value::as_str).unwrap_or_default()
@@ -165,10 +172,7 @@ impl Room {
     pub(super) fn invited_at(&self, user: &str) -> Option<u64> {
         let member = self.state.get(&("m.room.member".to_owned(), user.to_owned()))?;
         let is_invited = member.content["membership"] == "invite";
-        let number = member
-            .event_id
-            .trim_start_matches(|character: char| !character.is_ascii_digit());
-        is_invited.then(|| number.parse().ok()).flatten()
+        is_invited.then(|| member.number())
     }
 
     /// `join`, `invite`, `leave`, `ban`, or nothing.

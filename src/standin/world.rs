@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::answer::Refusal;
 use super::delayed::{Delayed, DelayedLimits};
 use super::fault::Plan;
+use super::keys::Keys;
 use super::limit::{Bucket, Limit};
 use super::room::{Event, NewRoom, Room, TxnKey, first_state};
 
@@ -43,6 +44,7 @@ pub(super) struct World {
     pub(super) aliases: BTreeMap<String, String>,
     /// Webhooks and the rooms that they lead to.
     pub(super) hooks: BTreeMap<String, String>,
+    pub(super) keys: Keys,
     pub(super) plan: Plan,
     pub(super) limit: Option<Limit>,
     pub(super) delayed_limits: Option<DelayedLimits>,
@@ -65,6 +67,7 @@ impl World {
             rooms: BTreeMap::new(),
             aliases: BTreeMap::new(),
             hooks: BTreeMap::new(),
+            keys: Keys::default(),
             plan: Plan::default(),
             limit: None,
             delayed_limits: None,
@@ -94,13 +97,6 @@ impl World {
             .iter()
             .filter(|(_, room)| room.invited_at(user).is_some_and(|at| at > since));
         invited.map(|(id, _)| id.clone()).collect()
-    }
-
-    /// Whether anybody was.
-    pub(super) fn has_invitations_since(&self, since: u64) -> bool {
-        self.sessions
-            .values()
-            .any(|session| !self.invitations(&session.user, since).is_empty())
     }
 
     /// `@name:server`, unless it is one already.

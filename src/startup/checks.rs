@@ -17,7 +17,7 @@ use super::remembered::Remembered;
 use super::routes::InUse;
 use crate::deliver::Sender;
 use crate::intake::{Auth, Check, Checks, State};
-use crate::matrix::Transport;
+use crate::matrix::{Client, EncryptionState, Transport};
 use crate::outbox::{Outbox, RoomStats, Stats};
 use crate::pipeline::Pipeline;
 use crate::render::{Renderer, TemplateProblem};
@@ -207,6 +207,23 @@ impl Parts {
         }
     }
 
+    /// Whether messages get into encrypted rooms, and clients trust them.
+    fn encryption(&self) -> Check {
+        let state = self.transport.client().map(Client::encryption_state);
+        let reason = match state {
+            None | Some(EncryptionState::Unused | EncryptionState::Elsewhere | EncryptionState::Opening) => None,
+            Some(EncryptionState::Off(reason) | EncryptionState::Unusable(reason)) => {
+                Some(format!("nothing is sent into encrypted rooms: {reason}"))
+            }
+            Some(EncryptionState::Working(trouble)) => trouble,
+        };
+        Check {
+            name: "encryption",
+            state: degraded(reason.as_ref()),
+            reason,
+        }
+    }
+
     /// Whether alerts are being lost because senders are refused.
     fn senders(&self) -> Check {
         let reason = self.auth.lost(Timestamp::now());
@@ -234,6 +251,7 @@ impl Parts {
         gauge!("grafana_matrix_relay_outbox_writable").set(f64::from(u8::from(is_writable)));
         let is_reachable = homeserver.state == State::Ready;
         gauge!("grafana_matrix_relay_homeserver_reachable").set(f64::from(u8::from(is_reachable)));
+        figures::of_encryption(self.transport.client());
         gauge!("grafana_matrix_relay_templates_broken").set(count(self.template_problems().len() as u64));
         let routes = self.routes.problems(&self.renderer.names());
         gauge!("grafana_matrix_relay_routes_broken").set(count(routes.len() as u64));
@@ -263,6 +281,7 @@ impl Checks for Parts {
             self.templates(),
             self.routes(),
             deliveries,
+            self.encryption(),
             self.senders(),
             self.silence(),
         ]

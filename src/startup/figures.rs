@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use metrics::{counter, gauge};
 
+use crate::matrix::{Client, EncryptionState};
 use crate::outbox::{RoomStats, Stats};
 use crate::route::Table;
 
@@ -25,6 +26,7 @@ pub(super) fn routes_taken(table: &Table) {
         for name in OF_ROOM {
             gauge!(name, "room" => room.to_string()).increment(0.0);
         }
+        gauge!("grafana_matrix_relay_devices_without_keys", "room" => room.to_string()).increment(0.0);
     }
     for route in table.routes().keys() {
         for outcome in ["accepted", "recognised"] {
@@ -65,6 +67,18 @@ pub(super) fn of_rooms(stats: &Stats, shown: &mut Vec<String>) {
         gauge!("grafana_matrix_relay_room_blocked", "room" => room.to_string()).set(f64::from(u8::from(is_blocked)));
     }
     *shown = rooms;
+}
+
+/// Whether this relay encrypts, and whether clients trust what it sends.
+pub(super) fn of_encryption(client: Option<&Client>) {
+    let state = client.map(Client::encryption_state);
+    let flag = |is_so: bool| f64::from(u8::from(is_so));
+    let is_active = matches!(state, Some(EncryptionState::Working(_)));
+    gauge!("grafana_matrix_relay_encryption_active").set(flag(is_active));
+    let is_signed = matches!(state, Some(EncryptionState::Working(None)));
+    gauge!("grafana_matrix_relay_encryption_device_signed").set(flag(is_signed));
+    let rooms = client.map_or(0, Client::encrypted_rooms);
+    gauge!("grafana_matrix_relay_encrypted_rooms").set(super::checks::count(rooms as u64));
 }
 
 /// How much can still be written where the outbox is.

@@ -19,6 +19,7 @@ pub(super) struct Summary {
     rooms: String,
     outbox: String,
     templates: String,
+    encryption: String,
     path: String,
     credential: String,
 }
@@ -34,6 +35,7 @@ impl Summary {
                 None => settings.outbox.data_dir.display().to_string(),
             },
             templates: folder.map_or_else(String::new, |folder| folder.display().to_string()),
+            encryption: encryption(&settings.matrix),
             path,
             credential,
         }
@@ -45,6 +47,7 @@ impl Summary {
             rooms,
             outbox,
             templates,
+            encryption,
             path,
             credential,
         } = self;
@@ -55,7 +58,7 @@ impl Summary {
         let port = address.port();
         format!(
             "listening on http://{address}: grafana-matrix-relay {}; {rooms}; outbox: {outbox}; templates: {templates} ({own} files \
-             there, the rest built in); for Grafana's contact point: URL http://{host}:{port}{path}, {credential}",
+             there, the rest built in); {encryption}; for Grafana's contact point: URL http://{host}:{port}{path}, {credential}",
             env!("CARGO_PKG_VERSION")
         )
     }
@@ -88,6 +91,20 @@ fn rooms(rooms: &[RoomAddress]) -> String {
     };
     let word = if rooms.len() == 1 { "room" } else { "rooms" };
     format!("{word}: {}{more}", names.join(", "))
+}
+
+/// What becomes of messages for encrypted rooms.
+fn encryption(matrix: &matrix::TransportSettings) -> String {
+    let matrix::TransportSettings::HomeServer(settings) = matrix else {
+        return "encrypted rooms: the webhook's bridge sends there".to_owned();
+    };
+    let encryption = &settings.encryption;
+    match (encryption.mode, &encryption.folder) {
+        (matrix::EncryptionMode::Auto, Some(folder)) if cfg!(feature = "encryption") => {
+            format!("keys for encrypted rooms: {}", folder.display())
+        }
+        _ => "encrypted rooms: get nothing (MATRIX_ENCRYPTION)".to_owned(),
+    }
 }
 
 /// The path of the default route, or of the first there is, and what its senders have to show.

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::support::chromium::Browser;
+use crate::support::relay::Setup;
 
 /// A demo that listens, with the client that sends to its room.
 struct Stage {
@@ -20,18 +21,27 @@ struct Stage {
     room: DemoRoom,
     client: Client,
     browser: reqwest::Client,
+    _data: tempfile::TempDir,
 }
 
 impl Stage {
     async fn new() -> Self {
+        Self::with_room(false).await
+    }
+
+    async fn with_room(is_encrypted: bool) -> Self {
+        let data = tempfile::tempdir().unwrap();
         let homeserver = Homeserver::new("demo.example");
         let running = homeserver.start().await.unwrap();
-        let room = demo::create_room(&homeserver);
+        let room = demo::create_room(&homeserver, is_encrypted);
         let settings = Settings {
             home_server: running.base_url.clone(),
             access_token: room.access_token.clone().into(),
             request_timeout: std::time::Duration::from_secs(30),
-            encryption: EncryptionSettings::default(),
+            encryption: EncryptionSettings {
+                folder: Some(data.path().to_owned()),
+                ..EncryptionSettings::default()
+            },
         };
         let samples = vec![Sample::from((
             "firing".to_owned(),
@@ -49,6 +59,7 @@ impl Stage {
             room,
             client: Client::new(&settings).unwrap(),
             browser: crate::support::matrix::http_client(),
+            _data: data,
         }
     }
 
@@ -220,6 +231,41 @@ async fn feed_tells_old_messages_then_new_ones_in_order() {
     let sent = feed.next().await.unwrap();
     assert_eq!(sent.data["event"]["content"]["body"], "three");
     assert_eq!(sent.data["name"], "Grafana");
+}
+
+#[tokio::test]
+async fn an_encrypted_room_is_shown_as_the_person_on_call_reads_it() {
+    let stage = Stage::with_room(true).await;
+    let room: Value = serde_json::from_str(&stage.get("demo/room").await.text().await.unwrap()).unwrap();
+    assert_eq!(room["encrypted"], true);
+    stage.send("one").await;
+    let root = stage.relate("two", None).await;
+    stage.relate("three", Some(Relation::Edit { of: root.clone() })).await;
+    let mut feed = stage.feed(None).await;
+    assert_eq!(feed.body().await.1, "one");
+    assert_eq!(feed.body().await.1, "two");
+    let edit = feed.next().await.unwrap().data;
+    assert_eq!(edit["event"]["content"]["m.new_content"]["body"], "three");
+    let homeserver = &stage.running.homeserver;
+    assert_eq!(homeserver.visible(&stage.room.room_id)[1].body(), "three");
+    let held = homeserver.events_as_sent(&stage.room.room_id);
+    let sent: Vec<_> = held.iter().filter(|event| event.state_key.is_none()).collect();
+    assert_eq!(sent.len(), 3);
+    for event in sent {
+        assert_eq!(event.kind, "m.room.encrypted");
+        assert!(
+            event.content["body"].is_null() && event.content["ciphertext"].is_string(),
+            "{event:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_demo_in_an_encrypted_room_shows_an_incident_and_ends() {
+    let setup = Setup::bare().arg("demo").arg("--once").arg("--encrypted");
+    let mut relay = setup.start().await;
+    relay.says("sample notifications are in the room").await;
+    assert!(relay.ended().await.success());
 }
 
 #[tokio::test]

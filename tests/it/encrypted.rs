@@ -3,8 +3,10 @@
 //! States what the promise means there: every message once, in order and readable by whoever may read it, and never one in plain
 //! text.
 
+mod commands;
 mod identity;
 mod interrupted;
+mod replicas;
 
 use std::time::Duration;
 
@@ -247,4 +249,28 @@ async fn devices_that_nobody_vouches_for_get_no_keys_if_that_is_wished() {
     signed.wait_until(room, SOON, |heard| heard.len() == 1).await;
     let heard = unsigned.read(room).await;
     assert!(heard.iter().all(|heard| !heard.encrypted) && heard.iter().any(|heard| heard.error.is_some()));
+}
+
+#[tokio::test]
+async fn what_waited_for_long_comes_as_one_encrypted_digest() {
+    let mut synapse = Synapse::start().await;
+    let room = synapse.rooms.encrypted.room_id.clone();
+    let mut reader = Reader::start(&synapse, &synapse.person, "READER").await;
+    let relay = Setup::new(&synapse, &room)
+        .env("RELAY_DIGEST_THRESHOLD", "5")
+        .env("RELAY_DIGEST_AFTER", "100ms")
+        .start()
+        .await;
+    relay.accepts(&grafana_firing("First")).await;
+    reader.wait_until(&room, SOON, |heard| heard.len() == 1).await;
+    synapse.stop().await;
+    let names = names("Delayed", 12);
+    accept_all(&relay, &names).await;
+    synapse.start_again().await;
+    let heard = reader.wait_until(&room, Duration::from_mins(2), has_all(&names)).await;
+    let digest = heard
+        .iter()
+        .filter(|heard| names.iter().filter(|name| heard.body().contains(*name)).count() > 5);
+    assert_eq!(digest.count(), 1, "{heard:#?}");
+    assert_eq!(in_plain_text(&synapse).await, 0);
 }

@@ -4,6 +4,7 @@
 //! accepted is in its room, or named in a digest, once and in order.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ pub(crate) struct Night {
     worker: Worker,
     sender: Arc<Sender>,
     digests: DigestPolicy,
+    is_encrypted: bool,
     settings: outbox::Settings,
     accepted: BTreeMap<String, Vec<String>>,
     count: usize,
@@ -58,6 +60,8 @@ pub(crate) struct Make {
     pub(crate) database_url: Option<String>,
     /// Templates beside those built in, by file name.
     pub(crate) templates: Vec<(&'static str, &'static str)>,
+    /// [`Night::open_room`] makes rooms that are end-to-end encrypted.
+    pub(crate) is_encrypted: bool,
 }
 
 impl Default for Make {
@@ -70,6 +74,7 @@ impl Default for Make {
             repeat_window: Duration::from_secs(90),
             database_url: None,
             templates: Vec::new(),
+            is_encrypted: false,
         }
     }
 }
@@ -113,7 +118,7 @@ impl Night {
             keep_groups: Duration::from_hours(30 * 24),
         };
         let outbox = Outbox::open(&settings).await.unwrap();
-        let sender = sender(&running.base_url, &token);
+        let sender = sender(&running.base_url, &token, folder.path());
         let renderer = Renderer::open(&render::Settings {
             templates_dir: Some(templates),
             time_zone: jiff::tz::TimeZone::UTC,
@@ -133,6 +138,7 @@ impl Night {
             worker,
             sender,
             digests,
+            is_encrypted: make.is_encrypted,
             settings,
             accepted,
             count: 0,
@@ -146,7 +152,12 @@ impl Night {
 
     /// A room with the bot in it.
     pub(crate) fn open_room(&self) -> RoomAddress {
-        self.room(&NewRoom::named("ops").member("bot"))
+        let room = NewRoom::named("ops").member("bot");
+        if !self.is_encrypted {
+            return self.room(&room);
+        }
+        let homeserver = &self.homeserver.homeserver;
+        homeserver.create_encrypted_room(&room, "person").parse().unwrap()
     }
 
     /// Accepts one more notification for `room`.
@@ -278,21 +289,22 @@ impl Night {
             table,
             renderer,
             worker: dead,
+            sender,
             digests,
+            is_encrypted,
             settings,
             accepted,
             count,
             data,
-            ..
         } = self;
-        drop((dead, outbox));
+        drop((dead, sender, outbox));
         if let Some(url) = &settings.database_url {
             // What the dead process had claimed passes to the next one after seconds that no test has to wait for.
             let mut connection = postgres::connect(url.expose_secret()).await;
             let expire = "UPDATE outbox_room SET lease_until = 0";
             sqlx::query(expire).execute(&mut connection).await.unwrap();
         }
-        let sender = sender(&homeserver.base_url, &token);
+        let sender = self::sender(&homeserver.base_url, &token, data.path());
         let outbox = Outbox::open(&settings).await.unwrap();
         let worker = worker(&outbox, &sender, digests, &renderer);
         Self {
@@ -306,6 +318,7 @@ impl Night {
             worker,
             sender,
             digests,
+            is_encrypted,
             settings,
             accepted,
             count,
@@ -334,12 +347,15 @@ fn worker(outbox: &Outbox, sender: &Arc<Sender>, digests: DigestPolicy, renderer
     Worker::new(outbox.clone(), Arc::clone(sender), digests, compose, clock)
 }
 
-fn sender(base_url: &str, token: &str) -> Arc<Sender> {
+fn sender(base_url: &str, token: &str, data: &Path) -> Arc<Sender> {
     let client = matrix::Client::new(&matrix::Settings {
         home_server: base_url.to_owned(),
         access_token: token.to_owned().into(),
         request_timeout: Duration::from_millis(500),
-        encryption: matrix::EncryptionSettings::default(),
+        encryption: matrix::EncryptionSettings {
+            folder: Some(data.to_owned()),
+            ..matrix::EncryptionSettings::default()
+        },
     });
     let horizon = Duration::from_hours(24);
     Arc::new(Sender::new(client.unwrap(), deliver::Settings { horizon }))

@@ -10,6 +10,7 @@ mod crash;
 mod damage;
 mod digest;
 mod doubt;
+mod encrypted;
 mod group;
 mod interleavings;
 mod model;

@@ -31,6 +31,7 @@ async fn report(request: RequestBuilder) -> Value {
         "templates",
         "routes",
         "deliveries",
+        "encryption",
         "senders",
         "silence",
     ];

@@ -14,7 +14,8 @@ export async function loadRoom() {
   const people = room.members.length === 1 ? '1 member' : `${room.members.length} members`;
   byId('room-name').textContent = room.name;
   byId('room-avatar').textContent = room.name.slice(0, 1);
-  byId('room-topic').textContent = [room.topic, room.alias, people].filter(Boolean).join(' · ');
+  const lock = room.encrypted ? '🔒 end-to-end encrypted' : '';
+  byId('room-topic').textContent = [room.topic, room.alias, people, lock].filter(Boolean).join(' · ');
   byId('push-room').textContent = room.name;
   byId('homeserver').textContent = room.homeserver;
   byId('version').textContent = room.version;

@@ -3,14 +3,17 @@
 //! Guarantees: sharing a room key and encrypting with it is one step for each room; pending key work is done first, so that who
 //! came or left since is known; each start of the relay begins new room keys, so that no key is used at one index twice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
+use matrix_sdk_crypto::types::requests::ToDeviceRequest;
 use matrix_sdk_crypto::{DecryptionSettings, EncryptionSyncChanges, OlmMachine, TrustRequirement};
 use ruma::api::client::sync::sync_events::v3::Response as Synced;
+use ruma::events::{AnyToDeviceEventContent, ToDeviceEventType};
 use ruma::serde::Raw;
+use ruma::to_device::DeviceIdOrAllDevices;
 use ruma::{DeviceId, OwnedRoomId, RoomId, UserId};
 use serde_json::Value;
 use tokio::sync::{Mutex, Notify};
@@ -18,6 +21,7 @@ use tokio::sync::{Mutex, Notify};
 use super::Recipients;
 use super::requests::{of_keys, of_store};
 use super::room::{Facts, Room};
+use super::without_keys::{Told, WithoutKey, WithoutKeys};
 use crate::matrix::verdict::Verdict;
 use crate::matrix::{Client, Failure};
 
@@ -35,12 +39,13 @@ pub(in crate::matrix) struct Device {
     /// Rooms that the account was invited to and that nobody has asked for yet.
     invited: StdMutex<Vec<OwnedRoomId>>,
     is_invited: Notify,
+    without_keys: WithoutKeys,
     /// Frees the store when the device is dropped.
     _lock: File,
 }
 
 impl Device {
-    pub(super) fn new(machine: OlmMachine, lock: File) -> Self {
+    pub(super) fn new(machine: OlmMachine, lock: File, without_keys: WithoutKeys) -> Self {
         Self {
             machine,
             work: Mutex::default(),
@@ -48,6 +53,7 @@ impl Device {
             rooms: StdMutex::default(),
             invited: StdMutex::default(),
             is_invited: Notify::new(),
+            without_keys,
             _lock: lock,
         }
     }
@@ -77,6 +83,7 @@ impl Device {
             self.machine.discard_room_key(id).await.map_err(of_store)?;
         }
         self.share(client, id, facts).await?;
+        client.encryption().must_lead()?;
         let content = Raw::new(content).map_err(failed)?.cast_unchecked();
         let sealed = self
             .machine
@@ -97,10 +104,28 @@ impl Device {
             self.carry(client, &claim, &request.into()).await?;
         }
         let shared = self.machine.share_room_key(id, members(), facts.settings.clone()).await;
+        let mut told = Vec::new();
         for request in shared.map_err(failed)? {
             self.to_devices(client, &request).await?;
+            told.extend(told_of_keys(&request));
+        }
+        if !told.is_empty() || self.without_keys.any_in(id) {
+            self.note_devices(id, facts, told).await;
         }
         Ok(())
+    }
+
+    /// Notes which devices got no key.
+    async fn note_devices(&self, id: &RoomId, facts: &Facts, told: Vec<(String, DeviceIdOrAllDevices, Told)>) {
+        let mut there = HashSet::new();
+        for member in &facts.members {
+            let Ok(devices) = self.machine.get_user_devices(member, None).await else {
+                return;
+            };
+            there.extend(devices.keys().map(|device| (member.to_string(), device.to_string())));
+        }
+        let is_there = |one: &WithoutKey| there.contains(&(one.user.clone(), one.device.clone()));
+        self.without_keys.note(id, told, is_there);
     }
 
     fn room(&self, id: &RoomId) -> Arc<Room> {
@@ -119,7 +144,11 @@ impl Device {
     /// Waits for something to happen, and takes it in.
     pub(in crate::matrix) async fn follow(&self, client: &Client) -> Result<(), Failure> {
         let place = self.place().await?;
-        let answer = client.sync(place.clone(), true).await;
+        let answer = tokio::select! {
+            answer = client.sync(place.clone(), true) => answer,
+            // Another relay goes on from the place that was kept last.
+            () = client.encryption().leadership.ends() => return client.encryption().must_lead(),
+        };
         if let Err(Failure { status: Some(400), .. }) = &answer {
             // The homeserver does not know the place any more. It is begun anew; who is in the rooms is asked for then.
             self.keep_place("").await?;
@@ -146,6 +175,7 @@ impl Device {
     /// somebody else has taken in meanwhile is taken in once more, and the place does not go back.
     async fn take_in(&self, client: &Client, since: Option<String>, answer: Synced) -> Result<(), Failure> {
         let alone = self.taking.lock().await;
+        client.encryption().must_lead()?;
         let changes = EncryptionSyncChanges {
             to_device_events: answer.to_device.events,
             changed_devices: &answer.device_lists,
@@ -196,6 +226,26 @@ impl Device {
             tracing::debug!(error.message = %error, "the members' devices could not be marked to be asked for");
         }
     }
+}
+
+/// What a request tells devices of a room key.
+fn told_of_keys(request: &ToDeviceRequest) -> Vec<(String, DeviceIdOrAllDevices, Told)> {
+    let is_withheld = request.event_type == ToDeviceEventType::RoomKeyWithheld;
+    let told = |content: &Raw<AnyToDeviceEventContent>| {
+        if !is_withheld {
+            return Told::Key;
+        }
+        let code = content.get_field::<String>("code").ok().flatten();
+        Told::Withheld(code.unwrap_or_default())
+    };
+    let messages = request.messages.iter();
+    messages
+        .flat_map(|(user, devices)| {
+            devices
+                .iter()
+                .map(move |(device, content)| (user.to_string(), device.clone(), told(content)))
+        })
+        .collect()
 }
 
 /// Something failed that is not the homeserver's doing; the same again may work.

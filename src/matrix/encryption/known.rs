@@ -1,12 +1,13 @@
 //! The rooms that were ever seen encrypted, on disk.
 //!
-//! Guarantees: a room that was added is there after a restart, even after a loss of power; nothing takes one away. The list
+//! Guarantees: a room that a relay added is there after a restart, even after a loss of power; nothing takes one away. The list
 //! holds without its file, too: what cannot be written down holds until the end of the process, and that is said.
 
 use std::collections::HashSet;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ruma::{OwnedRoomId, RoomId};
@@ -24,6 +25,8 @@ pub(super) fn list(data: &Path) -> PathBuf {
 /// The rooms, one ID on each line of the file.
 pub(super) struct KnownRooms {
     file: Option<PathBuf>,
+    /// Whether additions are written. A command may run as another user than the relay, and leaves no files of its own.
+    is_kept: AtomicBool,
     rooms: Mutex<HashSet<OwnedRoomId>>,
     added: Notify,
 }
@@ -31,21 +34,11 @@ pub(super) struct KnownRooms {
 impl KnownRooms {
     /// Reads the list. Lines that are no room IDs, such as the last one of a write that broke off, are passed over.
     pub(super) fn load(file: Option<PathBuf>) -> Self {
-        let text = file.as_deref().map(fs::read_to_string);
-        let text = match text {
-            Some(Ok(text)) => text,
-            Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::error!(
-                    error.message = %error,
-                    "the list of encrypted rooms cannot be read: each room is looked at anew"
-                );
-                String::new()
-            }
-            Some(Err(_)) | None => String::new(),
-        };
+        let rooms = file.as_deref().map(read).unwrap_or_default();
         Self {
             file,
-            rooms: Mutex::new(text.lines().filter_map(|line| RoomId::parse(line).ok()).collect()),
+            is_kept: AtomicBool::new(false),
+            rooms: Mutex::new(rooms),
             added: Notify::new(),
         }
     }
@@ -59,6 +52,17 @@ impl KnownRooms {
             return;
         }
         self.added.notify_waiters();
+        if self.is_kept.load(Ordering::SeqCst) {
+            self.write(room);
+        }
+    }
+
+    /// From now on additions are written.
+    pub(super) fn keep(&self) {
+        self.is_kept.store(true, Ordering::SeqCst);
+    }
+
+    fn write(&self, room: &RoomId) {
         let Some(file) = &self.file else { return };
         if let Err(error) = append(file, room) {
             tracing::error!(
@@ -66,6 +70,11 @@ impl KnownRooms {
                 "that {room} is encrypted cannot be written down: it counts as encrypted until the relay ends"
             );
         }
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.rooms().len()
     }
 
     /// Whether there is one.
@@ -91,6 +100,19 @@ impl KnownRooms {
     }
 }
 
+fn read(file: &Path) -> HashSet<OwnedRoomId> {
+    let text = fs::read_to_string(file).unwrap_or_else(|error| {
+        if error.kind() != io::ErrorKind::NotFound {
+            tracing::error!(
+                error.message = %error,
+                "the list of encrypted rooms cannot be read: each room is looked at anew"
+            );
+        }
+        String::new()
+    });
+    text.lines().filter_map(|line| RoomId::parse(line).ok()).collect()
+}
+
 fn append(file: &Path, room: &RoomId) -> io::Result<()> {
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder)?;
@@ -113,12 +135,17 @@ mod tests {
         let file = list(folder.path());
         let known = KnownRooms::load(Some(file.clone()));
         assert!(!known.contains(room_id!("!a:example.org")));
+        known.keep();
         known.add(room_id!("!a:example.org"));
         known.any().await;
         fs::write(&file, fs::read_to_string(&file).unwrap() + "!half").unwrap();
-        KnownRooms::load(Some(file.clone())).add(room_id!("!b"));
+        let known = KnownRooms::load(Some(file.clone()));
+        known.keep();
+        known.add(room_id!("!b"));
+        // A command beside it.
+        KnownRooms::load(Some(file.clone())).add(room_id!("!command"));
         let again = KnownRooms::load(Some(file));
         assert!(again.contains(room_id!("!a:example.org")) && again.contains(room_id!("!b")));
-        assert!(!again.contains(room_id!("!c")));
+        assert!(!again.contains(room_id!("!c")) && !again.contains(room_id!("!command")));
     }
 }

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::device::Device;
+use super::without_keys::WithoutKeys;
 use super::{EncryptionSettings, Recipients, identity, known, requests};
 use crate::matrix::verdict::{RequestKind, RoomTrouble};
 use crate::matrix::{Client, Failure};
@@ -65,12 +66,13 @@ async fn open_store(
     let machine = machine.map_err(|error| cannot(format!("the keys cannot be read: {error}")))?;
     must_fit(client, &machine).await?;
     must_be_newest(client, &machine).await?;
-    let device = Device::new(machine, lock);
+    let device = Device::new(machine, lock, WithoutKeys::load(&data));
     device.drain(client).await?;
     // Another relay of the same device may have begun at the same moment.
     must_fit(client, &device.machine).await?;
-    // Without it messages can be read; only that nobody vouches for the device. It says so itself.
-    identity::ensure(client, settings, me, id).await;
+    // Without it messages can be read; only that nobody vouches for the device.
+    let trouble = identity::ensure(client, settings, me, id).await;
+    client.encryption().troubles().identity = trouble;
     if settings.recipients == Recipients::CrossSigned {
         identity::adopt(client, settings, &device).await?;
     }
@@ -194,4 +196,25 @@ async fn must_be_newest(client: &Client, machine: &OlmMachine) -> Result<(), Fai
     let put = client.call(RequestKind::Account, request).await;
     put.map(|_| ())
         .map_err(|failure| requests::of_keys("the account's data", failure))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was encrypted is on disk before it is sent: a loss of power does not take a key back to where it was.
+    #[tokio::test]
+    async fn the_store_of_the_keys_is_synced_with_each_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = SqliteStoreConfig::with_low_memory_config(folder.path());
+        let store = SqliteCryptoStore::open_with_config(&config).await.unwrap();
+        let file = folder.path().join("matrix-sdk-crypto.sqlite3");
+        // A connection of the same library, with what that is built with.
+        let connection = rusqlite::Connection::open(file).unwrap();
+        let pragma =
+            |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0));
+        assert_eq!(pragma("journal_mode").unwrap(), "wal".to_owned().into());
+        assert_eq!(pragma("synchronous").unwrap(), 2.into(), "FULL");
+        drop(store);
+    }
 }

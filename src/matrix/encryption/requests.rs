@@ -80,6 +80,7 @@ impl Device {
         id: &TransactionId,
         request: &AnyOutgoingRequest,
     ) -> Result<(), Failure> {
+        client.encryption().must_lead()?;
         let kind = RequestKind::Account;
         let told = match request {
             AnyOutgoingRequest::KeysUpload(request) => {
@@ -113,6 +114,7 @@ impl Device {
 
     /// Sends messages to devices. The transaction is the machine's, so that a repeat is none for them.
     pub(super) async fn to_devices(&self, client: &Client, request: &ToDeviceRequest) -> Result<(), Failure> {
+        client.encryption().must_lead()?;
         let message = send_event_to_device::v3::Request::new_raw(
             request.event_type.clone(),
             request.txn_id.clone(),

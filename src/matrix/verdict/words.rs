@@ -19,6 +19,7 @@ impl fmt::Display for Verdict {
             Self::Token(trouble) => trouble.fmt(f),
             Self::Message(trouble) => trouble.fmt(f),
             Self::Relation => f.write_str("the event that the message refers to is gone or takes no reference"),
+            Self::OtherRelay => f.write_str("the room is encrypted, and another relay sends there"),
         }
     }
 }

@@ -12,7 +12,8 @@ CREATE TABLE outbox_room (
     current BIGINT,
     owner TEXT,
     lease_until BIGINT NOT NULL DEFAULT 0,
-    news_run BIGINT NOT NULL DEFAULT 0
+    news_run BIGINT NOT NULL DEFAULT 0,
+    encrypted TEXT
 );
 
 -- Ordered, each exactly once; the text is fixed when it is accepted, that of a root when it is first tried.

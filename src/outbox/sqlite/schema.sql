@@ -11,7 +11,8 @@ CREATE TABLE outbox_room (
     current     INTEGER,                        -- tried and not ended: a row of news, or minus a group's id for an edit
     owner       TEXT,                           -- which relay is sending that at this moment; NULL: none
     lease_until INTEGER NOT NULL DEFAULT 0,     -- until when the owner is believed; afterwards, when it last was
-    news_run    INTEGER NOT NULL DEFAULT 0      -- news that went in a row while an edit was owed
+    news_run    INTEGER NOT NULL DEFAULT 0,     -- news that went in a row while an edit was owed
+    encrypted   TEXT                            -- the ID under which it was seen encrypted, which it is for ever; NULL: never
 ) STRICT;
 
 -- Ordered, each exactly once; the text is fixed when it is accepted, that of a root when it is first tried.

@@ -40,7 +40,7 @@ pub(super) const BUILD: &str = "grafana_matrix_relay_build_info";
 pub(super) const FREE: &str = "grafana_matrix_relay_data_dir_free_bytes";
 
 /// All of them, but for those of the process.
-pub const ALL: [Metric; 32] = [
+pub const ALL: [Metric; 36] = [
     Metric {
         kind: Kind::Counter,
         name: "grafana_matrix_relay_notifications_total",
@@ -96,6 +96,7 @@ pub const ALL: [Metric; 32] = [
                 "token",
                 "message",
                 "relation",
+                "other_relay",
             ],
         )],
     },
@@ -187,6 +188,30 @@ pub const ALL: [Metric; 32] = [
         kind: Kind::Gauge,
         name: "grafana_matrix_relay_homeserver_reachable",
         help: "Whether the homeserver answers (1) or not (0).",
+        labels: &[],
+    },
+    Metric {
+        kind: Kind::Gauge,
+        name: "grafana_matrix_relay_devices_without_keys",
+        help: "Devices of the members of an encrypted room that got no key to read it; `check --rooms` names them.",
+        labels: &[("room", &[])],
+    },
+    Metric {
+        kind: Kind::Gauge,
+        name: "grafana_matrix_relay_encrypted_rooms",
+        help: "Rooms that were ever seen encrypted, which counts for ever.",
+        labels: &[],
+    },
+    Metric {
+        kind: Kind::Gauge,
+        name: "grafana_matrix_relay_encryption_active",
+        help: "Whether this relay sends into encrypted rooms (1) or not (0): there is none, another relay does, or it cannot.",
+        labels: &[],
+    },
+    Metric {
+        kind: Kind::Gauge,
+        name: "grafana_matrix_relay_encryption_device_signed",
+        help: "Whether the account's identity vouches for the device that encrypts (1) or not (0); 0 where this relay does not encrypt.",
         labels: &[],
     },
     Metric {

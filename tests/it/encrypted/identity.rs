@@ -15,7 +15,7 @@ use crate::support::relay::Setup;
 use crate::support::synapse::Synapse;
 
 /// The token of a new device of the bot.
-async fn new_device(synapse: &Synapse, device: &str) -> User {
+pub(super) async fn new_device(synapse: &Synapse, device: &str) -> User {
     let mut bot = synapse.bot.clone();
     device.clone_into(&mut bot.device_id);
     bot.log_in_again().await

@@ -5,7 +5,6 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use reqwest::Method;
-use serde_json::json;
 
 use super::{accept_all, assert_once_and_in_order, has_all, in_plain_text, names, setup};
 use crate::support::matrix::{Event, SOON};
@@ -104,28 +103,4 @@ async fn key_requests_that_fail_hold_back_their_room_alone() {
         reader.wait_until(encrypted, SOON, |heard| heard.len() > before).await;
     }
     assert_eq!(in_plain_text(&synapse).await, 0);
-}
-
-#[tokio::test]
-async fn a_device_that_has_no_keys_left_keeps_nobody_from_reading() {
-    let synapse = Synapse::start().await;
-    let room = &synapse.rooms.encrypted.room_id;
-    let mut reader = Reader::start(&synapse, &synapse.person, "READER").await;
-    let mut empty = Reader::start(&synapse, &synapse.person, "EMPTY").await;
-    // Somebody takes all one-time keys of the second device.
-    let claim = json!({"one_time_keys": {&synapse.person.id: {"EMPTY": "signed_curve25519"}}});
-    for _ in 0..200 {
-        let claimed = synapse.admin.post(&["keys", "claim"], claim.clone()).await.ok();
-        if claimed["one_time_keys"]
-            .as_object()
-            .is_none_or(serde_json::Map::is_empty)
-        {
-            break;
-        }
-    }
-    let relay = setup(&synapse).start().await;
-    relay.accepts(&grafana_firing("Exhausted")).await;
-    reader.wait_until(room, SOON, |heard| heard.len() == 1).await;
-    let heard = empty.read(room).await;
-    assert!(heard.iter().any(|heard| heard.error.is_some()) && heard.iter().all(|heard| !heard.encrypted));
 }

@@ -92,8 +92,8 @@ const KINDS: [fn(&Delivery) -> bool; 3] = [
     |row| row.members > 0,
 ];
 
-async fn run(steps: Vec<Step>, mode: Mode, with_digests: bool, database_url: Option<String>) {
-    let mut make = Make::without_digests();
+async fn run(steps: Vec<Step>, mode: Mode, with_digests: bool, mut make: Make) {
+    make.digests = DigestPolicy::never();
     if with_digests {
         // Three groups are no storm: what waits becomes a digest early.
         make.digests = DigestPolicy {
@@ -101,7 +101,8 @@ async fn run(steps: Vec<Step>, mode: Mode, with_digests: bool, database_url: Opt
             min_age: Duration::from_secs(3),
         };
     }
-    let mut live = Live::on(Night::made(Make { database_url, ..make }).await);
+    let is_encrypted = make.is_encrypted;
+    let mut live = Live::on(Night::made(make).await);
     live.episodes = true;
     live.night.policy.mode = mode;
     live.night.policy.mentions = everybody();
@@ -117,6 +118,13 @@ async fn run(steps: Vec<Step>, mode: Mode, with_digests: bool, database_url: Opt
         settle(&mut live, &mut truth).await;
     }
     truth.check(&live, with_digests);
+    if is_encrypted {
+        let sent = live.night.homeserver.homeserver.events_as_sent(live.room.as_str());
+        assert!(
+            sent.iter().all(|event| event.kind != "m.room.message"),
+            "in plain text: {sent:#?}"
+        );
+    }
 }
 
 async fn take(step: Step, mut live: Live, truth: &mut Truth, minute: &mut i64) -> Live {
@@ -240,7 +248,7 @@ proptest! {
     fn roots_are_true_and_everything_is_told_once(steps in steps(), mode in 0_usize..6, with_digests in any::<bool>()) {
         // Live is the default, and there is most to go wrong.
         let mode = Mode::ALL.get(mode).copied().unwrap_or_default();
-        on_a_runtime(run(steps, mode, with_digests, None));
+        on_a_runtime(run(steps, mode, with_digests, Make::default()));
     }
 }
 
@@ -252,7 +260,25 @@ proptest! {
         let mode = Mode::ALL.get(mode).copied().unwrap_or_default();
         on_a_runtime(async {
             let database = postgres::database().await;
-            run(steps, mode, with_digests, Some(database)).await;
+            let make = Make {
+                database_url: Some(database),
+                ..Make::default()
+            };
+            run(steps, mode, with_digests, make).await;
         });
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(6))]
+
+    #[test]
+    fn so_it_is_in_an_encrypted_room(steps in steps(), mode in 0_usize..6, with_digests in any::<bool>()) {
+        let mode = Mode::ALL.get(mode).copied().unwrap_or_default();
+        let make = Make {
+            is_encrypted: true,
+            ..Make::default()
+        };
+        on_a_runtime(run(steps, mode, with_digests, make));
     }
 }

@@ -13,7 +13,7 @@ use grafana_matrix_relay::message::Relation;
 use grafana_matrix_relay::outbox::{DeliveryState, Enqueued, Filter, NewRecording, Outbox, OutboxError, Part};
 
 use super::place::{
-    Place, accept, at, claim, claim_one, claim_written, dead, digest_policy, drain, keyed, record, wait,
+    Place, accept, at, claim, claim_one, claim_written, dead, digest_policy, drain, keyed, record, room, wait,
 };
 use super::silence::scheduled;
 use super::tale::{begins, changes, in_room, known_of, show, tell_of};
@@ -39,6 +39,7 @@ async fn fill(place: &Place) {
     show(&outbox, "$g", 0).await;
     tell_of(&outbox, "g", 1, changes("two fire", &["a second one"])).await;
     accept(&outbox, "b", "given up", at(0)).await;
+    outbox.mark_encrypted(&room("b"), room("b").to_string()).await.unwrap();
     for delivery in claim(&outbox, at(2)).await {
         let is_line = delivery.part == Part::Line;
         let outcome = if is_line { wait(at(5)) } else { dead() };
