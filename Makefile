@@ -23,7 +23,7 @@ STACK_PORT ?= 8008
 # nextest runs each test in its own process, which suits tests that start servers, but no examples of the documentation.
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help demo test lint check bench fuzz gallery docs openapi reference editor stack setup clean-stack
+.PHONY: help demo test lint check bench compare fuzz gallery docs openapi reference editor stack setup clean-stack
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -60,6 +60,13 @@ check: lint ## lint, and licences, sources, doubles and known flaws of all depen
 
 bench: ## Measure acceptance, delivery, rendering and memory, each beside its limit on this machine
 	benches/with-postgres.sh cargo bench --locked
+
+ORIGINAL ?= $(error ORIGINAL is not set: the path of a checkout of the original relay; see docs/src/reference/comparison.md)
+ORIGINAL_PYTHON ?= python3
+
+compare: ## The same hour on this relay and on the original, which ORIGINAL=path names: what is lost, doubled, late
+	cargo build --release --locked
+	cargo run --release --locked --example compare -- --original $(ORIGINAL) --python $(ORIGINAL_PYTHON)
 
 # Without a sanitizer: it looks for faults of unsafe code, this crate has none, and it doubles the build. The lock file of the
 # relay is copied, so that what is fuzzed is what is shipped. Afterwards the corpus keeps only what reaches something new.
