@@ -7,7 +7,7 @@
 //! The original is not part of this project: `--original` names a checkout of it, and `--python` a Python that has its
 //! dependencies (aiohttp, python-dotenv).
 
-#![allow(missing_docs, reason = "a program, not a library")]
+#![expect(clippy::print_stdout, reason = "it prints a table")]
 
 mod contender;
 

@@ -1,7 +1,7 @@
 //! A body of any shape, from whichever program, as a [`Notification`] of one alert.
 //!
-//! Guarantees: what such a body means, rules of the route say (see [`Told`]); nothing is guessed but a title and a text to show.
-//! What is kept of it is bounded: see [`tree`].
+//! Guarantees: the rules of a route say what such a body means (see [`Meaning`]); nothing is guessed but a title and a text to show.
+//! What is kept of it is bounded: see [`tree()`].
 
 mod tree;
 
@@ -18,7 +18,7 @@ use crate::text::{hash, truncated};
 /// Fields of the body that become labels, for rules and mentions, and characters of one.
 const LABELS: usize = 100;
 const LABEL: usize = 1_000;
-/// Characters of a title, and of what else is told of a body.
+/// Characters of a title, and of what else rules say of a body.
 const TITLE: usize = 200;
 
 /// Where a title and a text are looked for.
@@ -27,7 +27,7 @@ const TEXTS: [&str; 6] = ["text", "message", "msg", "body", "content", "descript
 
 /// What the rules of a route say of a body; empty where they say nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Told {
+pub struct Meaning {
     /// What it is about: bodies with the same group and a state share a message. The title where it is empty.
     pub group: String,
     /// `firing` or `resolved`; without one each body is a message of its own.
@@ -38,7 +38,7 @@ pub struct Told {
     pub severity: String,
 }
 
-/// A body together with what is told of it: as samples and recordings hold one.
+/// A body together with its meaning: as samples and recordings hold one.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Enveloped {
@@ -53,7 +53,7 @@ struct Enveloped {
     severity: String,
 }
 
-/// What is to be tried or shown: a notification, or a body of any other shape together with what is told of it.
+/// What is to be tried or shown: a notification, or a body of any other shape together with its meaning.
 pub fn any(bytes: &[u8]) -> Result<Notification, ParseError> {
     #[derive(Deserialize)]
     struct Sent {
@@ -71,20 +71,20 @@ pub fn any(bytes: &[u8]) -> Result<Notification, ParseError> {
         severity,
     }) = serde_json::from_slice(bytes)
     {
-        let told = Told {
+        let meaning = Meaning {
             group,
             state,
             title,
             severity,
         };
-        return Ok(notification(tree, &told));
+        return Ok(notification(tree, &meaning));
     }
     super::parse::notification(bytes)
 }
 
-/// A body of any shape of which nothing is told.
+/// A body of any shape of which no rule says anything.
 pub fn alone(bytes: &[u8]) -> Result<Notification, ParseError> {
-    Ok(notification(tree(bytes, Declared::Text)?, &Told::default()))
+    Ok(notification(tree(bytes, Declared::Text)?, &Meaning::default()))
 }
 
 /// The reverse of [`any`] for a body of any shape.
@@ -108,23 +108,27 @@ pub fn enveloped(notification: &Notification) -> Option<Value> {
 }
 
 /// A notification of one alert: its labels are the fields of the body that are texts or numbers, with its title as the name.
-pub fn notification(tree: Value, told: &Told) -> Notification {
+pub fn notification(tree: Value, meaning: &Meaning) -> Notification {
     let text = found(&tree, &TEXTS).unwrap_or_default();
-    let title = Some(line(&told.title)).filter(|title| !title.is_empty());
+    let title = Some(line(&meaning.title)).filter(|title| !title.is_empty());
     let title = title
         .or_else(|| found(&tree, &TITLES).map(|title| line(&title)))
         .or_else(|| text.lines().map(line).find(|line| !line.is_empty()))
         .unwrap_or_else(|| "Webhook".to_owned());
-    let status = match told.state.as_str() {
+    let status = match meaning.state.as_str() {
         "resolved" => AlertStatus::Resolved,
         _ => AlertStatus::Firing,
     };
-    let has_state = matches!(told.state.as_str(), "firing" | "resolved");
-    let group = if told.group.is_empty() { &title } else { &told.group };
+    let has_state = matches!(meaning.state.as_str(), "firing" | "resolved");
+    let group = if meaning.group.is_empty() {
+        &title
+    } else {
+        &meaning.group
+    };
     let mut labels = labels(&tree);
     labels.insert("alertname".to_owned(), title.clone());
-    if !told.severity.is_empty() {
-        labels.insert("severity".to_owned(), line(&told.severity));
+    if !meaning.severity.is_empty() {
+        labels.insert("severity".to_owned(), line(&meaning.severity));
     }
     let mut annotations = Labels::new();
     // What a body about an end says is not what was the matter.
@@ -147,7 +151,11 @@ pub fn notification(tree: Value, told: &Told) -> Notification {
         source: Source::Json,
         group_key: GroupKey(group_key),
         group_labels,
-        state: if has_state { told.state.clone() } else { String::new() },
+        state: if has_state {
+            meaning.state.clone()
+        } else {
+            String::new()
+        },
         title,
         payload: Some(tree),
         ..Notification::of(vec![alert])
@@ -186,14 +194,14 @@ mod tests {
 
     #[test]
     fn one_body_is_one_alert_with_what_the_rules_say() {
-        let told = Told {
+        let meaning = Meaning {
             group: "7".to_owned(),
             state: "firing".to_owned(),
             title: "Shop".to_owned(),
             severity: "high".to_owned(),
         };
         let body = json!({"text": "down\nsince noon", "n": 1, "deep": {"a": 1}, "alertname": "x"});
-        let firing = notification(body.clone(), &told);
+        let firing = notification(body.clone(), &meaning);
         let labels = &firing.alerts[0].labels;
         assert_eq!(
             (labels["alertname"].as_str(), labels["severity"].as_str()),
@@ -201,10 +209,10 @@ mod tests {
         );
         assert!(labels.contains_key("n") && !labels.contains_key("deep"));
         assert_eq!(firing.alerts[0].annotations["summary"], "down\nsince noon");
-        let over = Told {
+        let over = Meaning {
             state: "resolved".to_owned(),
             title: "Other".to_owned(),
-            ..told.clone()
+            ..meaning.clone()
         };
         let over = notification(body.clone(), &over);
         assert_eq!(
@@ -212,10 +220,10 @@ mod tests {
             (&firing.group_key, &firing.alerts[0].fingerprint)
         );
         assert_eq!(over.status, AlertStatus::Resolved);
-        let alone = notification(body, &Told::default());
+        let alone = notification(body, &Meaning::default());
         assert_eq!((alone.group_key.0.as_str(), alone.title.as_str()), ("{}", "down"));
         let again = any(enveloped(&firing).unwrap().to_string().as_bytes()).unwrap();
         assert_eq!(again, firing);
-        assert_eq!(notification(json!({"n": 1}), &Told::default()).title, "Webhook");
+        assert_eq!(notification(json!({"n": 1}), &Meaning::default()).title, "Webhook");
     }
 }

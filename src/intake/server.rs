@@ -97,11 +97,14 @@ const HEADERS: [(HeaderName, &str); 8] = [
 pub fn endpoint(parts: Parts, others: impl OpenApi + 'static) -> BoxEndpoint<'static, Response> {
     let service = document::service(others);
     let document = document::document(&service, &parts.examples);
-    let document = if parts.pages.workshop {
-        document
-    } else {
-        document::without(document, &WORKSHOP)
-    };
+    let mut absent = Vec::new();
+    if !parts.pages.workshop {
+        absent.extend(WORKSHOP);
+    }
+    if !parts.pages.metrics {
+        absent.push("/metrics");
+    }
+    let document = document::without(document, &absent);
     let served = Bytes::from(serde_json::to_string_pretty(&document).unwrap_or_default());
     drop(document);
     let (shown, page) = (served.clone(), OnceLock::<Bytes>::new());

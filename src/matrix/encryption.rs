@@ -42,8 +42,10 @@ pub use self::state::EncryptionState;
 use self::state::Troubles;
 #[cfg(feature = "encryption")]
 pub(super) use self::without_keys::WithoutKey;
+#[cfg(feature = "encryption")]
+use super::Verdict;
 use super::verdict::RoomTrouble;
-use super::{Client, Failure, Verdict};
+use super::{Client, Failure};
 
 /// Where the recovery key is written, beside the outbox.
 pub const RECOVERY_KEY_FILE: &str = "recovery.key";

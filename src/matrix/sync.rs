@@ -6,10 +6,14 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "encryption")]
 use ruma::api::client::filter::{Filter as EventFilter, FilterDefinition, RoomEventFilter, RoomFilter};
+#[cfg(feature = "encryption")]
 use ruma::api::client::sync::sync_events::v3::{Filter, Request, Response};
+#[cfg(feature = "encryption")]
 use ruma::presence::PresenceState;
 
+#[cfg(feature = "encryption")]
 use super::verdict::{RequestKind, Verdict};
 use super::{Client, Failure};
 
@@ -17,6 +21,7 @@ use super::{Client, Failure};
 pub(super) const LONGEST_POLL: Duration = Duration::from_secs(20);
 
 /// The events of a room that change who gets its keys, and how.
+#[cfg(feature = "encryption")]
 const ABOUT_KEYS: [&str; 3] = ["m.room.member", "m.room.encryption", "m.room.history_visibility"];
 
 impl Client {
@@ -56,6 +61,7 @@ impl Client {
 }
 
 /// One event of a room is enough: that there is one says that the room has to be read again.
+#[cfg(feature = "encryption")]
 fn about_keys() -> FilterDefinition {
     let mut timeline = RoomEventFilter::default();
     timeline.types = Some(ABOUT_KEYS.map(str::to_owned).to_vec());

@@ -7,7 +7,7 @@ use super::store::{Stored, timestamp, unreadable};
 use super::{Delivery, DeliveryId, GroupMessage, OutboxError, Part};
 use crate::message::{Relation, RenderedMessage, RoomAddress, TxnId};
 
-/// The columns of [`delivery`], of news `n` in room `r` of group `g`.
+/// The columns of a delivery: of news `n` in room `r` of group `g`.
 macro_rules! news {
     ($rest:literal) => {
         concat!(

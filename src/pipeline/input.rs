@@ -1,24 +1,24 @@
 //! A body of any shape as a notification, by what its route says of it.
 //!
-//! Guarantees: an expression that fails for a body costs what it would have told, and never the body; the log says so.
+//! Guarantees: an expression that fails for a body costs its own result, and never the body; the log says so.
 
 use serde_json::Value;
 
 use crate::alert::Notification;
-use crate::alert::payload::{self, Told};
+use crate::alert::payload::{self, Meaning};
 use crate::message::RouteName;
 use crate::render::Expressions;
 use crate::route::Input;
 
 /// See the module.
 pub fn notification(route: &RouteName, input: &Input, tree: Value) -> Notification {
-    let told = told(route, input, &tree);
-    payload::notification(tree, &told)
+    let meaning = meaning(route, input, &tree);
+    payload::notification(tree, &meaning)
 }
 
-fn told(route: &RouteName, input: &Input, tree: &Value) -> Told {
+fn meaning(route: &RouteName, input: &Input, tree: &Value) -> Meaning {
     if *input == Input::default() {
-        return Told::default();
+        return Meaning::default();
     }
     let over = Expressions::over(tree);
     let [group, state, title, severity] = input.expressions().map(|(key, text)| {
@@ -41,7 +41,7 @@ fn told(route: &RouteName, input: &Input, tree: &Value) -> Told {
             ""
         }
     };
-    Told {
+    Meaning {
         group,
         state: state.to_owned(),
         title,
@@ -64,9 +64,9 @@ mod tests {
                 ..Input::default()
             };
             let tree = json!({"up": false, "name": "Shop", "n": 1});
-            let told = told(&RouteName::default(), &input, &tree);
-            assert_eq!(told.title, "Shop");
-            told.state
+            let meaning = meaning(&RouteName::default(), &input, &tree);
+            assert_eq!(meaning.title, "Shop");
+            meaning.state
         };
         for (state, expected) in [
             ("'firing'", "firing"),

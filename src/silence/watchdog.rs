@@ -151,7 +151,7 @@ mod tests {
             at: at(seconds),
             count,
         };
-        let every = Duration::from_secs(300);
+        let every = Duration::from_mins(5);
         let silent = |since, ever| Some(Standing::Silent { since: at(since), ever });
         for (sign, waits_since, now, expected) in [
             (sign(0, 1), 0, 300, Some(Standing::Alive { at: at(0) })),

@@ -41,7 +41,7 @@ const MOST_STEPS: usize = 10;
 const STEP: SignedDuration = SignedDuration::from_mins(5);
 
 /// What keeps a preview from being made. A template that does not work is not among it.
-struct NotPreviewed;
+pub(super) struct NotPreviewed;
 
 impl Documented for NotPreviewed {
     const REFUSALS: &'static [(u16, &'static str)] = &[

@@ -9,7 +9,7 @@ use poem::web::Data;
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 
-use super::preview::Shown;
+use super::preview::{NotPreviewed, Shown};
 use super::shape::PreviewRequest;
 use super::{NotAnswered, Tag, Workshop};
 use crate::intake::{Caller, JsonBody, Problem, Refused};
@@ -144,7 +144,7 @@ impl ReferenceApi {
         workshop: Data<&Arc<Workshop>>,
         _caller: Caller,
         request: JsonBody<PreviewRequest>,
-    ) -> Result<Json<NotificationValues>, Refused<NotAnswered>> {
+    ) -> Result<Json<NotificationValues>, Refused<NotPreviewed>> {
         let task = workshop.task(request.0).await?;
         let (notification, now) = match task.shown {
             Shown::One(notification, now) => (*notification, now),

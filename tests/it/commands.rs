@@ -350,7 +350,7 @@ async fn send_test_reaches_the_room_and_says_what_is_wrong() {
     let said = send(&secret).await;
     assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
     assert!(
-        said.out.contains("encrypted") && said.out.contains("nothing was sent"),
+        said.out.contains("not sent: the room is encrypted") && said.out.contains("start it first"),
         "{}",
         said.out
     );

@@ -21,7 +21,7 @@ use tokio::sync::{Mutex, Notify};
 use super::Recipients;
 use super::requests::{of_keys, of_store};
 use super::room::{Facts, Room};
-use super::without_keys::{Told, WithoutKey, WithoutKeys};
+use super::without_keys::{KeyMessage, WithoutKey, WithoutKeys};
 use crate::matrix::verdict::Verdict;
 use crate::matrix::{Client, Failure};
 
@@ -116,7 +116,7 @@ impl Device {
     }
 
     /// Notes which devices got no key.
-    async fn note_devices(&self, id: &RoomId, facts: &Facts, told: Vec<(String, DeviceIdOrAllDevices, Told)>) {
+    async fn note_devices(&self, id: &RoomId, facts: &Facts, told: Vec<(String, DeviceIdOrAllDevices, KeyMessage)>) {
         let mut there = HashSet::new();
         for member in &facts.members {
             let Ok(devices) = self.machine.get_user_devices(member, None).await else {
@@ -229,14 +229,14 @@ impl Device {
 }
 
 /// What a request tells devices of a room key.
-fn told_of_keys(request: &ToDeviceRequest) -> Vec<(String, DeviceIdOrAllDevices, Told)> {
+fn told_of_keys(request: &ToDeviceRequest) -> Vec<(String, DeviceIdOrAllDevices, KeyMessage)> {
     let is_withheld = request.event_type == ToDeviceEventType::RoomKeyWithheld;
     let told = |content: &Raw<AnyToDeviceEventContent>| {
         if !is_withheld {
-            return Told::Key;
+            return KeyMessage::Key;
         }
         let code = content.get_field::<String>("code").ok().flatten();
-        Told::Withheld(code.unwrap_or_default())
+        KeyMessage::Withheld(code.unwrap_or_default())
     };
     let messages = request.messages.iter();
     messages

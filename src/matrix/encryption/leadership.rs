@@ -145,7 +145,7 @@ mod tests {
         tokio::task::yield_now().await;
         leadership.end();
         // It may have seen neither, if it began late; then it sees the next ones.
-        let nearly = CONFIRMED_FOR - Duration::from_millis(50);
+        let nearly = CONFIRMED_FOR.saturating_sub(Duration::from_millis(50));
         leadership.confirm(Instant::now().checked_sub(nearly).unwrap());
         waiting.await.unwrap();
     }

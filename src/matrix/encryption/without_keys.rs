@@ -48,7 +48,7 @@ pub(super) struct WithoutKeys {
 }
 
 /// What a message to a device says of a room key.
-pub(super) enum Told {
+pub(super) enum KeyMessage {
     /// Here it is.
     Key,
     /// There is none for it, by this code.
@@ -72,7 +72,7 @@ impl WithoutKeys {
     pub(super) fn note(
         &self,
         room: &RoomId,
-        told: impl IntoIterator<Item = (String, DeviceIdOrAllDevices, Told)>,
+        told: impl IntoIterator<Item = (String, DeviceIdOrAllDevices, KeyMessage)>,
         is_there: impl Fn(&WithoutKey) -> bool,
     ) {
         let mut rooms = self.rooms();
@@ -81,7 +81,7 @@ impl WithoutKeys {
         for (user, device, told) in told {
             let device = device.to_string();
             devices.retain(|one| (&one.user, &one.device) != (&user, &device));
-            if let Told::Withheld(code) = told {
+            if let KeyMessage::Withheld(code) = told {
                 devices.push(WithoutKey { user, device, code });
             }
         }
@@ -153,7 +153,7 @@ mod tests {
             let device = DeviceIdOrAllDevices::DeviceId(device.into());
             [("@ann:example.org".to_owned(), device, told)]
         };
-        let withheld = || Told::Withheld("m.no_olm".to_owned());
+        let withheld = || KeyMessage::Withheld("m.no_olm".to_owned());
         let names = || -> Vec<String> { written(data.path(), room).into_iter().map(|one| one.device).collect() };
         let without = WithoutKeys::load(data.path());
         without.note(room, told("A", withheld()), |_| true);
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(names(), ["A", "B"]);
         let without = WithoutKeys::load(data.path());
         assert!(without.any_in(room) && !without.any_in(room_id!("!other:example.org")));
-        without.note(room, told("A", Told::Key), |_| true);
+        without.note(room, told("A", KeyMessage::Key), |_| true);
         assert_eq!(names(), ["B"]);
         without.note(room, [], |one| one.device != "B");
         assert!(names().is_empty());
