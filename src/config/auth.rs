@@ -261,8 +261,9 @@ fn is_workshop_served(given: Given<'_>, values: &mut Values) -> bool {
     match value::set(given.text) {
         Some(EDIT) => true,
         Some(text) if value::on_or_off(text).is_none() => {
-            let expected = format!("neither on, off nor edit (expected {}, or edit)", value::ON_OR_OFF);
-            values.unusable(given.name, expected);
+            let (shown, switch) = (value::shown(text), value::ON_OR_OFF);
+            let why = format!("{shown} is neither on, off nor edit (expected edit, or else {switch})");
+            values.unusable(given.name, why);
             true
         }
         _ => values.is_on(given),

@@ -268,7 +268,7 @@ impl Values {
 pub(super) const ON_OR_OFF: &str = "on or off; true and false, yes and no, 1 and 0 are the same";
 
 /// A value as an error shows it: that of a secret never.
-fn shown(value: &str) -> String {
+pub(super) fn shown(value: &str) -> String {
     const LONGEST: usize = 60;
     let mut characters = value.chars();
     let text: String = characters.by_ref().take(LONGEST).flat_map(char::escape_debug).collect();

@@ -2,7 +2,7 @@
 
 use grafana_matrix_relay::alert;
 use grafana_matrix_relay::message::{Mentions, MsgType, TemplateName};
-use grafana_matrix_relay::render::{CONTENT_LIMIT, Draft, Level, content_size};
+use grafana_matrix_relay::render::{CONTENT_LIMIT, Draft, Level, content_size, embedded};
 
 use super::{body, body_of, folder, now, render, rendered};
 
@@ -11,7 +11,15 @@ fn what_is_built_in_has_no_problems() {
     let (_dir, renderer) = folder(&[]);
     assert_eq!(renderer.problems(), []);
     let names: Vec<_> = renderer.names().iter().map(ToString::to_string).collect();
-    assert_eq!(names, ["alert", "compact", "detailed", "digest", "update"]);
+    let files = embedded().filter_map(|(file, _)| file.strip_suffix(".md.j2").filter(|name| !name.contains('/')));
+    let mut expected: Vec<_> = files.collect();
+    expected.sort_unstable();
+    assert_eq!(names, expected);
+    assert!(
+        ["alert", "compact", "detailed", "digest", "update"]
+            .iter()
+            .all(|name| expected.contains(name))
+    );
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn the_example_can_be_used_and_shows_every_key() {
         .parse(&folder.path().join("routes.toml"), &text, &|_| Some("x".to_owned()))
         .unwrap();
     assert_eq!(routes.warnings, []);
-    assert_eq!(routes.table.rooms().len(), 6);
+    assert_eq!(routes.table.rooms().len(), 8);
     assert_eq!(routes.table.expected().len(), 1);
     assert_eq!(
         routes.table.mentioned_rooms(|_| false).len(),
