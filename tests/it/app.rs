@@ -107,11 +107,11 @@ impl App {
 
     /// Waits until a message of the room says this.
     pub(crate) async fn room_says(&self, text: &str) {
-        let mut changes = self.homeserver.homeserver.changes();
         let says = || self.homeserver.homeserver.messages(&self.room);
-        while !says().iter().any(|event| event.body().contains(text)) {
-            changes.changed().await.unwrap();
-        }
+        until(&format!("the room says {text}"), async || {
+            says().iter().any(|event| event.body().contains(text))
+        })
+        .await;
     }
 
     /// The texts in the room.

@@ -34,7 +34,7 @@ export class Folder {
   #asSaved(entry) {
     const saved = this.#saved.get(entry.file);
     if (!saved) return entry;
-    if (entry.etag === saved.etag || entry.etag !== saved.before || Date.now() > saved.until) {
+    if (entry.etag === saved.etag || !saved.before.has(entry.etag ?? null) || Date.now() > saved.until) {
       this.#saved.delete(entry.file);
       return entry;
     }
@@ -82,7 +82,9 @@ export class Folder {
   /** The relay has written the text: the edit is over, unless it went on meanwhile. */
   saved(file, text, etag) {
     const entry = this.files.get(file);
-    this.#saved.set(file, { text, etag, before: entry.etag ?? null, until: Date.now() + SEEN_MS });
+    // The relay may not even have seen what was saved before this.
+    const before = new Set([...(this.#saved.get(file)?.before ?? []), entry.etag ?? null]);
+    this.#saved.set(file, { text, etag, before, until: Date.now() + SEEN_MS });
     this.files.set(file, { ...entry, text, etag, builtin: false, isNew: false, problem: null });
     const now = this.#edits.get(file)?.text;
     if (now === undefined || now === text) this.discard(file);

@@ -4,6 +4,7 @@ use std::fs;
 
 use super::{BACKSPACE, Desk, ENTER, ESCAPE};
 use crate::app::firing;
+use crate::support::patience::until;
 
 /// The sizes at which the page has to work, in CSS pixels.
 pub(super) const SIZES: [(u32, u32); 2] = [(1400, 900), (390, 844)];
@@ -93,7 +94,12 @@ async fn draft_is_saved_by_a_key_or_a_button_and_never_over_another_one() {
         chain.perform().await.unwrap();
         desk.until("el('saved').textContent === 'Saved'").await;
         assert!(fs::read_to_string(desk.file()).unwrap().ends_with("one two"));
-        // The relay uses it.
+        // The relay uses it, once it has seen it.
+        until("the relay has read the file", async || {
+            let (_, state) = desk.app.get_json("/workshop/state").await;
+            state.to_string().contains("one two")
+        })
+        .await;
         desk.app.accept(&firing("Used")).await;
         desk.app.room_says("one two").await;
 
