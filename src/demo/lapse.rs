@@ -1,6 +1,6 @@
 //! The incident that the demo plays in time-lapse: which step it is at, and the page's buttons for it.
 //!
-//! Guarantees: a step is played once, in order, whoever asks for it. Whoever plays the steps is outside; this only says when.
+//! Guarantees: a step is played once and in order, however many ask for it. It says when a step is due, and plays none itself.
 
 use std::time::Duration;
 

@@ -31,9 +31,9 @@ const PLACE: &str = "grafana-matrix-relay.place";
 /// An open device.
 pub(in crate::matrix) struct Device {
     pub(super) machine: OlmMachine,
-    /// Held by whoever does key work.
+    /// Held while key work is done.
     pub(super) work: Mutex<()>,
-    /// Held by whoever takes in what has happened.
+    /// Held while an answer of the sync is taken in.
     taking: Mutex<()>,
     rooms: StdMutex<HashMap<OwnedRoomId, Arc<Room>>>,
     /// Rooms that the account was invited to and that nobody has asked for yet.
