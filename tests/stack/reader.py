@@ -25,6 +25,8 @@ from Crypto.PublicKey import ECC
 from Crypto.Signature import eddsa
 
 KEYS = "/_matrix/client/v3/keys"
+# What comes between two reads must fit into one answer; Synapse gives at most 100 events.
+WHOLE_TIMELINE = {"room": {"timeline": {"limit": 100}}}
 
 
 def canonical(signed):
@@ -80,8 +82,11 @@ class Reader:
         self.rooms.setdefault(room.room_id, []).append(heard)
 
     async def sync(self):
-        answer = await self.client.sync(timeout=0)
+        is_first = not self.client.next_batch
+        answer = await self.client.sync(timeout=0, sync_filter=WHOLE_TIMELINE)
         assert isinstance(answer, nio.SyncResponse), answer
+        gaps = [room for room, joined in answer.rooms.join.items() if joined.timeline.limited]
+        assert is_first or not gaps, f"events were left out of {gaps}"
         if self.client.should_upload_keys:
             await self.client.keys_upload()
         if self.client.should_query_keys:

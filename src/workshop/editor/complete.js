@@ -1,7 +1,17 @@
 // Completion: what to offer is the page's to say; how it is shown and taken is CodeMirror's.
 
-import { autocompletion, closeCompletion, completionKeymap, startCompletion } from '@codemirror/autocomplete';
+import { autocompletion, closeCompletion, completionKeymap, completionStatus, startCompletion } from '@codemirror/autocomplete';
+import { Prec } from '@codemirror/state';
 import { EditorView, keymap } from '@codemirror/view';
+
+// Escape closes the list that is shown. While a list is still looked for, it must also begin the way out of the editor
+// (Escape, then Tab): nobody can know that there would have been a list.
+const escape = (view) => {
+  const isShown = completionStatus(view.state) === 'active';
+  closeCompletion(view);
+  return isShown;
+};
+const keys = completionKeymap.map((binding) => (binding.key === 'Escape' ? { ...binding, run: escape } : binding));
 
 /**
  * `offer(before, after)` is given the text from the beginning of the file to the cursor and the rest of its line, and
@@ -16,8 +26,8 @@ export function completion(offer) {
     return found && { from: context.pos - found.length, options: found.options.map(taken), validFor: /^[\w[\]".]*$/ };
   };
   return [
-    autocompletion({ override: [source], icons: false, interactionDelay: 0, closeOnBlur: true, activateOnTyping: true, maxRenderedOptions: 60 }),
-    keymap.of(completionKeymap),
+    autocompletion({ override: [source], defaultKeymap: false, icons: false, interactionDelay: 0, closeOnBlur: true, activateOnTyping: true, maxRenderedOptions: 60 }),
+    Prec.highest(keymap.of(keys)),
   ];
 }
 
