@@ -143,7 +143,8 @@ impl Room {
         }
         let front = self.queue.front_mut().unwrap();
         front.attempted = true;
-        self.claimed_at = Some(now);
+        // An attempt ends the wait: should the relay be killed amid it, the room is tried again at once.
+        (self.claimed_at, self.wait) = (Some(now), None);
         front.lines.clone()
     }
 
