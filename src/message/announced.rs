@@ -14,9 +14,9 @@ pub struct Announced {
     /// Those that fire first, worst first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alerts: Vec<AnnouncedAlert>,
-    /// How many more fire than are listed.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub more_firing: usize,
+    /// How many more fire than are listed, by the word for their severity; empty where they have none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub more_firing: BTreeMap<String, usize>,
     /// How many more are over.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more_over: usize,

@@ -4,7 +4,7 @@
 //! would have, and mentions whom they would have mentioned. A template that fails, or that writes more than one event holds,
 //! gives way to the built-in one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -103,12 +103,14 @@ fn told(members: &[Member<'_>], from: Timestamp, now: Timestamp) -> (Notificatio
 }
 
 /// What became of each alert, in the order in which they were first named, and how many more fire that no message names.
-fn courses<'a>(members: &[Member<'a>], from: Timestamp) -> (Vec<Course<'a>>, usize) {
+fn courses<'a>(members: &[Member<'a>], from: Timestamp) -> (Vec<Course<'a>>, BTreeMap<String, usize>) {
     let mut places: HashMap<&str, usize> = HashMap::new();
     let mut courses: Vec<Course<'a>> = Vec::new();
-    let mut more_firing = 0;
+    let mut more_firing = BTreeMap::new();
     for member in members {
-        more_firing += member.announced.more_firing;
+        for (severity, count) in &member.announced.more_firing {
+            *more_firing.entry(severity.clone()).or_default() += count;
+        }
         for alert in &member.announced.alerts {
             let is_recent = alert.starts_at.is_some_and(|at| at >= from);
             let came = member.is_new || alert.begins || is_recent;

@@ -18,6 +18,8 @@ const MOST: usize = 20;
 const BYTES: usize = 12 * 1024;
 /// Labels that say where.
 const LABELS: usize = 4;
+/// Severities of which the alerts that are not listed are counted.
+const SEVERITIES: usize = 8;
 /// Characters of a label, of a text, and bytes of an address.
 const LABEL: usize = 60;
 const TEXT: usize = 160;
@@ -52,12 +54,21 @@ pub(super) fn announced(facts: &Facts<'_>) -> Announced {
             room = room.saturating_sub(size(&one));
             all.alerts.push(one);
         } else if firing {
-            all.more_firing += 1;
+            count(&mut all, &alert.severity);
         } else {
             all.more_over += 1;
         }
     }
     all
+}
+
+/// One more fires of this severity. A sender with a severity for each alert gets the last of them counted as one without.
+fn count(all: &mut Announced, severity: &str) {
+    let mut word = truncated(&clean_line(severity), LABEL);
+    if all.more_firing.len() >= SEVERITIES && !all.more_firing.contains_key(&word) {
+        word.clear();
+    }
+    *all.more_firing.entry(word).or_default() += 1;
 }
 
 fn entry(facts: &Facts<'_>, alert: &AlertFacts<'_>) -> AnnouncedAlert {
@@ -131,9 +142,30 @@ mod tests {
         }
         let all = announced(&Facts::new(&notification, trial::now()));
         assert!((5..=MOST).contains(&all.alerts.len()), "{}", all.alerts.len());
-        assert_eq!(all.alerts.len() + all.more_firing + all.more_over, 60);
+        assert_eq!(
+            all.alerts.len() + all.more_firing.values().sum::<usize>() + all.more_over,
+            60
+        );
         let bytes = serde_json::to_string(&all).unwrap().len();
         assert!(bytes < 2 * BYTES, "{bytes}");
+    }
+
+    #[test]
+    fn severities_of_what_is_not_listed_are_counted_and_bounded() {
+        let mut notification = trial::notifications().remove(9);
+        for (number, alert) in notification.alerts.iter_mut().enumerate() {
+            let word = if number < 30 {
+                "critical".to_owned()
+            } else {
+                format!("s{number}")
+            };
+            alert.status = crate::alert::AlertStatus::Firing;
+            alert.labels.insert("severity".to_owned(), word);
+        }
+        let all = announced(&Facts::new(&notification, trial::now()));
+        assert_eq!(all.more_firing["critical"], 30 - all.alerts.len());
+        assert!(all.more_firing.len() <= SEVERITIES + 1, "{:?}", all.more_firing);
+        assert_eq!(all.alerts.len() + all.more_firing.values().sum::<usize>(), 60);
     }
 
     #[test]
@@ -142,6 +174,6 @@ mod tests {
         let all = announced(&Facts::of_change(&notification, &change, trial::now()));
         let begins = all.alerts.iter().filter(|alert| alert.begins).count();
         assert_eq!((begins, all.alerts.iter().filter(|one| one.firing).count()), (20, 20));
-        assert!(all.more_over > 0 || all.more_firing > 0);
+        assert!(all.more_over > 0 || !all.more_firing.is_empty());
     }
 }

@@ -1,5 +1,7 @@
 //! What a digest tells beside the alerts that still fire.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +14,8 @@ pub struct Digest {
     pub from: Timestamp,
     /// When they are sent.
     pub until: Timestamp,
-    /// How many alerts fire beside those of the notification: no message named them.
-    pub more_firing: usize,
+    /// How many alerts fire beside those of the notification, by severity: no message named them.
+    pub more_firing: BTreeMap<String, usize>,
     /// How many alerts began and ended meanwhile.
     pub went: usize,
     /// How many were firing before and are over.

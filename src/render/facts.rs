@@ -7,6 +7,7 @@ mod alert;
 mod change;
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
@@ -17,7 +18,7 @@ pub(crate) use alert::AlertFacts;
 pub(crate) use change::ChangeFacts;
 
 use super::kind::Kind;
-use super::severity::Severity;
+use super::severity::{Severity, level};
 use super::shield::clean_line;
 use super::values::Name;
 use super::words::spoken;
@@ -133,7 +134,7 @@ impl<'a> Facts<'a> {
 
     /// How many fire, with those of a digest that no message named.
     pub(crate) fn firing_count(&self) -> usize {
-        self.firing.len() + self.digest.map_or(0, |digest| digest.more_firing)
+        self.firing.len() + self.digest.map_or(0, |digest| digest.more_firing.values().sum())
     }
 
     /// What to call the group: its one rule, or the first two of several.
@@ -231,6 +232,13 @@ impl<'a> Facts<'a> {
                 None => counts.push((facts.severity.clone(), facts.level, 1)),
             }
         }
+        for (severity, more) in self.digest.iter().flat_map(|digest| &digest.more_firing) {
+            match counts.iter_mut().find(|(known, ..)| known == severity) {
+                Some((.., count)) => *count += more,
+                None => counts.push((severity.clone(), level(severity), *more)),
+            }
+        }
+        counts.sort_by_key(|(_, level, _)| Reverse(*level));
         counts
     }
 

@@ -129,7 +129,7 @@ pub(crate) fn digests() -> Vec<(Notification, Digest)> {
         messages: 20,
         from: now(),
         until: now(),
-        more_firing: 3,
+        more_firing: [("critical".to_owned(), 3)].into(),
         went: 2,
         ended: 2,
         rules: vec![named("A", 12), named("B", 1)],
@@ -139,7 +139,7 @@ pub(crate) fn digests() -> Vec<(Notification, Digest)> {
         others: vec!["a".to_owned()],
     };
     let quiet = Digest {
-        more_firing: 0,
+        more_firing: BTreeMap::new(),
         rules: Vec::new(),
         ..full.clone()
     };

@@ -152,6 +152,19 @@ fn as_much_as_one_digest_stands_for_is_one_event() {
 }
 
 #[test]
+fn severities_of_alerts_that_no_message_names_are_counted_and_one_moment_is_said_once() {
+    let mut all = [waiting(0, vec![begins("A", 0)])];
+    all[0].announced.more_firing = [("critical".to_owned(), 3), ("warning".to_owned(), 148)].into();
+    let (_folder, renderer) = renderer(&[]);
+    let rendered = compose(&renderer, &all, at(0));
+    let body = &rendered.messages[0].body;
+    assert!(
+        body.starts_with("📬 Delayed messages, 09:13 UTC · 152 firing (3 critical)\n"),
+        "{body}"
+    );
+}
+
+#[test]
 fn a_template_of_ones_own_is_used_and_one_that_fails_costs_no_alert() {
     let all = [waiting(0, vec![begins("A", 0)]), waiting(1, vec![begins("B", 1)])];
     let (_folder, own) = renderer(&[(
