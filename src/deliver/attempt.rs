@@ -14,9 +14,9 @@ use ruma::OwnedRoomId;
 use super::gate::{Gate, Hold, InFlight};
 use super::moment::Moment;
 use super::resend;
-use crate::matrix::{Failure, RoomTrouble, Transport, Verdict};
-use crate::message::RoomAddress;
+use crate::matrix::{Client, Failure, RoomTrouble, Transport, Verdict};
 use crate::message::words::Words;
+use crate::message::{RoomAddress, TxnId};
 use crate::outbox::{Delivery, DeliveryId, Outcome, Part};
 
 /// How long and how often.
@@ -44,6 +44,16 @@ pub(super) struct State {
     pub(super) rooms: HashMap<RoomAddress, Parked>,
     /// Those of which the outbox knows that they are encrypted.
     encrypted: HashMap<RoomAddress, OwnedRoomId>,
+    /// The last attempt of this process in each room.
+    tried: HashMap<RoomAddress, Try>,
+}
+
+/// An attempt, and with which token.
+#[derive(PartialEq, Eq)]
+struct Try {
+    txn_id: TxnId,
+    attempt: u32,
+    tokens: u64,
 }
 
 pub(super) struct Parked {
@@ -131,7 +141,8 @@ impl Sender {
     }
 
     async fn send(&self, delivery: &Delivery, now: Timestamp) -> Result<String, Failure> {
-        if resend::may_be_forgotten(delivery, now)
+        let is_strange = self.begins(delivery);
+        if (is_strange || resend::may_be_forgotten(delivery, now))
             && let Some(event_id) = self.sent_before(delivery).await?
         {
             return Ok(event_id);
@@ -144,6 +155,22 @@ impl Sender {
                 delivery.relation.as_ref(),
             )
             .await
+    }
+
+    /// Notes the attempt; whether the one before it was not made here, with this token: then it was perhaps another device's, whose
+    /// transactions the homeserver does not recognise.
+    fn begins(&self, delivery: &Delivery) -> bool {
+        let this = |attempt| Try {
+            txn_id: delivery.txn_id.clone(),
+            attempt,
+            tokens: self.transport.client().map_or(0, Client::tokens),
+        };
+        let room = delivery.room.clone();
+        let before = self.state().tried.insert(room, this(delivery.attempts));
+        // An attempt may be two sends, with a join between.
+        let is_ours = before
+            .is_some_and(|one| one == this(delivery.attempts) || one == this(delivery.attempts.saturating_sub(1)));
+        delivery.attempts > 1 && !is_ours
     }
 
     /// The event of an earlier attempt that came through without an answer.

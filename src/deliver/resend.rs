@@ -1,5 +1,5 @@
-//! Sending again after so long that the homeserver may have forgotten the transaction: first it is looked whether the
-//! message is in the room already.
+//! Sending again what the homeserver may not recognise, because it has forgotten the transaction or another device has tried it: first
+//! it is looked whether the message is in the room already.
 //!
 //! Guarantees: what can be found is not sent twice, and what cannot be looked for is sent all the same after a while: a
 //! message that may be doubled is better than none.

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     address: Address,
     session: ArcSwap<Session>,
+    /// How often another token was set.
+    tokens: AtomicU64,
     timeout: Duration,
     http_client: HttpClient,
     base: OnceCell<String>,
@@ -66,6 +69,7 @@ impl Client {
         Ok(Self(Arc::new(Inner {
             address,
             session: ArcSwap::from_pointee(Session::new(settings.access_token.clone())),
+            tokens: AtomicU64::new(0),
             timeout: settings.request_timeout,
             http_client,
             base: OnceCell::new(),
@@ -102,9 +106,15 @@ impl Client {
         let is_new = self.0.session.load().token.expose_secret() != token.expose_secret();
         if is_new {
             self.0.session.store(Arc::new(Session::new(token)));
+            self.0.tokens.fetch_add(1, Ordering::SeqCst);
             self.0.encryption.doubt();
         }
         is_new
+    }
+
+    /// How often another token was set: what was sent with the one before, the homeserver may not recognise.
+    pub fn tokens(&self) -> u64 {
+        self.0.tokens.load(Ordering::SeqCst)
     }
 
     /// The room ID that an address stands for; asks the homeserver only for an alias that is not cached.
@@ -164,6 +174,12 @@ impl Client {
             Err(failure) if failure.is(404, "M_NOT_FOUND") => Ok(false),
             Err(failure) => Err(failure),
         }
+    }
+
+    /// The same for the address of a room.
+    pub async fn is_encrypted(&self, room: &RoomAddress) -> Result<bool, Failure> {
+        let id = self.resolve(room).await?;
+        self.encrypted(&id).await
     }
 
     /// The content of one state event.

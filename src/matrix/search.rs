@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use ruma::api::client::message::get_message_events;
 use ruma::{OwnedEventId, RoomId, UInt, UserId};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::clean;
 use super::send::transaction;
@@ -101,7 +102,16 @@ struct Sent {
     event_id: OwnedEventId,
     origin_server_ts: i64,
     #[serde(default)]
+    content: Content,
+    #[serde(default)]
     unsigned: Unsigned,
+}
+
+#[derive(Deserialize, Default)]
+struct Content {
+    /// See [`TRANSACTION`].
+    #[serde(rename = "grafana-matrix-relay.transaction")]
+    transaction: Option<Value>,
 }
 
 #[derive(Deserialize, Default)]
@@ -111,7 +121,7 @@ struct Unsigned {
     delay_id: Option<String>,
 }
 
-/// What the homeserver says to the sender of an event about how it came.
+/// How an event came: what the homeserver says of it to the device that sent it, or the event itself.
 pub(super) enum Mark {
     /// In this transaction.
     Transaction(String),
@@ -122,7 +132,10 @@ pub(super) enum Mark {
 impl Sent {
     fn bears(&self, mark: &Mark) -> bool {
         match mark {
-            Mark::Transaction(txn) => self.unsigned.transaction_id.as_ref() == Some(txn),
+            Mark::Transaction(txn) => {
+                let named = self.content.transaction.as_ref().and_then(Value::as_str);
+                self.unsigned.transaction_id.as_ref() == Some(txn) || named == Some(txn)
+            }
             Mark::Delay(id) => self.unsigned.delay_id.as_ref() == Some(id),
         }
     }

@@ -20,6 +20,9 @@ use super::verdict::{MessageTrouble, RequestKind, Verdict};
 use super::{Client, Failure};
 use crate::message::{Relation, RenderedMessage, RoomAddress, TxnId};
 
+/// Where the content of an event names its transaction, for relays of another device: to those the homeserver tells none.
+pub(super) const TRANSACTION: &str = "grafana-matrix-relay.transaction";
+
 impl Client {
     /// Sends a message and returns the ID of its event. With the same `txn` in the same room and the same kind of
     /// relation the homeserver sends once, however often this is called. Into an encrypted room it goes encrypted,
@@ -71,7 +74,9 @@ impl Client {
     /// Sends the content, encrypted where the room is. Each attempt encrypts anew: under the same transaction the homeserver
     /// keeps the first one.
     async fn put(&self, kind: RequestKind, room: &RoomId, txn: &str, content: &Value) -> Result<String, Failure> {
-        let (event_type, content) = self.sealed(room, content).await?;
+        let (event_type, mut content) = self.sealed(room, content).await?;
+        // In the clear, and random: it says nothing of the message.
+        content[TRANSACTION] = Value::from(txn);
         let content = Raw::new(&content).map_err(|_| not_json())?.cast_unchecked();
         let txn = OwnedTransactionId::from(txn);
         let request = send_message_event::v3::Request::new_raw(room.to_owned(), txn, event_type, content);

@@ -7,7 +7,7 @@ use grafana_matrix_relay::outbox::DeliveryState;
 use grafana_matrix_relay::outbox::Filter;
 use grafana_matrix_relay::standin::{Fault, Limit, NewRoom, Scope, When};
 
-use crate::night::{Night, body};
+use crate::night::{Make, Night, body};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -456,6 +456,38 @@ async fn a_crash_between_sending_and_recording_doubles_nothing() {
     }
     night.until_delivered(HOUR).await;
     night.assert_promise_kept();
+}
+
+#[tokio::test]
+async fn what_another_device_has_sent_without_hearing_of_it_is_not_sent_again() {
+    for (is_encrypted, crashes) in [(false, true), (true, true), (false, false)] {
+        let make = Make {
+            is_encrypted,
+            ..Make::without_digests()
+        };
+        let mut night = Night::made(make).await;
+        let room = night.open_room();
+        night.accept(&room).await;
+        night.until_delivered(HOUR).await;
+        let server = &night.homeserver.homeserver;
+        server.plan(Scope::Sends, When::Next(1), Fault::DropReply);
+        let next = server.login("bot", "NEXT");
+        night.accept_many(&room, 2).await;
+        assert_eq!(night.step().await, 1);
+        if crashes {
+            night.token = next;
+            night = night.crash().await;
+        } else {
+            assert!(night.client.set_token(next.into()));
+        }
+        night.until_delivered(HOUR).await;
+        assert_eq!(
+            night.bodies(&room).len(),
+            3,
+            "encrypted: {is_encrypted}, crashes: {crashes}"
+        );
+        night.assert_promise_kept();
+    }
 }
 
 #[tokio::test]

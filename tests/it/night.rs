@@ -34,6 +34,7 @@ pub(crate) struct Night {
     pub(crate) table: Option<Table>,
     renderer: Renderer,
     worker: Worker,
+    pub(crate) client: matrix::Client,
     sender: Arc<Sender>,
     digests: DigestPolicy,
     is_encrypted: bool,
@@ -118,7 +119,8 @@ impl Night {
             keep_groups: Duration::from_hours(30 * 24),
         };
         let outbox = Outbox::open(&settings).await.unwrap();
-        let sender = sender(&running.base_url, &token, folder.path());
+        let client = client(&running.base_url, &token, folder.path());
+        let sender = sender(&client);
         let renderer = Renderer::open(&render::Settings {
             templates_dir: Some(templates),
             time_zone: jiff::tz::TimeZone::UTC,
@@ -136,6 +138,7 @@ impl Night {
             table: None,
             renderer,
             worker,
+            client,
             sender,
             digests,
             is_encrypted: make.is_encrypted,
@@ -289,6 +292,7 @@ impl Night {
             table,
             renderer,
             worker: dead,
+            client: before,
             sender,
             digests,
             is_encrypted,
@@ -297,14 +301,15 @@ impl Night {
             count,
             data,
         } = self;
-        drop((dead, sender, outbox));
+        drop((dead, before, sender, outbox));
         if let Some(url) = &settings.database_url {
             // What the dead process had claimed passes to the next one after seconds that no test has to wait for.
             let mut connection = postgres::connect(url.expose_secret()).await;
             let expire = "UPDATE outbox_room SET lease_until = 0";
             sqlx::query(expire).execute(&mut connection).await.unwrap();
         }
-        let sender = self::sender(&homeserver.base_url, &token, data.path());
+        let client = client(&homeserver.base_url, &token, data.path());
+        let sender = self::sender(&client);
         let outbox = Outbox::open(&settings).await.unwrap();
         let worker = worker(&outbox, &sender, digests, &renderer);
         Self {
@@ -316,6 +321,7 @@ impl Night {
             table,
             renderer,
             worker,
+            client,
             sender,
             digests,
             is_encrypted,
@@ -347,7 +353,7 @@ fn worker(outbox: &Outbox, sender: &Arc<Sender>, digests: DigestPolicy, renderer
     Worker::new(outbox.clone(), Arc::clone(sender), digests, compose, clock)
 }
 
-fn sender(base_url: &str, token: &str, data: &Path) -> Arc<Sender> {
+fn client(base_url: &str, token: &str, data: &Path) -> matrix::Client {
     let client = matrix::Client::new(&matrix::Settings {
         home_server: base_url.to_owned(),
         access_token: token.to_owned().into(),
@@ -357,8 +363,12 @@ fn sender(base_url: &str, token: &str, data: &Path) -> Arc<Sender> {
             ..matrix::EncryptionSettings::default()
         },
     });
+    client.unwrap()
+}
+
+fn sender(client: &matrix::Client) -> Arc<Sender> {
     let horizon = Duration::from_hours(24);
-    Arc::new(Sender::new(client.unwrap(), deliver::Settings { horizon }))
+    Arc::new(Sender::new(client.clone(), deliver::Settings { horizon }))
 }
 
 /// The names of notifications in these messages, each message naming each of its own once.

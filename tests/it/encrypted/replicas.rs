@@ -10,6 +10,7 @@ use crate::support::matrix::SOON;
 use crate::support::patience::{eventually, until};
 use crate::support::payload::grafana_firing;
 use crate::support::postgres;
+use crate::support::proxy::Proxy;
 use crate::support::reader::Reader;
 use crate::support::relay::{Relay, Setup};
 use crate::support::synapse::Synapse;
@@ -131,4 +132,46 @@ async fn a_relay_of_another_login_takes_over_as_a_device_that_the_recovery_key_s
     }
     let heard = reader.wait_until(room, SOON, |heard| heard.len() == 2).await;
     assert!(heard[1].body().contains("Second"));
+}
+
+#[tokio::test]
+async fn a_relay_of_another_login_recognises_what_the_one_before_has_sent_without_hearing_of_it() {
+    let synapse = Synapse::start().await;
+    let (encrypted, plain) = (&synapse.rooms.encrypted.room_id, &synapse.rooms.default.room_id);
+    let mut reader = Reader::start(&synapse, &synapse.person, "READER").await;
+    let database = postgres::database().await;
+    let proxy = Proxy::silent(&synapse.base_url).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("routes.toml");
+    let text = format!("[routes.default]\nrooms = ['{encrypted}', '{plain}']\n");
+    std::fs::write(&file, text).unwrap();
+    let with_routes = |setup: Setup| {
+        on(&database, setup)
+            .env("MATRIX_DEFAULT_ROOM", "")
+            .env("RELAY_ROUTES_FILE", &file.display().to_string())
+    };
+    let first = with_routes(setup(&synapse)).env("MATRIX_HOME_SERVER_URL", &proxy.base_url);
+    let relay = first.start().await;
+    let names = names("Doubt", 3);
+    relay.accepts(&grafana_firing(&names[0])).await;
+    reader.wait_until(encrypted, TAKEN_OVER, has_all(&names[..1])).await;
+    let key = std::fs::read_to_string(first.data_dir().join("recovery.key")).unwrap();
+    relay.has_delivered(2).await;
+    // Both are in their rooms, and the relay does not hear of it.
+    proxy.lose(2);
+    relay.accepts(&grafana_firing(&names[1])).await;
+    proxy.has_lost(2).await;
+    relay.kill();
+
+    let new = new_device(&synapse, "NEWBOT").await;
+    let other = with_routes(setup(&synapse))
+        .env("MATRIX_ACCESS_TOKEN", &new.access_token)
+        .env("MATRIX_RECOVERY_KEY", key.trim());
+    let other = other.start().await;
+    other.accepts(&grafana_firing(&names[2])).await;
+    let heard = reader.wait_until(encrypted, TAKEN_OVER, has_all(&names)).await;
+    assert_once_and_in_order(&heard, &names);
+    other.has_delivered(4).await;
+    let shown = synapse.person.messages(plain).await;
+    assert_eq!(shown.len(), 3, "{shown:#?}");
 }
