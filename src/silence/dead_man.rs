@@ -2,9 +2,10 @@
 //!
 //! Guarantees: one message is kept in the room, by however many relays; it is written down before the homeserver is asked to keep
 //! it, so the next start adopts it; one that came though the relay is there, because it was away or the homeserver was, is
-//! brought up to date. Trouble with it is no trouble of deliveries: it has requests of its own and waits by itself.
+//! brought up to date; one in plain text is taken away from a room that has become encrypted. Trouble with it is no trouble of
+//! deliveries: it has requests of its own and waits by itself.
 //!
-//! Deliberate limits: it says for how long there was no sign of life and not since when, because its text is fixed when it is
+//! Deliberate limits: a relay that ends before it sees that the room has become encrypted leaves the plain one to come. It says for how long there was no sign of life and not since when, because its text is fixed when it is
 //! scheduled. A relay that is killed in the very moment of scheduling, and starts only after the homeserver has forgotten the
 //! transaction, leaves one that comes and is not taken back.
 
@@ -16,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use metrics::gauge;
 
 use super::Reasons;
-use crate::matrix::{Client, DelayedEvents, Failure, Pushed, RoomTrouble, Verdict};
+use crate::matrix::{Client, DelayedEvents, EncryptionState, Failure, Pushed, RoomTrouble, Verdict};
 use crate::message::{Relation, RoomAddress, TxnId};
 use crate::outbox::{Outbox, OutboxError, Scheduled, ScheduledState};
 use crate::pipeline::{Pipeline, RelayNews};
@@ -52,6 +53,8 @@ pub struct DeadMan {
     /// Since when this relay runs.
     started: Timestamp,
     can: Option<(Option<DelayedEvents>, Timestamp)>,
+    /// The one that was scheduled encrypted, as far as this process knows.
+    sealed: Option<TxnId>,
     /// Nothing new is scheduled before.
     not_before: Option<Timestamp>,
     /// What was said to be wrong.
@@ -96,6 +99,7 @@ impl DeadMan {
             reasons,
             started: now,
             can: None,
+            sealed: None,
             not_before: None,
             said: None,
         }
@@ -155,11 +159,19 @@ impl DeadMan {
         let is_wanted = |one: &&Scheduled| one.state == ScheduledState::Wanted && one.room == settings.room;
         if let Some(one) = kept.iter().find(is_wanted) {
             let is_old = now.duration_since(one.scheduled_at) > RENEW;
-            if one.delay == delay && !is_old && self.hold_first(one, can, now).await? {
+            let is_plain = self.may_be_plain(one).await?;
+            if one.delay == delay && !is_old && !is_plain && self.hold_first(one, can, now).await? {
                 return Ok(one.txn_id.clone());
             }
-            let state = ScheduledState::Unwanted;
-            self.outbox.write_scheduled(Scheduled { state, ..one.clone() }).await?;
+            let unwanted = Scheduled {
+                state: ScheduledState::Unwanted,
+                ..one.clone()
+            };
+            self.outbox.write_scheduled(unwanted.clone()).await?;
+            if is_plain {
+                // It is not held until there is another one, as others are.
+                self.clear(unwanted, can, now).await?;
+            }
         }
         let new = Scheduled {
             txn_id: TxnId::generate(),
@@ -179,6 +191,13 @@ impl DeadMan {
         };
         self.hold_first(one, can, now).await?;
         Ok(one.txn_id.clone())
+    }
+
+    /// Whether it may be in plain text though its room is encrypted by now. What another relay encrypts is that one's to know.
+    async fn may_be_plain(&self, one: &Scheduled) -> Result<bool, Failure> {
+        let is_known = one.delay_id.is_none() || self.sealed.as_ref() == Some(&one.txn_id);
+        let may_tell = !is_known && self.client.encryption_state() != EncryptionState::Elsewhere;
+        Ok(may_tell && self.client.is_encrypted(&one.room).await?)
     }
 
     /// Holds this one; until that works, those that it takes the place of.
@@ -205,6 +224,8 @@ impl DeadMan {
         let message = self
             .pipeline
             .relay_message(&one.room, RelayNews::Silent { after: one.delay }, now);
+        // Learned only while it is scheduled, it is scheduled once more.
+        let is_sealed = self.client.known_encrypted(&one.room).is_some();
         let mut scheduled = self
             .client
             .schedule(can, &one.room, &one.txn_id, &message, one.delay)
@@ -223,6 +244,7 @@ impl DeadMan {
         }
         match scheduled {
             Ok(delay_id) => {
+                self.sealed = is_sealed.then(|| one.txn_id.clone());
                 tracing::info!(
                     matrix.room_id = %one.room,
                     "the homeserver tells {} if it gets no sign of life from the relay for {:#}",

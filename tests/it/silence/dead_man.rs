@@ -58,11 +58,15 @@ impl Stage {
     }
 
     fn relay_with(&self, settings: Option<DeadManSettings>) -> DeadMan {
+        self.relay_that(settings, EncryptionSettings::default())
+    }
+
+    fn relay_that(&self, settings: Option<DeadManSettings>, encryption: EncryptionSettings) -> DeadMan {
         let client = Client::new(&matrix::Settings {
             home_server: self.running.base_url.clone(),
             access_token: self.token.clone().into(),
             request_timeout: Duration::from_secs(30),
-            encryption: EncryptionSettings::default(),
+            encryption,
         });
         let renderer = Renderer::open(&render::Settings {
             templates_dir: None,
@@ -334,4 +338,46 @@ async fn one_that_somebody_deleted_is_left_alone() {
     assert!(stage.relay().push(stage.now).await);
     let kept = stage.outbox.scheduled().await.unwrap();
     assert!(kept.len() == 1 && kept[0].state == ScheduledState::Wanted, "{kept:?}");
+}
+
+#[tokio::test]
+async fn one_in_plain_text_is_taken_away_from_a_room_that_becomes_encrypted() {
+    let mut stage = Stage::new(Some(DelayedForm::Stable)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let encryption = EncryptionSettings {
+        folder: Some(folder.path().to_owned()),
+        ..EncryptionSettings::default()
+    };
+    let relay = |stage: &Stage| stage.relay_that(Some(stage.settings()), encryption.clone());
+    let mut first = relay(&stage);
+    assert!(first.push(stage.now).await);
+    let plain = stage.homeserver().delayed(&stage.room);
+    stage.homeserver().encrypt(&stage.room);
+    stage.pass(1);
+    assert!(first.push(stage.now).await, "{:?}", stage.reasons.text());
+    let sealed = stage.homeserver().delayed(&stage.room);
+    assert!(sealed.len() == 1 && sealed != plain, "{plain:?} {sealed:?}");
+    for _ in 0..3 {
+        stage.pass(1);
+        assert!(first.push(stage.now).await);
+    }
+    assert_eq!(stage.homeserver().delayed(&stage.room), sealed, "it stays");
+    stage.pass(11);
+    let sent = stage.homeserver().events_as_sent(&stage.room);
+    let kinds = |kind: &str| sent.iter().filter(|event| event.kind == kind).count();
+    assert_eq!((kinds("m.room.message"), kinds("m.room.encrypted")), (0, 1));
+}
+
+#[tokio::test]
+async fn where_nothing_is_encrypted_a_room_that_becomes_encrypted_keeps_none_in_plain_text() {
+    let mut stage = Stage::new(Some(DelayedForm::Stable)).await;
+    let mut relay = stage.relay();
+    assert!(relay.push(stage.now).await);
+    stage.homeserver().encrypt(&stage.room);
+    stage.pass(1);
+    assert!(!relay.push(stage.now).await);
+    assert!(stage.homeserver().delayed(&stage.room).is_empty());
+    assert!(stage.reasons.text().unwrap().contains("encrypt"));
+    stage.pass(30);
+    assert!(stage.seen().is_empty());
 }
