@@ -113,7 +113,7 @@ impl Client {
     /// Whether the relay's device is vouched for, where that matters: once it has encrypted something.
     #[cfg(feature = "encryption")]
     async fn check_identity(&self) -> Option<Finding> {
-        if !self.encryption().is_used() {
+        if !self.encryption().is_used() || self.encryption().is_opening() {
             return None;
         }
         match self.identity().await {

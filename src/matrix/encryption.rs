@@ -20,6 +20,8 @@ mod room;
 mod secrets;
 mod state;
 #[cfg(feature = "encryption")]
+mod uses;
+#[cfg(feature = "encryption")]
 mod without_keys;
 
 use std::fmt;

@@ -9,7 +9,9 @@ its own and ends with the end of its standard input.
 It prints `{"ready": …}` and then obeys lines of JSON, each answered by one line:
     {"read": ROOM}              all events of the room so far: [{"id", "type", "sender", "content", "error"}]
     {"vouched": [USER, DEVICE]} whether the user's cross-signing keys, as published, have signed the device
-    {"sign": true}              makes and publishes cross-signing keys of its own user, and signs its own device
+    {"sign": KEYS}              makes and publishes cross-signing keys of its own user, and signs its own device; KEYS are
+                                ["master", "self_signing", "user_signing"], and clients publish all of them
+    {"replace": KEYS}           the same where there are some already, by its password
 """
 
 import asyncio
@@ -68,6 +70,9 @@ class Reader:
 
     async def hear(self, room, event):
         source = event.source
+        if any(heard["id"] == event.event_id for heard in self.rooms.get(room.room_id, [])):
+            # Who comes back into a room gets what it has seen once more.
+            return
         heard = {
             "id": event.event_id,
             "type": source["type"],
@@ -85,12 +90,20 @@ class Reader:
         is_first = not self.client.next_batch
         answer = await self.client.sync(timeout=0, sync_filter=WHOLE_TIMELINE)
         assert isinstance(answer, nio.SyncResponse), answer
-        gaps = [room for room, joined in answer.rooms.join.items() if joined.timeline.limited]
+        gaps = [room for room, joined in answer.rooms.join.items() if self.is_gap(joined.timeline)]
         assert is_first or not gaps, f"events were left out of {gaps}"
         if self.client.should_upload_keys:
             await self.client.keys_upload()
         if self.client.should_query_keys:
             await self.client.keys_query()
+
+    def is_gap(self, timeline):
+        def is_own_join(event):
+            is_own = isinstance(event, nio.RoomMemberEvent) and event.state_key == self.client.user_id
+            return is_own and event.membership == "join"
+
+        # What was before one came was not to be seen.
+        return timeline.limited and not any(is_own_join(event) for event in timeline.events)
 
     async def call(self, path, body):
         headers = {"Authorization": f"Bearer {self.client.access_token}"}
@@ -107,9 +120,9 @@ class Reader:
             return False
         return is_signed(signing, user, only(master["keys"])) and is_signed(keys, user, only(signing["keys"]))
 
-    async def sign(self):
+    async def sign(self, usages, replaces=False):
         user, device = self.client.user_id, self.client.device_id
-        secret = {usage: ECC.generate(curve="ed25519") for usage in ("master", "self_signing")}
+        secret = {usage: ECC.generate(curve="ed25519") for usage in usages}
         public = {
             usage: base64.b64encode(key.public_key().export_key(format="raw")).decode().rstrip("=")
             for usage, key in secret.items()
@@ -124,9 +137,16 @@ class Reader:
         keys = {
             usage: {"user_id": user, "usage": [usage], "keys": {f"ed25519:{key}": key}} for usage, key in public.items()
         }
-        sign(keys["self_signing"], "master")
-        published = {"master_key": keys["master"], "self_signing_key": keys["self_signing"]}
-        assert await self.call(f"{KEYS}/device_signing/upload", published) == {}
+        for usage in usages[1:]:
+            sign(keys[usage], "master")
+        published = {f"{usage}_key": keys[usage] for usage in usages}
+        answer = await self.call(f"{KEYS}/device_signing/upload", published)
+        if replaces:
+            who = {"type": "m.id.user", "user": user}
+            approval = {"type": "m.login.password", "identifier": who, "password": self.password}
+            approved = published | {"auth": approval | {"session": answer["session"]}}
+            answer = await self.call(f"{KEYS}/device_signing/upload", approved)
+        assert answer == {}, answer
         held = await self.call(f"{KEYS}/query", {"device_keys": {user: [device]}})
         own = held["device_keys"][user][device]
         own.pop("unsigned", None)
@@ -140,7 +160,9 @@ class Reader:
         if "vouched" in command:
             return await self.vouched(*command["vouched"])
         if "sign" in command:
-            return await self.sign()
+            return await self.sign(command["sign"])
+        if "replace" in command:
+            return await self.sign(command["replace"], replaces=True)
         raise ValueError(command)
 
 

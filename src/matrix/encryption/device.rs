@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
 use matrix_sdk_crypto::types::requests::ToDeviceRequest;
-use matrix_sdk_crypto::{DecryptionSettings, EncryptionSyncChanges, OlmMachine, TrustRequirement};
+use matrix_sdk_crypto::{DecryptionSettings, EncryptionSyncChanges, OlmError, OlmMachine, TrustRequirement};
 use ruma::api::client::sync::sync_events::v3::Response as Synced;
 use ruma::events::{AnyToDeviceEventContent, ToDeviceEventType};
 use ruma::serde::Raw;
@@ -19,6 +19,7 @@ use serde_json::Value;
 use tokio::sync::{Mutex, Notify};
 
 use super::Recipients;
+use super::opening::cannot;
 use super::requests::{of_keys, of_store};
 use super::room::{Facts, Room};
 use super::without_keys::{KeyMessage, WithoutKey, WithoutKeys};
@@ -27,6 +28,8 @@ use crate::matrix::{Client, Failure};
 
 /// Where in the stream of events the device has read up to.
 const PLACE: &str = "grafana-matrix-relay.place";
+/// Whoever replaces an identity signs the device a moment later.
+const SETTLED: Duration = Duration::from_secs(5);
 
 /// An open device.
 pub(in crate::matrix) struct Device {
@@ -74,14 +77,13 @@ impl Device {
         self.catch_up(client).await?;
         let room = self.room(id);
         let mut facts = room.facts.lock().await;
-        let is_first = facts.is_none();
+        if facts.is_none() {
+            self.machine.discard_room_key(id).await.map_err(of_store)?;
+        }
         room.look(&mut facts, client, id, recipients).await?;
         let Some(facts) = &*facts else {
             return Err(failed("the room was not read"));
         };
-        if is_first {
-            self.machine.discard_room_key(id).await.map_err(of_store)?;
-        }
         self.share(client, id, facts).await?;
         client.encryption().must_lead()?;
         let content = Raw::new(content).map_err(failed)?.cast_unchecked();
@@ -105,7 +107,7 @@ impl Device {
         }
         let shared = self.machine.share_room_key(id, members(), facts.settings.clone()).await;
         let mut told = Vec::new();
-        for request in shared.map_err(failed)? {
+        for request in shared.map_err(not_shared)? {
             self.to_devices(client, &request).await?;
             told.extend(told_of_keys(&request));
         }
@@ -176,6 +178,10 @@ impl Device {
     async fn take_in(&self, client: &Client, since: Option<String>, answer: Synced) -> Result<(), Failure> {
         let alone = self.taking.lock().await;
         client.encryption().must_lead()?;
+        if since.is_none() {
+            // An answer that begins anew names no devices that changed before it.
+            self.machine.mark_all_tracked_users_as_dirty().await.map_err(of_store)?;
+        }
         let changes = EncryptionSyncChanges {
             to_device_events: answer.to_device.events,
             changed_devices: &answer.device_lists,
@@ -190,6 +196,8 @@ impl Device {
             .receive_sync_changes(changes, &trust)
             .await
             .map_err(failed)?;
+        let changed = &answer.device_lists.changed;
+        let is_own = changed.iter().any(|user| user == self.machine.user_id());
         let news = answer
             .rooms
             .join
@@ -207,6 +215,18 @@ impl Device {
             self.keep_place(&answer.next_batch).await?;
         }
         drop(alone);
+        if is_own {
+            // A client may have replaced the identity, or signed the device.
+            let (client, me, id) = (
+                client.clone(),
+                self.machine.user_id().to_owned(),
+                self.machine.device_id().to_owned(),
+            );
+            tokio::spawn(async move {
+                tokio::time::sleep(SETTLED).await;
+                client.encryption().look_again(&client, &me, &id).await;
+            });
+        }
         self.drain(client).await
     }
 
@@ -246,6 +266,17 @@ fn told_of_keys(request: &ToDeviceRequest) -> Vec<(String, DeviceIdOrAllDevices,
                 .map(move |(device, content)| (user.to_string(), device.clone(), told(content)))
         })
         .collect()
+}
+
+/// Who may get a key cannot be told until somebody acts: the identity was replaced, or what was verified has changed.
+fn not_shared(error: OlmError) -> Failure {
+    match error {
+        OlmError::SessionRecipientCollectionError(error) => cannot(format!(
+            "MATRIX_KEY_RECIPIENTS is `cross-signed`, and who may read cannot be told: {error}; `grafana-matrix-relay identity \
+             show` says how the account stands"
+        )),
+        error => failed(error),
+    }
 }
 
 /// Something failed that is not the homeserver's doing; the same again may work.

@@ -23,7 +23,7 @@ use self::recovery_key::{recovery_key, write_recovery_key};
 use super::device::Device;
 use super::opening::cannot;
 use super::secrets::SecretStorage;
-use super::{EncryptionSettings, requests};
+use super::{Encryption, EncryptionSettings, Recipients, requests};
 use crate::matrix::{Client, Failure};
 
 /// What is known of an account's identity.
@@ -50,7 +50,7 @@ impl Client {
         let has_storage = notary.storage().default_key().await?.is_some();
         let device = notary.device().await?;
         Ok(Identity {
-            master_key: notary.master_key().await?,
+            master_key: notary.master_key(),
             has_keys: device.is_some(),
             is_signed: device.is_some_and(|device| device.is_cross_signed_by_owner()),
             has_storage,
@@ -81,22 +81,35 @@ impl Client {
     }
 }
 
-/// Sees to it that the identity vouches for the device, if that can be done without asking anybody; says and returns what is
-/// missing.
-pub(super) async fn ensure(
-    client: &Client,
-    settings: &EncryptionSettings,
-    me: &UserId,
-    id: &DeviceId,
-) -> Option<String> {
-    let ensured = async { Notary::new(client, me, id).await?.ensure(settings).await };
-    let error = ensured.await.err()?;
-    let trouble = format!(
-        "nobody vouches for the relay's device {id}: messages into encrypted rooms have a warning in some clients, and others \
-         hide them. {error}"
-    );
-    tracing::error!(matrix.device_id = %id, "{trouble}");
-    Some(trouble)
+impl Encryption {
+    /// Sees to it that the identity vouches for the device, if that can be done without asking anybody; says once what is missing.
+    pub(super) async fn look_who_vouches(&self, client: &Client, me: &UserId, id: &DeviceId) {
+        let ensured = async { Notary::new(client, me, id).await?.ensure(&self.settings).await };
+        let trouble = ensured.await.err().map(|error| {
+            format!(
+                "nobody vouches for the relay's device {id}: messages into encrypted rooms have a warning in some clients, and \
+                 others hide them. {error}"
+            )
+        });
+        let before = std::mem::replace(&mut self.troubles().identity, trouble.clone());
+        if let Some(trouble) = trouble.filter(|now| before.as_ref() != Some(now)) {
+            tracing::error!(matrix.device_id = %id, "{trouble}");
+        }
+    }
+
+    /// The same where the identity may have changed, for a device that is in use.
+    pub(super) async fn look_again(&self, client: &Client, me: &UserId, id: &DeviceId) {
+        self.look_who_vouches(client, me, id).await;
+        let is_needed = self.settings.recipients == Recipients::CrossSigned;
+        let Some(device) = self.open_device().filter(|_| is_needed) else {
+            return;
+        };
+        let _alone = device.work.lock().await;
+        if let Err(failure) = adopt(client, &self.settings, &device).await {
+            // Each message that waits says so.
+            tracing::debug!(matrix.device_id = %id, "the device does not know the identity: {failure}");
+        }
+    }
 }
 
 /// Lets the device itself know the identity, without which it tells verified devices from others for nobody.

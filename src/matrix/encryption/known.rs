@@ -62,6 +62,12 @@ impl KnownRooms {
         self.is_kept.store(true, Ordering::SeqCst);
     }
 
+    /// Whether this is a relay, and no command beside one.
+    #[cfg(feature = "encryption")]
+    pub(super) fn is_kept(&self) -> bool {
+        self.is_kept.load(Ordering::SeqCst)
+    }
+
     fn write(&self, room: &RoomId) {
         let Some(file) = &self.file else { return };
         if let Err(error) = append(file, room) {

@@ -1,8 +1,8 @@
 //! Opening the device's keys: which device it is, its store on disk, and whether store and homeserver fit together.
 //!
 //! Guarantees: one process uses a store at a time; keys that the homeserver holds for the device and that are not the store's are
-//! never replaced, and a store that is older than what the homeserver has seen of it (a restored backup, a copied volume) is
-//! not used: each ends in a failure that says what to do. Nothing is uploaded before that is known.
+//! never replaced, and a store that is older than what was done with it is not used (see [`uses`](super::uses)): each ends in a
+//! failure that says what to do. Nothing is uploaded before that is known.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -11,23 +11,18 @@ use std::sync::Arc;
 
 use matrix_sdk_crypto::OlmMachine;
 use matrix_sdk_sqlite::{SqliteCryptoStore, SqliteStoreConfig};
-use ruma::api::client::config::{get_global_account_data, set_global_account_data};
 use ruma::encryption::DeviceKeys;
-use ruma::events::GlobalAccountDataEventType;
 use ruma::serde::Raw;
 use ruma::{DeviceId, DeviceKeyAlgorithm, DeviceKeyId, UserId};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::device::Device;
 use super::without_keys::WithoutKeys;
-use super::{EncryptionSettings, Recipients, identity, known, requests};
-use crate::matrix::verdict::{RequestKind, RoomTrouble};
+use super::{EncryptionSettings, Recipients, identity, known, requests, uses};
+use crate::matrix::verdict::RoomTrouble;
 use crate::matrix::{Client, Failure};
 
-/// How often the store was opened, in the store and, for this device, in the account's data.
-const STARTS: &str = "grafana-matrix-relay.starts";
-const NEW_DEVICE: &str =
+pub(super) const NEW_DEVICE: &str =
     "log the bot in again, so that it is a new device, and set MATRIX_ACCESS_TOKEN to the new token";
 
 /// A failure that lasts until somebody acts; the room waits.
@@ -61,18 +56,23 @@ async fn open_store(
     let lock = lock(&folder)?;
     let config = SqliteStoreConfig::with_low_memory_config(&folder).pool_max_size(2);
     let store = SqliteCryptoStore::open_with_config(&config).await;
-    let store = store.map_err(|error| cannot(format!("the store of the keys cannot be opened: {error}")))?;
+    let damaged = |error: String| {
+        cannot(format!(
+            "the keys in {} cannot be read ({error}). If they are damaged, {NEW_DEVICE}",
+            folder.display()
+        ))
+    };
+    let store = store.map_err(|error| damaged(error.to_string()))?;
     let machine = OlmMachine::with_store(me, id, store, None).await;
-    let machine = machine.map_err(|error| cannot(format!("the keys cannot be read: {error}")))?;
+    let machine = machine.map_err(|error| damaged(error.to_string()))?;
     must_fit(client, &machine).await?;
-    must_be_newest(client, &machine).await?;
+    uses::count(client, &machine).await?;
     let device = Device::new(machine, lock, WithoutKeys::load(&data));
     device.drain(client).await?;
     // Another relay of the same device may have begun at the same moment.
     must_fit(client, &device.machine).await?;
     // Without it messages can be read; only that nobody vouches for the device.
-    let trouble = identity::ensure(client, settings, me, id).await;
-    client.encryption().troubles().identity = trouble;
+    client.encryption().look_who_vouches(client, me, id).await;
     if settings.recipients == Recipients::CrossSigned {
         identity::adopt(client, settings, &device).await?;
     }
@@ -152,50 +152,6 @@ fn is_same(held: &Raw<DeviceKeys>, machine: &OlmMachine) -> bool {
     let own = machine.identity_keys();
     key(DeviceKeyAlgorithm::Ed25519) == Some(&own.ed25519.to_base64())
         && key(DeviceKeyAlgorithm::Curve25519) == Some(&own.curve25519.to_base64())
-}
-
-#[derive(Default, Serialize, Deserialize)]
-struct Starts {
-    starts: u64,
-}
-
-/// Counts this start in the store, then on the homeserver. Where that has counted further, the store is a copy of an earlier one.
-async fn must_be_newest(client: &Client, machine: &OlmMachine) -> Result<(), Failure> {
-    let (me, id) = (machine.user_id(), machine.device_id());
-    let store = machine.store();
-    let own = store.get_custom_value(STARTS).await.map_err(requests::of_store)?;
-    let own: u64 = own
-        .and_then(|text| String::from_utf8(text).ok()?.parse().ok())
-        .unwrap_or(0);
-    let kind = GlobalAccountDataEventType::from(format!("{STARTS}.{id}"));
-    let request = get_global_account_data::v3::Request::new(me.to_owned(), kind.clone());
-    let seen = match client.call(RequestKind::Account, request).await {
-        Ok(answer) => {
-            answer
-                .account_data
-                .deserialize_as_unchecked::<Starts>()
-                .unwrap_or_default()
-                .starts
-        }
-        Err(failure) if failure.is(404, "M_NOT_FOUND") => 0,
-        Err(failure) => return Err(requests::of_keys("the account's data", failure)),
-    };
-    if seen > own {
-        return Err(cannot(format!(
-            "the keys of device {id} are those of an earlier time, as after a backup was restored or a volume copied; used \
-             again, they would give messages that nobody can read: {NEW_DEVICE}"
-        )));
-    }
-    let next = own + 1;
-    store
-        .set_custom_value(STARTS, next.to_string().into_bytes())
-        .await
-        .map_err(requests::of_store)?;
-    let data = Raw::new(&Starts { starts: next }).map_err(|_| cannot("a number is no JSON".to_owned()))?;
-    let request = set_global_account_data::v3::Request::new_raw(me.to_owned(), kind, data.cast_unchecked());
-    let put = client.call(RequestKind::Account, request).await;
-    put.map(|_| ())
-        .map_err(|failure| requests::of_keys("the account's data", failure))
 }
 
 #[cfg(test)]

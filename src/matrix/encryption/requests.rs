@@ -1,6 +1,6 @@
 //! The requests that keys need: uploads, queries, claims, messages to devices.
 //!
-//! Guarantees: one piece of key work at a time; what was answered is told to the machine before the next one is asked for. A
+//! Guarantees: one piece of key work at a time; keys go to devices only from a store that is no copy of an earlier one; what was answered is told to the machine before the next one is asked for. A
 //! failure is the room's that the work is for, and not the account's, so that other rooms go on; only a token that is not
 //! accepted is the account's.
 
@@ -14,6 +14,7 @@ use ruma::{TransactionId, UserId};
 
 use super::device::Device;
 use super::opening::cannot;
+use super::uses;
 use crate::matrix::verdict::{RequestKind, TokenTrouble, Verdict};
 use crate::matrix::{Client, Failure};
 
@@ -25,6 +26,8 @@ const REMOTE: Duration = Duration::from_secs(10);
 /// What a failure of key work means for the messages that wait for it.
 pub(super) fn of_keys(what: &str, failure: Failure) -> Failure {
     let verdict = match failure.verdict {
+        // What is forbidden for keys alone says nothing of the token.
+        Verdict::Token(TokenTrouble::Unknown { .. }) if failure.status == Some(403) => Verdict::Transient,
         Verdict::Token(
             TokenTrouble::Unknown { .. }
             | TokenTrouble::Missing
@@ -115,6 +118,7 @@ impl Device {
     /// Sends messages to devices. The transaction is the machine's, so that a repeat is none for them.
     pub(super) async fn to_devices(&self, client: &Client, request: &ToDeviceRequest) -> Result<(), Failure> {
         client.encryption().must_lead()?;
+        uses::count(client, &self.machine).await?;
         let message = send_event_to_device::v3::Request::new_raw(
             request.event_type.clone(),
             request.txn_id.clone(),
@@ -153,13 +157,14 @@ mod tests {
         };
         let limited = of(Verdict::RateLimited { retry_after: None }, 429, "slow down");
         let absent = of(Verdict::Token(TokenTrouble::WrongAddress), 404, "unrecognized");
-        for failure in [limited, absent] {
+        let token = || Verdict::Token(TokenTrouble::Unknown { soft_logout: false });
+        let forbidden = of(token(), 403, "not for you");
+        for failure in [limited, absent, forbidden] {
             let failure = of_keys("the claim", failure);
             assert_eq!(failure.verdict, Verdict::Transient);
             assert!(failure.to_string().contains("the claim"), "{failure}");
         }
-        let unknown = Verdict::Token(TokenTrouble::Unknown { soft_logout: false });
-        assert_eq!(of_keys("", of(unknown.clone(), 401, "")).verdict, unknown);
+        assert_eq!(of_keys("", of(token(), 401, "")).verdict, token());
     }
 
     #[test]

@@ -58,6 +58,12 @@ impl Encryption {
         }
     }
 
+    /// Whether this relay opens the device soon, and says then itself who does not vouch for it.
+    #[cfg(feature = "encryption")]
+    pub(in crate::matrix) fn is_opening(&self) -> bool {
+        self.rooms.is_kept() && self.state() == EncryptionState::Opening
+    }
+
     pub(super) fn troubles(&self) -> std::sync::MutexGuard<'_, Troubles> {
         self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
     }

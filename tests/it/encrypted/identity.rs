@@ -4,11 +4,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::{in_plain_text, setup};
 use crate::support::matrix::{SOON, User};
+use crate::support::patience::until;
 use crate::support::payload::grafana_firing;
 use crate::support::reader::Reader;
 use crate::support::relay::Setup;
@@ -51,6 +53,7 @@ async fn sends(setup: &Setup, synapse: &Synapse, reader: &mut Reader, name: &str
         .wait_until(&synapse.rooms.encrypted.room_id, SOON, has_come)
         .await;
     relay.has_delivered(1).await;
+    assert!(!relay.log().contains("nobody vouches"), "a false alarm");
     assert!(!relay.log().contains(&synapse.bot.access_token));
     relay.ask_to_end();
     assert!(relay.ended().await.success());
@@ -77,6 +80,111 @@ async fn a_new_device_is_signed_by_the_recovery_key_and_the_old_one_stays_signed
         assert!(reader.vouched(&synapse.bot.id, device).await, "{device}");
     }
     assert_eq!(master_key(&synapse).await, master);
+}
+
+#[tokio::test]
+async fn an_identity_that_lacks_a_key_is_one_all_the_same() {
+    let synapse = Synapse::start().await;
+    let mut reader = Reader::start(&synapse, &synapse.person, "READER").await;
+    let mut client = Reader::start(&synapse, &synapse.bot, "CLIENT").await;
+    client.sign_incompletely().await;
+    let master = master_key(&synapse).await;
+    let setup = setup(&synapse);
+    let mut relay = setup.start().await;
+    relay.accepts(&grafana_firing("First")).await;
+    let said = relay.says("nobody vouches").await;
+    assert!(said.contains("MATRIX_RECOVERY_KEY"), "{said}");
+    let room = &synapse.rooms.encrypted.room_id;
+    reader.wait_until(room, SOON, |heard| heard.len() == 1).await;
+    assert!(
+        !setup.data_dir().join("recovery.key").exists(),
+        "no other identity was begun"
+    );
+    let bot = &synapse.bot;
+    let storage = ["user", &bot.id, "account_data", "m.secret_storage.default_key"];
+    assert_eq!(bot.get(&storage, &[]).await.status, 404);
+    assert_eq!(master_key(&synapse).await, master);
+}
+
+#[tokio::test]
+async fn an_identity_that_somebody_replaces_beside_the_relay_is_noticed() {
+    let synapse = Synapse::start().await;
+    let mut reader = Reader::start(&synapse, &synapse.person, "READER").await;
+    let setup = setup(&synapse);
+    let mut relay = setup.start().await;
+    relay.accepts(&grafana_firing("First")).await;
+    let room = &synapse.rooms.encrypted.room_id;
+    reader.wait_until(room, SOON, |heard| heard.len() == 1).await;
+
+    // Another client, which does not sign the relay's device.
+    let mut client = Reader::start(&synapse, &synapse.bot, "CLIENT").await;
+    client.replace_identity().await;
+    let said = relay.says("nobody vouches").await;
+    assert!(said.contains("identity reset"), "{said}");
+    assert!(
+        relay
+            .get("/health/ready")
+            .await
+            .body
+            .to_string()
+            .contains("nobody vouches")
+    );
+    relay.accepts(&grafana_firing("Second")).await;
+    reader.wait_until(room, SOON, |heard| heard.len() == 2).await;
+
+    let data = setup.data_dir();
+    let password = data.join("password");
+    fs::write(&password, format!("{}\n", synapse.bot.password)).unwrap();
+    let file = password.display().to_string();
+    let arguments = ["reset", "--yes", "--password-file", &file];
+    let reset = identity(&synapse, &synapse.bot.access_token, &data, &arguments);
+    assert!(reset.status.success(), "{reset:?}");
+    assert!(reader.vouched(&synapse.bot.id, &synapse.bot.device_id).await);
+    until("the relay knows", async || {
+        !relay
+            .get("/health/ready")
+            .await
+            .body
+            .to_string()
+            .contains("nobody vouches")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn where_verified_devices_alone_get_keys_messages_wait_for_an_identity_that_vouches_for_the_relay() {
+    let synapse = Synapse::start().await;
+    let room = &synapse.rooms.encrypted.room_id;
+    let mut reader = Reader::start(&synapse, &synapse.person, "READER").await;
+    reader.sign().await;
+    let setup = setup(&synapse).env("MATRIX_KEY_RECIPIENTS", "cross-signed");
+    let mut relay = setup.start().await;
+    relay.accepts(&grafana_firing("First")).await;
+    reader.wait_until(room, SOON, |heard| heard.len() == 1).await;
+    let mut client = Reader::start(&synapse, &synapse.bot, "CLIENT").await;
+    client.replace_identity().await;
+    relay.accepts(&grafana_firing("Second")).await;
+    let said = relay.says("takes no messages").await;
+    assert!(
+        said.contains("cross-signed") && said.contains("identity show"),
+        "{said}"
+    );
+
+    let data = setup.data_dir();
+    let password = data.join("password");
+    fs::write(&password, format!("{}\n", synapse.bot.password)).unwrap();
+    let file = password.display().to_string();
+    let reset = identity(
+        &synapse,
+        &synapse.bot.access_token,
+        &data,
+        &["reset", "--yes", "--password-file", &file],
+    );
+    assert!(reset.status.success(), "{reset:?}");
+    let heard = reader
+        .wait_until(room, Duration::from_mins(2), |heard| heard.len() == 2)
+        .await;
+    assert!(heard[1].body().contains("Second"));
 }
 
 #[tokio::test]
@@ -141,6 +249,43 @@ async fn an_identity_is_never_replaced_unless_somebody_says_so() {
     assert!(reader.vouched(&synapse.bot.id, &synapse.bot.device_id).await);
 }
 
+/// Copies the keys from one data folder to another.
+fn copies(from: &Path, to: &Path) {
+    let copied = Command::new("cp")
+        .args(["-a", "--"])
+        .arg(from.join("encryption"))
+        .arg(to)
+        .status();
+    assert!(copied.unwrap().success());
+}
+
+#[tokio::test]
+async fn a_copy_that_was_made_while_the_relay_ran_is_noticed_as_soon_as_keys_were_sent_since() {
+    let synapse = Synapse::start().await;
+    let room = &synapse.rooms.encrypted.room_id;
+    let mut reader = Reader::start(&synapse, &synapse.person, "READER").await;
+    let setup = setup(&synapse);
+    let relay = setup.start().await;
+    relay.accepts(&grafana_firing("One")).await;
+    reader.wait_until(room, SOON, |heard| heard.len() == 1).await;
+    let (data, copy) = (setup.data_dir(), tempfile::tempdir().unwrap());
+    copies(&data, copy.path());
+    let mut later = Reader::start(&synapse, &synapse.person, "LATER").await;
+    relay.accepts(&grafana_firing("Two")).await;
+    later.wait_until(room, SOON, |heard| heard.len() == 1).await;
+    relay.has_delivered(2).await;
+    relay.kill();
+
+    fs::remove_dir_all(data.join("encryption")).unwrap();
+    copies(copy.path(), &data);
+    let mut relay = setup.start().await;
+    relay.accepts(&grafana_firing("Three")).await;
+    let said = relay.says("takes no messages").await;
+    assert!(said.contains("log the bot in again"), "{said}");
+    let heard = reader.read(room).await;
+    assert!(heard.iter().all(|heard| heard.error.is_none()), "{heard:#?}");
+}
+
 #[tokio::test]
 async fn a_lost_store_and_an_old_copy_of_it_are_noticed_and_a_new_login_goes_on() {
     let synapse = Synapse::start().await;
@@ -149,14 +294,6 @@ async fn a_lost_store_and_an_old_copy_of_it_are_noticed_and_a_new_login_goes_on(
     let setup = setup(&synapse);
     sends(&setup, &synapse, &mut reader, "One").await;
     let (data, copy) = (setup.data_dir(), tempfile::tempdir().unwrap());
-    let copies = |from: &Path, to: &Path| {
-        let copied = Command::new("cp")
-            .args(["-a", "--"])
-            .arg(from.join("encryption"))
-            .arg(to)
-            .status();
-        assert!(copied.unwrap().success());
-    };
     copies(&data, copy.path());
     sends(&setup, &synapse, &mut reader, "Two").await;
 

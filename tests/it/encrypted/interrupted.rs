@@ -36,14 +36,17 @@ async fn a_relay_that_is_killed_at_any_moment_loses_and_doubles_nothing() {
     let synapse = Synapse::start().await;
     let room = &synapse.rooms.encrypted.room_id;
     let mut reader = Reader::start(&synapse, &synapse.person, "READER").await;
-    let setup = setup(&synapse);
+    let proxy = Proxy::closing(&synapse.base_url).await;
+    let setup = setup(&synapse).env("MATRIX_HOME_SERVER_URL", &proxy.base_url);
     let mut chance = StdRng::seed_from_u64(16);
     let names = names("Killed", 20);
-    for name in &names {
+    // Each start shares new keys. Between two requests: before the share, in it, before the send, and in it.
+    let moments = ["/account_data/", "/sendToDevice/", "/send/m.room.encrypted/"];
+    for (number, name) in (1..).zip(&names) {
         let relay = setup.start().await;
+        proxy.stop_at(moments[chance.random_range(0..moments.len())], chance.random());
         relay.accepts(&grafana_firing(name)).await;
-        // From before the first key request to after the send.
-        tokio::time::sleep(Duration::from_millis(chance.random_range(0..600))).await;
+        proxy.has_stopped(number).await;
         relay.kill();
     }
     let _relay = setup.start().await;

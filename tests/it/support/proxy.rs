@@ -20,6 +20,9 @@ struct State {
     lost: watch::Sender<u32>,
     /// What is refused: a part of the path, and the status.
     refused: Mutex<Option<(String, u16)>>,
+    /// What stops: a part of the path, and whether the homeserver still gets it.
+    stops: Mutex<Option<(String, bool)>>,
+    stopped: watch::Sender<u32>,
     /// Whether the connection stays open without the answer, instead of being closed.
     silent: bool,
 }
@@ -46,6 +49,8 @@ impl Proxy {
             to_lose: watch::Sender::new(0),
             lost: watch::Sender::new(0),
             refused: Mutex::default(),
+            stops: Mutex::default(),
+            stopped: watch::Sender::new(0),
             silent,
         });
         let shared = Arc::clone(&state);
@@ -70,6 +75,17 @@ impl Proxy {
         *self.state.refused.lock().unwrap() = Some((path.to_owned(), status));
     }
 
+    /// Leaves the next request whose path has this part without an answer; the homeserver gets it, if it `reaches` that.
+    pub(crate) fn stop_at(&self, path: &str, reaches: bool) {
+        *self.state.stops.lock().unwrap() = Some((path.to_owned(), reaches));
+    }
+
+    /// Waits until so many requests have stopped in all, whether before the homeserver or behind it.
+    pub(crate) async fn has_stopped(&self, requests: u32) {
+        let mut stopped = self.state.stopped.subscribe();
+        stopped.wait_for(|stopped| *stopped >= requests).await.unwrap();
+    }
+
     /// Lets everything pass again.
     pub(crate) fn refuse_nothing(&self) {
         *self.state.refused.lock().unwrap() = None;
@@ -84,7 +100,7 @@ impl Proxy {
 
 async fn pass(mut client: TcpStream, mut server: TcpStream, state: Arc<State>) {
     let (mut request, mut answer) = (vec![0; 128 * 1024], vec![0; 128 * 1024]);
-    let mut loses = false;
+    let (mut loses, mut stops) = (false, false);
     loop {
         tokio::select! {
             read = client.read(&mut request) => {
@@ -93,6 +109,14 @@ async fn pass(mut client: TcpStream, mut server: TcpStream, state: Arc<State>) {
                 if let Some(answer) = refusal(&request[..count], &state) {
                     let _told = client.write_all(answer.as_bytes()).await;
                     return;
+                }
+                match stop(&request[..count], &state) {
+                    None => {}
+                    Some(true) => stops = true,
+                    Some(false) => {
+                        state.stopped.send_modify(|stopped| *stopped += 1);
+                        std::future::pending::<()>().await;
+                    }
                 }
                 if is_send(&request[..count]) {
                     loses = state.to_lose.send_if_modified(|left| {
@@ -107,6 +131,10 @@ async fn pass(mut client: TcpStream, mut server: TcpStream, state: Arc<State>) {
             }
             read = server.read(&mut answer) => {
                 let Ok(count @ 1..) = read else { return };
+                if stops {
+                    state.stopped.send_modify(|stopped| *stopped += 1);
+                    std::future::pending::<()>().await;
+                }
                 if loses {
                     state.lost.send_modify(|lost| *lost += 1);
                     if state.silent {
@@ -122,14 +150,25 @@ async fn pass(mut client: TcpStream, mut server: TcpStream, state: Arc<State>) {
     }
 }
 
+/// Whether a request is to stop, and if so, whether the homeserver gets it.
+fn stop(bytes: &[u8], state: &State) -> Option<bool> {
+    let line = String::from_utf8_lossy(first_line(bytes)).into_owned();
+    let mut stops = state.stops.lock().unwrap();
+    let (_, reaches) = stops.take_if(|(path, _)| line.contains(path.as_str()))?;
+    Some(reaches)
+}
+
+fn first_line(bytes: &[u8]) -> &[u8] {
+    bytes.split(|byte| *byte == b'\r').next().unwrap_or_default()
+}
+
 fn is_send(bytes: &[u8]) -> bool {
-    let line = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let line = first_line(bytes);
     line.starts_with(b"PUT ") && line.windows(6).any(|part| part == b"/send/")
 }
 
 fn refusal(bytes: &[u8], state: &State) -> Option<String> {
-    let line = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
-    let line = std::str::from_utf8(line).ok()?;
+    let line = std::str::from_utf8(first_line(bytes)).ok()?;
     let status = state
         .refused
         .lock()

@@ -16,6 +16,9 @@ use super::synapse::Synapse;
 const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/stack/reader-venv/bin/python");
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stack/reader.py");
 
+/// The cross-signing keys of a user.
+const ALL_KEYS: [&str; 3] = ["master", "self_signing", "user_signing"];
+
 /// A device of a user, which is logged in and has published its keys.
 pub(crate) struct Reader {
     commands: ChildStdin,
@@ -115,7 +118,17 @@ impl Reader {
 
     /// Makes an identity for its own user and signs this device with it.
     pub(crate) async fn sign(&mut self) {
-        self.ask::<Value>(&json!({"sign": true})).await;
+        self.ask::<Value>(&json!({"sign": ALL_KEYS})).await;
+    }
+
+    /// Makes an identity without a key that others are verified with, as no usual client does.
+    pub(crate) async fn sign_incompletely(&mut self) {
+        self.ask::<Value>(&json!({"sign": ALL_KEYS[..2]})).await;
+    }
+
+    /// Replaces the identity of its own user, and signs this device with the new one.
+    pub(crate) async fn replace_identity(&mut self) {
+        self.ask::<Value>(&json!({"replace": ALL_KEYS})).await;
     }
 
     async fn ask<T: DeserializeOwned>(&mut self, command: &Value) -> T {

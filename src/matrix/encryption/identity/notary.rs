@@ -3,10 +3,15 @@
 //! Guarantees: keys that an account has are replaced only by whoever calls [`Notary::publish`] for new ones; the recovery key is
 //! on disk and the private keys are in the secret storage before the first identity is published.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use matrix_sdk_crypto::secret_storage::SecretStorageKey;
 use matrix_sdk_crypto::types::requests::UploadSigningKeysRequest;
-use matrix_sdk_crypto::{CrossSigningKeyExport, Device, OlmMachine, UserIdentity};
+use matrix_sdk_crypto::{CrossSigningKeyExport, Device, OlmMachine};
 use ruma::api::client::keys::get_keys;
+use ruma::encryption::CrossSigningKey;
+use ruma::serde::Raw;
 use ruma::{DeviceId, OwnedDeviceId, OwnedUserId, UserId, device_id};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
@@ -24,6 +29,8 @@ const UPLOAD: &str = "/_matrix/client/v3/keys/device_signing/upload";
 pub(super) struct Notary<'c> {
     client: &'c Client,
     machine: OlmMachine,
+    /// The master key that the homeserver holds of the account, also where nothing can be made of it.
+    published: Mutex<Option<String>>,
     pub(super) me: OwnedUserId,
     pub(super) device_id: OwnedDeviceId,
 }
@@ -33,6 +40,7 @@ impl<'c> Notary<'c> {
         let notary = Self {
             client,
             machine: OlmMachine::new(me, device_id!("RELAYNOTARY")).await,
+            published: Mutex::default(),
             me: me.to_owned(),
             device_id: device.to_owned(),
         };
@@ -57,13 +65,18 @@ impl<'c> Notary<'c> {
         request.device_keys = query.device_keys;
         let answer = self.client.call_large(RequestKind::Account, request).await;
         let answer = answer.map_err(|failure| requests::of_keys("the query of the account's keys", failure))?;
+        let keys = |raw: &Raw<CrossSigningKey>| raw.get_field::<BTreeMap<String, String>>("keys").ok().flatten();
+        let published = answer.master_keys.get(&self.me).map(keys);
+        *self.published() = published.map(|keys| keys.unwrap_or_default().into_values().next().unwrap_or_default());
         self.machine.mark_request_as_sent(&id, &answer).await.map_err(library)
     }
 
-    pub(super) async fn master_key(&self) -> Result<Option<String>, IdentityError> {
-        let identity = self.machine.get_identity(&self.me, None).await.map_err(library)?;
-        let own = identity.and_then(UserIdentity::own);
-        Ok(own.and_then(|own| own.master_key().get_first_key().map(|key| key.to_base64())))
+    pub(super) fn master_key(&self) -> Option<String> {
+        self.published().clone()
+    }
+
+    fn published(&self) -> MutexGuard<'_, Option<String>> {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The device as the homeserver holds it.
@@ -85,7 +98,7 @@ impl<'c> Notary<'c> {
         if self.is_signed().await? {
             return Ok(());
         }
-        if self.master_key().await?.is_some() {
+        if self.master_key().is_some() {
             self.recover(settings).await?;
         } else {
             self.begin(settings).await?;
@@ -102,7 +115,9 @@ impl<'c> Notary<'c> {
         if keys.self_signing_key.is_none() {
             return Err(IdentityError::UnknownStorage);
         }
-        let status = self.machine.import_cross_signing_keys(keys).await.map_err(library)?;
+        // Those of an identity that somebody has replaced meanwhile are no keys of this one.
+        let imported = self.machine.import_cross_signing_keys(keys).await;
+        let status = imported.map_err(|_| IdentityError::UnknownStorage)?;
         if !status.has_self_signing {
             return Err(IdentityError::UnknownStorage);
         }
