@@ -16,12 +16,12 @@ const LOSE_ROOT: &str = "
         tried_rev = 0, owed = NULL
     WHERE id = ?1";
 const WANTED: &str = "UPDATE outbox_group_text SET wanted = ?2 WHERE group_id = ?1";
-/// Lines of a message that is gone are those of the one that takes its place.
+/// Lines of a message that is gone are those of the one that takes its place, those that were given up and may be tried again too.
 const LEAVE_ROOT: &str =
-    "UPDATE outbox_news SET root_id = NULL WHERE group_id = ?1 AND state = 'waiting' AND root_id = ?2";
+    "UPDATE outbox_news SET root_id = NULL WHERE group_id = ?1 AND state IN ('waiting', 'dead') AND root_id = ?2";
 const LEAVE_ITS_ROOT: &str = "
     UPDATE outbox_news SET root_id = NULL
-    WHERE group_id = ?1 AND state = 'waiting' AND root_id = (SELECT root_id FROM outbox_news WHERE id = ?2)";
+    WHERE group_id = ?1 AND state IN ('waiting', 'dead') AND root_id = (SELECT root_id FROM outbox_news WHERE id = ?2)";
 
 /// The message of a group is not in the room any more, as what refers to it was told: a line, or its edit. It is owed once
 /// more, quietly; where a line waits, that is claimed after it. Says whether it is that message which is gone.

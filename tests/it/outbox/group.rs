@@ -33,6 +33,7 @@ on_every_store!(
     an_operator_gives_up_an_edit_that_is_owed_and_nothing_else,
     the_rest_of_a_text_follows_in_its_thread,
     an_older_message_keeps_its_own_lines,
+    a_line_that_is_tried_again_is_in_no_thread_of_a_deleted_message,
     a_message_that_is_retried_is_it_again_or_a_line_of_the_next,
     news_goes_before_edits_but_not_for_ever,
     groups_are_forgotten_when_nothing_is_owed,
@@ -512,6 +513,19 @@ async fn an_older_message_keeps_its_own_lines(place: Place) {
     assert_eq!(show(&outbox, "$3", 4).await.message.body, "3");
     let again = show(&outbox, "$late", 5).await;
     assert_eq!((again.id, again.relation), (line.id, thread("$3", "$3")));
+}
+
+async fn a_line_that_is_tried_again_is_in_no_thread_of_a_deleted_message(place: Place) {
+    let outbox = place.open().await;
+    seen(&outbox, "g").await;
+    tell(&outbox, 1, changes("now", &["line"])).await;
+    let line = die(&outbox, 2).await;
+    let edit = claim_one(&outbox, at(3)).await;
+    assert_eq!((line.relation, edit.relation), (thread("$g", "$g"), edit_of("$g")));
+    record(&outbox, edit.id, detached(), at(3)).await;
+    show(&outbox, "$new", 4).await;
+    outbox.retry(&[line.id], at(5)).await.unwrap();
+    assert_eq!(show(&outbox, "$line", 6).await.relation, thread("$new", "$new"));
 }
 
 async fn a_message_that_is_retried_is_it_again_or_a_line_of_the_next(place: Place) {
