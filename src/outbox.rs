@@ -38,6 +38,7 @@ mod digest;
 mod edits;
 mod encrypted;
 mod error;
+mod failure;
 mod group;
 mod known;
 mod lost_root;
@@ -76,6 +77,7 @@ pub use self::delivery::{
 };
 pub use self::digest::{DIGEST_AT_MOST, DigestPolicy, Waiting};
 pub use self::error::OutboxError;
+pub use self::failure::Failure;
 pub use self::group::{GroupMessage, GroupUpdate, KnownAlert, KnownGroup, NewLine, Root, RootState};
 use self::opening::Slot;
 pub use self::recording::{NewRecording, Recording, RecordingId};

@@ -214,6 +214,7 @@ mod tests {
             first_attempt_at: None,
             last_attempt_at: None,
             last_error: None,
+            failures: Vec::new(),
             state: DeliveryState::InFlight,
             finished_at: None,
             event_id: None,

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 
 use super::digest::Waiting;
+use super::failure::Failure;
 use super::group::GroupUpdate;
 use crate::message::{Relation, RenderedMessage, RoomAddress, TxnId};
 
@@ -244,6 +245,8 @@ pub struct Delivery {
     pub last_attempt_at: Option<Timestamp>,
     /// Why the last failed attempt failed.
     pub last_error: Option<String>,
+    /// The attempts that failed, oldest first: the first and the last ones.
+    pub failures: Vec<Failure>,
     /// Where it stands.
     pub state: DeliveryState,
     /// When it was delivered or given up.
@@ -302,6 +305,17 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Why the attempt failed, if it did.
+    pub(super) fn error(&self) -> Option<&str> {
+        match self {
+            Self::Delivered { .. } => None,
+            Self::Wait { error, .. }
+            | Self::Rewrite { error, .. }
+            | Self::Detached { error }
+            | Self::Dead { error } => Some(error),
+        }
+    }
+
     /// What is left of it in a row that it ends; `None` for what ends none.
     pub(super) fn end(&self) -> Option<&str> {
         match self {

@@ -2,7 +2,7 @@
 
 use super::session::{Row, Session, values};
 use super::store::{timestamp, unreadable};
-use super::{Delivery, DeliveryId, DeliveryState, GroupMessage, OutboxError, OwedEdit, Part};
+use super::{Delivery, DeliveryId, DeliveryState, GroupMessage, OutboxError, OwedEdit, Part, failure};
 use crate::message::{Relation, RenderedMessage, RoomAddress, TxnId};
 
 /// What was tried keeps its text and its attempts; otherwise the edit will say what is wanted when it is claimed.
@@ -11,7 +11,7 @@ const EDITS: &str = "
         g.root_event, g.txn_id, CASE WHEN g.tried_rev > 0 THEN g.tried_rev ELSE g.wanted_rev END, g.changed_at,
         CASE WHEN g.tried_rev > 0 THEN g.attempts ELSE 0 END, CASE WHEN g.tried_rev > 0 THEN g.first_attempt_at END,
         CASE WHEN g.tried_rev > 0 THEN g.last_attempt_at END, CASE WHEN g.tried_rev > 0 THEN g.last_error END,
-        CASE WHEN g.tried_rev > 0 THEN t.tried END, t.wanted
+        CASE WHEN g.tried_rev > 0 THEN g.failures END, CASE WHEN g.tried_rev > 0 THEN t.tried END, t.wanted
     FROM outbox_group g JOIN outbox_room r ON r.id = g.room_id LEFT JOIN outbox_group_text t ON t.group_id = g.id
     WHERE g.owed IS NOT NULL AND (?1 = 0 OR g.id = ?1) AND (?2 = '' OR r.address = ?2)
     ORDER BY r.address, g.owed LIMIT ?3";
@@ -44,7 +44,7 @@ fn read(mut row: Row) -> Result<OwedEdit, OutboxError> {
     let (root_event, txn, revision) = (row.maybe_text()?, row.text()?, row.int()?);
     let (accepted_at, attempts) = (timestamp(row.int()?), row.count()?);
     let (first_attempt_at, last_attempt_at) = (row.maybe_int()?.map(timestamp), row.maybe_int()?.map(timestamp));
-    let last_error = row.maybe_text()?;
+    let (last_error, failures) = (row.maybe_text()?, failure::read(row.maybe_text()?));
     let message = message(row.maybe_text()?, row.maybe_text()?);
     let delivery = Delivery {
         id,
@@ -57,6 +57,7 @@ fn read(mut row: Row) -> Result<OwedEdit, OutboxError> {
         first_attempt_at,
         last_attempt_at,
         last_error,
+        failures,
         state: if in_flight {
             DeliveryState::InFlight
         } else {

@@ -11,7 +11,7 @@ use super::delivery::Claims;
 use super::lost_root::{hush, lose_root};
 use super::session::{Row, Session, values};
 use super::store::{Stored, clean, is_counted, message_text, millis};
-use super::{DeliveryId, DigestPolicy, OutboxError, Outcome, Part, Recorded, RoomWait};
+use super::{DeliveryId, DigestPolicy, OutboxError, Outcome, Part, Recorded, RoomWait, failure};
 use crate::message::RoomAddress;
 
 const ROOM_OF_NEWS: &str = "
@@ -222,6 +222,9 @@ async fn record_news<S: Session>(
             Recorded::Superseded
         });
     }
+    if let Some(error) = outcome.error() {
+        failure::note(session, id, error, now).await?;
+    }
     match outcome {
         Outcome::Delivered { event_id } => {
             let event = clean(event_id);
@@ -341,6 +344,9 @@ async fn record_edit<S: Session>(
     // Which text it was that is in the room, only who holds the claim knows.
     if !is_held {
         return Ok(Recorded::Superseded);
+    }
+    if let Some(error) = outcome.error() {
+        failure::note(session, DeliveryId::of_edit(group), error, now).await?;
     }
     match outcome {
         Outcome::Delivered { .. } => {

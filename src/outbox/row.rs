@@ -4,7 +4,7 @@
 
 use super::session::{Row, Session, values};
 use super::store::{Stored, timestamp, unreadable};
-use super::{Delivery, DeliveryId, GroupMessage, OutboxError, Part};
+use super::{Delivery, DeliveryId, GroupMessage, OutboxError, Part, failure};
 use crate::message::{Relation, RenderedMessage, RoomAddress, TxnId};
 
 /// The columns of a delivery: of news `n` in room `r` of group `g`.
@@ -13,7 +13,7 @@ macro_rules! news {
         concat!(
             "SELECT n.id, r.address, CASE WHEN r.owner IS NOT NULL AND r.current = n.id THEN 1 ELSE 0 END, n.kind, n.txn_id,
                 n.message, n.state, n.accepted_at, n.starts_at, n.attempts, n.first_attempt_at, n.last_attempt_at,
-                n.last_error, n.finished_at, n.event_id, n.combined_into, n.members,
+                n.last_error, n.failures, n.finished_at, n.event_id, n.combined_into, n.members,
                 CASE WHEN n.message IS NULL THEN (SELECT wanted FROM outbox_group_text WHERE group_id = n.group_id) END,
                 g.root_event, g.latest_event, CASE WHEN g.root_news = n.root_id THEN 1 ELSE 0 END,
                 (SELECT event_id FROM outbox_news WHERE id = n.root_id), n.group_id
@@ -62,7 +62,8 @@ fn read_row(mut row: Row, for_people: bool) -> Result<Sendable, OutboxError> {
     let (accepted_at, starts_at) = (timestamp(row.int()?), row.maybe_int()?.map(timestamp));
     let attempts = row.count()?;
     let (first_attempt_at, last_attempt_at) = (row.maybe_int()?.map(timestamp), row.maybe_int()?.map(timestamp));
-    let (last_error, finished_at) = (row.maybe_text()?, row.maybe_int()?.map(timestamp));
+    let (last_error, failures) = (row.maybe_text()?, failure::read(row.maybe_text()?));
+    let finished_at = row.maybe_int()?.map(timestamp);
     let (event_id, combined_into, members) = (row.maybe_text()?, row.maybe_int()?.map(DeliveryId), row.count()?);
     let wanted_text = row.maybe_text()?;
     let is_unwritten = message.is_none() && members > 0;
@@ -105,6 +106,7 @@ fn read_row(mut row: Row, for_people: bool) -> Result<Sendable, OutboxError> {
         first_attempt_at,
         last_attempt_at,
         last_error,
+        failures,
         state: Stored::parse(&state)?.seen(in_flight),
         finished_at,
         event_id,

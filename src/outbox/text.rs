@@ -10,12 +10,12 @@ use super::claim::{Attempts, Room};
 use super::group::GroupMessage;
 use super::session::{Row, Session, values};
 use super::store::{message_text, millis, timestamp};
-use super::{Delivery, DeliveryId, DeliveryState, OutboxError, Part};
+use super::{Delivery, DeliveryId, DeliveryState, OutboxError, Part, failure};
 use crate::message::{Relation, RenderedMessage, TxnId};
 
 const GROUP: &str = "
     SELECT root_news, root_event, wanted_rev, tried_rev, txn_id, attempts, tried_at, first_attempt_at, last_attempt_at,
-        last_error, (SELECT wanted FROM outbox_group_text WHERE group_id = id),
+        last_error, failures, (SELECT wanted FROM outbox_group_text WHERE group_id = id),
         (SELECT tried FROM outbox_group_text WHERE group_id = id)
     FROM outbox_group WHERE id = ?1 /*pg FOR NO KEY UPDATE*/";
 const BEGIN_ROOT: &str = "
@@ -25,7 +25,7 @@ const BEGIN_ROOT: &str = "
 const TAKE_ROOT: &str = "UPDATE outbox_group SET tried_rev = wanted_rev WHERE id = ?1 AND root_news = ?2";
 const BEGIN_EDIT: &str = "
     UPDATE outbox_group SET tried_rev = ?2, tried_at = ?3, attempts = ?4, first_attempt_at = ?5, last_attempt_at = ?6,
-        last_error = ?7
+        last_error = ?7, failures = CASE WHEN tried_rev = ?2 THEN failures END
     WHERE id = ?1";
 const EDIT_TEXT: &str = "UPDATE outbox_group_text SET tried = ?2 WHERE group_id = ?1";
 
@@ -130,6 +130,7 @@ pub(super) struct Group {
     attempts: Attempts,
     tried_at: Option<Timestamp>,
     last_error: Option<String>,
+    failures: Option<String>,
     wanted: Result<GroupMessage, String>,
     tried: Result<RenderedMessage, String>,
 }
@@ -157,6 +158,7 @@ impl Group {
                 last_at: row.maybe_int()?.map(timestamp),
             },
             last_error: row.maybe_text()?,
+            failures: row.maybe_text()?,
             wanted: parsed(row.maybe_text()?),
             tried: parsed(row.maybe_text()?),
         })
@@ -192,6 +194,7 @@ impl Group {
             first_attempt_at: attempts.first_at,
             last_attempt_at: attempts.last_at,
             last_error: self.last_error.clone().filter(|_| !is_new),
+            failures: failure::read(self.failures.clone().filter(|_| !is_new)),
             state: DeliveryState::InFlight,
             finished_at: None,
             event_id: None,

@@ -17,7 +17,7 @@ use super::{NotAnswered, Tag, Workshop, store_problem};
 use crate::intake::{Caller, Documented, Problem, Refused};
 use crate::mask;
 use crate::message::MsgType;
-use crate::outbox::{Delivery, DeliveryId, DeliveryState, Ended, Filter, RetryResult};
+use crate::outbox::{Delivery, DeliveryId, DeliveryState, Ended, Failure, Filter, RetryResult};
 
 /// Of the members of a digest and of a group, not more are listed.
 const LISTED: usize = 50;
@@ -43,6 +43,17 @@ struct GivenUp {
     state: Option<String>,
 }
 
+/// An attempt that failed.
+#[derive(Debug, Object)]
+struct FailedAttempt {
+    /// Which attempt it was; the first is 1.
+    attempt: u32,
+    /// When it ended (RFC 3339).
+    at: String,
+    /// Why it failed.
+    error: String,
+}
+
 /// Everything about a delivery.
 #[derive(Debug, Object)]
 struct DeliveryDetails {
@@ -60,6 +71,8 @@ struct DeliveryDetails {
     first_attempt_at: Option<String>,
     /// When the last attempt began.
     last_attempt_at: Option<String>,
+    /// The attempts that failed, oldest first; of many the first and the last nine.
+    failures: Vec<FailedAttempt>,
     /// When it was delivered or given up.
     finished_at: Option<String>,
     /// The event that it refers to: the root of its thread, or the message that it edits.
@@ -68,6 +81,16 @@ struct DeliveryDetails {
     members: Vec<DeliveryRow>,
     /// What else was sent of its alert group, newest first; of many the newest.
     group: Vec<DeliveryRow>,
+}
+
+impl FailedAttempt {
+    fn of(failure: &Failure) -> Self {
+        Self {
+            attempt: failure.attempt,
+            at: failure.at.to_string(),
+            error: failure.error.clone(),
+        }
+    }
 }
 
 /// What keeps something from being done to a delivery.
@@ -92,7 +115,7 @@ pub(super) struct Details;
 impl Details {
     /// One delivery
     ///
-    /// With its text, its attempts, the members of a digest and the other messages of its alert group.
+    /// With its text, its attempts and what failed, the members of a digest and the other messages of its alert group.
     #[oai(
         path = "/workshop/deliveries/:id",
         method = "get",
@@ -243,6 +266,7 @@ impl Workshop {
             starts_at: time(delivery.starts_at),
             first_attempt_at: time(delivery.first_attempt_at),
             last_attempt_at: time(delivery.last_attempt_at),
+            failures: delivery.failures.iter().map(FailedAttempt::of).collect(),
             finished_at: time(delivery.finished_at),
             refers_to: delivery
                 .relation

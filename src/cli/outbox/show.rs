@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::cli::print::line;
 use crate::message::RoomAddress;
-use crate::outbox::{Delivery, DeliveryId, DeliveryState, Filter, Outbox};
+use crate::outbox::{Delivery, DeliveryId, DeliveryState, Failure, Filter, Outbox};
 use crate::startup::room_names::{Known, shown};
 
 /// Which deliveries to list.
@@ -92,6 +92,7 @@ pub(super) async fn show(outbox: &Outbox, known: &Known, id: DeliveryId, as_json
         delivery.with_context(|| format!("delivery {id} does not exist; `outbox list` shows those that do"))?;
     if as_json {
         let mut report = json(&delivery, root, known);
+        report["failures"] = delivery.failures.iter().map(failure_json).collect();
         report["body"] = delivery.message.body.as_str().into();
         report["formatted_body"] = delivery.message.formatted_body.as_str().into();
         line(&serde_json::to_string_pretty(&report)?)?;
@@ -166,5 +167,21 @@ fn full(delivery: &Delivery, of: &str, known: &Known) -> String {
         ("msgtype", Some(format!("{:?}", delivery.message.msgtype))),
     ];
     let lines = fields.map(|(name, value)| format!("{name:<13}{}\n", value.as_deref().unwrap_or("-")));
-    format!("{}\n{}", lines.concat(), delivery.message.body)
+    format!("{}{}\n{}", lines.concat(), failures(delivery), delivery.message.body)
+}
+
+fn failure_json(failure: &Failure) -> Value {
+    json!({"attempt": failure.attempt, "at": failure.at.to_string(), "error": failure.error})
+}
+
+/// The last error stands above; the others are told where there were several attempts.
+fn failures(delivery: &Delivery) -> String {
+    if delivery.attempts < 2 {
+        return String::new();
+    }
+    let lines = delivery
+        .failures
+        .iter()
+        .map(|failure| format!("attempt {:<5}{}  {}\n", failure.attempt, failure.at, failure.error));
+    lines.collect()
 }

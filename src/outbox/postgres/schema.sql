@@ -34,6 +34,7 @@ CREATE TABLE outbox_news (
     first_attempt_at BIGINT,
     last_attempt_at BIGINT,
     last_error TEXT,
+    failures TEXT,
     finished_at BIGINT,
     event_id TEXT,
     combined_into BIGINT REFERENCES outbox_news (id),
@@ -67,7 +68,8 @@ CREATE TABLE outbox_group (
     tried_at BIGINT,
     first_attempt_at BIGINT,
     last_attempt_at BIGINT,
-    last_error TEXT
+    last_error TEXT,
+    failures TEXT
 );
 CREATE INDEX outbox_group_owed ON outbox_group (room_id, owed) WHERE owed IS NOT NULL;
 CREATE INDEX outbox_group_age ON outbox_group (changed_at);

@@ -33,6 +33,7 @@ CREATE TABLE outbox_news (
     first_attempt_at INTEGER,
     last_attempt_at  INTEGER,
     last_error       TEXT,
+    failures         TEXT,                      -- JSON: the attempts that failed, the first and the last ones; NULL: none did
     finished_at      INTEGER,
     event_id         TEXT,
     combined_into      INTEGER REFERENCES outbox_news (id),
@@ -66,7 +67,8 @@ CREATE TABLE outbox_group (
     tried_at         INTEGER,
     first_attempt_at INTEGER,
     last_attempt_at  INTEGER,
-    last_error       TEXT
+    last_error       TEXT,
+    failures         TEXT                       -- as in outbox_news
 ) STRICT;
 CREATE INDEX outbox_group_owed ON outbox_group (room_id, owed) WHERE owed IS NOT NULL;
 CREATE INDEX outbox_group_age ON outbox_group (changed_at);

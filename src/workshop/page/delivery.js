@@ -32,7 +32,8 @@ function fill(box, found, { say, again, show }) {
   fact('Refers to', found.refers_to && link(row.room, found.refers_to, found.refers_to));
   fact('Room', row.room_name ? `${row.room_name} (${row.room})` : row.room);
   fact('Attempts', attempts(found));
-  fact('Last error', row.last_error);
+  fact('Failed', failed(found.failures));
+  if (found.failures.at(-1)?.error !== row.last_error) fact('Last error', row.last_error);
   fact('Accepted', time(row.accepted_at));
   fact('Alerts began', time(found.starts_at));
   fact(row.state === 'dead' ? 'Given up' : 'Delivered', time(found.finished_at));
@@ -47,9 +48,28 @@ function fill(box, found, { say, again, show }) {
   );
 }
 
-function attempts({ row, first_attempt_at: first, last_attempt_at: last }) {
+function attempts({ row, failures, first_attempt_at: first, last_attempt_at: last }) {
   if (!row.attempts) return 'none yet';
+  if (failures.length) return `${row.attempts}, the last ${time(last)}`;
   return last && last !== first ? `${row.attempts}, the first ${time(first)}, the last ${time(last)}` : `${row.attempts}, ${time(last)}`;
+}
+
+// The first attempts and the last ones are known; how many lie between, their numbers say.
+function failed(failures) {
+  if (!failures.length) return null;
+  const list = element('ol', 'failures');
+  let before = 0;
+  for (const { attempt, at, error } of failures) {
+    const between = attempt - before - 1;
+    if (before && between > 0) list.append(element('li', 'between', `${between} more in between`));
+    const item = element('li', '');
+    const when = element('time', '', time(at));
+    when.dateTime = at;
+    item.append(element('span', 'nth', `Attempt ${attempt}`), when, element('span', 'why', error));
+    list.append(item);
+    before = attempt;
+  }
+  return list;
 }
 
 function time(text) {

@@ -1,11 +1,13 @@
 //! What an outcome does to the delivery and to its room, and whose word counts.
 
-use grafana_matrix_relay::outbox::{DeliveryState, DigestPolicy, Outcome, Recorded, RoomWait};
+use grafana_matrix_relay::outbox::{Delivery, DeliveryState, DigestPolicy, Outcome, Part, Recorded, RoomWait};
+use jiff::Timestamp;
 
 use super::on_every_store;
 use super::place::{
     Place, accept, at, claim, claim_one, dead, delivered, drain, message, record, record_and_claim, room, wait,
 };
+use super::tale::{begins, changes, show, tell_of};
 
 on_every_store!(
     delivered_row_holds_its_event_id,
@@ -21,6 +23,8 @@ on_every_store!(
     time_in_which_nothing_was_tried_begins_the_time_of_retrying_anew,
     room_goes_on_with_its_next_in_the_commit_that_records,
     room_that_waits_or_is_done_does_not_go_on,
+    attempts_that_failed_are_kept_the_first_and_the_last_ones,
+    edit_that_failed_says_so_until_the_next_one_begins,
 );
 
 async fn room_goes_on_with_its_next_in_the_commit_that_records(place: Place) {
@@ -72,6 +76,67 @@ async fn room_that_waits_or_is_done_does_not_go_on(place: Place) {
         .unwrap();
     assert_eq!(late, (Recorded::Done, None));
     assert_eq!(drain(&outbox, at(33)).await, ["2"]);
+}
+
+fn failures(delivery: &Delivery) -> Vec<(u32, Timestamp, &str)> {
+    let failures = delivery.failures.iter();
+    failures
+        .map(|failure| (failure.attempt, failure.at, failure.error.as_str()))
+        .collect()
+}
+
+async fn attempts_that_failed_are_kept_the_first_and_the_last_ones(place: Place) {
+    let outbox = place.open().await;
+    let smooth = accept(&outbox, "a", "at once", at(0)).await;
+    claim_one(&outbox, at(0)).await;
+    record(&outbox, smooth, delivered(), at(0)).await;
+    assert_eq!(outbox.show(smooth).await.unwrap().unwrap().failures, []);
+
+    let id = accept(&outbox, "a", "refused", at(1)).await;
+    for attempt in 1..=13 {
+        claim_one(&outbox, at(attempt * 10)).await;
+        let outcome = Outcome::Wait {
+            until: at(attempt * 10 + 2),
+            reason: "the homeserver is down".to_owned(),
+            error: format!("why \0{attempt}"),
+            counts: true,
+        };
+        record(&outbox, id, outcome, at(attempt * 10 + 1)).await;
+    }
+    let last = claim_one(&outbox, at(140)).await;
+    let told = failures(&last);
+    assert_eq!((told.len(), told[0], told[1].0), (10, (1, at(11), "why 1"), 5));
+    assert_eq!(told[9], (13, at(131), "why 13"));
+    record(&outbox, id, dead(), at(141)).await;
+    let given_up = outbox.show(id).await.unwrap().unwrap();
+    assert_eq!(failures(&given_up)[9].0, 14);
+    assert_eq!(given_up.failures[9].error, given_up.last_error.clone().unwrap());
+
+    // What failed before stays known when it is sent again.
+    outbox.retry(&[id], at(150)).await.unwrap();
+    claim_one(&outbox, at(150)).await;
+    record(&outbox, id, delivered(), at(151)).await;
+    let sent = outbox.show(id).await.unwrap().unwrap();
+    assert_eq!((sent.attempts, sent.failures), (15, given_up.failures));
+}
+
+async fn edit_that_failed_says_so_until_the_next_one_begins(place: Place) {
+    let outbox = place.open().await;
+    tell_of(&outbox, "g", 0, begins("one fires")).await;
+    show(&outbox, "$g", 0).await;
+    tell_of(&outbox, "g", 1, changes("two fire", &[])).await;
+    let edit = claim_one(&outbox, at(1)).await;
+    assert_eq!((edit.part, failures(&edit)), (Part::Edit, Vec::new()));
+    record(&outbox, edit.id, wait(at(3)), at(2)).await;
+    let owed = outbox.edit(edit.id).await.unwrap().unwrap().delivery;
+    assert_eq!((owed.failures.len(), failures(&owed)[0].0, failures(&owed)[0].1), (1, 1, at(2)));
+    assert_eq!(claim_one(&outbox, at(3)).await.failures, owed.failures);
+    record(&outbox, edit.id, delivered(), at(4)).await;
+
+    tell_of(&outbox, "g", 2, changes("three fire", &[])).await;
+    let next = claim_one(&outbox, at(5)).await;
+    assert_eq!((next.id, next.attempts, failures(&next)), (edit.id, 1, Vec::new()));
+    assert_eq!(outbox.edit(edit.id).await.unwrap().unwrap().delivery.failures, []);
 }
 
 async fn delivered_row_holds_its_event_id(place: Place) {

@@ -102,6 +102,25 @@ async fn delivery_opens_to_its_text_its_event_and_its_group() {
 }
 
 #[tokio::test]
+async fn delivery_that_was_tried_again_says_what_each_attempt_failed_with() {
+    let app = App::start().await;
+    let homeserver = &app.homeserver.homeserver;
+    homeserver.plan(Scope::Sends, When::Next(2), Fault::Refused(503, "M_UNKNOWN"));
+    let id = app.accept(&firing("TriedAgain")).await["deliveries"][0]["id"].clone();
+    app.room_says("TriedAgain").await;
+    app.settled().await;
+    let (_, details) = app.get_json(&format!("/workshop/deliveries/{id}")).await;
+    assert_eq!(details["row"]["state"], "delivered", "{details}");
+    let failures = details["failures"].as_array().unwrap();
+    let attempts: Vec<u64> = failures.iter().map(|one| one["attempt"].as_u64().unwrap()).collect();
+    assert_eq!(attempts, [1, 2], "{details}");
+    for failure in failures {
+        assert!(failure["error"].as_str().unwrap().contains("503"), "{details}");
+        assert!(failure["at"].as_str().unwrap() <= details["finished_at"].as_str().unwrap());
+    }
+}
+
+#[tokio::test]
 async fn digest_names_its_members() {
     let app = App::with(|flags| {
         flags.digest_threshold = Some("2".to_owned());
