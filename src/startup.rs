@@ -126,7 +126,6 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         outbox: outbox.clone(),
         default_template: settings.template,
         router,
-        auth: Arc::clone(&auth),
         names,
         editable: settings.server.editable,
     });

@@ -21,7 +21,7 @@ use poem::http::StatusCode;
 use poem_openapi::{OpenApi, Tags};
 use tokio::sync::{Mutex, Semaphore};
 
-use crate::intake::{Auth, Documented, Problem};
+use crate::intake::{Documented, Problem};
 use crate::message::{RoomAddress, RouteName, TemplateName};
 use crate::outbox::{Outbox, OutboxError};
 use crate::render::Renderer;
@@ -43,8 +43,6 @@ pub struct Parts {
     pub default_template: TemplateName,
     /// Where drafts may be sent to.
     pub router: Router,
-    /// Who may come in.
-    pub auth: Arc<Auth>,
     /// What rooms are called.
     pub names: RoomNames,
     /// The folder into which templates may be saved; `None` where they may not.
@@ -57,7 +55,6 @@ pub struct Workshop {
     outbox: Outbox,
     default_template: TemplateName,
     router: Router,
-    auth: Arc<Auth>,
     names: RoomNames,
     editable: Option<PathBuf>,
     slots: Arc<Semaphore>,
@@ -69,8 +66,6 @@ pub struct Workshop {
 struct Route {
     name: RouteName,
     rooms: Vec<RoomAddress>,
-    /// Not where the route alone asks for a credential.
-    allowed: bool,
 }
 
 impl Workshop {
@@ -81,7 +76,6 @@ impl Workshop {
             outbox: parts.outbox,
             default_template: parts.default_template,
             router: parts.router,
-            auth: parts.auth,
             names: parts.names,
             editable: parts.editable,
             slots: Arc::new(Semaphore::new(AT_ONCE)),
@@ -91,7 +85,6 @@ impl Workshop {
 
     /// The routes with their rooms, each room once.
     fn routes(&self) -> Vec<Route> {
-        let (guarded, open) = (self.auth.guards_pages(), self.auth.open_routes());
         let table = self.router.table();
         let route = |name: &RouteName| {
             let mut rooms = table.rooms_of(name);
@@ -99,7 +92,6 @@ impl Workshop {
             rooms.retain(|room| seen.insert(room.clone()));
             Route {
                 rooms,
-                allowed: guarded || open.contains(name),
                 name: name.clone(),
             }
         };

@@ -167,11 +167,6 @@ impl Auth {
         open.map(|(name, _)| name.clone()).collect()
     }
 
-    /// Whether people have to show a credential to use the workshop.
-    pub fn guards_pages(&self) -> bool {
-        Option::as_ref(&self.pages.load()).is_none_or(|pages| !pages.open())
-    }
-
     /// Whether it matters who sees a page at all: browsers have to log in for it, or nobody is asked for anything.
     pub(super) fn guards_page_files(&self) -> bool {
         let is_open = |pages: &Option<Credentials>| pages.as_ref().is_some_and(Credentials::open);

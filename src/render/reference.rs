@@ -226,12 +226,21 @@ pub struct Variable {
 }
 
 /// The tables of variables: a title, a sentence, and what belongs there.
-pub fn variable_tables() -> Vec<(&'static str, &'static str, Vec<Variable>)> {
+pub fn variable_tables() -> &'static [VariableTable] {
+    &TABLES
+}
+
+/// A title, a sentence, and what belongs there.
+pub type VariableTable = (&'static str, &'static str, Vec<Variable>);
+
+/// Made once: the trials' contexts are much work.
+static TABLES: LazyLock<Vec<VariableTable>> = LazyLock::new(|| {
+    let roots = roots();
     let of = |parent: &str, names: &[variables::About]| -> Vec<Variable> {
         let variable = |(name, about): &variables::About| Variable {
             name: (*name).to_owned(),
             path: format!("{parent}{name}"),
-            holds: held(&format!("{parent}{name}")),
+            holds: held(&roots, &format!("{parent}{name}")),
             about,
         };
         names.iter().map(variable).collect()
@@ -263,7 +272,7 @@ pub fn variable_tables() -> Vec<(&'static str, &'static str, Vec<Variable>)> {
             of("digest.", variables::DIGEST),
         ),
     ]
-}
+});
 
 /// All filters, with what is said of them.
 pub fn filter_entries() -> &'static [Entry] {
@@ -286,8 +295,7 @@ pub fn units() -> impl Iterator<Item = &'static str> {
 }
 
 /// What kind of value stands under a path, in any of the trials; of records and lists of records also the names in them.
-fn held(path: &str) -> String {
-    let roots = roots();
+fn held(roots: &[Value], path: &str) -> String {
     let found = roots.iter().map(|root| {
         // What a resolved alert fired with is known in a change only.
         let ended = path

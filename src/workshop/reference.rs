@@ -108,7 +108,7 @@ impl ReferenceApi {
     )]
     #[expect(clippy::unused_async, reason = "an operation has to be asynchronous")]
     async fn reference(&self, _caller: Caller) -> Result<Json<TemplateReference>, Refused<NotAnswered>> {
-        let tables = reference::variable_tables().into_iter();
+        let tables = reference::variable_tables().iter();
         let variables = tables.flat_map(|(_, _, variables)| variables);
         let nested = reference::nested().map(|(path, names)| NestedNames {
             path: path.to_owned(),
@@ -117,8 +117,8 @@ impl ReferenceApi {
         Ok(Json(TemplateReference {
             variables: variables
                 .map(|one| VariableEntry {
-                    name: one.path,
-                    holds: one.holds,
+                    name: one.path.clone(),
+                    holds: one.holds.clone(),
                     about: one.about.to_owned(),
                 })
                 .collect(),

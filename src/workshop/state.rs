@@ -50,8 +50,6 @@ struct RouteState {
     name: String,
     /// Where its messages go, the first room first.
     rooms: Vec<RoomState>,
-    /// Whether a test may be sent there: it may not where only the route asks for a credential.
-    allowed: bool,
 }
 
 /// A room.
@@ -89,6 +87,8 @@ struct SampleState {
     name: String,
     /// What it shows, in a few words.
     title: String,
+    /// Of the body of a program that is neither Grafana nor Alertmanager: the template for it.
+    template: Option<String>,
 }
 
 /// A sequence of samples.
@@ -204,7 +204,6 @@ impl Workshop {
         };
         RouteState {
             name: route.name.to_string(),
-            allowed: route.allowed,
             rooms: route.rooms.into_iter().map(room).collect(),
         }
     }
@@ -266,6 +265,7 @@ fn sample(sample: &samples::Sample) -> SampleState {
     SampleState {
         name: sample.name.to_owned(),
         title: sample.title.to_owned(),
+        template: sample.template.map(str::to_owned),
     }
 }
 

@@ -284,6 +284,32 @@ async fn sequence_of_ones_own_is_built_of_samples_and_of_what_was_received() {
 }
 
 #[tokio::test]
+async fn template_for_a_program_is_seen_with_a_body_of_that_program() {
+    let desk = Desk::open().await;
+    desk.run("choose('notification', 'sample:mixed'); choose('template', 'gitea')")
+        .await;
+    desk.until("el('notification').value === 'sample:gitea-push' && shows('ada pushed 2 commits')")
+        .await;
+    desk.run("choose('language', 'de')").await;
+    desk.until("shows('ada hat 2 Commits gepusht')").await;
+    // What somebody chose stays, and with a template of alerts what was seen before comes back.
+    desk.run("choose('notification', 'sample:gitea-release'); choose('file', 'partials/header.md.j2'); choose('file', 'gitea.md.j2')")
+        .await;
+    desk.until("el('notification').value === 'sample:gitea-release' && shows('veröffentlicht')")
+        .await;
+    desk.run("choose('template', 'uptime-kuma')").await;
+    desk.until("el('notification').value === 'sample:uptime-kuma' && shows('ALARM')")
+        .await;
+    desk.run("choose('template', 'alert')").await;
+    desk.until("el('notification').value === 'sample:mixed'").await;
+    // A link shows what it says.
+    desk.reopen(&desk.app.url("/#template=gitea&show=sample:firing")).await;
+    desk.until("el('template').value === 'gitea' && el('notification').value === 'sample:firing'")
+        .await;
+    desk.leave().await;
+}
+
+#[tokio::test]
 async fn file_on_disk_is_followed_but_never_over_an_edit() {
     let desk = Desk::open().await;
     desk.save("changed on disk: {{ name }}\n");
@@ -349,6 +375,8 @@ async fn dead_delivery_is_sent_again_from_the_list() {
         .await;
     desk.run("document.querySelector('#rows .open').click()").await;
     desk.until("document.querySelector('.details .do button')").await;
+    desk.until("document.querySelector('.failures li').innerText.includes('Attempt 1') && document.querySelector('.failures').innerText.includes('M_BAD_JSON')")
+        .await;
     desk.run("document.querySelector('.details .do button').click()").await;
     desk.until("el('deliveries-said').textContent.includes('waits to be sent again')")
         .await;

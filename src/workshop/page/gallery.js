@@ -9,7 +9,7 @@ const SENDER = '@grafana:example.org';
 const NAME = /^[a-z0-9][a-z0-9_-]*$/;
 
 /**
- * `templates` and `recipes` tell what there is, `show` what is looked at; `edit(name)` opens a template, `create(name, text)` a new one,
+ * `templates` and `recipes` tell what there is, `show(name)` what a template is shown with; `edit(name)` opens a template, `create(name, text)` a new one,
  * and `exists(name)` says whether there is one.
  */
 export function wire({ templates, recipes, show, edit, create, exists }) {
@@ -18,7 +18,7 @@ export function wire({ templates, recipes, show, edit, create, exists }) {
     byId('new-name').value = free(exists);
     const own = templates().map((entry) => ({
       title: entry.name, lead: entry.builtin ? 'built in' : 'in your folder', name: entry.name, text: entry.text,
-      request: { template: entry.name, source: entry.text, ...(isRoot(entry.name) ? show() : { sequence: ['firing', 'resolved'] }) },
+      request: { template: entry.name, source: entry.text, ...(isRoot(entry.name) ? show(entry.name) : { sequence: ['firing', 'resolved'] }) },
     }));
     const others = (all) => all.map((recipe) => ({
       title: recipe.title, lead: `from the cookbook, with ${recipe.sample}`, text: recipe.text,

@@ -43,7 +43,7 @@ export async function loadValues(request, title) {
   loadingValues = ask('workshop/values', { method: 'POST', body: request });
   toLoad(loadingValues);
   ({ values } = await loadingValues);
-  byId('names-hint').textContent = `Values are those of ${title}. A button puts the name where the cursor is.`;
+  byId('names-hint').textContent = `Press one to put it where the cursor is. The values are those of ${title}.`;
   draw();
 }
 
@@ -51,7 +51,7 @@ export async function loadValues(request, title) {
 const short = (path) => path.replace(/^alerts\[0\]/, 'alert');
 
 function about(path) {
-  const plain = short(path).replace(/\[\d+\]/g, '').replace(/^alert\.(labels|annotations|values)\..*/, 'alert.$1');
+  const plain = short(path).replace(/\[\d+\]/g, '');
   return reference.variables.find((one) => one.name === plain)?.about ?? '';
 }
 
@@ -97,7 +97,11 @@ function row(code, title, value, why, tag = null, kind = 'code') {
   const button = element('button', 'name');
   button.type = 'button';
   button.append(element(kind, '', title), element('span', 'value', value));
-  if (why) button.append(element('span', 'about', why));
+  if (why) {
+    const about = element('span', 'about');
+    about.append(...why.split('`').map((part, index) => (index % 2 ? element('code', '', part) : part)));
+    button.append(about);
+  }
   button.addEventListener('click', () => insert(tag ?? code, tag !== null));
   item.append(button);
   return item;

@@ -18,9 +18,16 @@ const sequences = new Map();
 let before = null;
 // What the address asks for, until it is there to be chosen.
 let wanted = null;
+// The samples, of which those of a program suit the template for it alone; what was looked at before one of them was; and the
+// template that the choice suits, which at first is what the address says.
+let samples = [];
+let beforeProgram = null;
+let suited = null;
 
 export const value = () => select.value;
 export const isSequence = () => select.value.startsWith('sequence:');
+/** Whether it is one notification, of alerts. */
+export const isOfAlerts = () => !isSequence() && !samples.some(({ name, template }) => template && select.value === `sample:${name}`);
 export const title = () => select.selectedOptions[0]?.text ?? '';
 export const body = () => bodies.get(select.value);
 
@@ -35,6 +42,7 @@ export function request() {
 /** Takes what the address says: `show`, and the `steps` of a sequence of one's own. */
 export function restore({ show, steps, mode }) {
   wanted = show ?? null;
+  suited = show ? undefined : null;
   if (mode) byId('mode').value = mode;
   const named = (steps ?? '').split(',').filter(Boolean).map((step) => (/^\d+$/.test(step) ? Number(step) : step));
   if (!sequence.own.length) sequence.own.push(...named.slice(0, sequence.MOST));
@@ -51,7 +59,9 @@ export function choices() {
 }
 
 /** Offers what there is, and keeps the choice. */
-export function offer({ samples, sequences: all, recorded }) {
+export function offer({ samples: known, sequences: all, recorded }) {
+  samples = known;
+  const named = (list) => list.map((sample) => [`sample:${sample.name}`, `${sample.name}: ${sample.title}`]);
   const received = (entry) => `${when(entry.received_at)} · ${entry.title}`;
   for (const { id } of recorded) ids.set(`recorded:${id}`, id);
   for (const { name, steps } of all) sequences.set(name, steps);
@@ -62,7 +72,8 @@ export function offer({ samples, sequences: all, recorded }) {
     ['Sequences', [...all.map(({ name, title: text }) => [`sequence:${name}`, `${name}: ${text}`]), ...mine]],
     ['Pasted', paste.pasted ? [[PASTED, paste.title()]] : []],
     ['Last received', recorded.map((entry) => [`recorded:${entry.id}`, received(entry)])],
-    ['Samples', samples.map((sample) => [`sample:${sample.name}`, `${sample.name}: ${sample.title}`])],
+    ['Samples', named(samples.filter((sample) => !sample.template))],
+    ['Samples of other programs', named(samples.filter((sample) => sample.template))],
   ]);
   if (first) select.value = `sample:${samples[0].name}`;
   if (wanted && [...select.options].some((option) => option.value === wanted)) select.value = wanted;
@@ -99,6 +110,29 @@ export function step() {
 /** The user has chosen: what was looked at before is forgotten. */
 export function chosen() {
   before = null;
+  suit();
+}
+
+/** The body of a program that a template is for; null for a template of alerts. */
+export function sampleFor(template) {
+  return samples.find((sample) => sample.template === template)?.name ?? null;
+}
+
+/** With another template goes a body that it is for, and with one of alerts what was seen before. */
+export function suitTemplate(template) {
+  const isLinked = suited === undefined;
+  if (suited === template) return;
+  suited = template;
+  const [kind, name] = split(select.value);
+  if (isLinked || !['sample', 'sequence'].includes(kind)) return;
+  const program = samples.find((sample) => kind === 'sample' && sample.name === name)?.template ?? null;
+  const own = sampleFor(template);
+  if (own && program !== template) {
+    if (!program) beforeProgram = select.value;
+    select.value = `sample:${own}`;
+  } else if (!own && program) {
+    select.value = beforeProgram ?? `sample:${samples[0].name}`;
+  }
   suit();
 }
 

@@ -93,6 +93,7 @@ function openEditor() {
   editor.open(file.value, folder.text(file.value));
   said = '';
   showStanding();
+  notification.suitTemplate(template.value);
   notification.suitFile(file.value);
   loadBody();
 }
@@ -286,7 +287,11 @@ diff.wire(() => {
 gallery.wire({
   templates: () => folder.templates,
   recipes: names.recipes,
-  show: () => (notification.isSequence() ? { sample: 'firing' } : notification.request()),
+  show: (name) => {
+    const own = notification.sampleFor(name);
+    if (own) return { sample: own };
+    return notification.isOfAlerts() ? notification.request() : { sample: 'firing' };
+  },
   exists: (name) => folder.templates.some((entry) => entry.name === name),
   edit: (name) => open(name),
   create(name, text) {

@@ -25,9 +25,7 @@ export function wireSending({ routes, request, title, sent }) {
     byId('send-wrong').textContent = '';
     byId('send-go').disabled = isSequence;
     byId('send-room').replaceChildren(...routes().map(group));
-    const first = [...byId('send-room').options].find((option) => !option.disabled);
-    if (first) first.selected = true;
-    else byId('send-go').disabled = true;
+    if (!byId('send-room').options.length) byId('send-go').disabled = true;
   });
   byId('send-form').addEventListener('submit', async (event) => {
     event.preventDefault();
@@ -45,13 +43,12 @@ export function wireSending({ routes, request, title, sent }) {
   });
 }
 
-function group({ name, rooms, allowed }) {
+function group({ name, rooms }) {
   const made = document.createElement('optgroup');
-  made.label = allowed ? `Route ${name}` : `Route ${name}: asks for a credential, and the workshop for none`;
+  made.label = `Route ${name}`;
   made.append(...rooms.map(({ room, name: called }) => {
     const option = new Option(called ? `${called} (${room})` : room, `${name} ${room}`);
     Object.assign(option.dataset, { route: name, room });
-    option.disabled = !allowed;
     return option;
   }));
   return made;

@@ -36,10 +36,11 @@ const WAIT_FOR_TEXT: &str = "
     look();
 ";
 
-/// The same for a condition. Frames are counted and not changes, because inputs have values that no observer sees.
+/// The same for a condition, which is asked again and again, because inputs have values that no observer sees. Not with each
+/// frame: drawing takes the processors from the relay that is waited for.
 const WAIT_UNTIL: &str = "
     const [done] = arguments;
-    const look = () => (CONDITION) ? done(true) : requestAnimationFrame(look);
+    const look = () => (CONDITION) ? done(true) : setTimeout(look, 25);
     look();
 ";
 

@@ -127,6 +127,10 @@ async fn template_is_begun_from_the_gallery_and_saved_as_a_file_of_its_own() {
         desk.until("document.querySelectorAll('.pick').length >= 23").await;
         desk.until("document.querySelector('.pick .timeline').innerText.includes('second line')")
             .await;
+        // A template for a program is shown with a body of that program.
+        desk.run("window.git = [...document.querySelectorAll('.pick')].find((pick) => pick.querySelector('h3').innerText === 'gitea'); window.git.scrollIntoView()")
+            .await;
+        desk.until("window.git.innerText.includes('pushed 2 commits')").await;
         desk.run("const last = [...document.querySelectorAll('.pick')].find((pick) => pick.innerText.includes('All hosts in one line')); \
             last.scrollIntoView(); el('new-name').value = 'hosts'; window.pick = last")
             .await;
