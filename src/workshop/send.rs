@@ -47,10 +47,7 @@ impl Documented for NotSent {
     const REFUSALS: &'static [(u16, &'static str)] = &[
         (413, "The body is larger than the relay takes."),
         (401, "The credential is missing or wrong."),
-        (
-            403,
-            "A web page of another site sent it through a browser.",
-        ),
+        (403, "A web page of another site sent it through a browser."),
         (415, "The body is not declared as JSON."),
         (400, "The body is not JSON."),
         (

@@ -129,7 +129,10 @@ async fn edit_that_failed_says_so_until_the_next_one_begins(place: Place) {
     assert_eq!((edit.part, failures(&edit)), (Part::Edit, Vec::new()));
     record(&outbox, edit.id, wait(at(3)), at(2)).await;
     let owed = outbox.edit(edit.id).await.unwrap().unwrap().delivery;
-    assert_eq!((owed.failures.len(), failures(&owed)[0].0, failures(&owed)[0].1), (1, 1, at(2)));
+    assert_eq!(
+        (owed.failures.len(), failures(&owed)[0].0, failures(&owed)[0].1),
+        (1, 1, at(2))
+    );
     assert_eq!(claim_one(&outbox, at(3)).await.failures, owed.failures);
     record(&outbox, edit.id, delivered(), at(4)).await;
 
