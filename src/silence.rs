@@ -9,7 +9,7 @@ mod reasons;
 mod watchdog;
 
 pub use self::dead_man::{DeadMan, DeadManSettings};
-pub use self::heartbeat::{Beat, Heartbeat, HeartbeatError, HeartbeatSettings};
+pub use self::heartbeat::{Beat, Heartbeat, HeartbeatAddress, HeartbeatError, HeartbeatSettings};
 pub use self::reasons::Reasons;
 pub use self::watchdog::Watchdog;
 

@@ -85,10 +85,11 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     let auth = open_auth(settings.server.auth, &settings.routes)?;
     let watch = Watch::new(settings.routes_source, &settings.routes);
     let looked_after = Rooms::new(&transport, &outbox, &settings.outbox.data_dir);
-    let routes = routes::RouteReloader {
+    let mut routes = routes::RouteReloader {
         auth: Arc::clone(&auth),
         hangup: routes::hangups(),
         origin: settings.origin,
+        heartbeat: None,
         watch,
         in_use: Arc::new(InUse::new(settings.routes)),
         router: router.clone(),
@@ -133,6 +134,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
 
     let (listener, address) = listen(&settings.server.host, settings.server.port).await?;
     let told = silence::start(&settings.silence, &transport, &checks, &pipeline, &outbox)?;
+    routes.heartbeat = told.heartbeat;
 
     let (stop_accepting, stop_working) = (CancellationToken::new(), CancellationToken::new());
     let grace = settings.server.grace;
@@ -155,7 +157,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         tokio::spawn(looked_after.keep(rooms, mentioned)),
         tokio::spawn(supervisor::keep_alive()),
     ];
-    keepers.extend(told);
+    keepers.extend(told.tasks);
     keepers.extend(follow(&outbox, transport, is_shared));
     keepers.extend(summing.map(|handle| tokio::spawn(telemetry::metrics::keep_summed(handle))));
     tracing::info!(url.domain = %address.ip(), url.port = address.port(), "{line}");

@@ -7,9 +7,10 @@ use secrecy::SecretString;
 
 use super::routes::RoutesSource;
 use super::value::{self, Values, secret};
-use super::{ConfigError, Flags, credentials, server};
+use super::{ConfigError, Flags, credentials, server, silence};
 use crate::intake::CredentialSettings;
 use crate::matrix;
+use crate::silence::HeartbeatSettings;
 
 /// How to read again.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +31,8 @@ pub struct Reread {
     pub metrics: CredentialSettings,
     /// The access token of an account, if the relay has one.
     pub access_token: Option<SecretString>,
+    /// Where the heartbeat goes, if there is one.
+    pub heartbeat: Option<HeartbeatSettings>,
     /// The files of secrets that were read for it.
     pub files: Vec<String>,
 }
@@ -52,6 +55,7 @@ impl Origin {
         };
         let auth = server(flags, &mut values).auth;
         let access_token = self.access_token(&mut values);
+        let heartbeat = silence::settings(&flags.silence, &mut values).heartbeat;
         if !values.problems.is_empty() {
             return Err(values.error());
         }
@@ -60,6 +64,7 @@ impl Origin {
             pages: auth.pages,
             metrics: auth.metrics,
             access_token,
+            heartbeat,
             files: self.files(),
         })
     }
@@ -84,6 +89,7 @@ impl Origin {
             auth.page_auth_file.as_ref(),
             auth.page_token_file.as_ref(),
             auth.metrics_token_file.as_ref(),
+            flags.silence.heartbeat_url_file.as_ref(),
         ];
         let set = files.into_iter().flatten().filter_map(|file| value::set(Some(file)));
         set.map(str::to_owned).collect()

@@ -1,13 +1,15 @@
 //! The heartbeat: a URL that is called each minute while the relay is well, for a monitor outside that notices when no call comes.
 //!
 //! Guarantees: one call at a time, each of bounded length; a call that fails changes nothing else, is logged once, and once more
-//! when it succeeds again. The URL is a secret: no log line, error or `Debug` holds more of it than its origin.
+//! when it succeeds again. The URL is a secret: no log line, error or `Debug` holds more of it than its origin. Another URL is
+//! called at once, so that who changed it sees what comes of it.
 
 use std::fmt;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use url::Url;
 
@@ -107,12 +109,22 @@ impl Heartbeat {
         })
     }
 
-    /// Beats for ever, as long as the relay `is_well`.
-    pub async fn keep<F: Future<Output = bool>>(mut self, is_well: impl Fn() -> F) {
+    /// Beats for ever, as long as the relay `is_well`; each of the `others` that comes takes its place.
+    pub async fn keep<F: Future<Output = bool>>(
+        mut self,
+        mut others: mpsc::UnboundedReceiver<Self>,
+        is_well: impl Fn() -> F,
+    ) {
         let mut minutes = tokio::time::interval(EVERY);
         minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            minutes.tick().await;
+            tokio::select! {
+                _ = minutes.tick() => {}
+                Some(other) = others.recv() => {
+                    self = other;
+                    minutes.reset();
+                }
+            }
             let is_well = is_well().await;
             self.beat(is_well).await;
         }
@@ -152,6 +164,31 @@ impl Heartbeat {
             Ok(answer) => Err(format!("HTTP {}", answer.status().as_u16())),
             Err(error) => Err(matrix::why_unanswered(&error, PATIENCE)),
         })
+    }
+}
+
+/// Where a heartbeat goes, to send it elsewhere while it runs.
+#[derive(Debug)]
+pub struct HeartbeatAddress {
+    settings: HeartbeatSettings,
+    others: mpsc::UnboundedSender<Heartbeat>,
+}
+
+impl HeartbeatAddress {
+    /// That of a heartbeat with these settings, and what [`Heartbeat::keep`] hears from it.
+    pub fn new(settings: HeartbeatSettings) -> (Self, mpsc::UnboundedReceiver<Heartbeat>) {
+        let (others, heard) = mpsc::unbounded_channel();
+        (Self { settings, others }, heard)
+    }
+
+    /// Calls this URL from now on; says whether it is another one.
+    pub fn set(&mut self, settings: HeartbeatSettings) -> Result<bool, HeartbeatError> {
+        if settings.url.expose_secret() == self.settings.url.expose_secret() {
+            return Ok(false);
+        }
+        let is_heard = self.others.send(Heartbeat::new(&settings)?).is_ok();
+        self.settings = settings;
+        Ok(is_heard)
     }
 }
 

@@ -57,7 +57,7 @@ impl Watchdog {
     pub async fn look(&mut self, now: Timestamp) {
         let watched = self.pipeline.watched();
         let names: BTreeSet<String> = watched.iter().map(|one| one.expected.from.clone()).collect();
-        self.waits_since.retain(|name, _| names.contains(name));
+        forget_others(&mut self.waits_since, &names);
         let signs = if names.is_empty() {
             Vec::new()
         } else {
@@ -112,6 +112,17 @@ impl Watchdog {
     }
 }
 
+/// What is not expected any more is not silent either.
+fn forget_others(waits_since: &mut HashMap<String, Timestamp>, names: &BTreeSet<String>) {
+    waits_since.retain(|name, _| {
+        let is_expected = names.contains(name);
+        if !is_expected {
+            gauge!(SILENT, "watchdog" => name.clone()).set(0.0);
+        }
+        is_expected
+    });
+}
+
 /// How something is whose last sign came then; `None`: nobody can say yet.
 fn judge(sign: &Sign, every: Duration, waits_since: Timestamp, now: Timestamp) -> Option<Standing> {
     let is_over = |from: Timestamp| now.duration_since(from).unsigned_abs() > every && now > from;
@@ -142,6 +153,25 @@ mod tests {
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_790_000_000 + seconds).unwrap()
+    }
+
+    #[test]
+    fn what_is_not_expected_any_more_is_not_shown_as_silent() {
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        let shown = recorder.handle();
+        let is_silent = |name: &str, value: u8| {
+            let line = format!("{SILENT}{{watchdog=\"{name}\"}} {value}");
+            shown.render().lines().any(|shown| shown == line)
+        };
+        metrics::with_local_recorder(&recorder, || {
+            let mut waits_since = HashMap::new();
+            for name in ["kept", "gone"] {
+                waits_since.insert(name.to_owned(), at(0));
+                gauge!(SILENT, "watchdog" => name).set(1.0);
+            }
+            forget_others(&mut waits_since, &BTreeSet::from(["kept".to_owned()]));
+        });
+        assert!(is_silent("kept", 1) && is_silent("gone", 0), "{}", shown.render());
     }
 
     #[test]

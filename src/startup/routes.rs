@@ -19,6 +19,7 @@ use crate::intake::{Auth, CredentialSettings};
 use crate::message::{RouteName, TemplateName};
 use crate::render::Renderer;
 use crate::route::Router;
+use crate::silence::HeartbeatAddress;
 
 /// How often the file is looked at: a saved one is in use within a second.
 const POLL: Duration = Duration::from_millis(250);
@@ -61,6 +62,7 @@ pub(super) struct RouteReloader {
     pub(super) renderer: Renderer,
     /// Reads again what stands in files.
     pub(super) origin: Origin,
+    pub(super) heartbeat: Option<HeartbeatAddress>,
     pub(super) hangup: Option<Signal>,
 }
 
@@ -199,6 +201,13 @@ impl RouteReloader {
         let is_new = settings.access_token.is_some_and(|token| self.rooms.set_token(token));
         if is_new {
             said.push("the relay uses another access token from now on".to_owned());
+        }
+        if let (Some(address), Some(heartbeat)) = (&mut self.heartbeat, settings.heartbeat) {
+            match address.set(heartbeat) {
+                Ok(true) => said.push("the heartbeat goes to another address from now on".to_owned()),
+                Ok(false) => {}
+                Err(error) => wrong.push(format!("RELAY_HEARTBEAT_URL: {error}")),
+            }
         }
         if !settings.files.is_empty() {
             said.push(format!(

@@ -40,7 +40,7 @@ pub(super) const BUILD: &str = "grafana_matrix_relay_build_info";
 pub(super) const FREE: &str = "grafana_matrix_relay_data_dir_free_bytes";
 
 /// All of them, but for those of the process.
-pub const ALL: [Metric; 36] = [
+pub const ALL: [Metric; 37] = [
     Metric {
         kind: Kind::Counter,
         name: "grafana_matrix_relay_notifications_total",
@@ -261,6 +261,12 @@ pub const ALL: [Metric; 36] = [
         name: "grafana_matrix_relay_heartbeats_total",
         help: "Heartbeats by outcome: sent, failed, or withheld because the relay was not well.",
         labels: &[("outcome", &["sent", "failed", "withheld"])],
+    },
+    Metric {
+        kind: Kind::Gauge,
+        name: "grafana_matrix_relay_dead_man_configured",
+        help: "Whether a room is set that the homeserver has to tell (1) or not (0): RELAY_DEAD_MAN_ROOM.",
+        labels: &[],
     },
     Metric {
         kind: Kind::Gauge,

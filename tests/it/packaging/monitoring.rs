@@ -10,21 +10,30 @@ use serde_json::{Value, json};
 
 use super::{packaging, run, said};
 use crate::render::{folder, render};
+use crate::support::patience::eventually;
 use crate::support::relay::Setup;
 
-/// What the `/metrics` of a relay say that has just started.
+/// What the `/metrics` of a relay say that has just started, and expects a sign of life.
 async fn metrics() -> String {
     let homeserver = Homeserver::new("example.org");
     let token = homeserver.login("bot", "RELAY");
     let room = homeserver.create_room(&NewRoom::named("ops").member("bot"));
     let running = homeserver.start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let routes = folder.path().join("routes.toml");
+    fs::write(&routes, "[routes.watchdog]\nexpect_every = '5m'\n").unwrap();
     let relay = Setup::bare()
         .env("MATRIX_HOME_SERVER_URL", &running.base_url)
         .env("MATRIX_ACCESS_TOKEN", &token)
         .env("MATRIX_DEFAULT_ROOM", &room)
+        .env("RELAY_ROUTES_FILE", routes.to_str().unwrap())
         .start()
         .await;
-    relay.get("/metrics").await.ok().as_str().unwrap().to_owned()
+    eventually("the first look at the signs of life", async || {
+        let metrics = relay.get("/metrics").await.ok().as_str().unwrap().to_owned();
+        metrics.contains("watchdog_silent{").then_some(metrics)
+    })
+    .await
 }
 
 /// The metrics that these expressions name.

@@ -8,6 +8,7 @@ use grafana_matrix_relay::silence::{Beat, Heartbeat, HeartbeatSettings};
 use poem::http::StatusCode;
 use poem::listener::TcpAcceptor;
 use poem::{Request, Server, endpoint};
+use serde_json::Value;
 use tokio::net::TcpListener;
 
 use crate::app::App;
@@ -84,6 +85,32 @@ async fn a_relay_whose_homeserver_is_gone_sends_no_beat() {
     })
     .await;
     assert_eq!(monitor.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn another_address_in_its_file_is_called_on_sighup_and_one_that_is_none_changes_nothing() {
+    let (first, second) = (Monitor::default(), Monitor::default());
+    let (old, new) = (first.start().await, second.start().await);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("heartbeat_url");
+    std::fs::write(&file, old).unwrap();
+    let mut relay = Setup::bare()
+        .arg("demo")
+        .env("RELAY_HEARTBEAT_URL_FILE", file.to_str().unwrap())
+        .start()
+        .await;
+    until("the first beat, at once", async || first.calls().len() == 1).await;
+    for (text, is_taken) in [("zq-no-address", false), (new.as_str(), true)] {
+        std::fs::write(&file, text).unwrap();
+        relay.hang_up();
+        let line: Value = serde_json::from_str(&relay.says_next("SIGHUP").await).unwrap();
+        let said = line["message"].as_str().unwrap();
+        assert_eq!(line["log.level"], if is_taken { "info" } else { "error" }, "{line}");
+        assert_eq!(said.contains("another address"), is_taken, "{said}");
+        assert!(said.contains("heartbeat") && !said.contains("zq-"), "{said}");
+    }
+    until("a beat at the new address, at once", async || second.calls().len() == 1).await;
+    assert_eq!(first.calls().len(), 1);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Something that is expected to give signs of life, and does not.
 
+mod synapse;
+
 use std::path::Path;
 use std::sync::Arc;
 
