@@ -80,7 +80,7 @@ pub enum Command {
     /// List templates, export the built-in ones, or print the reference of what they can use.
     #[command(subcommand, after_help = help::TEMPLATES)]
     Templates(templates::Command),
-    /// List, show, retry, give up or delete deliveries.
+    /// List, show, retry, give up or delete deliveries; back the outbox up, or restore it.
     #[command(subcommand, after_help = help::OUTBOX)]
     Outbox(outbox::Command),
     /// Look at the identity that vouches for the relay's device in encrypted rooms, recover it or make a new one.

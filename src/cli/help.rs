@@ -202,7 +202,8 @@ Examples:
 #[cfg(feature = "encryption")]
 pub(super) const IDENTITY_SHOW: &str = "\
 Examples:
-  grafana-matrix-relay identity show";
+  grafana-matrix-relay identity show
+  grafana-matrix-relay identity show --json";
 #[cfg(feature = "encryption")]
 pub(super) const IDENTITY_RECOVER: &str = "\
 Examples:

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use secrecy::SecretString;
+use serde_json::json;
 
 use super::help;
 use super::print::line;
@@ -19,7 +20,11 @@ use crate::matrix::{Client, Identity, TransportSettings};
 pub enum Command {
     /// Say whether the account has an identity, and whether it vouches for the relay's device.
     #[command(after_help = help::IDENTITY_SHOW)]
-    Show,
+    Show {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Sign the relay's device by the recovery key (`MATRIX_RECOVERY_KEY`, or the file in the data folder).
     #[command(after_help = help::IDENTITY_RECOVER)]
     Recover,
@@ -46,7 +51,7 @@ pub(super) async fn run(flags: &Flags, command: Command) -> anyhow::Result<ExitC
     };
     let client = Client::new(&settings)?;
     match command {
-        Command::Show => show(&client.identity().await?),
+        Command::Show { json } => show(&client.identity().await?, json),
         Command::Recover => {
             client.recover_identity().await?;
             line("the identity of the account vouches for the relay's device now")?;
@@ -56,7 +61,7 @@ pub(super) async fn run(flags: &Flags, command: Command) -> anyhow::Result<ExitC
     }
 }
 
-fn show(identity: &Identity) -> anyhow::Result<ExitCode> {
+fn show(identity: &Identity, as_json: bool) -> anyhow::Result<ExitCode> {
     let Identity {
         user_id,
         device_id,
@@ -65,6 +70,16 @@ fn show(identity: &Identity) -> anyhow::Result<ExitCode> {
         is_signed,
         has_storage,
     } = identity;
+    let is_well = *is_signed || !*has_keys;
+    let code = if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if as_json {
+        let report = json!({
+            "account": user_id, "device": device_id, "identity": master_key,
+            "device_has_keys": has_keys, "device_signed": is_signed, "secret_storage": has_storage,
+        });
+        line(&serde_json::to_string_pretty(&report)?)?;
+        return Ok(code);
+    }
     line(&format!("account   {user_id}"))?;
     line(&format!("device    {device_id}"))?;
     line(&match master_key {
@@ -86,8 +101,7 @@ fn show(identity: &Identity) -> anyhow::Result<ExitCode> {
     } else {
         "recovery  the account has no secret storage"
     })?;
-    let is_well = *is_signed || !*has_keys;
-    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(code)
 }
 
 async fn replace(client: &Client, reset: Reset) -> anyhow::Result<ExitCode> {

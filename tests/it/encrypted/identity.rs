@@ -215,6 +215,15 @@ async fn an_identity_is_never_replaced_unless_somebody_says_so() {
     let show = identity(&synapse, &new.access_token, &data, &["show"]);
     let text = String::from_utf8_lossy(&show.stdout).into_owned();
     assert!(!show.status.success() && text.contains("signed    no"), "{text}");
+    let show = identity(&synapse, &new.access_token, &data, &["show", "--json"]);
+    let report: Value = serde_json::from_slice(&show.stdout).unwrap();
+    assert!(!show.status.success(), "{report}");
+    assert_eq!(report["device"], json!("NEWBOT"), "{report}");
+    assert_eq!(
+        (&report["device_has_keys"], &report["device_signed"]),
+        (&json!(true), &json!(false)),
+        "{report}"
+    );
     let wrong = "EsTc LW2K PGiF wKEA 3As5 g5c4 BXwk qeeJ ZJV8 Q9fu gUMN UE4d";
     fs::write(data.join("recovery.key"), wrong).unwrap();
     let recover = identity(&synapse, &new.access_token, &data, &["recover"]);
