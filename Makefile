@@ -23,7 +23,7 @@ STACK_PORT ?= 8008
 # nextest runs each test in its own process, which suits tests that start servers, but no examples of the documentation.
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help demo test lint check bench compare fuzz gallery docs openapi reference editor stack setup clean-stack
+.PHONY: help demo test lint check bench compare fuzz gallery docs package try-package openapi reference editor stack setup clean-stack
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -92,6 +92,12 @@ gallery: setup ## Picture every template with every sample, wide and narrow, in 
 docs: ## Build the documentation as a site, in target/docs
 	@mdbook --version >/dev/null 2>&1 || cargo install --locked mdbook@$(MDBOOK_VERSION)
 	mdbook build docs --dest-dir $(CURDIR)/target/docs
+
+package: ## Build the .deb and the .rpm into target/packages, of PROGRAM=path if that is given (cargo-deb, cargo-generate-rpm)
+	packaging/build.sh $(PROGRAM)
+
+try-package: ## Install, start and remove that .deb in a Debian of its own (root, lintian, mmdebstrap)
+	packaging/try-deb.sh
 
 # $(1) words of the command, $(2) the file
 define write_anew

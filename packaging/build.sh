@@ -26,5 +26,13 @@ for shell in bash fish zsh; do
     "$out/grafana-matrix-relay" completions "$shell" >"$out/completions/$shell"
 done
 
+gzip -9 --no-name --stdout CHANGELOG.md >"$out/changelog.gz"
+# Debian wants one of its packages, too.
+version="$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)"
+maintainer="$(sed -n 's/^maintainer = "\(.*\)"$/\1/p' Cargo.toml)"
+written="$(date --utc --rfc-email --date "@${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}")"
+printf '%s\n' "grafana-matrix-relay ($version-1) stable; urgency=medium" '' \
+    "  * Version $version: see changelog.gz." '' " -- $maintainer  $written" >"$out/changelog.Debian"
+
 cargo deb --no-build --no-strip --output "$out/"
 cargo generate-rpm --output "$out/"
