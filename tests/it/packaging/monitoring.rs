@@ -21,7 +21,8 @@ async fn metrics() -> String {
     let running = homeserver.start().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let routes = folder.path().join("routes.toml");
-    fs::write(&routes, "[routes.watchdog]\nexpect_every = '5m'\n").unwrap();
+    let text = format!("[routes.watchdog]\nrooms = '{room}'\nexpect_every = '5m'\n");
+    fs::write(&routes, text).unwrap();
     let relay = Setup::bare()
         .env("MATRIX_HOME_SERVER_URL", &running.base_url)
         .env("MATRIX_ACCESS_TOKEN", &token)
