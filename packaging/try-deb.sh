@@ -29,7 +29,8 @@ is 'lintian finds nothing'
 
 mmdebstrap --quiet --variant=minbase bookworm "$root"
 cp "$package" "$root/tmp/relay.deb"
-chroot "$root" apt-get install --yes --quiet=2 --install-recommends /tmp/relay.deb
+chroot "$root" apt-get update --quiet=2
+chroot "$root" apt-get install --yes --quiet=2 /tmp/relay.deb
 chroot "$root" grafana-matrix-relay --version
 for path in lib/systemd/system/grafana-matrix-relay.service share/man/man1/grafana-matrix-relay.1.gz \
     share/bash-completion/completions/grafana-matrix-relay share/doc/grafana-matrix-relay/monitoring/rules.yml; do
