@@ -73,8 +73,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     let summary = Summary::of(&settings);
     let metrics = telemetry::metrics::install();
     let summing = metrics.clone();
-    warn_of_plain_http(&settings.matrix);
-    let transport = Transport::new(&settings.matrix)?;
+    let transport = open_transport(&settings.matrix)?;
     let outbox = open_outbox(&settings.outbox).await?;
     let (data_dir, is_shared) = data_dir(&settings.outbox);
     let names = room_names::known_lately(settings.outbox.data_dir.clone());
@@ -96,9 +95,8 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         rooms: looked_after.clone(),
         renderer: renderer.clone(),
     };
-    let words = words_by_room(&router, &renderer);
     let pipeline = Arc::new(Pipeline::new(router.clone(), renderer.clone(), outbox.clone()));
-    let sender = Arc::new(Sender::new(transport.clone(), settings.deliver).in_words(words));
+    let sender = Arc::new(Sender::new(transport.clone(), settings.deliver).in_words(words_by_room(&router, &renderer)));
 
     let checks = checks::Parts::new(
         outbox.clone(),
@@ -197,10 +195,12 @@ fn data_dir(settings: &outbox::Settings) -> (Option<PathBuf>, bool) {
     ((!is_shared).then(|| settings.data_dir.clone()), is_shared)
 }
 
-fn warn_of_plain_http(settings: &TransportSettings) {
+/// The way to the homeserver; says what of that is weak.
+fn open_transport(settings: &TransportSettings) -> anyhow::Result<Transport> {
     if let Some(remark) = settings.plain_http() {
         tracing::warn!("{remark}");
     }
+    Ok(Transport::new(settings)?)
 }
 
 /// Begins what encrypted rooms need, before anything is claimed.
