@@ -24,7 +24,7 @@ use crate::matrix::{self, Transport};
 use crate::message::{RoomAddress, TemplateName};
 use crate::outbox::{self, Outbox, OutboxError};
 use crate::pipeline::dry_run;
-use crate::render::{self, Diagnostic, Preview, Renderer};
+use crate::render::{self, Diagnostic, Preview, Renderer, TemplateProblem};
 use crate::samples;
 use crate::silence::DeadManSettings;
 
@@ -100,6 +100,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
         let preview = dry_run::preview(&desk, &TemplateName::digest(), waiting);
         note(&mut found, preview, &format!("a digest of {name}"));
     }
+    note_words(&mut found, renderer.problems(), trials.len());
     found.sort_by(|a, b| place(a).cmp(&place(b)));
     let mut report = Report::new(options.json);
     for one in &found {
@@ -126,15 +127,6 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
             &format!("settings: {}: {remark}", word(level)),
         )?;
     }
-    for problem in renderer
-        .problems()
-        .iter()
-        .filter(|problem| problem.file == "words.toml")
-    {
-        let line = problem.line.map_or_else(String::new, |line| format!(":{line}"));
-        let text = format!("{}{line}: error: {}", problem.file, problem.message);
-        report.note(Part::Template, Level::Error, &text, Some((&problem.file, problem.line)))?;
-    }
     check_routes(flags, &renderer, &mut report)?;
     if options.all {
         check_outbox(flags, &mut report).await?;
@@ -148,6 +140,21 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Adds what is wrong with words, also with those that no trial needed.
+fn note_words(found: &mut Vec<Found>, mut problems: Vec<TemplateProblem>, trials: usize) {
+    problems.retain(|problem| {
+        problem.file == "words.toml" && !found.iter().any(|known| known.diagnostic.problem == *problem)
+    });
+    found.extend(problems.into_iter().map(|problem| Found {
+        diagnostic: Diagnostic {
+            level: render::Level::Error,
+            problem,
+        },
+        first: String::new(),
+        times: trials,
+    }));
 }
 
 /// Adds what a preview remarks, each remark once.
