@@ -15,665 +15,201 @@ pub struct Entry {
     pub example: &'static str,
 }
 
-const fn entry(
-    name: &'static str,
-    arguments: &'static str,
-    types: &'static str,
-    about: &'static str,
-    example: &'static str,
-) -> Entry {
-    Entry {
-        name,
-        arguments,
-        types,
-        about,
-        example,
-    }
+/// A table of them: the name, the arguments, the types, what it does, the example.
+macro_rules! entries {
+    ($($name:literal ($arguments:literal): $types:literal, $about:literal, $example:literal;)*) => {
+        &[$(Entry {
+            name: $name,
+            arguments: $arguments,
+            types: $types,
+            about: $about,
+            example: $example,
+        }),*]
+    };
 }
 
 /// Filters, those that write Markdown first.
-pub(super) const FILTERS: &[Entry] = &[
-    entry(
-        "bold",
-        "",
-        "text → Markdown",
-        "bold; nothing for nothing",
-        "name | bold",
-    ),
-    entry(
-        "code",
-        "",
-        "text → Markdown",
-        "code, whatever is in it; nothing for nothing",
-        "alert.labels.service | code",
-    ),
-    entry(
-        "colored",
-        "color",
-        "text → Markdown",
-        "colored text, where the client shows colors",
-        "word | colored(color)",
-    ),
-    entry(
-        "link",
-        "text=the address",
-        "address → Markdown",
-        "a link; nothing if there is no address",
-        "alert.panelURL | link(\"Panel\")",
-    ),
-    entry(
-        "links",
-        "separator=\" · \"",
-        "list of links → Markdown",
-        "links in a row",
-        "alert.links | links",
-    ),
-    entry(
-        "pill",
-        "",
-        "user ID → Markdown",
-        "a person, without a mention",
-        "\"@ana:example.org\" | pill",
-    ),
-    entry(
-        "labels",
-        "separator=\" · \", names=true",
-        "labels → Markdown",
-        "labels in a row; `names=false` for the values only",
-        "shared | labels",
-    ),
-    entry(
-        "readings",
-        "",
-        "list of readings → text",
-        "numbers in a row",
-        "alert.readings | readings",
-    ),
-    entry(
-        "joined",
-        "separator=\" · \"",
-        "list → Markdown",
-        "the parts that are not empty, in a row",
-        "[severity, \"\", folder] | joined",
-    ),
-    entry(
-        "without",
-        "names or labels, …",
-        "labels → list",
+pub(super) const FILTERS: &[Entry] = entries! {
+    "bold" (""): "text → Markdown", "bold; nothing for nothing", "name | bold";
+    "code" (""): "text → Markdown", "code, whatever is in it; nothing for nothing", "alert.labels.service | code";
+    "colored" ("color"): "text → Markdown", "colored text, where the client shows colors", "word | colored(color)";
+    "link" ("text=the address"): "address → Markdown",
+        "a link; nothing if there is no address", "alert.panelURL | link(\"Panel\")";
+    "links" ("separator=\" · \""): "list of links → Markdown", "links in a row", "alert.links | links";
+    "pill" (""): "user ID → Markdown", "a person, without a mention", "\"@ana:example.org\" | pill";
+    "labels" ("separator=\" · \", names=true"): "labels → Markdown",
+        "labels in a row; `names=false` for the values only", "shared | labels";
+    "readings" (""): "list of readings → text", "numbers in a row", "alert.readings | readings";
+    "joined" ("separator=\" · \""): "list → Markdown",
+        "the parts that are not empty, in a row", "[severity, \"\", folder] | joined";
+    "without" ("names or labels, …"): "labels → list",
         "the labels but those, as a list of `name` and `value`",
-        "alert.labels | without(\"alertname\", \"severity\") | labels",
-    ),
-    entry(
-        "safe",
-        "",
-        "text → Markdown",
-        "takes a text as Markdown instead of showing its signs",
-        "\"*x*\" | safe",
-    ),
-    entry(
-        "emoji",
-        "",
-        "severity or kind → text",
-        "its sign",
-        "\"warning\" | emoji",
-    ),
-    entry(
-        "color",
-        "",
-        "severity or kind → text",
-        "its color, as `#rrggbb`",
-        "\"resolved\" | color",
-    ),
+        "alert.labels | without(\"alertname\", \"severity\") | labels";
+    "safe" (""): "text → Markdown", "takes a text as Markdown instead of showing its signs", "\"*x*\" | safe";
+    "emoji" (""): "severity or kind → text", "its sign", "\"warning\" | emoji";
+    "color" (""): "severity or kind → text", "its color, as `#rrggbb`", "\"resolved\" | color";
     // Times and numbers.
-    entry(
-        "time",
-        "format, tz=the relay's zone, zone=true",
-        "time → text",
+    "time" ("format, tz=the relay's zone, zone=true"): "time → text",
         "the time of day with its zone, with the date if that is not today; or in a format of `strftime`",
-        "alert.startsAt | time(\"%d.%m. %H:%M\", tz=\"Europe/Berlin\")",
-    ),
-    entry(
-        "strftime",
-        "format, tz=the relay's zone, zone=true",
-        "time → text",
-        "the same by another name",
-        "alert.startsAt | strftime(\"%H:%M\")",
-    ),
-    entry(
-        "humanizeTimestamp",
-        "format, tz=the relay's zone, zone=true",
-        "time → text",
-        "the same by Prometheus' name",
-        "0 | humanizeTimestamp",
-    ),
-    entry(
-        "duration",
-        "",
-        "seconds → text",
-        "a span of time, rounded to what people say",
-        "alert.duration | duration",
-    ),
-    entry(
-        "humanizeDuration",
-        "",
-        "seconds → text",
-        "a span of time as Prometheus writes it",
-        "3725 | humanizeDuration",
-    ),
-    entry(
-        "number",
-        "unit=\"\", decimals=at most two",
-        "number → text",
+        "alert.startsAt | time(\"%d.%m. %H:%M\", tz=\"Europe/Berlin\")";
+    "strftime" ("format, tz=the relay's zone, zone=true"): "time → text",
+        "the same by another name", "alert.startsAt | strftime(\"%H:%M\")";
+    "humanizeTimestamp" ("format, tz=the relay's zone, zone=true"): "time → text",
+        "the same by Prometheus' name", "0 | humanizeTimestamp";
+    "duration" (""): "seconds → text", "a span of time, rounded to what people say", "alert.duration | duration";
+    "humanizeDuration" (""): "seconds → text", "a span of time as Prometheus writes it", "3725 | humanizeDuration";
+    "number" ("unit=\"\", decimals=at most two"): "number → text",
         "a number with one of Grafana's units; others stand behind it. With `decimals` exactly so many",
-        "91 | number(\"percent\", 2)",
-    ),
-    entry(
-        "humanize",
-        "",
-        "number → text",
-        "four digits with a prefix, as Prometheus writes them",
-        "1234567 | humanize",
-    ),
-    entry(
-        "humanize1024",
-        "",
-        "number → text",
-        "the same in steps of 1024",
-        "1048576 | humanize1024",
-    ),
-    entry(
-        "humanizePercentage",
-        "",
-        "number → text",
-        "a part of 1 in percent",
-        "0.1234 | humanizePercentage",
-    ),
-    entry(
-        "filesizeformat",
-        "binary=false",
-        "number → text",
-        "bytes as Jinja2 writes them",
-        "1234567 | filesizeformat",
-    ),
-    entry(
-        "round",
-        "precision=0, method=\"common\"",
-        "number → number",
-        "rounds; `method` may be \"ceil\" or \"floor\"",
-        "alert.values.A | round(1)",
-    ),
-    entry("abs", "", "number → number", "without its sign", "-5 | abs"),
-    entry(
-        "int",
-        "default=nothing, base=10",
-        "text → number",
-        "a whole number",
-        "\"42\" | int + 1",
-    ),
-    entry(
-        "float",
-        "default=nothing",
-        "text → number",
-        "a number",
-        "\"0.5\" | float * 3",
-    ),
-    entry(
-        "format",
-        "values, …",
-        "format → text",
-        "fills a format of C's `printf`",
-        "\"%.1f s\" | format(alert.values.A)",
-    ),
-    entry(
-        "sum",
-        "attribute, start=0",
-        "list → number",
-        "the sum of what is there",
-        "alerts | sum(attribute=\"values.A\")",
-    ),
-    entry(
-        "max",
-        "attribute, case_sensitive=false",
-        "list → value",
-        "the largest of what is there",
-        "[3, 5, 1] | max",
-    ),
-    entry(
-        "min",
-        "attribute, case_sensitive=false",
-        "list → value",
-        "the smallest of what is there",
-        "[3, 5, 1] | min",
-    ),
+        "91 | number(\"percent\", 2)";
+    "humanize" (""): "number → text", "four digits with a prefix, as Prometheus writes them", "1234567 | humanize";
+    "humanize1024" (""): "number → text", "the same in steps of 1024", "1048576 | humanize1024";
+    "humanizePercentage" (""): "number → text", "a part of 1 in percent", "0.1234 | humanizePercentage";
+    "filesizeformat" ("binary=false"): "number → text", "bytes as Jinja2 writes them", "1234567 | filesizeformat";
+    "round" ("precision=0, method=\"common\""): "number → number",
+        "rounds; `method` may be \"ceil\" or \"floor\"", "alert.values.A | round(1)";
+    "abs" (""): "number → number", "without its sign", "-5 | abs";
+    "int" ("default=nothing, base=10"): "text → number", "a whole number", "\"42\" | int + 1";
+    "float" ("default=nothing"): "text → number", "a number", "\"0.5\" | float * 3";
+    "format" ("values, …"): "format → text", "fills a format of C's `printf`", "\"%.1f s\" | format(alert.values.A)";
+    "sum" ("attribute, start=0"): "list → number", "the sum of what is there", "alerts | sum(attribute=\"values.A\")";
+    "max" ("attribute, case_sensitive=false"): "list → value", "the largest of what is there", "[3, 5, 1] | max";
+    "min" ("attribute, case_sensitive=false"): "list → value", "the smallest of what is there", "[3, 5, 1] | min";
     // Texts.
-    entry(
-        "default",
-        "other, boolean=false",
-        "value → value",
+    "default" ("other, boolean=false"): "value → value",
         "the other value for a missing or empty one; with `true` also for 0 and false",
-        "alert.labels.team | default(\"nobody\")",
-    ),
-    entry(
-        "ternary",
-        "yes, no, none",
-        "value → value",
-        "one of the two",
-        "(status == \"firing\") | ternary(\"on\", \"off\")",
-    ),
-    entry(
-        "truncate",
-        "length=80, killwords=true, end=\"…\", leeway=0",
-        "text → text",
-        "at most so many characters",
-        "alert.summary | truncate(12)",
-    ),
-    entry(
-        "wordwrap",
-        "width=79, break_long_words=true, break_on_hyphens=true, wrapstring=\"\\n\"",
-        "text → text",
-        "in lines of at most so many characters",
-        "\"one two three\" | wordwrap(8)",
-    ),
-    entry(
-        "regex_replace",
-        "expression, replacement=\"\", ignorecase=false, multiline=false, count=all",
-        "text → text",
+        "alert.labels.team | default(\"nobody\")";
+    "ternary" ("yes, no, none"): "value → value", "one of the two", "(status == \"firing\") | ternary(\"on\", \"off\")";
+    "truncate" ("length=80, killwords=true, end=\"…\", leeway=0"): "text → text",
+        "at most so many characters", "alert.summary | truncate(12)";
+    "wordwrap" ("width=79, break_long_words=true, break_on_hyphens=true, wrapstring=\"\\n\""): "text → text",
+        "in lines of at most so many characters", "\"one two three\" | wordwrap(8)";
+    "regex_replace" ("expression, replacement=\"\", ignorecase=false, multiline=false, count=all"): "text → text",
         "replaces what an expression finds; `\\\\1` stands for its first group",
-        "\"web-1:9100\" | regex_replace(\":.*\", \"\")",
-    ),
-    entry(
-        "regex_search",
-        "expression, groups, …, ignorecase=false, multiline=false",
-        "text → text",
-        "what is found first; a list of the groups that are named",
-        "\"web-12\" | regex_search(\"\\\\d+\")",
-    ),
-    entry(
-        "regex_findall",
-        "expression, ignorecase=false, multiline=false",
-        "text → list",
-        "all that is found",
-        "\"a1b22\" | regex_findall(\"\\\\d+\") | join(\", \")",
-    ),
-    entry(
-        "reReplaceAll",
-        "expression, replacement",
-        "text → text",
-        "Prometheus' name; `$1` stands for the first group",
-        "\"a-b\" | reReplaceAll(\"(\\\\w)-(\\\\w)\", \"$2-$1\")",
-    ),
-    entry(
-        "stripPort",
-        "",
-        "text → text",
-        "an address without its port",
-        "\"web-1.example.org:9100\" | stripPort",
-    ),
-    entry(
-        "stripDomain",
-        "",
-        "text → text",
-        "an address without its domain",
-        "\"web-1.example.org:9100\" | stripDomain",
-    ),
-    entry(
-        "replace",
-        "from, to",
-        "text → text",
-        "replaces a text",
-        "name | replace(\"Slow\", \" is slow\")",
-    ),
-    entry("upper", "", "text → text", "in capitals", "severity | upper"),
-    entry(
-        "toUpper",
-        "",
-        "text → text",
-        "the same by Go's name",
-        "severity | toUpper",
-    ),
-    entry("lower", "", "text → text", "in small letters", "word | lower"),
-    entry("toLower", "", "text → text", "the same by Go's name", "word | toLower"),
-    entry(
-        "title",
-        "",
-        "text → text",
-        "each word with a capital",
-        "\"disk full\" | title",
-    ),
-    entry(
-        "capitalize",
-        "",
-        "text → text",
-        "the first letter as a capital",
-        "severity | capitalize",
-    ),
-    entry(
-        "trim",
-        "signs=spaces",
-        "text → text",
-        "without spaces at its ends",
-        "\" x \" | trim",
-    ),
-    entry(
-        "trimSpace",
-        "",
-        "text → text",
-        "the same by Go's name",
-        "\" x \" | trimSpace",
-    ),
-    entry(
-        "split",
-        "separator=spaces, most",
-        "text → list",
-        "its parts",
-        "(\"a/b/c\" | split(\"/\") | list)[1]",
-    ),
-    entry(
-        "lines",
-        "",
-        "text → list",
-        "its lines",
-        "alert.description | lines | first",
-    ),
-    entry(
-        "indent",
-        "width, first=false, blank=false",
-        "text → text",
-        "moves lines to the right",
-        "\"a\" | indent(2)",
-    ),
-    entry(
-        "pluralize",
-        "one=\"\", several=\"s\"",
-        "number → text",
-        "the ending for a number",
-        "count.firing ~ \" alert\" ~ (count.firing | pluralize)",
-    ),
-    entry("string", "", "value → text", "a text", "5 | string ~ \"!\""),
-    entry(
-        "urlencode",
-        "",
-        "text → text",
-        "as a part of an address",
-        "\"a b\" | urlencode",
-    ),
-    entry(
-        "tojson",
-        "indent",
-        "value → text",
-        "JSON, for a look at what is there",
-        "alert.values | tojson",
-    ),
+        "\"web-1:9100\" | regex_replace(\":.*\", \"\")";
+    "regex_search" ("expression, groups, …, ignorecase=false, multiline=false"): "text → text",
+        "what is found first; a list of the groups that are named", "\"web-12\" | regex_search(\"\\\\d+\")";
+    "regex_findall" ("expression, ignorecase=false, multiline=false"): "text → list",
+        "all that is found", "\"a1b22\" | regex_findall(\"\\\\d+\") | join(\", \")";
+    "reReplaceAll" ("expression, replacement"): "text → text",
+        "Prometheus' name; `$1` stands for the first group", "\"a-b\" | reReplaceAll(\"(\\\\w)-(\\\\w)\", \"$2-$1\")";
+    "stripPort" (""): "text → text", "an address without its port", "\"web-1.example.org:9100\" | stripPort";
+    "stripDomain" (""): "text → text", "an address without its domain", "\"web-1.example.org:9100\" | stripDomain";
+    "replace" ("from, to"): "text → text", "replaces a text", "name | replace(\"Slow\", \" is slow\")";
+    "upper" (""): "text → text", "in capitals", "severity | upper";
+    "toUpper" (""): "text → text", "the same by Go's name", "severity | toUpper";
+    "lower" (""): "text → text", "in small letters", "word | lower";
+    "toLower" (""): "text → text", "the same by Go's name", "word | toLower";
+    "title" (""): "text → text", "each word with a capital", "\"disk full\" | title";
+    "capitalize" (""): "text → text", "the first letter as a capital", "severity | capitalize";
+    "trim" ("signs=spaces"): "text → text", "without spaces at its ends", "\" x \" | trim";
+    "trimSpace" (""): "text → text", "the same by Go's name", "\" x \" | trimSpace";
+    "split" ("separator=spaces, most"): "text → list", "its parts", "(\"a/b/c\" | split(\"/\") | list)[1]";
+    "lines" (""): "text → list", "its lines", "alert.description | lines | first";
+    "indent" ("width, first=false, blank=false"): "text → text", "moves lines to the right", "\"a\" | indent(2)";
+    "pluralize" ("one=\"\", several=\"s\""): "number → text",
+        "the ending for a number", "count.firing ~ \" alert\" ~ (count.firing | pluralize)";
+    "string" (""): "value → text", "a text", "5 | string ~ \"!\"";
+    "urlencode" (""): "text → text", "as a part of an address", "\"a b\" | urlencode";
+    "tojson" ("indent"): "value → text", "JSON, for a look at what is there", "alert.values | tojson";
     // Lists and records.
-    entry(
-        "top",
-        "count",
-        "list of alerts → list",
-        "at most so many; `more()` says how many are left out",
-        "firing | top(10) | length",
-    ),
-    entry(
-        "by_severity",
-        "",
-        "list of alerts → list",
+    "top" ("count"): "list of alerts → list",
+        "at most so many; `more()` says how many are left out", "firing | top(10) | length";
+    "by_severity" (""): "list of alerts → list",
         "pairs of a severity and its alerts, worst first; also `group.severity`, `group.alerts`, `group.count`, `group.emoji`, `group.color`",
-        "{% for severity, alerts in alerts | by_severity %}{{ severity }}: {{ alerts | length }}{% endfor %}",
-    ),
-    entry(
-        "sort_severity",
-        "",
-        "list of alerts → list",
-        "worst first",
-        "(alerts | sort_severity | first).name",
-    ),
-    entry("length", "", "list or text → number", "how many", "firing | length"),
-    entry(
-        "items",
-        "",
-        "labels → list",
+        "{% for severity, alerts in alerts | by_severity %}{{ severity }}: {{ alerts | length }}{% endfor %}";
+    "sort_severity" (""): "list of alerts → list", "worst first", "(alerts | sort_severity | first).name";
+    "length" (""): "list or text → number", "how many", "firing | length";
+    "items" (""): "labels → list",
         "pairs of a name and a value",
-        "{% for name, value in alert.values | items %}{{ name }}={{ value }} {% endfor %}",
-    ),
-    entry(
-        "dictsort",
-        "by=\"key\", case_sensitive=false, reverse=false",
-        "labels → list",
-        "the same in order",
-        "{% for name, value in alert.values | dictsort %}{{ name }} {% endfor %}",
-    ),
-    entry(
-        "combine",
-        "others, …",
-        "labels → labels",
-        "both; what comes later counts",
-        "(alert.labels | combine({\"team\": \"shop\"})).team",
-    ),
-    entry(
-        "map",
-        "filter, or attribute=path",
-        "list → list",
+        "{% for name, value in alert.values | items %}{{ name }}={{ value }} {% endfor %}";
+    "dictsort" ("by=\"key\", case_sensitive=false, reverse=false"): "labels → list",
+        "the same in order", "{% for name, value in alert.values | dictsort %}{{ name }} {% endfor %}";
+    "combine" ("others, …"): "labels → labels",
+        "both; what comes later counts", "(alert.labels | combine({\"team\": \"shop\"})).team";
+    "map" ("filter, or attribute=path"): "list → list",
         "what a filter makes of each, or an attribute of each",
-        "alerts | map(attribute=\"labels.service\") | join(\", \")",
-    ),
-    entry(
-        "select",
-        "test, arguments",
-        "list → list",
-        "those for which a test holds",
-        "[1, 5, 9] | select(\"gt\", 3) | list",
-    ),
-    entry(
-        "reject",
-        "test, arguments",
-        "list → list",
-        "the others",
-        "[1, 5, 9] | reject(\"gt\", 3) | list",
-    ),
-    entry(
-        "selectattr",
-        "path, test, arguments",
-        "list → list",
+        "alerts | map(attribute=\"labels.service\") | join(\", \")";
+    "select" ("test, arguments"): "list → list", "those for which a test holds", "[1, 5, 9] | select(\"gt\", 3) | list";
+    "reject" ("test, arguments"): "list → list", "the others", "[1, 5, 9] | reject(\"gt\", 3) | list";
+    "selectattr" ("path, test, arguments"): "list → list",
         "those for whose attribute a test holds",
-        "alerts | selectattr(\"severity\", \"eq\", \"critical\") | list | length",
-    ),
-    entry(
-        "rejectattr",
-        "path, test, arguments",
-        "list → list",
-        "the others",
-        "alerts | rejectattr(\"status\", \"eq\", \"firing\") | list | length",
-    ),
-    entry(
-        "groupby",
-        "path, default, case_sensitive=false",
-        "list → list",
+        "alerts | selectattr(\"severity\", \"eq\", \"critical\") | list | length";
+    "rejectattr" ("path, test, arguments"): "list → list",
+        "the others", "alerts | rejectattr(\"status\", \"eq\", \"firing\") | list | length";
+    "groupby" ("path, default, case_sensitive=false"): "list → list",
         "pairs of a value and the members that have it",
-        "{% for kind, alerts in alerts | groupby(\"kind\") %}{{ kind }} {{ alerts | length }}{% endfor %}",
-    ),
-    entry(
-        "sort",
-        "reverse=false, case_sensitive=false, attribute",
-        "list → list",
-        "in order; what is missing comes last",
-        "[3, 1, 2] | sort | join(\" \")",
-    ),
-    entry(
-        "unique",
-        "case_sensitive=false, attribute",
-        "list → list",
-        "each once",
-        "[1, 1, 2] | unique | list",
-    ),
-    entry(
-        "reverse",
-        "",
-        "list or text → the same",
-        "the other way round",
-        "[1, 2, 3] | reverse | join(\" \")",
-    ),
-    entry(
-        "join",
-        "separator=\"\", attribute",
-        "list → text",
-        "its members in a row",
-        "[1, 2, 3] | join(\"-\")",
-    ),
-    entry("first", "", "list → value", "the first member", "names | first"),
-    entry("last", "", "list → value", "the last member", "[1, 2, 3] | last"),
-    entry(
-        "list",
-        "",
-        "anything with members → list",
-        "a list",
-        "alert.values | list",
-    ),
-    entry(
-        "batch",
-        "size, fill",
-        "list → list",
-        "lists of so many",
-        "[1, 2, 3] | batch(2) | list",
-    ),
-    entry(
-        "slice",
-        "count, fill",
-        "list → list",
-        "so many lists",
-        "[1, 2, 3] | slice(2) | list",
-    ),
-    entry(
-        "zip",
-        "others, …",
-        "list → list",
-        "pairs of both",
-        "[1, 2] | zip([3, 4]) | list",
-    ),
-];
+        "{% for kind, alerts in alerts | groupby(\"kind\") %}{{ kind }} {{ alerts | length }}{% endfor %}";
+    "sort" ("reverse=false, case_sensitive=false, attribute"): "list → list",
+        "in order; what is missing comes last", "[3, 1, 2] | sort | join(\" \")";
+    "unique" ("case_sensitive=false, attribute"): "list → list", "each once", "[1, 1, 2] | unique | list";
+    "reverse" (""): "list or text → the same", "the other way round", "[1, 2, 3] | reverse | join(\" \")";
+    "join" ("separator=\"\", attribute"): "list → text", "its members in a row", "[1, 2, 3] | join(\"-\")";
+    "first" (""): "list → value", "the first member", "names | first";
+    "last" (""): "list → value", "the last member", "[1, 2, 3] | last";
+    "list" (""): "anything with members → list", "a list", "alert.values | list";
+    "batch" ("size, fill"): "list → list", "lists of so many", "[1, 2, 3] | batch(2) | list";
+    "slice" ("count, fill"): "list → list", "so many lists", "[1, 2, 3] | slice(2) | list";
+    "zip" ("others, …"): "list → list", "pairs of both", "[1, 2] | zip([3, 4]) | list";
+};
 
 /// Functions.
-pub(super) const FUNCTIONS: &[Entry] = &[
-    entry(
-        "mention",
-        "user ID",
-        "→ Markdown",
+pub(super) const FUNCTIONS: &[Entry] = entries! {
+    "mention" ("user ID"): "→ Markdown",
         "mentions this person and shows the name. The ID has to be written out in a template: one that comes only from a label is shown and not mentioned",
-        "mention(\"@oncall:example.org\")",
-    ),
-    entry(
-        "mention_room",
-        "",
-        "→ text",
+        "mention(\"@oncall:example.org\")";
+    "mention_room" (""): "→ text",
         "mentions everybody, if the bot's power suffices; `check --rooms` and the start warn where it does not",
-        "mention_room()",
-    ),
-    entry(
-        "msgtype",
-        "type",
-        "→ nothing",
+        "mention_room()";
+    "msgtype" ("type"): "→ nothing",
         "`m.text` notifies, `m.notice` never does. Without it, a notification in which nothing fires is a notice",
-        "msgtype(\"m.text\") ~ \"loud\"",
-    ),
-    entry(
-        "more",
-        "",
-        "→ Markdown",
+        "msgtype(\"m.text\") ~ \"loud\"";
+    "more" (""): "→ Markdown",
         "one line about the alerts that are not shown; if a template does not call it, the line comes last",
-        "more() or \"all are shown\"",
-    ),
-    entry(
-        "say",
-        "word, names=values, …",
-        "→ Markdown",
+        "more() or \"all are shown\"";
+    "say" ("word, names=values, …"): "→ Markdown",
         "a word of `words.toml` in the language of the message, with what it needs filled in",
-        "say(\"since\", time=\"10:02\")",
-    ),
-    entry(
-        "range",
-        "start=0, stop, step=1",
-        "→ list",
-        "whole numbers",
-        "range(3) | list",
-    ),
-    entry(
-        "dict",
-        "labels, names=values, …",
-        "→ record",
-        "a record",
-        "dict(team=\"shop\").team",
-    ),
-    entry(
-        "namespace",
-        "names=values, …",
-        "→ record",
-        "what a loop can change: `{% set ns.count = ns.count + 1 %}`",
-        "namespace(count=5).count",
-    ),
-    entry(
-        "debug",
-        "values, …",
-        "→ text",
-        "everything that the template sees, or these values, while you write a template",
-        "debug(status)",
-    ),
-];
+        "say(\"since\", time=\"10:02\")";
+    "range" ("start=0, stop, step=1"): "→ list", "whole numbers", "range(3) | list";
+    "dict" ("labels, names=values, …"): "→ record", "a record", "dict(team=\"shop\").team";
+    "namespace" ("names=values, …"): "→ record",
+        "what a loop can change: `{% set ns.count = ns.count + 1 %}`", "namespace(count=5).count";
+    "debug" ("values, …"): "→ text",
+        "everything that the template sees, or these values, while you write a template", "debug(status)";
+};
 
 /// Tests, which stand behind `is`.
-pub(super) const TESTS: &[Entry] = &[
-    entry("defined", "", "", "the name exists", "name is defined"),
-    entry("undefined", "", "", "it does not", "name is undefined"),
-    entry("none", "", "", "it is `none`", "none is none"),
-    entry("eq", "other", "", "equal; also `equalto`", "5 is eq 5"),
-    entry("equalto", "other", "", "the same", "5 is equalto 5"),
-    entry("ne", "other", "", "not equal", "5 is ne 4"),
-    entry("lt", "other", "", "less; also `lessthan`", "5 is lt 9"),
-    entry("lessthan", "other", "", "the same", "5 is lessthan 9"),
-    entry("le", "other", "", "less or equal", "5 is le 5"),
-    entry("gt", "other", "", "greater; also `greaterthan`", "5 is gt 3"),
-    entry("greaterthan", "other", "", "the same", "5 is greaterthan 3"),
-    entry("ge", "other", "", "greater or equal", "5 is ge 5"),
-    entry(
-        "in",
-        "container",
-        "",
-        "a member, a name of labels, a part of a text",
-        "\"service\" is in(alert.labels)",
-    ),
-    entry(
-        "match",
-        "expression",
-        "",
-        "a regular expression finds something at the beginning",
-        "\"web-12\" is match(\"web\")",
-    ),
-    entry(
-        "search",
-        "expression",
-        "",
-        "it finds something anywhere",
-        "\"web-12\" is search(\"12\")",
-    ),
-    entry("regex", "expression", "", "the same", "\"web-12\" is regex(\"^web\")"),
-    entry(
-        "startingwith",
-        "text",
-        "",
-        "begins with it",
-        "name is startingwith(\"Check\")",
-    ),
-    entry("endingwith", "text", "", "ends with it", "name is endingwith(\"Slow\")"),
-    entry("divisibleby", "number", "", "leaves no rest", "9 is divisibleby 3"),
-    entry("even", "", "", "an even number", "4 is even"),
-    entry("odd", "", "", "an odd number", "5 is odd"),
-    entry("number", "", "", "a number", "alert.values.A is number"),
-    entry("string", "", "", "a text", "name is string"),
-    entry("lower", "", "", "in small letters", "severity is lower"),
-    entry("upper", "", "", "in capitals", "word is upper"),
-    entry("mapping", "", "", "names with values", "alert.labels is mapping"),
-    entry("sequence", "", "", "a list", "alerts is sequence"),
-    entry("iterable", "", "", "it has members", "alerts is iterable"),
-    entry("sameas", "other", "", "the very same", "none is sameas(none)"),
-    entry("true", "", "", "it is `true`", "true is true"),
-    entry("false", "", "", "it is `false`", "false is false"),
-    entry("filter", "", "", "there is a filter of this name", "\"bold\" is filter"),
-    entry("test", "", "", "there is a test of this name", "\"odd\" is test"),
-];
+pub(super) const TESTS: &[Entry] = entries! {
+    "defined" (""): "", "the name exists", "name is defined";
+    "undefined" (""): "", "it does not", "name is undefined";
+    "none" (""): "", "it is `none`", "none is none";
+    "eq" ("other"): "", "equal; also `equalto`", "5 is eq 5";
+    "equalto" ("other"): "", "the same", "5 is equalto 5";
+    "ne" ("other"): "", "not equal", "5 is ne 4";
+    "lt" ("other"): "", "less; also `lessthan`", "5 is lt 9";
+    "lessthan" ("other"): "", "the same", "5 is lessthan 9";
+    "le" ("other"): "", "less or equal", "5 is le 5";
+    "gt" ("other"): "", "greater; also `greaterthan`", "5 is gt 3";
+    "greaterthan" ("other"): "", "the same", "5 is greaterthan 3";
+    "ge" ("other"): "", "greater or equal", "5 is ge 5";
+    "in" ("container"): "", "a member, a name of labels, a part of a text", "\"service\" is in(alert.labels)";
+    "match" ("expression"): "", "a regular expression finds something at the beginning", "\"web-12\" is match(\"web\")";
+    "search" ("expression"): "", "it finds something anywhere", "\"web-12\" is search(\"12\")";
+    "regex" ("expression"): "", "the same", "\"web-12\" is regex(\"^web\")";
+    "startingwith" ("text"): "", "begins with it", "name is startingwith(\"Check\")";
+    "endingwith" ("text"): "", "ends with it", "name is endingwith(\"Slow\")";
+    "divisibleby" ("number"): "", "leaves no rest", "9 is divisibleby 3";
+    "even" (""): "", "an even number", "4 is even";
+    "odd" (""): "", "an odd number", "5 is odd";
+    "number" (""): "", "a number", "alert.values.A is number";
+    "string" (""): "", "a text", "name is string";
+    "lower" (""): "", "in small letters", "severity is lower";
+    "upper" (""): "", "in capitals", "word is upper";
+    "mapping" (""): "", "names with values", "alert.labels is mapping";
+    "sequence" (""): "", "a list", "alerts is sequence";
+    "iterable" (""): "", "it has members", "alerts is iterable";
+    "sameas" ("other"): "", "the very same", "none is sameas(none)";
+    "true" (""): "", "it is `true`", "true is true";
+    "false" (""): "", "it is `false`", "false is false";
+    "filter" (""): "", "there is a filter of this name", "\"bold\" is filter";
+    "test" (""): "", "there is a test of this name", "\"odd\" is test";
+};
