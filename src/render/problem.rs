@@ -97,7 +97,7 @@ fn expression(error: &Error) -> Option<&str> {
     (!text.is_empty() && text.chars().all(is_path)).then_some(text)
 }
 
-/// A problem, and the way to it: a part that is put to a wrong use fails in itself, and whoever includes it is to blame.
+/// A problem, and the way to it: a part that is put to a wrong use fails in itself, and the template that includes it is to blame.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Trace {
     pub(crate) problem: TemplateProblem,
@@ -184,25 +184,10 @@ impl std::error::Error for TemplateProblem {}
 pub(crate) fn nearest<'k>(word: &str, known: &mut dyn Iterator<Item = &'k str>) -> Option<&'k str> {
     let most = (word.chars().count() / 3).max(1) + 1;
     known
-        .map(|name| (distance(&word.to_lowercase(), &name.to_lowercase()), name))
+        .map(|name| (strsim::levenshtein(&word.to_lowercase(), &name.to_lowercase()), name))
         .filter(|(changes, name)| *changes <= most && *changes < name.len() && *name != word)
         .min_by_key(|(changes, _)| *changes)
         .map(|(_, name)| name)
-}
-
-/// Levenshtein's distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
