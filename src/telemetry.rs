@@ -25,7 +25,7 @@ pub use self::filter::FilterError;
 /// No module may have a name that begins so.
 pub const FATAL: &str = "grafana_matrix_relay::fatal";
 
-/// The commit that the program was built from, where the build was told it.
+/// The commit that the program was built from, where the build knew it.
 pub const REVISION: Option<&str> = option_env!("RELAY_REVISION");
 
 /// The version for people, with the commit where it is known.
@@ -78,8 +78,8 @@ pub fn init(format: LogFormat, asked: Option<&str>) -> Result<(), FilterError> {
     let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     // A second subscriber in one process can only be a test's.
     let _ = match format {
-        LogFormat::Ecs => registry.with(layer.event_format(ecs::Ecs)).try_init(),
-        LogFormat::Json => registry.with(layer.event_format(json::Json)).try_init(),
+        LogFormat::Ecs => registry.with(layer.event_format(json::Json(ecs::line))).try_init(),
+        LogFormat::Json => registry.with(layer.event_format(json::Json(json::line))).try_init(),
         LogFormat::Text => registry
             .with(
                 layer

@@ -4,16 +4,10 @@
 //! specification asks; dotted fields of the relay's own vocabulary are nested, and every other field stands under
 //! `labels` as text, so that no line can break an index mapping. Long texts are cut as in lines for people.
 
-use std::fmt;
-
 use serde_json::{Map, Value, json};
-use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
+use tracing::{Event, Level};
 
 use super::fields::Fields;
-use super::spans;
 
 /// The version whose field set is used.
 const ECS_VERSION: &str = "8.11.0";
@@ -22,20 +16,7 @@ const OBJECTS: [&str; 10] = [
     "error", "event", "http", "url", "client", "alert", "delivery", "matrix", "template", "outbox",
 ];
 
-pub(super) struct Ecs;
-
-impl<S, N> FormatEvent<S, N> for Ecs
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let around = spans::around(context, event);
-        writeln!(writer, "{}", line(event, around, jiff::Timestamp::now()))
-    }
-}
-
-fn line(event: &Event<'_>, around: Vec<(&'static str, Value)>, now: jiff::Timestamp) -> Value {
+pub(super) fn line(event: &Event<'_>, around: Vec<(&'static str, Value)>, now: jiff::Timestamp) -> Value {
     let mut fields = Fields::default();
     event.record(&mut fields);
     let metadata = event.metadata();
@@ -100,29 +81,12 @@ fn ids(value: Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use tracing_subscriber::Layer;
-    use tracing_subscriber::layer::{Context, SubscriberExt as _};
-
     use super::*;
-
-    struct Keep(Arc<Mutex<Vec<Value>>>);
-
-    impl<S: Subscriber> Layer<S> for Keep {
-        fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-            self.0
-                .lock()
-                .unwrap()
-                .push(line(event, Vec::new(), "2026-11-20T09:14:10.1234Z".parse().unwrap()));
-        }
-    }
+    use crate::telemetry::json::tests::logged;
 
     #[test]
     fn a_line_is_valid_ecs() {
-        let kept = Arc::new(Mutex::new(Vec::new()));
-        let subscriber = tracing_subscriber::registry().with(Keep(Arc::clone(&kept)));
-        tracing::subscriber::with_default(subscriber, || {
+        let line = logged(line, || {
             tracing::warn!(
                 delivery.id = 7,
                 matrix.errcode = "M_LIMIT_EXCEEDED",
@@ -132,7 +96,6 @@ mod tests {
                 5
             );
         });
-        let line = kept.lock().unwrap().remove(0);
         let text = line.to_string();
         assert!(
             text.starts_with(

@@ -14,7 +14,11 @@ use tracing_subscriber::registry::LookupSpan;
 use super::fields::Fields;
 use super::{ecs, spans};
 
-pub(super) struct Json;
+/// What becomes of an event, with the fields of the spans around it.
+type Line = fn(&Event<'_>, Vec<(&'static str, Value)>, jiff::Timestamp) -> Value;
+
+/// Writes each event as one line of JSON.
+pub(super) struct Json(pub(super) Line);
 
 impl<S, N> FormatEvent<S, N> for Json
 where
@@ -23,11 +27,11 @@ where
 {
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let around = spans::around(context, event);
-        writeln!(writer, "{}", line(event, around, jiff::Timestamp::now()))
+        writeln!(writer, "{}", (self.0)(event, around, jiff::Timestamp::now()))
     }
 }
 
-fn line(event: &Event<'_>, around: Vec<(&'static str, Value)>, now: jiff::Timestamp) -> Value {
+pub(super) fn line(event: &Event<'_>, around: Vec<(&'static str, Value)>, now: jiff::Timestamp) -> Value {
     let mut fields = Fields::default();
     event.record(&mut fields);
     let metadata = event.metadata();
@@ -43,7 +47,7 @@ fn line(event: &Event<'_>, around: Vec<(&'static str, Value)>, now: jiff::Timest
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::{Arc, Mutex};
 
     use serde_json::json;
@@ -52,24 +56,28 @@ mod tests {
 
     use super::*;
 
-    struct Keep(Arc<Mutex<Vec<Value>>>);
+    /// Keeps what would be written.
+    struct Keep(Line, Arc<Mutex<Vec<Value>>>);
 
     impl<S: Subscriber> Layer<S> for Keep {
         fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-            let around = vec![("http.request.id", json!("a1")), ("delivery.id", json!("other"))];
+            let around = vec![("http.request.id", json!("a1"))];
             let now = "2026-11-20T09:14:10.1234567Z".parse().unwrap();
-            self.0.lock().unwrap().push(line(event, around, now));
+            self.1.lock().unwrap().push((self.0)(event, around, now));
         }
+    }
+
+    /// The line of the one event that `log` logs, which a request is around.
+    pub(in crate::telemetry) fn logged(line: Line, log: impl FnOnce()) -> Value {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let subscriber = tracing_subscriber::registry().with(Keep(line, Arc::clone(&kept)));
+        tracing::subscriber::with_default(subscriber, log);
+        kept.lock().unwrap().remove(0)
     }
 
     #[test]
     fn a_line_has_a_field_for_each_fact() {
-        let kept = Arc::new(Mutex::new(Vec::new()));
-        let subscriber = tracing_subscriber::registry().with(Keep(Arc::clone(&kept)));
-        tracing::subscriber::with_default(subscriber, || {
-            tracing::warn!(delivery.id = 7, level = "mine", "wait\n{}", 5);
-        });
-        let line = kept.lock().unwrap().remove(0);
+        let line = logged(line, || tracing::warn!(delivery.id = 7, level = "mine", "wait\n{}", 5));
         assert_eq!(
             line,
             json!({
