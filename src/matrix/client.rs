@@ -3,6 +3,8 @@
 //! Guarantees: see [`crate::matrix`]. A resolved alias is kept until [`Client::forget`] or until its room gives
 //! trouble, because an alias may move.
 
+mod json;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,8 +17,6 @@ use ruma::api::client::account::whoami;
 use ruma::api::client::alias::get_alias;
 use ruma::api::client::membership::join_room_by_id_or_alias;
 use ruma::api::client::state::get_state_event_for_key;
-use ruma::api::error::Error;
-use ruma::api::{OutgoingRequest, auth_scheme};
 use ruma::events::StateEventType;
 use ruma::{OwnedRoomId, OwnedRoomOrAliasId, OwnedUserId, RoomAliasId, RoomId};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -24,7 +24,7 @@ use tokio::sync::OnceCell;
 
 use super::discovery::{self, Address};
 use super::encryption::Encryption;
-use super::http_client::{ANSWER_LIMIT, HttpClient, KnownPath, LARGE_ANSWER_LIMIT};
+use super::http_client::{ANSWER_LIMIT, Endpoint, HttpClient, LARGE_ANSWER_LIMIT};
 use super::verdict::{RequestKind, RoomTrouble, Verdict};
 use super::{Failure, Settings, SetupError, WhoAmI};
 use crate::message::RoomAddress;
@@ -76,12 +76,6 @@ impl Client {
             aliases: Mutex::default(),
             encryption: Encryption::new(&settings.encryption),
         })))
-    }
-
-    /// Finds the homeserver's base URL; every other call does it first. A base URL in the settings costs nothing, a
-    /// server name is looked up until that has worked once.
-    pub async fn discover(&self) -> Result<(), Failure> {
-        self.base().await.map(|_| ())
     }
 
     /// Whose token it is.
@@ -193,12 +187,11 @@ impl Client {
         Ok(self.call(RequestKind::Room, request).await?.event_or_content)
     }
 
-    pub(super) async fn call<R>(&self, kind: RequestKind, request: R) -> Result<R::IncomingResponse, Failure>
-    where
-        R: OutgoingRequest<EndpointError = Error>,
-        for<'a> R::Authentication: auth_scheme::AuthScheme<Input<'a> = auth_scheme::SendAccessToken<'a>>,
-        R::PathBuilder: KnownPath,
-    {
+    pub(super) async fn call<R: Endpoint>(
+        &self,
+        kind: RequestKind,
+        request: R,
+    ) -> Result<R::IncomingResponse, Failure> {
         self.call_within(ANSWER_LIMIT, kind, request).await
     }
 
@@ -207,21 +200,20 @@ impl Client {
         not(feature = "encryption"),
         expect(dead_code, reason = "only encryption asks for members")
     )]
-    pub(super) async fn call_large<R>(&self, kind: RequestKind, request: R) -> Result<R::IncomingResponse, Failure>
-    where
-        R: OutgoingRequest<EndpointError = Error>,
-        for<'a> R::Authentication: auth_scheme::AuthScheme<Input<'a> = auth_scheme::SendAccessToken<'a>>,
-        R::PathBuilder: KnownPath,
-    {
+    pub(super) async fn call_large<R: Endpoint>(
+        &self,
+        kind: RequestKind,
+        request: R,
+    ) -> Result<R::IncomingResponse, Failure> {
         self.call_within(LARGE_ANSWER_LIMIT, kind, request).await
     }
 
-    async fn call_within<R>(&self, limit: usize, kind: RequestKind, request: R) -> Result<R::IncomingResponse, Failure>
-    where
-        R: OutgoingRequest<EndpointError = Error>,
-        for<'a> R::Authentication: auth_scheme::AuthScheme<Input<'a> = auth_scheme::SendAccessToken<'a>>,
-        R::PathBuilder: KnownPath,
-    {
+    async fn call_within<R: Endpoint>(
+        &self,
+        limit: usize,
+        kind: RequestKind,
+        request: R,
+    ) -> Result<R::IncomingResponse, Failure> {
         let base = self.base().await?;
         let (session, http_client) = (self.0.session.load_full(), &self.0.http_client);
         http_client
@@ -232,66 +224,6 @@ impl Client {
     /// What encrypts for this account.
     pub(super) fn encryption(&self) -> &Encryption {
         &self.0.encryption
-    }
-
-    /// Sends JSON and reads JSON, for endpoints that ruma does not have in the form that is needed.
-    pub(super) async fn json(
-        &self,
-        kind: RequestKind,
-        method: http::Method,
-        path: &[&str],
-        query: &[(&str, String)],
-        body: Option<&serde_json::Value>,
-    ) -> Result<serde_json::Value, Failure> {
-        let wrong = || {
-            let trouble = super::TokenTrouble::WrongAddress;
-            Failure::without_answer(Verdict::Token(trouble), "no valid request")
-        };
-        let (base, session) = (self.base().await?, self.0.session.load_full());
-        let token = session.token.expose_secret();
-        let mut url = url::Url::parse(base).map_err(|_| wrong())?;
-        url.path_segments_mut()
-            .map_err(|()| wrong())?
-            .pop_if_empty()
-            .extend(path);
-        for (name, value) in query {
-            url.query_pairs_mut().append_pair(name, value);
-        }
-        let body = body.map_or_else(Vec::new, |body| body.to_string().into_bytes());
-        let request = http::Request::builder()
-            .method(method)
-            .uri(url.as_str())
-            .header(http::header::CONTENT_TYPE, "application/json")
-            .header(http::header::AUTHORIZATION, format!("Bearer {token}"))
-            .body(body)
-            .map_err(|_| wrong())?;
-        let answer = self.0.http_client.exchange(request, &[token]).await?;
-        let read = serde_json::from_slice(answer.body());
-        if answer.status().is_success() {
-            return read.map_err(|_| Failure::unreadable(answer.status().as_u16(), "no JSON"));
-        }
-        let (status, headers) = (answer.status().as_u16(), answer.headers());
-        let body = ruma::api::error::ErrorBody::Json(read.unwrap_or_default());
-        let answer = super::answer::Answer::read(status, headers, &body, std::time::SystemTime::now());
-        Err(Failure::answered(kind, answer))
-    }
-
-    /// Sends JSON and reads JSON, for the one endpoint whose refusal has to be read. The status is that of the answer.
-    #[cfg(feature = "encryption")]
-    pub(super) async fn post(&self, path: &str, body: &serde_json::Value) -> Result<(u16, serde_json::Value), Failure> {
-        let (base, session) = (self.base().await?, self.0.session.load_full());
-        let token = session.token.expose_secret();
-        let request = http::Request::post(format!("{}{path}", base.trim_end_matches('/')))
-            .header(http::header::CONTENT_TYPE, "application/json")
-            .header(http::header::AUTHORIZATION, format!("Bearer {token}"))
-            .body(body.to_string().into_bytes())
-            .map_err(|_| {
-                let trouble = super::TokenTrouble::WrongAddress;
-                Failure::without_answer(Verdict::Token(trouble), "no valid request")
-            })?;
-        let answer = self.0.http_client.exchange(request, &[token]).await?;
-        let body = serde_json::from_slice(answer.body()).unwrap_or_default();
-        Ok((answer.status().as_u16(), body))
     }
 
     /// The base URL, looked up at most once.

@@ -68,41 +68,31 @@ impl HttpClient {
     }
 
     /// Carries out one request. Without a token only requests that need none succeed.
-    pub(super) async fn call<R>(
+    pub(super) async fn call<R: Endpoint>(
         &self,
         base: &str,
         token: Option<&SecretString>,
         kind: RequestKind,
         request: R,
-    ) -> Result<R::IncomingResponse, Failure>
-    where
-        R: OutgoingRequest<EndpointError = Error>,
-        for<'a> R::Authentication: AuthScheme<Input<'a> = SendAccessToken<'a>>,
-        R::PathBuilder: KnownPath,
-    {
+    ) -> Result<R::IncomingResponse, Failure> {
         self.call_within(ANSWER_LIMIT, base, token, kind, request).await
     }
 
     /// The same for an answer of at most so many bytes; one that is larger counts as unreadable.
-    pub(super) async fn call_within<R>(
+    pub(super) async fn call_within<R: Endpoint>(
         &self,
         limit: usize,
         base: &str,
         token: Option<&SecretString>,
         kind: RequestKind,
         request: R,
-    ) -> Result<R::IncomingResponse, Failure>
-    where
-        R: OutgoingRequest<EndpointError = Error>,
-        for<'a> R::Authentication: AuthScheme<Input<'a> = SendAccessToken<'a>>,
-        R::PathBuilder: KnownPath,
-    {
+    ) -> Result<R::IncomingResponse, Failure> {
         let secret = token.map_or(SendAccessToken::None, |token| {
             SendAccessToken::IfRequired(token.expose_secret())
         });
         let mut request: http::Request<Vec<u8>> = request
             .try_into_http_request(base, secret, R::PathBuilder::input())
-            // The error may quote the header that holds the token, so only its kind is told.
+            // The error may quote the header that holds the token, so only its kind is said.
             .map_err(|_| Failure::without_answer(Verdict::Token(TokenTrouble::WrongAddress), "no valid request"))?;
         if let Some(value) = request.headers_mut().get_mut(AUTHORIZATION) {
             value.set_sensitive(true);
@@ -157,6 +147,25 @@ impl HttpClient {
         *response.headers_mut() = headers;
         Ok(response)
     }
+}
+
+/// A request that ruma defines and this client can carry out.
+pub(super) trait Endpoint:
+    OutgoingRequest<
+        EndpointError = Error,
+        Authentication: for<'a> AuthScheme<Input<'a> = SendAccessToken<'a>>,
+        PathBuilder: KnownPath,
+    >
+{
+}
+
+impl<R> Endpoint for R where
+    R: OutgoingRequest<
+            EndpointError = Error,
+            Authentication: for<'a> AuthScheme<Input<'a> = SendAccessToken<'a>>,
+            PathBuilder: KnownPath,
+        >
+{
 }
 
 /// Paths of ruma's endpoints: all that are used here exist since v1.1, so the homeserver's list of versions is not
