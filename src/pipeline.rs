@@ -15,7 +15,6 @@ mod plan;
 mod problems;
 mod relay_news;
 mod repeat;
-pub mod snapshot;
 mod target;
 mod watchdog;
 

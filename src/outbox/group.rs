@@ -1,7 +1,7 @@
 //! What a notification does to a group's message: a value that is overwritten, and news that is appended.
 //!
 //! Guarantees: pure, so that both stores decide alike; a change that is read before another one is refused (compare and
-//! swap); whoever was to be woken by a message that nobody has seen is woken by what it says when it is sent.
+//! swap); a message that nobody has seen and that was to notify people notifies them when it is sent.
 
 use serde::{Deserialize, Serialize};
 
@@ -48,8 +48,6 @@ pub struct GroupUpdate {
     pub expected: i64,
     /// What to remember; opaque.
     pub memory: String,
-    /// What the message was rendered of, bounded; opaque. `None`: as before.
-    pub snapshot: Option<String>,
     /// The alerts of which something else is known from now on.
     pub alerts: Vec<KnownAlert>,
     /// What the message should say from now on; `None`: as before.
@@ -172,7 +170,7 @@ pub(super) struct GroupRow {
     pub(super) tried_rev: i64,
     pub(super) shown_rev: i64,
     pub(super) owed: bool,
-    /// What it should say, as far as the room was not told.
+    /// What it should say, as far as the room does not show it.
     pub(super) wanted: Option<GroupMessage>,
 }
 

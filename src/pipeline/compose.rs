@@ -14,7 +14,6 @@ use super::memo::{Before, Memo};
 use super::plan::{Planner, Render};
 use super::problems::{Note, Problems, Templates};
 use super::repeat;
-use super::snapshot;
 use super::target::{Target, Targets};
 use crate::alert::Notification;
 use crate::group::{self, Compared, News};
@@ -200,11 +199,7 @@ impl Step {
         let mut compared = group::compare(state, planner.share.notification(), planner.now);
         compared.note_elsewhere(&targets.whole);
         let mut plan = planner.next(&compared, &before);
-        let Compared {
-            state,
-            change,
-            notification,
-        } = compared;
+        let Compared { state, change, .. } = compared;
         let last_key = content.unwrap_or_default().to_owned();
         let generation = Memo::generation_of(before.memo.as_ref(), &last_key);
         let said = before.memo.map(|memo| (memo.text, memo.text_at));
@@ -222,7 +217,6 @@ impl Step {
             key: key.to_owned(),
             expected: before.version,
             memory: memo.text(),
-            snapshot: plan.message.as_ref().and_then(|_| snapshot::write(&notification)),
             alerts: memo.changed_alerts(),
             message: plan.message.take(),
             root: plan.root,

@@ -59,7 +59,6 @@ impl Place {
             key: "group".to_owned(),
             expected,
             memory: String::new(),
-            snapshot: None,
             alerts: Vec::new(),
             message: Some(GroupMessage {
                 text: message(text),

@@ -78,8 +78,7 @@ CREATE INDEX outbox_group_age ON outbox_group (changed_at);
 CREATE TABLE outbox_group_text (
     group_id BIGINT PRIMARY KEY,
     wanted TEXT,
-    tried TEXT,
-    snapshot TEXT
+    tried TEXT
 );
 
 -- The alerts of a group, each by itself: an acceptance reads and writes those that it is about.
@@ -117,7 +116,7 @@ CREATE TABLE outbox_sign (
     count BIGINT NOT NULL
 );
 
--- Messages that the homeserver sends by itself unless it is told in time not to.
+-- Messages that the homeserver sends by itself unless the relay asks it in time not to.
 CREATE TABLE outbox_switch (
     txn_id TEXT PRIMARY KEY,
     room TEXT NOT NULL,

@@ -61,7 +61,7 @@ CREATE TABLE outbox_group (
     live             INTEGER NOT NULL DEFAULT 0,-- whether its message is edited
     wanted_rev       INTEGER NOT NULL DEFAULT 0,-- counts what it should say
     tried_rev        INTEGER NOT NULL DEFAULT 0,-- tried and not confirmed; 0: nothing is
-    shown_rev        INTEGER NOT NULL DEFAULT 0,-- what the room was told; 0: it has heard of nothing
+    shown_rev        INTEGER NOT NULL DEFAULT 0,-- what the room shows; 0: nothing
     owed             INTEGER,                   -- since which position of the room an edit is owed; NULL: none is
     attempts         INTEGER NOT NULL DEFAULT 0,-- of the edit that was tried, as the following
     tried_at         INTEGER,
@@ -77,8 +77,7 @@ CREATE INDEX outbox_group_age ON outbox_group (changed_at);
 CREATE TABLE outbox_group_text (
     group_id INTEGER PRIMARY KEY,
     wanted   TEXT,                              -- JSON: what the message should say
-    tried    TEXT,                              -- JSON: the edit of tried_rev
-    snapshot TEXT                               -- JSON: what `wanted` was rendered of, bounded
+    tried    TEXT                               -- JSON: the edit of tried_rev
 ) STRICT;
 
 -- The alerts of a group, each by itself: an acceptance reads and writes those that it is about.
@@ -116,7 +115,7 @@ CREATE TABLE outbox_sign (
     count   INTEGER NOT NULL                    -- how many came
 ) STRICT, WITHOUT ROWID;
 
--- Messages that the homeserver sends by itself unless it is told in time not to.
+-- Messages that the homeserver sends by itself unless the relay asks it in time not to.
 CREATE TABLE outbox_switch (
     txn_id       TEXT    PRIMARY KEY,
     room         TEXT    NOT NULL,

@@ -67,7 +67,6 @@ pub(crate) fn in_room(name: &str, group: &str, version: i64, tell: Tell<'_>, now
             key: group.to_owned(),
             expected: version,
             memory: format!("after {}", version + 1),
-            snapshot: None,
             alerts: Vec::new(),
             message: tell.text.map(group_message),
             root: tell.root,
