@@ -11,6 +11,7 @@ pub mod effective;
 pub mod environment;
 mod flags;
 mod homeserver;
+mod parts;
 mod reread;
 pub mod routes;
 mod silence;
@@ -21,22 +22,20 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::SecretString;
-
 pub use self::auth::AuthFlags;
-pub use self::flags::Flags;
+pub use self::flags::{DeliveryFlags, Flags, HttpFlags, LogFlags, MessageFlags};
 use self::homeserver::{hook, matrix};
+use self::parts::{credentials, loaded, rendering, routes_source, server, shared};
 pub use self::reread::{Origin, Reread};
 use self::routes::{Routes, RoutesSource};
 pub use self::silence::SilenceFlags;
-use self::store::{horizon, outbox};
-use self::value::{Values, given, name, secret};
+use self::store::outbox;
+use self::value::{Values, name};
 use crate::matrix::TransportSettings;
 use crate::message::{Mode, RoomAddress, RouteName, TemplateName};
-use crate::telemetry::LogFormat;
 use crate::{deliver, intake, matrix, outbox, render};
 
-/// Everything that the relay is told from outside.
+/// Everything that is set from outside.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Where it listens.
@@ -57,7 +56,7 @@ pub struct Settings {
     pub deliver: deliver::Settings,
     /// When a backlog becomes a digest.
     pub digest: outbox::DigestPolicy,
-    /// Who is told when something is silent.
+    /// The heartbeat, and the dead-man's switch.
     pub silence: crate::silence::Settings,
     /// How to read again what stands in files.
     pub origin: Origin,
@@ -233,95 +232,5 @@ impl Settings {
         } else {
             Err(values.error())
         }
-    }
-}
-
-/// Everything but Matrix, with placeholders there.
-fn shared(flags: &Flags, values: &mut Values) -> Settings {
-    let mut server = server(flags, values);
-    let (render, template) = rendering(flags, values);
-    server.editable = render.templates_dir.clone().filter(|_| auth::edits(&flags.auth));
-    let horizon = horizon(flags, values);
-    let threshold = values.count(given!(flags.digest_threshold), 0);
-    let min_age = values.duration(given!(flags.digest_after));
-    let placeholder = SecretString::default();
-    Settings {
-        matrix: TransportSettings::HomeServer(matrix::Settings {
-            home_server: String::new(),
-            access_token: placeholder,
-            request_timeout: Duration::from_secs(30),
-            encryption: matrix::EncryptionSettings::default(),
-        }),
-        routes: Routes::default(),
-        routes_source: RoutesSource::default(),
-        template,
-        render,
-        outbox: outbox(flags, values),
-        deliver: deliver::Settings { horizon },
-        digest: outbox::DigestPolicy { threshold, min_age },
-        silence: silence::settings(&flags.silence, values),
-        server,
-        origin: Origin::default(),
-    }
-}
-
-/// What is known of the routes without reading their file.
-fn routes_source(flags: &Flags, values: &mut Values) -> RoutesSource {
-    RoutesSource {
-        file: value::set(flags.routes_file.as_deref()).map(PathBuf::from),
-        room: values.optional(given!(flags.default_room)),
-        template: values.optional(given!(flags.default_template)),
-        mode: values.optional(given!(flags.message_mode)),
-        reminders: values.switch(given!(flags.reminders)),
-        credentials: credentials(flags, values),
-        repeat_window: repeat_window(flags),
-    }
-}
-
-fn loaded(source: &RoutesSource, values: &mut Values) -> Option<Routes> {
-    source
-        .load()
-        .map_err(|problems| {
-            let lines = problems.iter().map(ToString::to_string);
-            values.problems.extend(lines);
-        })
-        .ok()
-}
-
-/// What callers show where the routes file says nothing else.
-fn credentials(flags: &Flags, values: &mut Values) -> intake::CredentialSettings {
-    let tokens = values.secrets(secret!(flags.relay_token, relay_token_file));
-    auth::credentials(&flags.auth, tokens, repeat_window(flags), values)
-}
-
-/// A problem with it is the outbox's to tell.
-fn repeat_window(flags: &Flags) -> Duration {
-    outbox(flags, &mut Values::default()).repeat_window
-}
-
-fn rendering(flags: &Flags, values: &mut Values) -> (render::Settings, TemplateName) {
-    let template = values.optional(given!(flags.default_template));
-    let settings = render::Settings {
-        templates_dir: Some(PathBuf::from(given!(flags.templates_dir).or_default())),
-        time_zone: values.time_zone(given!(flags.timezone), flags.system_timezone.as_deref()),
-        language: values.language(given!(flags.language)),
-        isolation: render::Isolation::own_program(),
-    };
-    (settings, template.unwrap_or_default())
-}
-
-fn server(flags: &Flags, values: &mut Values) -> ServerSettings {
-    let max_body_bytes = values.count(given!(flags.max_body_bytes), 0);
-    values.switch(given!(flags.ecs_logging));
-    values.optional::<LogFormat>(given!(flags.log_format));
-    ServerSettings {
-        host: given!(flags.host).or_default().to_owned(),
-        port: values.count(given!(flags.port), 0),
-        auth: auth::auth(&flags.auth, max_body_bytes, values),
-        connections: auth::connections(&flags.auth, values),
-        pages: auth::pages(&flags.auth, values),
-        editable: None,
-        record_notifications: values.count(given!(flags.record_notifications), 0),
-        grace: values.duration(given!(flags.shutdown_grace)),
     }
 }

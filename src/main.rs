@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     let dotenv = dotenv::load(Path::new(".env"));
     let mut cli = Cli::read(dotenv.as_deref().unwrap_or_default());
     cli.flags.remarks = remarks;
-    let logging = telemetry::init(cli.flags.log_format(), cli.flags.log.as_deref());
+    let logging = telemetry::init(cli.flags.log_format(), cli.flags.log.log.as_deref());
     allow_many_files();
     if let (Err(error), false) = (dotenv, cli.is_demo()) {
         return cli::refuse(&error);

@@ -12,7 +12,7 @@ const PREFIXES: [&str; 2] = ["RELAY_", "MATRIX_"];
 /// Something about the environment that somebody should know, and that stops nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remark {
-    /// Whether something is hardly as it was meant; else it is only told.
+    /// Whether it is a warning: something is hardly as it was meant.
     pub is_warning: bool,
     /// What it is and what to do.
     pub line: String,

@@ -83,7 +83,7 @@ impl Origin {
         let (flags, auth) = (&self.flags, &self.flags.auth);
         let files = [
             flags.access_token_file.as_ref().filter(|_| self.has_account),
-            flags.relay_token_file.as_ref(),
+            flags.http.relay_token_file.as_ref(),
             auth.basic_auth_file.as_ref(),
             auth.hmac_secret_file.as_ref(),
             auth.page_auth_file.as_ref(),

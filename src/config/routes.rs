@@ -4,7 +4,7 @@
 //! unknown key with the nearest known one. What a flag or variable says of the default route beats the file. A secret
 //! may stand elsewhere (`${VARIABLE}`, `{ file = "…" }`) and never appears in a problem.
 //!
-//! Deliberately not known here: whether a template exists ([`Routes::unknown_templates`] asks whoever knows) or whether the bot is in
+//! Deliberately not known here: whether a template exists ([`Routes::unknown_templates`] asks the templates) or whether the bot is in
 //! a room.
 
 mod compat;
@@ -14,6 +14,7 @@ mod inherited;
 mod input;
 mod mentions;
 mod problem;
+mod route;
 mod rules;
 mod source;
 mod watch;
@@ -22,16 +23,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use self::inherited::{Inherited, Named};
+use self::inherited::Named;
 pub use self::problem::RouteProblem;
 use self::source::{Section, Source};
 use self::watch::Seen;
 pub use self::watch::{Watch, Watched};
 use super::environment::unquoted;
-use crate::intake::{Compat, CredentialError, CredentialSettings};
+use crate::intake::{Compat, CredentialSettings};
 use crate::message::{Language, Mode, RoomAddress, RouteName, TemplateName};
 use crate::render::{Level, Renderer};
-use crate::route::{Destination, Input, MessagePolicy, Rule, Table};
+use crate::route::{Input, Table};
 
 /// Larger files are no routes.
 const LARGEST: u64 = 1024 * 1024;
@@ -161,137 +162,6 @@ impl RoutesSource {
         }
         routes.table = Table::new(rules).with_inputs(std::mem::take(&mut routes.inputs));
         expected::must_agree(document, &routes.table);
-    }
-
-    /// One named route.
-    fn route(&self, name: &RouteName, section: &Section<'_>, routes: &mut Routes) -> (Rule, CredentialSettings) {
-        section.only(&[
-            "rooms",
-            "template",
-            "mode",
-            "reminders",
-            "language",
-            "timezone",
-            "mentions",
-            "expect_every",
-            "expect_from",
-            "credentials",
-            "rules",
-            "input",
-            "group",
-            "state",
-            "title",
-            "severity",
-        ]);
-        let input = input::read(section);
-        let is_default = *name == RouteName::default();
-        let given = |key: &str, variable: &str| {
-            if let Some(value) = section.get(key).filter(|_| is_default) {
-                section.warn(
-                    value.span(),
-                    format!("`{key}` has no effect, because {variable} is set"),
-                );
-            }
-        };
-        let above = Inherited {
-            rooms: Vec::new(),
-            template: match &input {
-                Some(_) => TemplateName::webhook(),
-                None => self.template.clone().unwrap_or_default(),
-            },
-            policy: self.policy(),
-            from: name.to_string(),
-        };
-        let mut own = above.refined(section, &mut routes.named);
-        if let Some(room) = self.room.as_ref().filter(|_| is_default) {
-            given("rooms", "MATRIX_DEFAULT_ROOM");
-            own.rooms = vec![room.clone()];
-        } else if own.rooms.is_empty() && section.get("rooms").is_none() {
-            section.error("missing `rooms` (expected for example `rooms = [\"#alerts:example.org\"]`)");
-        }
-        if let Some(template) = self.template.as_ref().filter(|_| is_default && input.is_none()) {
-            given("template", "RELAY_TEMPLATE");
-            own.template = template.clone();
-        }
-        if let Some(mode) = self.mode.filter(|_| is_default) {
-            given("mode", "RELAY_MESSAGE_MODE");
-            own.policy.mode = mode;
-        }
-        if let Some(reminders) = self.reminders.filter(|_| is_default) {
-            given("reminders", "RELAY_REMINDERS");
-            own.policy.reminders = reminders;
-        }
-        let credentials = match section.section("credentials") {
-            Some(credentials) => {
-                let read = credentials::read(&credentials, &mut routes.seen);
-                let checked = read.signature.as_ref().map(|read| read.check(self.repeat_window));
-                // What else may be wrong with it has been said, with its line.
-                if let Some(Err(error @ CredentialError::Tolerance { .. })) = checked {
-                    credentials.error(error.to_string());
-                }
-                if is_default && !self.credentials.open() {
-                    given("credentials", "RELAY_TOKEN, RELAY_BASIC_AUTH or RELAY_HMAC_SECRET");
-                    self.credentials.clone()
-                } else {
-                    read
-                }
-            }
-            None => self.credentials.clone(),
-        };
-        let rule = Rule {
-            place: section.place(),
-            matchers: Vec::new(),
-            destinations: own.destinations(),
-            continues: false,
-            rules: rules::read(section, &own, 1, &mut routes.named),
-        };
-        routes.inputs.extend(input.map(|input| (name.clone(), input)));
-        (rule, credentials)
-    }
-
-    /// The relay without a routes file.
-    fn without_file(&self) -> Routes {
-        let mut routes = Routes::default();
-        if let Some(room) = &self.room {
-            let name = RouteName::default();
-            routes.table = Table::new(BTreeMap::from([(name.clone(), self.to_room(room))]));
-            routes.credentials.insert(name, self.credentials.clone());
-        }
-        routes
-    }
-
-    fn to_room(&self, room: &RoomAddress) -> Rule {
-        Rule {
-            place: "MATRIX_DEFAULT_ROOM".to_owned(),
-            matchers: Vec::new(),
-            destinations: vec![Destination {
-                room: room.clone(),
-                template: self.template.clone().unwrap_or_default(),
-                policy: self.policy(),
-            }],
-            continues: false,
-            rules: Vec::new(),
-        }
-    }
-
-    /// The template of flags and variables is one that has to be there, too.
-    fn name_template(&self, routes: &mut Routes) {
-        if let Some(template) = &self.template {
-            let place = RouteProblem {
-                file: "--default-template (RELAY_TEMPLATE)".to_owned(),
-                line: None,
-                message: String::new(),
-            };
-            routes.named.templates.push((template.clone(), place));
-        }
-    }
-
-    fn policy(&self) -> MessagePolicy {
-        MessagePolicy {
-            mode: self.mode.unwrap_or_default(),
-            reminders: self.reminders.unwrap_or_default(),
-            ..MessagePolicy::default()
-        }
     }
 }
 

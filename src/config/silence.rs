@@ -1,4 +1,4 @@
-//! The flags and variables of what tells somebody that something is silent.
+//! The flags and variables of the heartbeat and of the dead-man's switch.
 
 use std::time::Duration;
 
@@ -26,14 +26,14 @@ pub struct SilenceFlags {
     #[arg(long, value_name = "FILE", env = "RELAY_HEARTBEAT_URL_FILE")]
     pub heartbeat_url_file: Option<String>,
 
-    /// Room that the homeserver tells by itself when it gets no sign of life from the relay. It has to be able to send delayed
-    /// events (Synapse: `max_event_delay_duration`).
+    /// Room that the homeserver writes to when it gets no sign of life from the relay. It has to support delayed events (Synapse:
+    /// `max_event_delay_duration`).
     ///
     /// Example: `#oncall:example.org`
     #[arg(long, value_name = "ROOM", env = "RELAY_DEAD_MAN_ROOM")]
     pub dead_man_room: Option<String>,
 
-    /// For how long there is no sign of life before it does.
+    /// How long the homeserver waits for a sign of life before it writes to that room.
     #[arg(long, value_name = "DURATION", env = "RELAY_DEAD_MAN_AFTER", default_value = "10m")]
     pub dead_man_after: Option<String>,
 }

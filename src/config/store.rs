@@ -12,14 +12,14 @@ use crate::outbox;
 
 /// How long a delivery is retried while the homeserver fails.
 pub(super) fn horizon(flags: &Flags, values: &mut Values) -> Duration {
-    values.duration(given!(flags.retry_horizon))
+    values.duration(given!(flags.delivery.retry_horizon))
 }
 
 /// Not shorter than what is tried again, or comes again, may take: it is about its group all that time.
 fn keep_groups(flags: &Flags, repeat_window: Duration, values: &mut Values) -> Duration {
     let least = horizon(flags, values).max(repeat_window);
     let declared = value::duration(declared::default("keep_groups")).unwrap_or_default();
-    let keep = values.duration_or(given!(flags.keep_groups), declared.max(least));
+    let keep = values.duration_or(given!(flags.delivery.keep_groups), declared.max(least));
     if keep < least {
         let why = "too short (expected at least RELAY_RETRY_HORIZON and RELAY_REPEAT_WINDOW)";
         values.unusable(name!(keep_groups), why);
@@ -29,13 +29,13 @@ fn keep_groups(flags: &Flags, repeat_window: Duration, values: &mut Values) -> D
 
 /// The folder of what the relay keeps.
 pub(super) fn data_dir(flags: &Flags) -> PathBuf {
-    PathBuf::from(given!(flags.data_dir).or_default())
+    PathBuf::from(given!(flags.delivery.data_dir).or_default())
 }
 
 /// The outbox, and how long it keeps what.
 pub(super) fn outbox(flags: &Flags, values: &mut Values) -> outbox::Settings {
-    let repeat_window = values.duration(given!(flags.repeat_window));
-    let database_url = values.secret(secret!(flags.database_url, database_url_file));
+    let repeat_window = values.duration(given!(flags.delivery.repeat_window));
+    let database_url = values.secret(secret!(flags.delivery.database_url, database_url_file));
     let is_postgres = |url: &SecretString| {
         let url = url::Url::parse(url.expose_secret());
         url.is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql"))
@@ -54,7 +54,7 @@ pub(super) fn outbox(flags: &Flags, values: &mut Values) -> outbox::Settings {
         data_dir: data_dir(flags),
         database_url,
         repeat_window,
-        keep_delivered: values.duration(given!(flags.keep_delivered)),
+        keep_delivered: values.duration(given!(flags.delivery.keep_delivered)),
         keep_groups: keep_groups(flags, repeat_window, values),
     }
 }
@@ -66,10 +66,8 @@ mod tests {
     #[test]
     #[cfg(not(feature = "postgres"))]
     fn a_database_is_refused_where_nothing_was_built_for_it() {
-        let flags = Flags {
-            database_url: Some("postgres://user@host/database".into()),
-            ..Flags::default()
-        };
+        let mut flags = Flags::default();
+        flags.delivery.database_url = Some("postgres://user@host/database".into());
         let mut values = Values::default();
         outbox(&flags, &mut values);
         assert!(
@@ -82,11 +80,9 @@ mod tests {
     #[test]
     fn a_group_is_remembered_as_long_as_its_messages_are_tried() {
         let read = |keep: Option<&str>, horizon: &str| {
-            let flags = Flags {
-                keep_groups: keep.map(str::to_owned),
-                retry_horizon: Some(horizon.to_owned()),
-                ..Flags::default()
-            };
+            let mut flags = Flags::default();
+            flags.delivery.keep_groups = keep.map(str::to_owned);
+            flags.delivery.retry_horizon = Some(horizon.to_owned());
             let mut values = Values::default();
             (
                 outbox(&flags, &mut values).keep_groups.as_secs() / 3600,

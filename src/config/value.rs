@@ -1,6 +1,8 @@
 //! Single settings: from text to type, collecting every problem instead of stopping at the first.
 
-use std::fmt::{self, Display};
+mod field;
+
+use std::fmt::Display;
 use std::io;
 use std::path::Path;
 use std::str::FromStr;
@@ -8,8 +10,9 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{Span, SpanRelativeTo};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::{ExposeSecret as _, SecretString};
 
+pub(super) use self::field::{Given, Name, Secret};
 use super::{ConfigError, declared};
 use crate::message::Language;
 use crate::render::time_zone;
@@ -28,52 +31,6 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(exact).map_err(|_| "it is negative".to_owned())
 }
 
-/// A setting by its field in the flags: the one declaration that holds its flag, its variable and its help.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Name(pub(super) &'static str);
-
-impl Name {
-    fn flag(self) -> &'static str {
-        declared::find(self.0)
-            .map(|setting| setting.flag.as_str())
-            .unwrap_or_default()
-    }
-
-    fn variable(self) -> &'static str {
-        declared::find(self.0)
-            .map(|setting| setting.variable.as_str())
-            .unwrap_or_default()
-    }
-}
-
-impl Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.flag(), self.variable())
-    }
-}
-
-/// What was given of a setting.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Given<'a> {
-    pub(super) name: Name,
-    pub(super) text: Option<&'a str>,
-}
-
-impl<'t> Given<'t> {
-    /// The text, or the declared default.
-    pub(super) fn or_default(self) -> &'t str {
-        set(self.text).unwrap_or_else(|| declared::default(self.name.0))
-    }
-}
-
-/// What was given of a secret: itself, or the file that holds it.
-#[derive(Clone, Copy)]
-pub(super) struct Secret<'a> {
-    pub(super) name: Name,
-    pub(super) value: Option<&'a SecretString>,
-    pub(super) file: Option<&'a str>,
-}
-
 macro_rules! name {
     ($field:ident) => {
         crate::config::value::Name(stringify!($field))
@@ -87,9 +44,17 @@ macro_rules! given {
             text: $flags.$field.as_deref(),
         }
     };
+    ($flags:ident . $group:ident . $field:ident) => {{
+        let group = &$flags.$group;
+        crate::config::value::given!(group.$field)
+    }};
 }
 
 macro_rules! secret {
+    ($flags:ident . $group:ident . $field:ident, $file:ident) => {{
+        let group = &$flags.$group;
+        crate::config::value::secret!(group.$field, $file)
+    }};
     ($flags:ident . $field:ident, $file:ident) => {
         crate::config::value::Secret {
             name: crate::config::value::Name(stringify!($field)),
@@ -307,45 +272,4 @@ fn system_zone(tz: Option<&str>) -> TimeZone {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NAME: Name = Name("retry_horizon");
-
-    #[test]
-    fn durations_are_written_as_people_write_them() {
-        let mut values = Values::default();
-        let given = |text| Given {
-            name: NAME,
-            text: Some(text),
-        };
-        let mut read = |text| values.duration_or(given(text), Duration::from_secs(1)).as_secs();
-        assert_eq!(
-            [read("90s"), read("24h"), read("7d"), read("1h 30m"), read("")],
-            [90, 86_400, 604_800, 5_400, 1]
-        );
-        values.duration(given("soon"));
-        assert_eq!(values.duration(given("-5s")), Duration::from_hours(24));
-        assert_eq!(values.problems.len(), 2);
-        let named = "invalid --retry-horizon (RELAY_RETRY_HORIZON): ";
-        assert!(values.problems[0].starts_with(named), "{:?}", values.problems);
-    }
-
-    #[test]
-    fn an_empty_secret_is_no_secret_and_two_sources_are_refused() {
-        let mut values = Values::default();
-        let (blank, one, two) = (" ".into(), "a".into(), "a\n\nb\n".into());
-        let given = |value, file| Secret {
-            name: Name("relay_token"),
-            value,
-            file,
-        };
-        assert!(values.secret(given(Some(&blank), Some(" "))).is_none());
-        assert!(values.problems.is_empty());
-        values.secret(given(Some(&one), Some("b")));
-        values.secret(given(None, Some("/nonexistent/file")));
-        assert_eq!(values.problems.len(), 2);
-        assert!(values.secret(given(Some(&two), None)).is_none() && values.problems.len() == 3);
-        assert_eq!(values.secrets(given(Some(&two), None)).len(), 2);
-    }
-}
+mod tests;

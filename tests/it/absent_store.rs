@@ -23,7 +23,7 @@ async fn a_postgresql_that_is_down_at_the_start_is_waited_for() {
     let mut server = postgres::Server::start();
     let url = server.database();
     server.stop();
-    let app = App::with(|flags| flags.database_url = Some(url.into())).await;
+    let app = App::with(|flags| flags.delivery.database_url = Some(url.into())).await;
     let (status, report) = app.get_json("/health/ready").await;
     assert_eq!(
         (status, &report["status"]),
@@ -109,7 +109,7 @@ async fn what_only_a_person_can_mend_ends_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "not a directory").unwrap();
-    let no_directory = refused(|flags| flags.data_dir = Some(file.display().to_string())).await;
+    let no_directory = refused(|flags| flags.delivery.data_dir = Some(file.display().to_string())).await;
     assert!(
         matches!(no_directory, OutboxError::Directory { .. }),
         "{no_directory:?}"
@@ -117,7 +117,7 @@ async fn what_only_a_person_can_mend_ends_the_start() {
     assert!(no_directory.to_string().contains("RELAY_DATA_DIR"), "{no_directory}");
 
     let server = postgres::database().await;
-    let no_database = refused(|flags| flags.database_url = Some(format!("{server}_none").into())).await;
+    let no_database = refused(|flags| flags.delivery.database_url = Some(format!("{server}_none").into())).await;
     assert!(
         matches!(&no_database, OutboxError::Setting(why) if why.contains("does not exist")),
         "{no_database:?}"

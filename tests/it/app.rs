@@ -47,11 +47,11 @@ impl App {
             home_server_url: Some(running.base_url.clone()),
             access_token: Some(token.into()),
             default_room: Some(room.clone()),
-            port: Some("0".to_owned()),
-            data_dir: Some(data.path().join("data").display().to_string()),
-            templates_dir: Some(data.path().join("templates").display().to_string()),
             ..Flags::default()
         };
+        flags.http.port = Some("0".to_owned());
+        flags.delivery.data_dir = Some(data.path().join("data").display().to_string());
+        flags.messages.templates_dir = Some(data.path().join("templates").display().to_string());
         change(&mut flags);
         Self {
             relay: start(&flags).await,

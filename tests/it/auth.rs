@@ -58,7 +58,7 @@ async fn any_of_several_tokens_or_logins_lets_in() {
     let file = folder.path().join("tokens");
     fs::write(&file, "old\n\n  new  \n").unwrap();
     let app = App::with(|flags| {
-        flags.relay_token_file = Some(file.display().to_string());
+        flags.http.relay_token_file = Some(file.display().to_string());
         flags.auth.basic_auth = Some("grafana:pass:word".into());
     })
     .await;
@@ -87,8 +87,8 @@ async fn any_of_several_tokens_or_logins_lets_in() {
 async fn a_signature_is_needed_beside_the_token_and_verified_before_anything_is_parsed() {
     let app = App::with(|flags| {
         with_signature(flags);
-        flags.relay_token = Some("t0k3n".into());
-        flags.max_body_bytes = Some("2000".to_owned());
+        flags.http.relay_token = Some("t0k3n".into());
+        flags.http.max_body_bytes = Some("2000".to_owned());
     })
     .await;
     let post = || app.post("/alert").bearer_auth("t0k3n");
@@ -159,7 +159,7 @@ impl App {
 /// A relay with this routes file; `ROOM` stands for its room.
 async fn routed(text: &str, change: impl FnOnce(&mut Flags)) -> App {
     App::with(|flags| {
-        let data = Path::new(flags.data_dir.as_deref().unwrap())
+        let data = Path::new(flags.delivery.data_dir.as_deref().unwrap())
             .parent()
             .unwrap()
             .to_owned();
@@ -237,7 +237,7 @@ async fn credentials_of_a_route_are_replaced_while_it_runs() {
 
 #[tokio::test]
 async fn who_shows_the_right_credential_is_let_in_whatever_others_showed() {
-    let app = App::with(|flags| flags.relay_token = Some("t0k3n".into())).await;
+    let app = App::with(|flags| flags.http.relay_token = Some("t0k3n".into())).await;
     let post = |token: &str| app.post("/alert").bearer_auth(token).json(&firing("Guessed"));
     for _ in 0..100 {
         assert_eq!(status(post("guess")).await, 401);
@@ -248,7 +248,7 @@ async fn who_shows_the_right_credential_is_let_in_whatever_others_showed() {
 #[tokio::test]
 async fn pages_can_ask_for_a_login_and_metrics_for_a_token() {
     let app = App::with(|flags| {
-        flags.relay_token = Some("senders".into());
+        flags.http.relay_token = Some("senders".into());
         flags.auth.page_auth = Some("me:password".into());
         flags.auth.page_token = Some("people".into());
         flags.auth.metrics_token = Some("prometheus".into());

@@ -191,7 +191,7 @@ fn let_in(is_let_in: bool) -> String {
 #[tokio::test]
 async fn messages_that_an_index_of_postgresql_has_lost_are_found_at_the_start_and_sent() {
     let url = postgres::database().await;
-    let app = App::with(|flags| flags.database_url = Some(url.clone().into())).await;
+    let app = App::with(|flags| flags.delivery.database_url = Some(url.clone().into())).await;
     let mut connection = postgres::connect(&url).await;
     let mut by_hand = async |statement: &str| {
         let statement = sqlx::AssertSqlSafe(statement.to_owned());
@@ -223,7 +223,7 @@ async fn messages_that_an_index_of_postgresql_has_lost_are_found_at_the_start_an
 #[tokio::test]
 async fn tables_that_are_gone_from_postgresql_take_nothing_new_and_say_what_to_do() {
     let url = postgres::database().await;
-    let app = App::with(|flags| flags.database_url = Some(url.clone().into())).await;
+    let app = App::with(|flags| flags.delivery.database_url = Some(url.clone().into())).await;
     app.accept(&firing("Before")).await;
     app.room_says("Before").await;
     let mut connection = postgres::connect(&url).await;

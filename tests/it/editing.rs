@@ -15,7 +15,11 @@ use crate::support::relay::{Relay, Setup};
 
 /// Puts a template where the relay of these flags looks.
 fn put(flags: &Flags, file: &str, text: &str) -> PathBuf {
-    save(&PathBuf::from(flags.templates_dir.clone().unwrap()), file, text)
+    save(
+        &PathBuf::from(flags.messages.templates_dir.clone().unwrap()),
+        file,
+        text,
+    )
 }
 
 fn save(folder: &Path, file: &str, text: &str) -> PathBuf {

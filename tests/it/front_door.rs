@@ -76,7 +76,7 @@ async fn grafanas_and_alertmanagers_format_are_taken() {
 
 #[tokio::test]
 async fn bad_input_is_refused_with_a_reason_and_changes_nothing() {
-    let app = App::with(|flags| flags.max_body_bytes = Some("2000".to_owned())).await;
+    let app = App::with(|flags| flags.http.max_body_bytes = Some("2000".to_owned())).await;
     let json = "application/json";
     let large = format!("{{\"alerts\": \"{}\"}}", "x".repeat(3000));
     for (content_type, body, status, field) in [
@@ -115,7 +115,7 @@ async fn bad_input_is_refused_with_a_reason_and_changes_nothing() {
 
 #[tokio::test]
 async fn a_chunked_body_has_the_same_limit() {
-    let app = App::with(|flags| flags.max_body_bytes = Some("2000".to_owned())).await;
+    let app = App::with(|flags| flags.http.max_body_bytes = Some("2000".to_owned())).await;
     let pieces = (0..100).map(|_| Ok::<_, std::io::Error>(vec![b' '; 100]));
     let body = reqwest::Body::wrap_stream(futures_util::stream::iter(pieces));
     let answer = app
@@ -131,8 +131,8 @@ async fn a_chunked_body_has_the_same_limit() {
 #[tokio::test]
 async fn refusals_come_in_a_fixed_order() {
     let app = App::with(|flags| {
-        flags.relay_token = Some("s3cr3t".into());
-        flags.max_body_bytes = Some("100".to_owned());
+        flags.http.relay_token = Some("s3cr3t".into());
+        flags.http.max_body_bytes = Some("100".to_owned());
     })
     .await;
     let request = |token: &str| {
@@ -242,7 +242,7 @@ async fn a_store_that_takes_nothing_is_the_only_5xx_and_ready_says_so() {
 #[tokio::test]
 async fn a_database_that_is_gone_is_a_503_that_ready_explains_until_it_is_back() {
     let mut database = postgres::Server::start();
-    let app = App::with(|flags| flags.database_url = Some(database.database().into())).await;
+    let app = App::with(|flags| flags.delivery.database_url = Some(database.database().into())).await;
     app.accept(&firing("Before")).await;
     assert_eq!(app.messages(1).await.len(), 1);
 

@@ -49,7 +49,7 @@ async fn lives(app: &App) {
 
 #[tokio::test]
 async fn every_answer_carries_the_headers_that_scanners_look_for() {
-    let app = App::with(|flags| flags.relay_token = Some("t0k3n".into())).await;
+    let app = App::with(|flags| flags.http.relay_token = Some("t0k3n".into())).await;
     for (line, status) in [
         ("GET /", 200),
         ("GET /docs", 200),

@@ -27,7 +27,7 @@ async fn deliveries(app: &App) -> Value {
 }
 
 async fn a_restart_knows_why_a_room_waits_and_wakes_it_when_it_is_well(database_url: Option<String>) {
-    let app = App::with(|flags| flags.database_url = database_url.map(Into::into)).await;
+    let app = App::with(|flags| flags.delivery.database_url = database_url.map(Into::into)).await;
     let closed = app
         .homeserver
         .homeserver

@@ -13,7 +13,7 @@ const BROKEN: &str = "broken.md.j2";
 /// A relay with a template that cannot be used, the name of whose file is a reason that not everybody is told.
 async fn app(change: impl FnOnce(&mut Flags)) -> App {
     App::with(|flags| {
-        let folder = flags.templates_dir.as_deref().unwrap();
+        let folder = flags.messages.templates_dir.as_deref().unwrap();
         std::fs::create_dir(folder).unwrap();
         std::fs::write(format!("{folder}/{BROKEN}"), "{% if %}").unwrap();
         change(flags);
@@ -57,7 +57,7 @@ async fn reasons_are_for_everybody_where_nothing_is_guarded() {
 #[tokio::test]
 async fn reasons_are_for_those_who_may_see_the_pages_or_the_metrics() {
     let app = app(|flags| {
-        flags.relay_token = Some("senders".into());
+        flags.http.relay_token = Some("senders".into());
         flags.auth.page_auth = Some("me:password".into());
         flags.auth.metrics_token = Some("prometheus".into());
     })
@@ -88,7 +88,7 @@ async fn a_page_that_lets_its_name_lead_here_is_told_no_reasons() {
 
 #[tokio::test]
 async fn the_senders_token_tells_why_where_it_opens_the_pages() {
-    let app = app(|flags| flags.relay_token = Some("senders".into())).await;
+    let app = app(|flags| flags.http.relay_token = Some("senders".into())).await;
     let ask = || app.request(Method::GET, "/health/ready");
     assert!(!tells_why(&report(ask()).await));
     assert!(tells_why(&report(ask().bearer_auth("senders")).await));
@@ -107,7 +107,7 @@ async fn the_health_command_tells_all_with_the_flags_of_the_relay() {
             for (name, value) in secrets {
                 let secret = Some((*value).into());
                 match *name {
-                    "RELAY_TOKEN" => flags.relay_token = secret,
+                    "RELAY_TOKEN" => flags.http.relay_token = secret,
                     "RELAY_PAGE_AUTH" => flags.auth.page_auth = secret,
                     "RELAY_BASIC_AUTH" => flags.auth.basic_auth = secret,
                     _ => flags.auth.metrics_token = secret,
@@ -133,7 +133,7 @@ async fn the_health_command_tells_all_with_the_flags_of_the_relay() {
 
 #[tokio::test]
 async fn alerts_that_are_lost_for_want_of_a_credential_are_named() {
-    let app = App::with(|flags| flags.relay_token = Some("senders-token-long-enough".into())).await;
+    let app = App::with(|flags| flags.http.relay_token = Some("senders-token-long-enough".into())).await;
     let senders = async || {
         let ask = app
             .request(Method::GET, "/health/ready")
@@ -186,14 +186,14 @@ async fn many_probes_are_little_work_for_the_store() {
 #[tokio::test]
 async fn languages_without_words_and_words_that_a_language_lacks_are_named() {
     let app = App::with(|flags| {
-        let folder = flags.templates_dir.as_deref().unwrap();
+        let folder = flags.messages.templates_dir.as_deref().unwrap();
         std::fs::create_dir(folder).unwrap();
         std::fs::write(format!("{folder}/words.toml"), "[fr]\nfiring = \"ALERTE\"\n").unwrap();
         let routes = format!("{folder}/routes.toml");
         let text = "[routes.default]\nrooms = '#a:example.org'\nlanguage = 'dee'\n";
         std::fs::write(&routes, text).unwrap();
         flags.routes_file = Some(routes);
-        flags.language = Some("fr".to_owned());
+        flags.messages.language = Some("fr".to_owned());
     })
     .await;
     let (_, report) = app.get_json("/health/ready").await;

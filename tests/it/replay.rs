@@ -65,7 +65,7 @@ async fn a_signed_request_that_is_replayed_after_a_restart_is_recognised() {
 #[tokio::test]
 async fn nul_in_a_notification_is_taken_and_delivered_on_postgresql() {
     let database = postgres::database().await;
-    let app = App::with(|flags| flags.database_url = Some(database.into())).await;
+    let app = App::with(|flags| flags.delivery.database_url = Some(database.into())).await;
     let mut body = firing("Null\0Name");
     body["groupKey"] = json!("{}:\0");
     body["alerts"][0]["labels"]["inst\0ance"] = json!("a\0b");
@@ -105,8 +105,8 @@ async fn a_request_that_is_replayed_after_another_of_its_group_is_recognised_and
             };
             let app = App::with(|flags| {
                 with_signature(flags);
-                flags.message_mode = Some(mode.to_owned());
-                flags.database_url = database.map(Into::into);
+                flags.messages.message_mode = Some(mode.to_owned());
+                flags.delivery.database_url = database.map(Into::into);
             })
             .await;
             let fires = firing(mode);

@@ -226,11 +226,11 @@ fn debug_of_the_settings_shows_no_secret() {
     let mut flags = Flags {
         home_server_url: Some("https://matrix.example.org".to_owned()),
         access_token: Some("zq-access".into()),
-        relay_token: Some("zq-relay".into()),
         routes_file: Some(file.display().to_string()),
-        database_url: Some("postgres://u:zq-password@db/relay".into()),
         ..Flags::default()
     };
+    flags.http.relay_token = Some("zq-relay".into());
+    flags.delivery.database_url = Some("postgres://u:zq-password@db/relay".into());
     flags.auth.basic_auth = Some("u:zq-basic".into());
     flags.auth.hmac_secret = Some("zq-hmac".into());
     flags.auth.page_auth = Some("u:zq-page".into());

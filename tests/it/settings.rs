@@ -374,7 +374,7 @@ async fn a_default_template_that_does_not_exist_is_an_error_of_check_and_degrade
     assert!(line.is_some_and(|line| line.contains("compact")), "{}", said.text);
     assert_eq!(run(&["check"], &[("RELAY_TEMPLATE", "compact")], "").code, Some(0));
 
-    let app = App::with(|flags| flags.default_template = Some("nope".to_owned())).await;
+    let app = App::with(|flags| flags.messages.default_template = Some("nope".to_owned())).await;
     let (_, report) = app.get_json("/health/ready").await;
     let routes = &report["checks"][3];
     assert_eq!(

@@ -366,9 +366,9 @@ async fn no_event_asks_a_client_to_look_at_its_links() {
 #[tokio::test]
 async fn a_room_reads_in_the_language_that_was_chosen() {
     let app = App::with(|flags| {
-        flags.language = Some("de-AT".to_owned());
-        flags.timezone = Some("Europe/Berlin".to_owned());
-        let folder = std::path::PathBuf::from(flags.templates_dir.clone().unwrap());
+        flags.messages.language = Some("de-AT".to_owned());
+        flags.messages.timezone = Some("Europe/Berlin".to_owned());
+        let folder = std::path::PathBuf::from(flags.messages.templates_dir.clone().unwrap());
         std::fs::create_dir_all(&folder).unwrap();
         let own = "{{ say(\"after\", duration=5400 | duration) }} {{ 1234.5 | number }} \
                    {{ \"2026-03-02T10:00:00Z\" | time(\"%A, %d. %B, %a %b %%A\") }}";

@@ -363,7 +363,7 @@ async fn preview_sends_and_stores_nothing() {
 #[tokio::test]
 async fn state_shows_files_as_they_are_on_disk() {
     let app = App::with(|flags| {
-        let folder = std::path::PathBuf::from(flags.templates_dir.clone().unwrap());
+        let folder = std::path::PathBuf::from(flags.messages.templates_dir.clone().unwrap());
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("alert.md.j2"), "broken\n{% if %}").unwrap();
         fs::write(folder.join("mine.md.j2"), "Mine").unwrap();
@@ -406,7 +406,7 @@ async fn state_shows_files_as_they_are_on_disk() {
 
 #[tokio::test]
 async fn operations_need_the_credential_and_the_page_does_not() {
-    let app = App::with(|flags| flags.relay_token = Some("s3cr3t".into())).await;
+    let app = App::with(|flags| flags.http.relay_token = Some("s3cr3t".into())).await;
     for path in [
         "/workshop/state",
         "/workshop/recorded/1",
@@ -485,7 +485,7 @@ async fn notifications_are_kept_without_their_secrets() {
 
 #[tokio::test]
 async fn only_the_last_notifications_are_kept_and_none_that_is_large_or_repeated() {
-    let app = App::with(|flags| flags.record_notifications = Some("2".to_owned())).await;
+    let app = App::with(|flags| flags.messages.record_notifications = Some("2".to_owned())).await;
     let mut large = firing("Large");
     large["message"] = json!("x".repeat(300_000));
     for body in [firing("One"), firing("Two"), large, firing("Two"), firing("Three")] {
@@ -531,7 +531,7 @@ async fn caller_chooses_a_template() {
 #[tokio::test]
 async fn alert_for_a_template_that_is_not_there_or_broken_is_accepted_and_says_so() {
     let app = App::with(|flags| {
-        let folder = std::path::PathBuf::from(flags.templates_dir.clone().unwrap());
+        let folder = std::path::PathBuf::from(flags.messages.templates_dir.clone().unwrap());
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("broken.md.j2"), "one\n{% if %}").unwrap();
     })
@@ -617,7 +617,7 @@ async fn deliveries_come_in_pages() {
 #[tokio::test]
 async fn rendering_that_falls_back_is_counted() {
     let app = App::with(|flags| {
-        let folder = std::path::PathBuf::from(flags.templates_dir.clone().unwrap());
+        let folder = std::path::PathBuf::from(flags.messages.templates_dir.clone().unwrap());
         fs::create_dir_all(&folder).unwrap();
         let trap = "{% if alerts[0].labels.alertname == \"Trap\" %}{{ nonsense }}{% endif %}fine";
         fs::write(folder.join("alert.md.j2"), trap).unwrap();
@@ -712,7 +712,7 @@ async fn remarks_that_nobody_reads_are_counted() {
 
 #[tokio::test]
 async fn preview_has_the_limits_of_a_notification() {
-    let app = App::with(|flags| flags.max_body_bytes = Some("2000".to_owned())).await;
+    let app = App::with(|flags| flags.http.max_body_bytes = Some("2000".to_owned())).await;
     let large = format!("{{\"source\": \"{}\"}}", "x".repeat(3000));
     for (content_type, body, status) in [
         ("application/json", large.as_str(), 413),

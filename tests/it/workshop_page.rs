@@ -388,7 +388,7 @@ async fn dead_delivery_is_sent_again_from_the_list() {
 
 #[tokio::test]
 async fn token_is_asked_for_where_one_is_set_and_kept_for_the_tab_only() {
-    let app = App::with(|flags| flags.relay_token = Some("s3cret".to_owned().into())).await;
+    let app = App::with(|flags| flags.http.relay_token = Some("s3cret".to_owned().into())).await;
     let browser = Browser::start(390, 844).await;
     browser.open(&app.url("/")).await;
     let desk = Desk { app, browser };

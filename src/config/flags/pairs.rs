@@ -29,7 +29,8 @@ impl Flags {
     }
 
     fn secrets(&mut self) -> [SecretPair<'_>; 11] {
-        let (auth, silence) = (&mut self.auth, &mut self.silence);
+        let (http, auth) = (&mut self.http, &mut self.auth);
+        let (delivery, silence) = (&mut self.delivery, &mut self.silence);
         macro_rules! pair {
             ($owner:expr, $value:ident, $file:ident) => {
                 SecretPair {
@@ -44,8 +45,8 @@ impl Flags {
             pair!(self, access_token, access_token_file),
             pair!(self, recovery_key, recovery_key_file),
             pair!(self, hook_url, hook_url_file),
-            pair!(self, relay_token, relay_token_file),
-            pair!(self, database_url, database_url_file),
+            pair!(http, relay_token, relay_token_file),
+            pair!(delivery, database_url, database_url_file),
             pair!(auth, basic_auth, basic_auth_file),
             pair!(auth, hmac_secret, hmac_secret_file),
             pair!(auth, page_auth, page_auth_file),

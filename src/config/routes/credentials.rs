@@ -15,7 +15,7 @@ use super::watch::Seen;
 use crate::config::value::{duration, secret_file};
 use crate::intake::{BasicLogin, CredentialSettings, SignatureScheme, SignatureSettings};
 
-/// What Grafana calls it unless told otherwise.
+/// What Grafana calls it by default.
 const SIGNATURE_HEADER: &str = "X-Grafana-Alerting-Signature";
 /// Half of the default time within which a repeat is recognised, so that no replay can outlive it.
 const TOLERANCE: Duration = Duration::from_secs(45);
@@ -83,7 +83,7 @@ fn signature(section: &Section<'_>, seen: &mut Vec<Seen>) -> SignatureSettings {
     }
 }
 
-/// The scheme with its usual headers; Grafana's unless told otherwise.
+/// The scheme with its usual headers; Grafana's by default.
 fn scheme(section: &Section<'_>) -> (SignatureScheme, &'static str, Option<&'static str>) {
     let grafana = (SignatureScheme::Grafana, SIGNATURE_HEADER, None);
     let Some((text, span)) = section.text("scheme") else {

@@ -10,14 +10,14 @@ use crate::app::{App, firing};
 async fn a_name_that_others_can_own_does_not_lead_a_browser_into_an_open_relay() {
     // In a container it listens on all addresses, and cannot know whom the port is published to.
     for host in ["127.0.0.1", "0.0.0.0"] {
-        let app = App::with(|flags| flags.host = Some(host.to_owned())).await;
+        let app = App::with(|flags| flags.http.host = Some(host.to_owned())).await;
         keeps_browsers_out(&app).await;
     }
     // A credential is not shown by a page that does not know it, and a named proxy has a name for us.
     for is_guarded in [true, false] {
         let app = App::with(|flags| {
             if is_guarded {
-                flags.relay_token = Some("t0k3n".into());
+                flags.http.relay_token = Some("t0k3n".into());
             } else {
                 flags.auth.trusted_proxies = Some("127.0.0.1".to_owned());
             }
@@ -72,7 +72,7 @@ async fn keeps_browsers_out(app: &App) {
 async fn a_page_of_another_address_does_not_lead_a_browser_into_a_relay_without_https() {
     for proxies in [None, Some("127.0.0.1")] {
         let app = App::with(|flags| {
-            flags.relay_token = Some("t0k3n".into());
+            flags.http.relay_token = Some("t0k3n".into());
             flags.auth.trusted_proxies = proxies.map(str::to_owned);
         })
         .await;

@@ -37,7 +37,7 @@ async fn whatever_does_not_arrive_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_body_without_an_end_is_refused_at_the_limit() {
-    let app = App::with(|flags| flags.max_body_bytes = Some("100000".to_owned())).await;
+    let app = App::with(|flags| flags.http.max_body_bytes = Some("100000".to_owned())).await;
     let mut stream = TcpStream::connect(app.relay.address).await.unwrap();
     let head = format!("POST /alert HTTP/1.1\r\nHost: relay\r\n{JSON}Transfer-Encoding: chunked\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -86,7 +86,7 @@ fn is_unanswered(stream: &TcpStream) -> bool {
 #[tokio::test]
 async fn more_requests_than_connections_are_allowed_wait_for_their_turn() {
     let app = App::with(|flags| {
-        flags.relay_token = Some("t0k3n".into());
+        flags.http.relay_token = Some("t0k3n".into());
         flags.auth.max_connections = Some("1".to_owned());
     })
     .await;
@@ -126,7 +126,7 @@ async fn idle_connections_lose_their_places() {
 #[tokio::test]
 async fn bodies_in_flight_share_one_total() {
     let app = App::with(|flags| {
-        flags.max_body_bytes = Some("100000".to_owned());
+        flags.http.max_body_bytes = Some("100000".to_owned());
         flags.auth.max_bodies_bytes = Some("100000".to_owned());
     })
     .await;
@@ -155,7 +155,7 @@ async fn a_body_that_is_only_announced_takes_no_place_from_others() {
 #[tokio::test]
 async fn bodies_that_have_come_in_part_do_not_wait_for_each_other() {
     let app = App::with(|flags| {
-        flags.max_body_bytes = Some("400000".to_owned());
+        flags.http.max_body_bytes = Some("400000".to_owned());
         flags.auth.max_bodies_bytes = Some("600000".to_owned());
     })
     .await;
@@ -180,7 +180,7 @@ async fn bodies_that_have_come_in_part_do_not_wait_for_each_other() {
 #[tokio::test]
 async fn what_finds_no_place_in_time_may_come_again() {
     let app = App::with(|flags| {
-        flags.max_body_bytes = Some("1000".to_owned());
+        flags.http.max_body_bytes = Some("1000".to_owned());
         flags.auth.max_bodies_bytes = Some("1000".to_owned());
         flags.auth.body_timeout = Some("1s".to_owned());
     })

@@ -63,7 +63,7 @@ async fn no_method_on_any_path_is_a_server_error_and_browsers_get_no_permission(
 #[tokio::test]
 async fn no_spelling_of_a_path_leads_past_its_credential() {
     let app = App::with(|flags| {
-        flags.relay_token = Some("t0k3n".into());
+        flags.http.relay_token = Some("t0k3n".into());
         flags.auth.page_auth = Some("me:password".into());
         flags.auth.metrics_token = Some("m3trics".into());
     })

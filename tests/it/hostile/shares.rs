@@ -132,7 +132,7 @@ async fn bodies_that_are_not_signed_yet_hold_no_request() {
 async fn bodies_that_have_proven_nothing_keep_no_bytes_from_others() {
     let app = App::with(|flags| {
         with_signature(flags);
-        flags.max_body_bytes = Some("100000".to_owned());
+        flags.http.max_body_bytes = Some("100000".to_owned());
         flags.auth.max_bodies_bytes = Some("200000".to_owned());
     })
     .await;
@@ -144,7 +144,7 @@ async fn bodies_that_have_proven_nothing_keep_no_bytes_from_others() {
 #[tokio::test]
 async fn a_few_connections_are_kept_for_health_checks() {
     let app = App::with(|flags| {
-        flags.relay_token = Some("t0k3n".into());
+        flags.http.relay_token = Some("t0k3n".into());
         flags.auth.max_connections = Some("1".to_owned());
     })
     .await;

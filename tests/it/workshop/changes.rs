@@ -99,7 +99,7 @@ async fn nothing_is_saved_outside_of_the_folder_or_where_it_is_not_allowed() {
 async fn changes_need_the_credential_and_come_from_no_other_site() {
     let app = App::with(|flags| {
         flags.auth.workshop = Some("edit".to_owned());
-        flags.relay_token = Some("s3cr3t".into());
+        flags.http.relay_token = Some("s3cr3t".into());
     })
     .await;
     let file = json!({"file": "alert.md.j2", "text": "x"});
@@ -182,7 +182,7 @@ async fn routes_of_others_are_reached_only_where_the_workshop_asks_for_a_credent
     let routes = "[routes.default]\nrooms = '{room}'\n[routes.team]\nrooms = '{room}'\ncredentials.bearer = 'a-long-enough-secret'\n";
     let with = |page_token: Option<&'static str>| {
         App::with(move |flags| {
-            let folder = PathBuf::from(flags.data_dir.clone().unwrap())
+            let folder = PathBuf::from(flags.delivery.data_dir.clone().unwrap())
                 .parent()
                 .unwrap()
                 .to_owned();

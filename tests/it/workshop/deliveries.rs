@@ -123,8 +123,8 @@ async fn delivery_that_was_tried_again_says_what_each_attempt_failed_with() {
 #[tokio::test]
 async fn digest_names_its_members() {
     let app = App::with(|flags| {
-        flags.digest_threshold = Some("2".to_owned());
-        flags.digest_after = Some("0s".to_owned());
+        flags.delivery.digest_threshold = Some("2".to_owned());
+        flags.delivery.digest_after = Some("0s".to_owned());
     })
     .await;
     let homeserver = &app.homeserver.homeserver;
