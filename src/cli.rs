@@ -125,7 +125,7 @@ impl Cli {
     pub fn read(dotenv: &[String]) -> Self {
         let mut matches = help::of_own(Self::with_settings()).get_matches();
         if matches.subcommand_name() == Some(DEMO) {
-            // What a relay that runs for real is told is not for the try-out; only the zone of the system is everybody's.
+            // The settings of a real relay are not for the demo; only the zone of the system is everybody's.
             let without = |arg: Arg| {
                 if arg.get_id() == "system_timezone" {
                     arg

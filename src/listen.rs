@@ -40,7 +40,7 @@ impl Trouble {
         if self.said.as_ref() != Some(&words) {
             tracing::warn!(
                 matrix.errcode = failure.errcode,
-                "what concerns the keys of encrypted rooms cannot be read from the homeserver now: {words}"
+                "cannot read changes of keys and members of encrypted rooms from the homeserver: {words}"
             );
             self.said = Some(words);
         }
@@ -51,7 +51,7 @@ impl Trouble {
 
     fn is_over(&mut self) {
         if self.said.take().is_some() {
-            tracing::info!("what concerns the keys of encrypted rooms can be read again");
+            tracing::info!("the relay reads changes of keys and members of encrypted rooms again");
         }
         self.failures = 0;
     }

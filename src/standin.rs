@@ -2,7 +2,7 @@
 //!
 //! Used by the demo, the tests and the pictures in the documentation. Guarantees: it remembers events per room in
 //! order, merges a repeated transaction ID of a device as the specification says, keeps the rules of membership, power,
-//! size and relations that a bot meets, and fails exactly as it is told to. It listens on loopback only.
+//! size and relations that a bot meets, and fails exactly as a test asks. It listens on loopback only.
 //!
 //! Deliberately not: a homeserver. No federation, no sync but of invitations and keys, no media, nothing on disk.
 

@@ -2,7 +2,7 @@
 //!
 //! Guarantees: nothing is read from disk or loaded from elsewhere; a strict Content-Security-Policy allows a page only
 //! its own scripts and styles, so whatever a template or an alert puts into a message cannot run; a browser asks for
-//! each file again and is told when it has not changed. It knows nothing of what the pages are about.
+//! each file again and learns when it has not changed. It knows nothing of what the pages are about.
 
 use hyper::body::Bytes;
 use poem::http::StatusCode;

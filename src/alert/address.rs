@@ -50,7 +50,7 @@ fn is_address(text: &str) -> bool {
 pub(super) fn log(left_out: usize) {
     if left_out > 0 {
         tracing::warn!(
-            "a notification has links longer than {LONGEST_ADDRESS} bytes; {left_out} of them were left out"
+            "a notification has links longer than {LONGEST_ADDRESS} bytes; the relay left out {left_out} of them"
         );
     }
 }

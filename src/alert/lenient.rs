@@ -137,7 +137,9 @@ impl<'de, T> Visitor<'de> for Named<T> {
             };
         }
         if left_out > 0 {
-            tracing::warn!("a notification has more than {MOST_NAMES} names in one place; {left_out} were left out");
+            tracing::warn!(
+                "a notification has more than {MOST_NAMES} names in one place; the relay left out {left_out}"
+            );
             kept.extend((self.left_out)(left_out).map(|said| (LEFT_OUT.to_owned(), said)));
         }
         Ok(kept)

@@ -82,7 +82,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
                     begun = Timestamp::now();
                 }
                 if let Err(error) = play(address, number, begun).await {
-                    tracing::warn!(error.message = %error, "a notification of the incident was not taken");
+                    tracing::warn!(error.message = %error, "the relay refused a notification of the incident");
                 }
             }
         });
@@ -101,7 +101,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
             stop.await;
             // The page's live connections end with the stand-in; the relay would wait for them.
             if let Err(error) = running.shutdown().await {
-                tracing::warn!(error.message = %error, "the stand-in did not end in order");
+                tracing::warn!(error.message = %error, "the stand-in homeserver did not stop in order");
             }
         };
         relay.run_until(ended).await?;

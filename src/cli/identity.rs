@@ -1,6 +1,6 @@
 //! `identity`: who vouches for the relay's device in encrypted rooms.
 //!
-//! It works beside a relay that runs, and replaces nothing unless it is told to.
+//! It works beside a relay that runs, and replaces nothing without `--yes`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -108,7 +108,7 @@ async fn replace(client: &Client, reset: Reset) -> anyhow::Result<ExitCode> {
     let identity = client.identity().await?;
     if let Some(key) = identity.master_key.filter(|_| !reset.yes) {
         bail!(
-            "{} has the identity {key}: whoever has verified it has to verify the new one, and its recovery key becomes \
+            "{} has the identity {key}: people who have verified it have to verify the new one, and its recovery key becomes \
              useless; add --yes to replace it",
             identity.user_id
         );

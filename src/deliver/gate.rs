@@ -164,7 +164,7 @@ mod tests {
         let (mut gate, start) = (Gate::default(), Instant::now());
         let mut news = Vec::new();
         for second in (0..600).step_by(5).map(Duration::from_secs) {
-            // Each message is refused, waits as told, and goes out.
+            // Each message is refused, waits as long as asked, and goes out.
             news.push(gate.close(Hold::RateLimit, Duration::from_secs(5), start + second));
             gate.passed(start + second + Duration::from_secs(5));
         }

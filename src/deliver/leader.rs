@@ -37,7 +37,7 @@ pub async fn keep(outbox: Outbox, transport: Transport) {
         return outbox.leave_encrypted(false);
     };
     while let Err(error) = learn(&outbox, client).await {
-        tracing::debug!(error.message = %error, "the outbox does not say yet which rooms are encrypted");
+        tracing::debug!(error.message = %error, "cannot read from the outbox yet which rooms are encrypted");
         tokio::time::sleep(LOOK).await;
     }
     // What cannot be encrypted is claimed like anything else: the attempt says why it is not sent.
@@ -56,13 +56,13 @@ pub async fn keep(outbox: Outbox, transport: Transport) {
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    tracing::debug!(error.message = %error, "the lock of the relay that encrypts cannot be taken");
+                    tracing::debug!(error.message = %error, "cannot take the lock of the relay that encrypts");
                 }
             }
         }
         tokio::time::sleep(LOOK).await;
         if let Err(error) = learn(&outbox, client).await {
-            tracing::debug!(error.message = %error, "the outbox does not say which rooms are encrypted");
+            tracing::debug!(error.message = %error, "cannot read from the outbox which rooms are encrypted");
         }
     }
 }
@@ -96,11 +96,11 @@ async fn hold(mut lead: Box<dyn Lead>, outbox: &Outbox, client: &Client) -> Dura
             client.confirm_leadership(asked);
             if !std::mem::replace(&mut leads, true) {
                 if let Err(error) = learn(outbox, client).await {
-                    tracing::debug!(error.message = %error, "the outbox does not say which rooms are encrypted");
+                    tracing::debug!(error.message = %error, "cannot read from the outbox which rooms are encrypted");
                     return Duration::ZERO;
                 }
                 if let Err(error) = outbox.wake_encrypted().await {
-                    tracing::debug!(error.message = %error, "encrypted rooms wait as long as they would have");
+                    tracing::debug!(error.message = %error, "cannot end the wait of encrypted rooms");
                 }
                 able = Instant::now();
                 outbox.leave_encrypted(false);

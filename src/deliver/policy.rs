@@ -128,16 +128,16 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_limit_is_waited_out_as_long_as_told() {
-        let told = Verdict::RateLimited {
+    fn a_rate_limit_is_waited_out_as_long_as_asked() {
+        let limited = Verdict::RateLimited {
             retry_after: Some(Duration::from_millis(4783)),
         };
-        let Decision::HoldAccount(wait) = after(told, 1, Duration::ZERO, false) else {
+        let Decision::HoldAccount(wait) = after(limited, 1, Duration::ZERO, false) else {
             panic!()
         };
         assert!(wait >= Duration::from_millis(4783) && wait < Duration::from_secs(6));
-        let untold = after(Verdict::RateLimited { retry_after: None }, 1, 2 * HORIZON, false);
-        assert!(matches!(untold, Decision::HoldAccount(wait) if wait >= Duration::from_secs(5)));
+        let limited = after(Verdict::RateLimited { retry_after: None }, 1, 2 * HORIZON, false);
+        assert!(matches!(limited, Decision::HoldAccount(wait) if wait >= Duration::from_secs(5)));
         let at_once = Verdict::RateLimited {
             retry_after: Some(Duration::ZERO),
         };

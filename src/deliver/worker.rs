@@ -271,7 +271,7 @@ async fn note_encrypted(outbox: &Outbox, sender: &Sender, room: &RoomAddress) {
     match outbox.mark_encrypted(room, id.to_string()).await {
         Ok(()) => sender.noted_encrypted(room, id),
         Err(error) => {
-            tracing::debug!(matrix.room_id = %room, error.message = %error, "that the room is encrypted cannot be written down yet");
+            tracing::debug!(matrix.room_id = %room, error.message = %error, "cannot note yet that the room is encrypted");
         }
     }
 }

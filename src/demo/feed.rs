@@ -1,7 +1,7 @@
 //! What happens in the room as server-sent events (messages, edits, reactions, deletions): first those that the page has not seen, then each new one.
 //!
 //! Guarantees: in order, none twice, also over a broken connection (`Last-Event-ID`); a page from an earlier run of
-//! the program is told to begin anew. The stream ends when the stand-in stops.
+//! the browser is asked to begin anew. The stream ends when the stand-in stops.
 
 use std::collections::VecDeque;
 use std::time::Duration;

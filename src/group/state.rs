@@ -56,7 +56,7 @@ pub struct Known {
     /// Whether it fires. Kept beside the rest.
     #[serde(skip)]
     pub firing: bool,
-    /// Since when, as it was first told.
+    /// Since when, as the first notification said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     starts_at: Option<Timestamp>,
     /// What it last fired with.

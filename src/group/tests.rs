@@ -52,12 +52,12 @@ fn group(alerts: Vec<Alert>) -> Notification {
 }
 
 /// What is said of a run of notifications, each with the second of its arrival.
-fn told(run: Vec<(i64, Vec<Alert>)>) -> Vec<String> {
+fn sentences(run: Vec<(i64, Vec<Alert>)>) -> Vec<String> {
     let cut = run.into_iter().map(|(second, alerts)| (second, alerts, 0)).collect();
-    told_of(cut)
+    sentences_of(cut)
 }
 
-fn told_of(run: Vec<(i64, Vec<Alert>, u64)>) -> Vec<String> {
+fn sentences_of(run: Vec<(i64, Vec<Alert>, u64)>) -> Vec<String> {
     let (mut rest, mut rows) = (None, BTreeMap::new());
     let mut said = Vec::new();
     for (second, alerts, cut) in run {
@@ -132,7 +132,7 @@ fn then(before: &Compared, alerts: Vec<Alert>, second: i64) -> Compared {
 
 #[test]
 fn a_group_begins_changes_and_is_over() {
-    let said = told(vec![
+    let said = sentences(vec![
         (0, vec![fires("a", -60)]),
         (300, vec![fires("a", -60)]),
         (600, vec![fires("a", -60), fires("b", 550)]),
@@ -158,7 +158,7 @@ fn a_group_begins_changes_and_is_over() {
 #[test]
 fn the_last_snapshot_is_the_truth_whatever_its_age() {
     // Firing, resolved by a late evaluation, and firing again with the same start, at once.
-    let said = told(vec![
+    let said = sentences(vec![
         (0, vec![fires("a", -400)]),
         (10, vec![ended("a", -400)]),
         (20, vec![fires("a", -400)]),
@@ -179,7 +179,7 @@ fn the_last_snapshot_is_the_truth_whatever_its_age() {
 
 #[test]
 fn what_ends_was_known_to_fire() {
-    let said = told(vec![
+    let said = sentences(vec![
         (0, vec![ended("a", -400)]),
         (10, vec![ended("a", -400)]),
         (20, vec![fires("b", 15), ended("a", -400)]),
@@ -197,8 +197,8 @@ fn what_ends_was_known_to_fire() {
 }
 
 #[test]
-fn replicas_say_everything_twice_and_it_is_told_once() {
-    let said = told(vec![
+fn replicas_say_everything_twice_and_it_is_said_once() {
+    let said = sentences(vec![
         (0, vec![fires("a", -10)]),
         (5, vec![fires("a", -1)]),
         (300, vec![fires("a", -10), fires("b", 290)]),
@@ -220,7 +220,7 @@ fn replicas_say_everything_twice_and_it_is_told_once() {
 }
 
 #[test]
-fn an_episode_keeps_the_start_that_it_was_first_told_with_and_a_later_one_is_another() {
+fn an_episode_keeps_the_start_that_it_was_first_seen_with_and_a_later_one_is_another() {
     let first = compare(None, group(vec![fires("a", -10)]), at(0));
     for start in [-900, -20, 30] {
         let again = then(&first, vec![fires("a", start)], 300);
@@ -234,7 +234,7 @@ fn an_episode_keeps_the_start_that_it_was_first_told_with_and_a_later_one_is_ano
 
 #[test]
 fn what_is_cut_off_is_never_called_resolved() {
-    let said = told_of(vec![
+    let said = sentences_of(vec![
         (0, vec![fires("a", -10), fires("b", -10)], 0),
         (300, vec![fires("a", -10)], 1),
         (600, vec![ended("a", -10)], 1),
@@ -255,7 +255,7 @@ fn what_is_cut_off_is_never_called_resolved() {
 
 #[test]
 fn what_is_not_listed_any_more_is_gone_and_not_recovered() {
-    let said = told(vec![
+    let said = sentences(vec![
         (0, vec![fires("a", -10), fires("b", -10)]),
         (300, vec![fires("a", -10)]),
         (310, vec![fires("a", -10), fires("b", -10)]),
@@ -270,7 +270,7 @@ fn what_is_not_listed_any_more_is_gone_and_not_recovered() {
         "changed ?a, over but not recovered",
     ];
     assert_eq!(said, expected);
-    let said = told(vec![
+    let said = sentences(vec![
         (0, vec![fires("a", -10)]),
         (300, vec![lost("a", -10)]),
         (900, vec![fires("a", 890)]),
@@ -322,7 +322,7 @@ fn alerts_without_times_go_by_their_state() {
     let (firing, resolved) = (AlertStatus::Firing, AlertStatus::Resolved);
     let run = [firing, firing, resolved, resolved, firing];
     let run = (0..).step_by(10).zip(run);
-    let said = told(run.map(|(second, status)| (second, vec![timeless(status)])).collect());
+    let said = sentences(run.map(|(second, status)| (second, vec![timeless(status)])).collect());
     let expected = ["begins +a", "nothing", "changed -a, over", "nothing, over", "begins +a"];
     assert_eq!(said, expected);
 }
@@ -397,13 +397,13 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Whatever happens between two notifications, each beginning that lasts until one of them is told once, each end
+    /// Whatever happens between two notifications, each beginning that lasts until a notification is said once, each end
     /// once, and what is known afterwards is what is the case.
     #[test]
-    fn everything_is_told_once(steps in proptest::collection::vec(step(), 1..60)) {
+    fn everything_is_said_once(steps in proptest::collection::vec(step(), 1..60)) {
         let mut known: Option<State> = None;
         let mut truth: BTreeMap<usize, i64> = BTreeMap::new();
-        let mut told: BTreeMap<usize, i64> = BTreeMap::new();
+        let mut seen: BTreeMap<usize, i64> = BTreeMap::new();
         let mut ends: BTreeMap<usize, (i64, i64)> = BTreeMap::new();
         let mut last = None;
         let mut now = 0;
@@ -427,16 +427,16 @@ proptest! {
                         continue;
                     }
                     let compared = compare(known.take(), group(alerts.clone()), at(now));
-                    let starting: Vec<usize> = truth.iter().filter(|(n, start)| told.get(n) != Some(start)).map(|(n, _)| *n).collect();
+                    let starting: Vec<usize> = truth.iter().filter(|(n, start)| seen.get(n) != Some(start)).map(|(n, _)| *n).collect();
                     let named = |alerts: &[Alert]| -> Vec<usize> {
                         alerts.iter().map(|alert| alert.fingerprint.0.parse().unwrap()).collect()
                     };
                     prop_assert_eq!(named(&compared.change.starting), starting);
-                    let over: Vec<usize> = ends.keys().filter(|n| told.contains_key(n)).copied().collect();
+                    let over: Vec<usize> = ends.keys().filter(|n| seen.contains_key(n)).copied().collect();
                     prop_assert_eq!(named(&compared.change.ended), over);
                     prop_assert!(compared.change.gone.is_empty());
                     prop_assert_eq!(compared.state.is_over(), truth.is_empty());
-                    (told, last) = (truth.clone(), Some(alerts));
+                    (seen, last) = (truth.clone(), Some(alerts));
                     ends.clear();
                     known = Some(compared.state);
                 }

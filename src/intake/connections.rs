@@ -134,7 +134,11 @@ async fn accept(listener: &TcpListener, server: &Arc<Server>, max_connections: u
                 connections.spawn(async move { server.connection(stream, peer, open).await });
             }
             Err(error) => {
-                if server.auth.refusals.may_be_told(None, "not accepted", Timestamp::now()) {
+                if server
+                    .auth
+                    .refusals
+                    .may_be_logged(None, "not accepted", Timestamp::now())
+                {
                     tracing::warn!(error.message = %error, "cannot accept a connection");
                 }
                 tokio::time::sleep(ACCEPT_AGAIN).await;
@@ -199,11 +203,14 @@ impl Server {
 
     fn gave_way(&self, client: std::net::IpAddr) {
         metrics::counter!("grafana_matrix_relay_connections_closed_total").increment(1);
-        if self.auth.refusals.may_be_told(Some(client), "closed", Timestamp::now()) {
+        if self
+            .auth
+            .refusals
+            .may_be_logged(Some(client), "closed", Timestamp::now())
+        {
             tracing::warn!(
                 client.ip = %client,
-                "a connection of {client} was closed to make place for another one: it had shown no credential, and no other \
-                 address holds more such connections or bodies (RELAY_MAX_CONNECTIONS, RELAY_MAX_BODIES_BYTES)"
+                "the relay closed a connection of {client} to accept another one: it had shown no credential, and no other address holds more such connections or bodies (RELAY_MAX_CONNECTIONS, RELAY_MAX_BODIES_BYTES)"
             );
         }
     }

@@ -39,7 +39,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Why a request is not let in. The words are for the log and the metric; the caller is told by `auth`.
+/// Why a request is not let in. The words are for the log and the metric; `auth` answers the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Denied {
     /// There is no credential at all, which is no guess.
@@ -66,7 +66,7 @@ impl Denied {
 
 impl Credentials {
     pub(super) fn new(settings: &CredentialSettings) -> Result<Self, CredentialError> {
-        // The repeat window is the operator's; whoever reads the settings compares with it.
+        // The repeat window is the operator's; the reader of the settings compares with it.
         settings.check(Duration::MAX)?;
         let logins = settings.basic.iter();
         Ok(Self {

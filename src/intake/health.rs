@@ -2,7 +2,7 @@
 //!
 //! Guarantees: `ready` fails only when notifications cannot be accepted. A homeserver that is down, a token that is
 //! refused, a broken template or routes file make it `degraded` and are named, but stay 200: taking the relay out of service then
-//! would turn a delay into a loss, because Grafana does not send again. Why a part is not well is told only to those who
+//! would turn a delay into a loss, because Grafana does not send again. Only those see why a part is not well who
 //! may see the pages or the metrics, since it names rooms, routes and files; which part it is, to everybody.
 
 use std::sync::Arc;

@@ -20,7 +20,7 @@ const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 const LINES: u32 = 10;
 /// Lines of all addresses.
 const ALL_LINES: u32 = 200;
-/// How many addresses are told apart in a minute.
+/// How many addresses are counted by themselves in a minute.
 const REMEMBERED: usize = 4096;
 /// How many of them are named in what is said of the lines that were left out.
 const NAMED: usize = 10;
@@ -46,11 +46,11 @@ struct Count {
 
 impl Refusals {
     /// Whether there is a line left in this minute for this address and this reason; one that is unknown is an address, too.
-    pub(super) fn may_be_told(&self, client: Option<IpAddr>, reason: &'static str, now: Timestamp) -> bool {
+    pub(super) fn may_be_logged(&self, client: Option<IpAddr>, reason: &'static str, now: Timestamp) -> bool {
         self.summarise(Some(now));
         let mut minute = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         minute.began.get_or_insert(now);
-        minute.may_be_told(client, reason)
+        minute.may_be_logged(client, reason)
     }
 
     /// Says what was left out, if the minute is over at this time; in any case without one.
@@ -68,20 +68,20 @@ impl Refusals {
 }
 
 impl Minute {
-    fn may_be_told(&mut self, client: Option<IpAddr>, reason: &'static str) -> bool {
+    fn may_be_logged(&mut self, client: Option<IpAddr>, reason: &'static str) -> bool {
         if self.clients.len() >= REMEMBERED && !self.clients.contains_key(&client) {
             self.further += 1;
             return false;
         }
         let count = self.clients.entry(client).or_default().entry(reason).or_default();
-        let is_told = count.lines < LINES && self.lines < ALL_LINES;
-        if is_told {
+        let is_logged = count.lines < LINES && self.lines < ALL_LINES;
+        if is_logged {
             count.lines += 1;
             self.lines += 1;
         } else {
             count.left_out += 1;
         }
-        is_told
+        is_logged
     }
 
     /// What to say of what was left out: the address, how many lines, and the sentence.
@@ -132,29 +132,29 @@ mod tests {
         IpAddr::V4(Ipv4Addr::from_bits(number))
     }
 
-    /// How many of so many are told.
-    fn told(refusals: &Refusals, client: u32, reason: &'static str, count: usize, second: i64) -> usize {
-        let may_be_told = |_: &usize| refusals.may_be_told(Some(address(client)), reason, at(second));
-        (0..count).filter(may_be_told).count()
+    /// How many of so many are logged.
+    fn logged(refusals: &Refusals, client: u32, reason: &'static str, count: usize, second: i64) -> usize {
+        let may_be_logged = |_: &usize| refusals.may_be_logged(Some(address(client)), reason, at(second));
+        (0..count).filter(may_be_logged).count()
     }
 
     #[test]
     fn an_address_has_so_many_lines_a_minute_for_each_reason() {
         let refusals = Refusals::default();
-        assert_eq!(told(&refusals, 1, "wrong", 500, 0), 10);
-        assert_eq!(told(&refusals, 1, "missing", 5, 1), 5);
-        assert_eq!(told(&refusals, 1, "missing", 500, 59), 5);
-        assert_eq!(told(&refusals, 2, "wrong", 500, 59), 10);
-        assert_eq!(told(&refusals, 1, "wrong", 500, 60), 10);
-        assert_eq!(told(&refusals, 1, "wrong", 500, -100), 10, "the clock was set back");
+        assert_eq!(logged(&refusals, 1, "wrong", 500, 0), 10);
+        assert_eq!(logged(&refusals, 1, "missing", 5, 1), 5);
+        assert_eq!(logged(&refusals, 1, "missing", 500, 59), 5);
+        assert_eq!(logged(&refusals, 2, "wrong", 500, 59), 10);
+        assert_eq!(logged(&refusals, 1, "wrong", 500, 60), 10);
+        assert_eq!(logged(&refusals, 1, "wrong", 500, -100), 10, "the clock was set back");
     }
 
     #[test]
     fn what_was_left_out_is_said_and_nothing_twice() {
         let refusals = Refusals::default();
-        told(&refusals, 1, "wrong", 500, 0);
-        told(&refusals, 1, "missing", 12, 0);
-        told(&refusals, 2, "wrong", 10, 0);
+        logged(&refusals, 1, "wrong", 500, 0);
+        logged(&refusals, 1, "missing", 12, 0);
+        logged(&refusals, 2, "wrong", 10, 0);
         let minute = std::mem::take(&mut *refusals.0.lock().unwrap());
         let said: Vec<_> = minute.left_out().into_iter().map(|(_, _, text)| text).collect();
         assert_eq!(
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn lines_and_memory_are_bounded_whatever_addresses_appear() {
         let refusals = Refusals::default();
-        let lines: usize = (0..10_000).map(|client| told(&refusals, client, "wrong", 2, 0)).sum();
+        let lines: usize = (0..10_000).map(|client| logged(&refusals, client, "wrong", 2, 0)).sum();
         assert_eq!(lines, 200);
         let minute = std::mem::take(&mut *refusals.0.lock().unwrap());
         assert_eq!(minute.clients.len(), REMEMBERED);

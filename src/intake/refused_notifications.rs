@@ -1,6 +1,6 @@
 //! Notifications that were refused for want of a credential: alerts that nobody saw, since senders do not send them again.
 //!
-//! Guarantees: it remembers the last of them and how many came in a row, whoever sends them and however many; what is long over
+//! Guarantees: it remembers the last of them and how many came in a row, from any senders and however many; what is long over
 //! is forgotten.
 
 use std::net::IpAddr;

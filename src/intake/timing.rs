@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use poem::{Endpoint, IntoResponse, Request, Response};
 
-/// What is told apart. The rest is `other`: a path that somebody makes up must not become a series.
+/// What is counted by itself. The rest is `other`: a path that somebody makes up must not become a series.
 const PATHS: [&str; 7] = [
     "/alert",
     "/docs",

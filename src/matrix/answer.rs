@@ -107,7 +107,7 @@ fn retry_after_header(headers: &HeaderMap, now: SystemTime) -> Option<Duration> 
 }
 
 /// Says what answered instead of a homeserver, without quoting it: a redirect's origin, or the type of the page; and what a
-/// proxy has to be told.
+/// proxy has to be named.
 fn foreign(status: u16, headers: &HeaderMap) -> String {
     if let Some(target) = headers.get(LOCATION).and_then(|value| value.to_str().ok()) {
         return match url::Url::parse(target) {

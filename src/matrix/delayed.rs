@@ -1,4 +1,4 @@
-//! Delayed events (MSC4140): messages that the homeserver keeps, and sends by itself unless it is told in time to wait longer.
+//! Delayed events (MSC4140): messages that the homeserver keeps, and sends by itself unless it is asked in time to wait longer.
 //!
 //! Guarantees: nothing is asked of a homeserver that does not say that it can: others ignore the delay and send at once. The form
 //! that was merged is tried first, since a homeserver that does not know it refuses it and sends nothing. Into an encrypted
@@ -44,9 +44,9 @@ impl Client {
     pub async fn delayed_events(&self) -> Result<Option<DelayedEvents>, Failure> {
         let path = ["_matrix", "client", "v3", "capabilities"];
         let answer = self.json(RequestKind::Account, Method::GET, &path, &[], None).await?;
-        let told = &answer["capabilities"];
-        if told.get(STABLE).is_some() || told.get(UNSTABLE).is_some() {
-            return Ok(ability(told));
+        let answer = &answer["capabilities"];
+        if answer.get(STABLE).is_some() || answer.get(UNSTABLE).is_some() {
+            return Ok(ability(answer));
         }
         // Before there was a capability, it was a feature.
         let path = ["_matrix", "client", "versions"];
@@ -159,12 +159,12 @@ impl Client {
 
 /// What the capabilities say. A homeserver that names it and takes no delay has it switched off.
 fn ability(capabilities: &Value) -> Option<DelayedEvents> {
-    let (told, is_stable) = match (&capabilities[STABLE], &capabilities[UNSTABLE]) {
-        (told @ Value::Object(_), _) => (told, true),
-        (_, told @ Value::Object(_)) => (told, false),
+    let (answer, is_stable) = match (&capabilities[STABLE], &capabilities[UNSTABLE]) {
+        (answer @ Value::Object(_), _) => (answer, true),
+        (_, answer @ Value::Object(_)) => (answer, false),
         _ => return None,
     };
-    let number = |name: &str| told.get(name).and_then(Value::as_u64);
+    let number = |name: &str| answer.get(name).and_then(Value::as_u64);
     let is_off = number("max_delay_ms") == Some(0) || number("max_scheduled") == Some(0);
     (!is_off).then(|| DelayedEvents {
         longest: number("max_delay_ms").map(Duration::from_millis),

@@ -1,9 +1,12 @@
 //! Sending, alone or in relation to an event that is in the room already.
 //!
-//! Guarantees: looks at the room's encryption before each send, sends no plain text into an encrypted room, and looks at the event that a message refers to. Homeservers
-//! take an edit of a redacted event or of somebody else's, and a reply to nothing, without a word, and no client shows
-//! it; here that is [`Verdict::Relation`], as a relation that the homeserver refuses is. What happens to the event between the look
-//! and the send goes unseen until the next look.
+//! Guarantees: it looks at the room's encryption before each send, sends no plain text into an encrypted room, and looks at the
+//! event that a message refers to. Homeservers take an edit of a redacted event or of somebody else's, and a reply to nothing,
+//! without a word, and no client shows it; here that is [`Verdict::Relation`], as a relation that the homeserver refuses is.
+//!
+//! It asks for that event before each edit and each line, because with an answer of a minute ago, or with a sync that is late,
+//! an edit of a message that somebody has just deleted would count as delivered though nobody sees it, and nothing would ever
+//! say so. What happens to the event between the look and the send goes unseen until the next look.
 
 use ruma::api::client::message::send_message_event;
 use ruma::api::client::room::get_room_event;

@@ -16,7 +16,7 @@ use super::answer::Answer;
 /// What to do with a delivery whose attempt failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Too many requests of this account: wait as long as told, then the same transaction again. Only what shares the
+    /// Too many requests of this account: wait as long as it says, then the same transaction again. Only what shares the
     /// limit (the account, so every room) waits.
     RateLimited {
         /// How long the homeserver asks to wait; already clamped to what is sane, may be zero. `None`: it did not say.
@@ -171,7 +171,7 @@ fn token(errcode: &str, answer: &Answer) -> Option<Verdict> {
 }
 
 /// Errcodes that refuse a relation, not the message. There is no code for that alone; if something else was meant, the
-/// same message without the relation will be told so.
+/// same message without the relation will get that answer.
 fn relation(kind: RequestKind, errcode: &str, answer: &Answer) -> Option<Verdict> {
     let refused = match kind {
         // Who may not see the event may still send; so may who meets a homeserver without single events.

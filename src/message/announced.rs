@@ -1,6 +1,6 @@
 //! What a message announces, alert by alert, so that one digest can stand for many messages.
 //!
-//! Guarantees: it is as much as a digest tells, and no more: whoever makes it bounds the number of alerts and the length of
+//! Guarantees: it is as much as a digest tells, and no more: its maker bounds the number of alerts and the length of
 //! their texts.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! What messages say in one language, and which of them whoever writes one speaks.
+//! What messages say in one language, and the language of the message that is being written.
 //!
 //! Guarantees: outside of [`with`] it is English. Which languages there are is not known here.
 //!

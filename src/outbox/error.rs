@@ -1,7 +1,7 @@
 //! What can go wrong with the outbox, named for what the reader can do about it.
 //!
 //! Guarantees: [`OutboxError::Unavailable`] means that the same call may well succeed later (disk full, database
-//! gone) and that the caller should be told 503, and so does [`OutboxError::Unknown`]; every other variant needs a person. No
+//! gone) and that the caller should get 503, and so does [`OutboxError::Unknown`]; every other variant needs a person. No
 //! text holds a password, and each tells its cause once, in itself.
 
 use std::error::Error;

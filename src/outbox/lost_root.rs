@@ -23,7 +23,7 @@ const LEAVE_ITS_ROOT: &str = "
     UPDATE outbox_news SET root_id = NULL
     WHERE group_id = ?1 AND state IN ('waiting', 'dead') AND root_id = (SELECT root_id FROM outbox_news WHERE id = ?2)";
 
-/// The message of a group is not in the room any more, as what refers to it was told: a line, or its edit. It is owed once
+/// The message of a group is not in the room any more, as the answer to a line or an edit said. It is owed once
 /// more, quietly; where a line waits, that is claimed after it. Says whether it is that message which is gone.
 pub(super) async fn lose_root<S: Session>(
     session: &mut S,

@@ -2,7 +2,7 @@
 //!
 //! Guarantees: damage that shows while the outbox is used, at the start, or in a look every few minutes leads to one try to rebuild
 //! what can be rebuilt. Until that has ended nothing new is accepted, because nobody could say that it would ever be sent. If it
-//! helps, everything goes on, and the operator is told; if it does not, still nothing new is accepted, and what can be sent is.
+//! helps, everything goes on, and the operator hears of it; if it does not, still nothing new is accepted, and what can be sent is.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -99,7 +99,7 @@ impl Soundness {
                 State::Sound | State::Rebuilt(_) => None,
             },
             Err(error) => {
-                tracing::debug!(error.message = %error, "the outbox could not be looked at");
+                tracing::debug!(error.message = %error, "cannot check the outbox for damage");
                 None
             }
         };
@@ -126,7 +126,7 @@ impl Soundness {
             Err(OutboxError::Unavailable { reason: why }) => {
                 tracing::error!(
                     error.message = why,
-                    "the outbox is damaged and could not be rebuilt now; it is tried again: {why}"
+                    "the outbox is damaged, and the relay cannot rebuild it now; it tries again: {why}"
                 );
                 *self.state() = State::Doubted(reason);
             }

@@ -41,7 +41,7 @@ pub(super) fn compose(renderer: &Renderer, waiting: &[Waiting], now: Timestamp) 
         })
         .collect();
     let from = waiting.first().map_or(now, |first| first.accepted_at);
-    let (notification, digest) = told(&members, from, now);
+    let (notification, digest) = summed(&members, from, now);
     let mut rendered = renderer.render_digest(&notification, &digest, now);
     let is_loud = waiting.iter().any(|one| one.msgtype == MsgType::Text);
     if let Some(message) = rendered.messages.first_mut() {
@@ -68,7 +68,7 @@ pub(super) fn dry_run(drafts: &Drafts, notifications: &[(Notification, Timestamp
             is_new: true,
         })
         .collect();
-    told(&members, from, until)
+    summed(&members, from, until)
 }
 
 /// Whom they would have mentioned.
@@ -80,7 +80,7 @@ fn mentions(waiting: &[Waiting]) -> Mentions {
     all
 }
 
-fn told(members: &[Member<'_>], from: Timestamp, now: Timestamp) -> (Notification, Digest) {
+fn summed(members: &[Member<'_>], from: Timestamp, now: Timestamp) -> (Notification, Digest) {
     let (courses, more_firing) = courses(members, from);
     let (firing, over): (Vec<_>, Vec<_>) = courses.iter().partition(|course| course.last.firing);
     let (went, over): (Vec<_>, Vec<_>) = over.into_iter().partition(|course| course.came);

@@ -36,7 +36,7 @@ fn meaning(route: &RouteName, input: &Input, tree: &Value) -> Meaning {
         _ => {
             tracing::warn!(
                 alert.route = %route,
-                "`state` of the route `{route}` is `{state}` for a body, which counts as none (expected `firing`, `resolved` or nothing)"
+                "`state` of the route `{route}` is `{state}` for a body, and counts as none (expected `firing`, `resolved` or nothing)"
             );
             ""
         }

@@ -1,9 +1,8 @@
 //! What makes two requests the same notification: a caller's retry, or a second replica of the sender.
 
+use super::RequestOptions;
 use crate::alert::Notification;
 use crate::message::{RouteName, TemplateName};
-
-use super::RequestOptions;
 use crate::text;
 
 /// By what a notification is recognised when it comes again.
@@ -28,7 +27,7 @@ impl Keys {
 }
 
 /// The group and which alerts fire since when; not the texts and values, in which replicas differ. A genuine repeat
-/// has the same key and is told apart by its time. Where an alert has none, nothing tells two episodes apart: then there is no key. A
+/// has the same key, and another time. Where an alert has no time, two episodes look the same: then there is no key. A
 /// caller that asks for another route or template wants another message.
 fn content(route: &RouteName, notification: &Notification, template: Option<&TemplateName>) -> Option<String> {
     if notification.alerts.iter().any(|alert| alert.starts_at.is_none()) {

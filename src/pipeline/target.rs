@@ -1,7 +1,7 @@
 //! What a notification is to the destinations of its route: who gets which part of it, which group that continues there, and
 //! which destinations hear nothing of it.
 //!
-//! Guarantees: a group is told apart by room, template and the sender's own names, never by what fires or by which rule; how
+//! Guarantees: a group is identified by room, template and the sender's own names, never by what fires or by which rule; how
 //! many destinations are asked although they hear nothing is bounded.
 
 use std::collections::BTreeSet;

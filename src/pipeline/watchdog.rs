@@ -1,4 +1,4 @@
-//! What a room is told of something that is expected to give signs of life: that it is silent, and that it is back.
+//! Messages about something that is expected to give signs of life: that it is silent, and that it is back.
 //!
 //! Guarantees: it is an alert like any other, by the route's template, mode, language and mentions, and so exactly once, whichever
 //! of several relays says it: which of it the room knows stands with its group, and is compared and swapped with what is said.
@@ -18,7 +18,7 @@ use crate::render::{Deadline, duration_text};
 use crate::route::{Destination, Expected, MessagePolicy, Share};
 use crate::text;
 
-/// One room that is told how something is.
+/// One room that gets these messages.
 #[derive(Debug, Clone)]
 pub struct Watched {
     /// The route by which the signs of life come.
@@ -101,8 +101,8 @@ impl Pipeline {
         let targets = Targets::only_news(&watched.route, whole, target);
         let deadline = Deadline::after(TIME_FOR_TEMPLATES);
         let keys = repeat::Keys::default();
-        let told = self.enqueue(targets, keys, Size::of(0, 1), &deadline, now).await?;
-        Ok(matches!(told, Enqueued::Accepted(receipts) if !receipts.is_empty()))
+        let enqueued = self.enqueue(targets, keys, Size::of(0, 1), &deadline, now).await?;
+        Ok(matches!(enqueued, Enqueued::Accepted(receipts) if !receipts.is_empty()))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Many messages that waited, told as one. The alerts of its notification are those that fire.
+/// Many messages that waited, as one. The alerts of its notification are those that fire.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Digest {
     /// How many messages those are.

@@ -2,7 +2,7 @@
 //!
 //! A change is taken only if two looks in a row see the same, and three where a file was written over; and of a file that is
 //! new or was written over only once it has been at rest for [`FRESH`]. A writer that stalls for longer within a file cannot
-//! be told from one that is done.
+//! be distinguished from one that is done.
 //!
 //! Guarantees: reads regular files in the folder with the ending `.j2` and `words.toml`, of bounded number and size, and nothing else.
 //! Links are followed as long as they stay in the folder. What cannot be seen is never taken for deleted.

@@ -36,7 +36,7 @@ impl Look {
     }
 }
 
-/// The words by themselves, whoever else has them.
+/// The words by themselves.
 mod shared {
     use serde::{Deserializer, Serializer};
 

@@ -2,7 +2,7 @@
 //!
 //! They are texts here. Whoever reads the routes file has tried them, and `render` evaluates them.
 
-/// One expression for each thing that can be told of a body; `None`: nothing is.
+/// One expression for each thing that a body may say; `None` where the route reads none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Input {
     /// What it is about.

@@ -27,7 +27,7 @@ pub struct Share {
 }
 
 impl Share {
-    /// What is left for whoever gets none of its alerts.
+    /// What a destination gets that none of its alerts go to.
     pub fn of_nothing(whole: &Arc<Notification>) -> Self {
         Self {
             whole: Arc::clone(whole),
@@ -138,7 +138,7 @@ pub(super) fn routed(
             }
         }
     }
-    let is_vacant = |one: &&Destination| !shares.iter().any(|(told, _)| std::ptr::eq(*told, *one));
+    let is_vacant = |one: &&Destination| !shares.iter().any(|(served, _)| std::ptr::eq(*served, *one));
     let vacant = known.iter().filter(is_vacant).cloned().collect();
     let routed = |(destination, share): (&Destination, Share)| Routed {
         destination: destination.clone(),

@@ -24,7 +24,7 @@ pub enum Fault {
     RateLimitedUntil {
         /// How long to wait.
         wait: u32,
-        /// How far the clock of whoever answers is ahead.
+        /// How far the clock of the homeserver, or of the proxy that answers, is ahead.
         ahead: u32,
     },
     /// 500 `M_UNKNOWN`.

@@ -192,7 +192,7 @@ async fn sync(request: &Request, homeserver: Data<&Homeserver>, query: Query<Syn
             .into_iter()
             .map(|room| (room, json!({"invite_state": {"events": []}})))
             .collect();
-        // Who asks for the first time is told how it is now, not how it came to that.
+        // The first answer says how it is now, not how it came to that.
         let news = query.since.map(|since| world.room_news(&session.user, &types, since));
         let joined: serde_json::Map<_, _> = news
             .unwrap_or_default()

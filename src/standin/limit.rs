@@ -1,6 +1,6 @@
 //! A token bucket like the one that homeservers put before sending.
 //!
-//! Guarantees: refused requests cost nothing, and waiting exactly as long as told lets the next one pass. The
+//! Guarantees: refused requests cost nothing, and waiting exactly as long as the answer says lets the next one pass. The
 //! time is a parameter.
 
 use std::time::Duration;

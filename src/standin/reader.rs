@@ -80,7 +80,7 @@ impl Homeserver {
         }
         let mut reader = self.reader();
         let Some(reader) = &mut *reader else { return };
-        // Nothing that others are told of has changed by it.
+        // Nothing that others see has changed by it.
         let mut world = self.world();
         reader.catch_up(&mut world);
         for event in events
@@ -129,7 +129,7 @@ impl Reader {
         self.work(world);
     }
 
-    /// Publishes keys. Those of others are not asked for: whoever sends is read, whether or not somebody vouches for it.
+    /// Publishes keys. Those of others are not asked for: every sender is read, whether or not somebody vouches for it.
     fn work(&mut self, world: &mut World) {
         let Some(Ok(requests)) = at_once(self.machine.outgoing_requests()) else {
             return;

@@ -1,6 +1,6 @@
 //! The stand-in while it listens: starting, refusing connections for a while, stopping.
 //!
-//! Guarantees: it listens where it was told to, stays on that port, and nothing of it runs after a shutdown.
+//! Guarantees: it listens where it should, stays on that port, and nothing of it runs after a shutdown.
 
 use std::io;
 use std::net::Ipv4Addr;

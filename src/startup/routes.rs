@@ -146,7 +146,7 @@ impl RouteReloader {
     }
 
     /// Reads again whatever can be, and says so in one line. Where some of the secrets cannot be read, all stay as they are.
-    /// `None` where that failed beyond what can be told.
+    /// `None` where that failed in an unexpected way.
     async fn read_again(self) -> Option<Self> {
         // Reading a mounted volume may block; what is read while requests are served is taken in at once.
         let read = tokio::task::spawn_blocking(move || {

@@ -1,4 +1,4 @@
-//! What the service manager is told, where one started the relay (systemd with `Type=notify`).
+//! Reports to the service manager, where one started the relay (systemd with `Type=notify`).
 //!
 //! Guarantees: the relay is said to be ready only once it listens. Where no service manager listens, nothing happens.
 
@@ -30,6 +30,6 @@ pub(super) async fn keep_alive() {
 
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!(error.message = %error, "the service manager (NOTIFY_SOCKET) does not take how the relay is");
+        tracing::warn!(error.message = %error, "cannot report to the service manager (NOTIFY_SOCKET)");
     }
 }

@@ -1,7 +1,7 @@
 //! The tree of a body of any shape: JSON, a form or plain text.
 //!
 //! Guarantees: never panics, and needs memory in proportion to the body, of which it keeps so many values, so deep, with texts so
-//! long; what is beyond is left out and marked. JSON is told by its content, because a command line declares whatever it sends
+//! long; what is beyond is left out and marked. JSON is recognised by its content, because a command line declares whatever it sends
 //! as a form.
 
 use serde::Deserialize;

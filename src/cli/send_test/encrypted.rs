@@ -60,7 +60,7 @@ async fn sent_by_relay(outbox: &Outbox, room: &RoomAddress, message: RenderedMes
     let why = why(outbox, room, receipt.id).await?;
     outbox.give_up(receipt.id, Timestamp::now()).await?;
     outbox.delete(receipt.id).await?;
-    bail!("no relay has sent it ({why}); it was taken back")
+    bail!("no relay has sent the sample ({why}); this command took it back")
 }
 
 /// What the sample waited for.

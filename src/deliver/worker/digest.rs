@@ -44,7 +44,7 @@ pub(super) async fn written_at_last(
         match written(outbox, compose, unwritten, clock().wall).await {
             Ok(written) => return written.map(Arc::new),
             Err(error) => {
-                tracing::debug!(error.message = %error, "the text of a digest could not be stored yet");
+                tracing::debug!(error.message = %error, "cannot store the text of a digest yet");
             }
         }
         tokio::time::sleep(RECORD_AGAIN).await;

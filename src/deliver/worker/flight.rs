@@ -50,7 +50,7 @@ pub(super) struct Pace {
     claimed_at: Option<Instant>,
     /// How long until it looks again by itself.
     pause: Duration,
-    /// Whether it was told that there is work, which it sees a moment after the last claim: many notifications at once are then
+    /// Whether there is news of work, which it sees a moment after the last claim: many notifications at once are then
     /// claimed once.
     pub(super) has_work: bool,
     /// Whether it looks at once.

@@ -12,7 +12,7 @@ use super::super::client::TrustedProxies;
 use super::super::error::Problem;
 use super::Resource;
 
-/// The browser of whoever can reach the relay, or is logged in there, must not become the hand of another site. Browsers
+/// The browser of somebody who can reach the relay, or is logged in there, must not become another site's tool. Browsers
 /// say of which site a page is, but only to HTTPS and to their own machine (`Sec-Fetch-Site`); elsewhere they say its
 /// address with all that is posted, which then has to be the one that the relay was called by.
 pub(super) fn refuse_foreign(

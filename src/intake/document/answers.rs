@@ -33,7 +33,7 @@ pub(super) fn add_probes(document: &mut Value) {
             "content": problem_schema()},
     });
     let why =
-        "Why a part is not well is told only with the credential of the workshop or of the metrics, if there is one.";
+        "Why a part is not well is shown only with the credential of the workshop or of the metrics, if there is one.";
     paths.insert(
         "/health/live".to_owned(),
         probe(
@@ -59,7 +59,7 @@ pub(super) fn add_probes(document: &mut Value) {
         "checks": {"type": "array", "items": {"type": "object", "required": ["name", "state"], "properties": {
             "name": {"type": "string", "description": "The part, such as `outbox`, `homeserver`, `templates`, `routes`."},
             "state": state_schema("Its state."),
-            "reason": {"type": "string", "description": "Why, where it is not well and may be told."}}}},
+            "reason": {"type": "string", "description": "Why, where it is not well and the caller may see it."}}}},
         "detail": {"type": "string", "description": "How to learn the reasons, where they are withheld."}}});
     if let Some(schemas) = document
         .pointer_mut("/components/schemas")

@@ -37,7 +37,9 @@ impl Committing {
                 Ok(Some("committed")) => return true,
                 Ok(Some("in progress")) => tracing::debug!("a commit whose answer was lost is still in progress"),
                 Ok(_) => return false,
-                Err(error) => tracing::debug!(error.message = %error, "whether a commit went through is not known yet"),
+                Err(error) => {
+                    tracing::debug!(error.message = %error, "cannot find out yet whether a commit went through");
+                }
             }
             tokio::time::sleep(AGAIN).await;
         }

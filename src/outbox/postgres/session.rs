@@ -86,7 +86,7 @@ impl Session for PgSession<'_> {
     }
 }
 
-/// What passes by itself or when an operator acts on the server is told apart from what is wrong here.
+/// What passes by itself or when an operator acts on the server is another error than what is wrong here.
 impl From<sqlx::Error> for OutboxError {
     fn from(error: sqlx::Error) -> Self {
         if let sqlx::Error::Database(database) = &error

@@ -1,4 +1,4 @@
-//! Which files the outbox is in, told apart from others that are put in their place.
+//! Which files the outbox is in, and whether others were put in their place.
 //!
 //! Guarantees: a file that was deleted, or whose folder was, is noticed before anything new is accepted into it: writing to it
 //! works for as long as it is open, and nobody finds it again.

@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, ToSql, params_from_iter};
 use super::soundness;
 use crate::outbox::OutboxError;
 use crate::outbox::session::{Row, Session, Value};
-use crate::outbox::store::millis;
+use crate::outbox::stored::millis;
 
 /// See the module.
 pub(super) struct SqliteSession<'a>(pub(super) &'a Connection);
@@ -98,7 +98,7 @@ impl Session for SqliteSession<'_> {
     }
 }
 
-/// What passes by itself or when an operator makes room is told apart from what is wrong.
+/// What passes by itself or when an operator makes room is another error than what is wrong.
 impl From<rusqlite::Error> for OutboxError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {

@@ -57,8 +57,8 @@ pub(crate) fn time_text(at: Timestamp, now: Timestamp, zone: &TimeZone) -> Strin
     let (here, words) = (at.to_zoned(zone.clone()), spoken());
     let today = now.to_zoned(zone.clone()).date() == here.date();
     let format = format!("{} %Z", words.get(if today { "clock" } else { "date_and_clock" }));
-    let told = jiff::fmt::strtime::format(named(&format, &here, &words), &here);
-    told.unwrap_or_else(|_| at.to_string())
+    let written = jiff::fmt::strtime::format(named(&format, &here, &words), &here);
+    written.unwrap_or_else(|_| at.to_string())
 }
 
 /// A point in time as "09:14 UTC", with the date in front if that is not today; or in a format of one's own.

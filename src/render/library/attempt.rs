@@ -137,8 +137,8 @@ fn in_part(failures: Vec<(&str, Trace)>) -> Vec<TemplateProblem> {
             None => found.push((trace.problem, vec![name])),
         }
     }
-    let told = |(problem, names): (TemplateProblem, Vec<&str>)| problem.in_part(&listed(&names));
-    found.into_iter().map(told).collect()
+    let named = |(problem, names): (TemplateProblem, Vec<&str>)| problem.in_part(&listed(&names));
+    found.into_iter().map(named).collect()
 }
 
 /// "a test, an alert without data and 2 more".

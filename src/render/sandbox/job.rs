@@ -19,7 +19,7 @@ use crate::render::problem::TemplateProblem;
 use crate::render::remarks::Shown;
 
 /// No answer is longer, in bytes: it holds a few messages, the text that they were made of, and a hundred remarks. A job is as
-/// long as it is; whoever reads it has a limit to its memory.
+/// long as it is; the process that reads it has a limit to its memory.
 pub(super) const LONGEST_ANSWER: usize = 16 << 20;
 
 /// What is to be done. It needs the templates that were loaded before, unless it brings its own.

@@ -92,7 +92,7 @@ impl Process {
         })
     }
 
-    /// How it ended, given what became of a conversation; if it has not, whoever drops it ends it.
+    /// How it ended, given what became of a conversation; if it has not ended, dropping it ends it.
     fn end(&mut self, error: &io::Error, until: Instant, deadline: &Deadline) -> End {
         let is_closed = matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe);
         // Its pipes are closed a moment before it is gone.
