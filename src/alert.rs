@@ -10,12 +10,15 @@ mod bounds;
 mod lenient;
 pub mod parse;
 pub mod payload;
+mod status;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use self::status::{AlertState, AlertStatus, Departure};
 
 /// Label or annotation names with their values, sorted by name.
 pub type Labels = BTreeMap<String, String>;
@@ -30,32 +33,6 @@ pub const LINKS_LEFT_OUT: &str = "(links left out)";
 /// Whether a label or an annotation is for the sender's own use: Grafana puts two underscores on both sides of such names.
 pub fn is_private(name: &str) -> bool {
     name.len() > 4 && name.starts_with("__") && name.ends_with("__")
-}
-
-/// Whether an alert, or a whole group, is firing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AlertStatus {
-    /// The condition holds now.
-    Firing,
-    /// The sender says that it is over, which is not always a recovery: see `grafana_state_reason`.
-    Resolved,
-}
-
-impl AlertStatus {
-    /// The word that Grafana and Alertmanager use.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Firing => "firing",
-            Self::Resolved => "resolved",
-        }
-    }
-}
-
-impl fmt::Display for AlertStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 /// Identity of an alert: stable for one label set, the same over its episodes.
@@ -78,46 +55,6 @@ impl fmt::Display for GroupKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// What is really the matter with an alert, beyond firing and resolved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AlertState {
-    /// The condition holds.
-    Firing,
-    /// The query returns nothing; whether the condition holds is unknown.
-    NoData,
-    /// The rule cannot be evaluated; it is blind.
-    Error,
-    /// The condition holds no longer.
-    Resolved,
-    /// Resolved in name only: the series went away, somebody touched the rule, or it is not listed any more.
-    NotRecovered,
-}
-
-impl AlertState {
-    /// Those of an alert that fires.
-    pub const OF_FIRING: [Self; 3] = [Self::Firing, Self::NoData, Self::Error];
-
-    /// The word of the settings and templates.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Firing => "firing",
-            Self::NoData => "no-data",
-            Self::Error => "error",
-            Self::Resolved => "resolved",
-            Self::NotRecovered => "not-recovered",
-        }
-    }
-}
-
-/// Why an alert is not reported any more, though nobody said that it is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Departure {
-    /// The sender does not list it any more.
-    Unlisted,
-    /// The sender lists it, but the routes send it elsewhere now.
-    Elsewhere,
 }
 
 /// Which program's format the notification came in.
@@ -223,7 +160,7 @@ pub struct Alert {
     pub departed: Option<Departure>,
     /// Grafana's text form of the values.
     pub value_string: String,
-    /// A screenshot; written by whoever may write alerts, so never fetched.
+    /// A screenshot; its address comes from the alert, so it is never fetched.
     #[serde(rename = "imageURL")]
     pub image_url: String,
     /// Grafana's organisation.

@@ -33,6 +33,7 @@
 
 mod accept;
 mod claim;
+mod databases;
 mod delivery;
 mod digest;
 mod edits;
@@ -43,9 +44,12 @@ mod group;
 mod known;
 mod lost_root;
 mod opening;
+mod operations;
 mod operator;
+mod outcome;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod prepared;
 mod read;
 mod record;
 mod recording;
@@ -57,8 +61,10 @@ mod sign;
 mod soundness;
 mod sqlite;
 mod store;
+mod stored;
 mod switch;
 mod text;
+mod upkeep;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -70,21 +76,23 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::sync::Notify;
 
-use self::delivery::Claims;
+pub use self::databases::WITHOUT_POSTGRES;
+use self::databases::{Opener, directory_of, open_store};
 pub use self::delivery::{
-    Acceptance, Delivery, DeliveryId, DeliveryIdError, DeliveryState, DeliveryStateError, Enqueued, NewDelivery,
-    Outcome, Part, Receipt, Recorded,
+    Acceptance, Delivery, DeliveryId, DeliveryIdError, DeliveryState, DeliveryStateError, Enqueued, NewDelivery, Part,
+    Receipt,
 };
 pub use self::digest::{DIGEST_AT_MOST, DigestPolicy, Waiting};
 pub use self::error::OutboxError;
 pub use self::failure::Failure;
 pub use self::group::{GroupMessage, GroupUpdate, KnownAlert, KnownGroup, NewLine, Root, RootState};
 use self::opening::Slot;
+use self::outcome::Claims;
+pub use self::outcome::{Outcome, Recorded};
 pub use self::recording::{NewRecording, Recording, RecordingId};
 pub use self::report::{Ended, Filter, OwedEdit, Retried, RetryResult, RoomStats, RoomWait, Stats};
 pub use self::sign::Sign;
 use self::soundness::Soundness;
-use self::sqlite::Sqlite;
 pub use self::store::Lead;
 use self::store::{AskedGroup, Store};
 pub use self::switch::{Scheduled, ScheduledState};
@@ -104,14 +112,6 @@ pub struct Settings {
     /// How long it is remembered what is known of a group, after its last notification.
     pub keep_groups: Duration,
 }
-
-/// Why a database URL is refused by a program that was built so.
-pub const WITHOUT_POSTGRES: &str = "this program was built without PostgreSQL (expected a build with the cargo feature `postgres`, which is on by default)";
-
-/// How often a running outbox is looked at for damage.
-const LOOK: Duration = Duration::from_mins(10);
-/// The same where damage was met that could not be looked at: nothing is accepted until it was.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// A group that is asked for.
 #[derive(Debug, Clone)]
@@ -325,122 +325,6 @@ impl Outbox {
             .await
             .inspect(|()| self.work.notify_one())
     }
-
-    /// How full it is. Counts index entries, so ask it every few seconds and not on every request.
-    pub async fn stats(&self, now: Timestamp) -> Result<Stats, OutboxError> {
-        self.store()?.stats(now).await
-    }
-
-    /// Whether it can be written: it writes.
-    pub async fn probe(&self) -> Result<(), OutboxError> {
-        self.soundness.must_be_usable()?;
-        self.soundness.note(self.store()?.probe().await)
-    }
-
-    /// Looks whether it is what was written; bounded in time.
-    pub async fn inspect(&self) -> Result<(), OutboxError> {
-        self.store()?.inspect().await
-    }
-
-    /// What somebody should know of it, though it works.
-    pub fn remark(&self) -> Option<String> {
-        self.soundness.remark()
-    }
-
-    /// Why nothing that waits can be claimed, if the last try to claim failed.
-    pub fn unclaimed(&self) -> Option<String> {
-        self.soundness.unclaimed()
-    }
-
-    /// Looks at the database for damage as soon as it is open, every few minutes, and whenever a call has met any, and rebuilds it
-    /// where that helps. It has no end while all is well.
-    pub async fn keep_sound(&self) {
-        self.slot.opened().await;
-        while let Ok(store) = self.store() {
-            self.soundness.look(store).await;
-            // What could not be claimed may be claimed now.
-            self.work.notify_one();
-            let pause = if self.soundness.is_doubted() { LOOK_AGAIN } else { LOOK };
-            tokio::select! {
-                () = self.soundness.doubted() => {}
-                () = tokio::time::sleep(pause) => {}
-            }
-        }
-    }
-
-    /// Removes what was delivered too long ago with whatever was sent as one with it, repeat keys past the window, groups of
-    /// which nothing came for long and nothing is owed, and alerts that were resolved a day ago; says how many rows. What is
-    /// dead stays, and its group. A group that is forgotten begins anew with its next notification.
-    pub async fn prune(&self, now: Timestamp) -> Result<u64, OutboxError> {
-        self.store()?.prune(now).await
-    }
-
-    /// Deliveries, newest first.
-    pub async fn list(&self, filter: Filter) -> Result<Vec<Delivery>, OutboxError> {
-        self.store()?.list(filter).await
-    }
-
-    /// One delivery.
-    pub async fn show(&self, id: DeliveryId) -> Result<Option<Delivery>, OutboxError> {
-        self.store()?.show(id).await
-    }
-
-    /// Puts dead deliveries at the tail of their rooms, under their old transaction IDs, and lets the rooms try now.
-    pub async fn retry(&self, ids: &[DeliveryId], now: Timestamp) -> Result<Vec<Retried>, OutboxError> {
-        self.store()?.retry(ids, now).await.inspect(|_| self.work.notify_one())
-    }
-
-    /// The same for everything dead in a room, in its order.
-    pub async fn retry_room(&self, room: &RoomAddress, now: Timestamp) -> Result<Vec<Retried>, OutboxError> {
-        self.retry(&self.store()?.dead_of_room(room).await?, now).await
-    }
-
-    /// The same for everything dead in all rooms: how many of each. All of these rooms are tried now.
-    pub async fn retry_all(&self, now: Timestamp) -> Result<Vec<(RoomAddress, usize)>, OutboxError> {
-        let mut retried = Vec::new();
-        for room in self.stats(now).await?.rooms.into_iter().filter(|room| room.dead > 0) {
-            let count = self.retry_room(&room.room, now).await?.len();
-            self.set_room_due(&room.room, None, now).await?;
-            retried.push((room.room, count));
-        }
-        Ok(retried)
-    }
-
-    /// The edits that are owed in a room, or in all; they are no deliveries of [`list`](Self::list).
-    pub async fn edits(&self, room: Option<RoomAddress>, limit: usize) -> Result<Vec<OwedEdit>, OutboxError> {
-        self.store()?.edits(room, limit).await
-    }
-
-    /// One of them.
-    pub async fn edit(&self, id: DeliveryId) -> Result<Option<OwedEdit>, OutboxError> {
-        self.store()?.edit(id).await
-    }
-
-    /// Gives up a delivery that waits: it is dead, and can still be read and retried. An edit is owed no more; the group's
-    /// next change owes another one.
-    pub async fn give_up(&self, id: DeliveryId, now: Timestamp) -> Result<Ended, OutboxError> {
-        self.store()?.give_up(id, now).await
-    }
-
-    /// Deletes a dead delivery, with whatever it was sent in place of.
-    pub async fn delete(&self, id: DeliveryId) -> Result<Ended, OutboxError> {
-        self.store()?.delete(id).await
-    }
-
-    /// Keeps notifications for people to look at, and of all of them only the last `keep`.
-    pub async fn keep_recordings(&self, new: Vec<NewRecording>, keep: usize) -> Result<(), OutboxError> {
-        self.store()?.keep_recordings(new, keep).await
-    }
-
-    /// What was kept, newest first.
-    pub async fn recordings(&self) -> Result<Vec<Recording>, OutboxError> {
-        self.store()?.recordings().await
-    }
-
-    /// One of them, with its body.
-    pub async fn recording(&self, id: RecordingId) -> Result<Option<(Recording, String)>, OutboxError> {
-        self.store()?.recording(id).await
-    }
 }
 
 /// What was claimed; says what cannot be read of it.
@@ -453,46 +337,4 @@ fn claimed(claims: Claims) -> Vec<Delivery> {
         metrics::counter!("grafana_matrix_relay_deliveries_dead_total").increment(1);
     }
     claims.deliveries
-}
-
-/// Who opens a store: only a relay makes and migrates one, and locks it.
-#[derive(Debug, Clone, Copy)]
-enum Opener {
-    Relay,
-    Command,
-}
-
-/// The directory of an outbox that is a file.
-fn directory_of(settings: &Settings) -> Result<PathBuf, OutboxError> {
-    match settings.database_url {
-        Some(_) => Err(OutboxError::NotHere),
-        None => Ok(settings.data_dir.clone()),
-    }
-}
-
-async fn open_store(settings: &Settings, opener: Opener) -> Result<Box<dyn Store>, OutboxError> {
-    if let Some(url) = &settings.database_url {
-        return open_postgres(url, settings, opener).await;
-    }
-    let settings = settings.clone();
-    let open = move || match opener {
-        Opener::Relay => Sqlite::open(&settings),
-        Opener::Command => Sqlite::open_for_operator(&settings),
-    };
-    let sqlite = tokio::task::spawn_blocking(open).await;
-    Ok(Box::new(sqlite.map_err(OutboxError::bug)??))
-}
-
-#[cfg(feature = "postgres")]
-async fn open_postgres(url: &SecretString, settings: &Settings, opener: Opener) -> Result<Box<dyn Store>, OutboxError> {
-    use self::postgres::PostgreSql;
-    Ok(Box::new(match opener {
-        Opener::Relay => Box::pin(PostgreSql::open(url, settings)).await?,
-        Opener::Command => Box::pin(PostgreSql::open_for_operator(url, settings)).await?,
-    }))
-}
-
-#[cfg(not(feature = "postgres"))]
-fn open_postgres(_: &SecretString, _: &Settings, _: Opener) -> std::future::Ready<Result<Box<dyn Store>, OutboxError>> {
-    std::future::ready(Err(OutboxError::Setting(WITHOUT_POSTGRES.to_owned())))
 }

@@ -14,11 +14,12 @@ mod routes;
 mod silence;
 mod summary;
 mod supervisor;
+mod templates;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use futures_util::future::{join_all, select_all};
@@ -34,21 +35,19 @@ pub use self::memory::hide_memory;
 use self::rooms::Rooms;
 use self::routes::InUse;
 use self::summary::Summary;
+use self::templates::{keep_templates, open_templates, words_by_room};
 use crate::config::Settings;
 use crate::config::routes::{Routes, Watch};
-use crate::deliver::{Composer, Moment, Sender, WordsByRoom, Worker, leader};
+use crate::deliver::{Composer, Moment, Sender, Worker, leader};
 use crate::intake::{Auth, Example, Parts, Recorder};
 use crate::matrix::{Transport, TransportSettings};
 use crate::message::TemplateName;
 use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
-use crate::render::{self, ReloadOutcome, Renderer, TemplateProblem};
 use crate::route::Router;
 use crate::workshop::{self, Workshop};
 use crate::{intake, listen, outbox, samples, telemetry};
 
-/// How often the templates folder is looked at: a saved template is in use within a second.
-const TEMPLATE_POLL: Duration = Duration::from_millis(250);
 /// How much longer than the grace period the end may take: for giving back what did not finish in it.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 /// How often old rows are pruned.
@@ -131,8 +130,8 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     let endpoint = intake::endpoint(parts, workshop::operations()).data(Arc::new(workshop));
 
     let (listener, address) = listen(&settings.server.host, settings.server.port).await?;
-    let told = silence::start(&settings.silence, &transport, &checks, &pipeline, &outbox)?;
-    routes.heartbeat = told.heartbeat;
+    let silence = silence::start(&settings.silence, &transport, &checks, &pipeline, &outbox)?;
+    routes.heartbeat = silence.heartbeat;
 
     let (stop_accepting, stop_working) = (CancellationToken::new(), CancellationToken::new());
     let grace = settings.server.grace;
@@ -155,7 +154,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         tokio::spawn(looked_after.keep(rooms, mentioned)),
         tokio::spawn(supervisor::keep_alive()),
     ];
-    keepers.extend(told.tasks);
+    keepers.extend(silence.tasks);
     keepers.extend(follow(&outbox, transport, is_shared));
     keepers.extend(summing.map(|handle| tokio::spawn(telemetry::metrics::keep_summed(handle))));
     tracing::info!(url.domain = %address.ip(), url.port = address.port(), "{line}");
@@ -238,7 +237,7 @@ async fn listen(host: &str, port: u16) -> anyhow::Result<(TcpListener, SocketAdd
 
 impl Relay {
     /// Runs until `signal`, or until a part of it fails by itself: a relay that only accepts looks well and is
-    /// not, and whoever supervises the process starts a whole one on the same outbox.
+    /// not, and the service manager starts a whole one on the same outbox.
     pub async fn run_until(mut self, signal: impl Future<Output = ()>) -> anyhow::Result<()> {
         tokio::select! {
             () = signal => self.stop().await,
@@ -277,8 +276,7 @@ impl Relay {
         } else {
             self.worker.abort();
             tracing::warn!(
-                "stopped, though the outbox did not answer in time; what was accepted is on disk, and what still waits is \
-                 delivered by the next start"
+                "stopped, but the outbox did not answer in time. Accepted notifications are on disk, and the next start delivers those that still wait"
             );
         }
         match served {
@@ -315,63 +313,6 @@ pub fn examples() -> Vec<Example> {
         .collect()
 }
 
-/// Loads the templates once they have come to rest, or after a second: something may be putting them there right now.
-async fn open_templates(settings: &render::Settings) -> Renderer {
-    for _ in 0..4 {
-        if !settings.is_being_written(SystemTime::now()) {
-            break;
-        }
-        tokio::time::sleep(TEMPLATE_POLL).await;
-    }
-    let renderer = Renderer::open(settings);
-    if let Some(remark) = renderer.remark_on_own_language() {
-        tracing::warn!("{remark}");
-    }
-    renderer
-}
-
-/// What the relay itself says of a message in a room.
-fn words_by_room(router: &Router, renderer: &Renderer) -> WordsByRoom {
-    let (router, renderer) = (router.clone(), renderer.clone());
-    Arc::new(move |room| renderer.for_locale(&router.locale(room)).words())
-}
-
-/// Takes in edits of the templates, and says once for each change what is broken.
-async fn keep_templates(renderer: Renderer) {
-    let mut known = Vec::new();
-    report_templates(&mut known, renderer.problems());
-    loop {
-        tokio::time::sleep(TEMPLATE_POLL).await;
-        let renderer = renderer.clone();
-        // Reading a mounted volume may block.
-        match tokio::task::spawn_blocking(move || renderer.reload(SystemTime::now())).await {
-            Ok(ReloadOutcome::Reloaded { problems }) => {
-                if problems.iter().all(TemplateProblem::is_partial) {
-                    tracing::info!("templates have changed, and are in use");
-                } else {
-                    tracing::warn!("templates have changed, and cannot be used as they are; the next lines say why");
-                }
-                report_templates(&mut known, problems);
-            }
-            Ok(ReloadOutcome::Unchanged | ReloadOutcome::Settling) => {}
-            Err(_) => tracing::error!("the relay failed to look for changed templates; those in use stay"),
-        }
-    }
-}
-
-fn report_templates(known: &mut Vec<TemplateProblem>, problems: Vec<TemplateProblem>) {
-    for problem in problems.iter().filter(|problem| !known.contains(problem)) {
-        if problem.is_partial() {
-            tracing::error!("template {problem}");
-        } else {
-            tracing::error!(
-                "invalid template {problem} (until it is corrected, all templates stay as they were; after a start, the built-in one stands in)"
-            );
-        }
-    }
-    *known = problems;
-}
-
 async fn keep_outbox(outbox: Outbox) {
     tokio::join!(keep_pruned(outbox.clone()), outbox.keep_sound());
 }
@@ -388,55 +329,4 @@ async fn keep_pruned(outbox: Outbox) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::future::pending;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_relay_of_which_a_part_has_failed_does_not_go_on_accepting() {
-        let panics = || tokio::spawn(async { panic!("a fault of ours") });
-        let error = relay(panics(), vec![]).await.run_until(pending()).await.unwrap_err();
-        assert_eq!(error.to_string(), "the worker failed");
-        let keepers = vec![tokio::spawn(async {}), tokio::spawn(pending()), panics()];
-        let error = relay(tokio::spawn(pending()), keepers)
-            .await
-            .run_until(pending())
-            .await
-            .unwrap_err();
-        assert_eq!(error.to_string(), "a reloader failed");
-    }
-
-    #[tokio::test]
-    async fn a_worker_that_hangs_does_not_keep_the_relay_from_its_end() {
-        let hangs = tokio::spawn(pending());
-        let has_ended = hangs.abort_handle();
-        let mut relay = relay(hangs, vec![]).await;
-        relay.grace = Duration::ZERO;
-        relay.stop().await.unwrap();
-        while !has_ended.is_finished() {
-            tokio::task::yield_now().await;
-        }
-    }
-
-    async fn relay(worker: JoinHandle<()>, keepers: Vec<JoinHandle<()>>) -> Relay {
-        let folder = tempfile::tempdir().unwrap();
-        let settings = outbox::Settings {
-            data_dir: folder.path().to_owned(),
-            database_url: None,
-            repeat_window: Duration::from_secs(1),
-            keep_delivered: Duration::from_secs(1),
-            keep_groups: Duration::from_hours(30 * 24),
-        };
-        Relay {
-            address: ([127, 0, 0, 1], 1).into(),
-            outbox: Outbox::open(&settings).await.unwrap(),
-            grace: Duration::from_secs(1),
-            stop_accepting: CancellationToken::new(),
-            stop_working: CancellationToken::new(),
-            server: tokio::spawn(pending()),
-            worker,
-            keepers,
-        }
-    }
-}
+mod tests;

@@ -6,6 +6,8 @@
 
 mod changes;
 mod report;
+mod rooms;
+mod trials;
 mod webhooks;
 
 use std::path::PathBuf;
@@ -15,18 +17,15 @@ use clap::Args;
 use jiff::Timestamp;
 
 use self::report::{Level, Part, Report};
-use super::{material, routes};
-use crate::alert::Notification;
-use crate::alert::payload;
+use self::rooms::check_rooms;
+use self::trials::{Trial, trials};
+use super::routes;
 use crate::config::routes::RouteProblem;
 use crate::config::{Flags, Settings, environment};
-use crate::matrix::{self, Transport};
-use crate::message::{RoomAddress, TemplateName};
-use crate::outbox::{self, Outbox, OutboxError};
+use crate::message::TemplateName;
+use crate::outbox::{Outbox, OutboxError};
 use crate::pipeline::dry_run;
 use crate::render::{self, Diagnostic, Preview, Renderer, TemplateProblem};
-use crate::samples;
-use crate::silence::DeadManSettings;
 
 /// How strict to be.
 #[derive(Debug, Clone, Copy, Args)]
@@ -44,15 +43,6 @@ pub struct Options {
     /// Print JSON.
     #[arg(long)]
     json: bool,
-}
-
-/// A notification to try, and how to call it.
-struct Trial {
-    name: String,
-    /// The template that a sample of a body is for.
-    of: Option<&'static str>,
-    notification: Notification,
-    now: Timestamp,
 }
 
 /// A remark, and the trials that led to it.
@@ -246,67 +236,6 @@ async fn check_outbox(flags: &Flags, report: &mut Report) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Whether the bot can do in the rooms what the routes want of it; settings that are not usable end it, unless they are `noted`.
-async fn check_rooms(flags: &Flags, renderer: &Renderer, noted: bool, report: &mut Report) -> anyhow::Result<()> {
-    let settings = match Settings::from_flags(flags) {
-        Ok(settings) => settings,
-        Err(error) if noted => {
-            for problem in &error.problems {
-                report.say(Part::Settings, Level::Error, &format!("settings: error: {problem}"))?;
-            }
-            return Ok(());
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let table = settings.routes.table;
-    let transport = Transport::new(&settings.matrix)?;
-    let mentioned = table.mentioned_rooms(|template| renderer.can_mention_room(template));
-    let mut rooms = table.rooms();
-    if let Some(DeadManSettings { room, .. }) = &settings.silence.dead_man {
-        check_dead_man(&transport, room, report).await?;
-        if !rooms.contains(room) {
-            rooms.push(room.clone());
-        }
-    }
-    for finding in transport.check(&rooms, &mentioned).await {
-        let (level, text) = match finding.level {
-            matrix::Level::Info => (Level::Info, finding.to_string()),
-            matrix::Level::Warn => (Level::Warning, format!("warning: {finding}")),
-            matrix::Level::Error => (Level::Error, format!("error: {finding}")),
-        };
-        report.say(Part::Homeserver, level, &text)?;
-    }
-    Ok(())
-}
-
-/// Whether the homeserver can tell a room that the relay is gone.
-async fn check_dead_man(transport: &Transport, room: &RoomAddress, report: &mut Report) -> anyhow::Result<()> {
-    let Some(client) = transport.client() else {
-        return Ok(());
-    };
-    let (level, text) = match client.delayed_events().await {
-        Ok(Some(_)) => (
-            Level::Info,
-            format!("the homeserver can tell {room} that the relay gives no sign of life"),
-        ),
-        Ok(None) => (
-            Level::Error,
-            format!(
-                "error: the homeserver cannot tell {room} that the relay gives no sign of life: it does not say that it can \
-                 send delayed events (RELAY_DEAD_MAN_ROOM; in Synapse, max_event_delay_duration switches them on)"
-            ),
-        ),
-        Err(failure) => (
-            Level::Error,
-            format!(
-                "error: the homeserver does not say whether it can send delayed events (RELAY_DEAD_MAN_ROOM): {failure}"
-            ),
-        ),
-    };
-    report.say(Part::Homeserver, level, &text)?;
-    Ok(())
-}
-
 fn place(found: &Found) -> (&str, Option<usize>) {
     let problem = &found.diagnostic.problem;
     (&problem.file, problem.line)
@@ -334,41 +263,4 @@ fn text(found: &Found, folder: Option<&PathBuf>, trials: usize) -> String {
         1 => format!("{problem} (for {})", found.first),
         times => format!("{problem} (for {} and {} more)", found.first, times - 1),
     }
-}
-
-/// All samples, and what a relay has kept; without its outbox, only the samples.
-async fn trials(settings: &outbox::Settings) -> anyhow::Result<Vec<Trial>> {
-    let mut trials = Vec::new();
-    for sample in samples::all().into_iter().chain(samples::webhooks()) {
-        let (notification, now) = material::sample(sample.name)?;
-        let name = format!("sample {}", sample.name);
-        trials.push(Trial {
-            name,
-            of: sample.template,
-            notification,
-            now,
-        });
-    }
-    match kept(settings).await {
-        Ok(kept) => trials.extend(kept),
-        Err(OutboxError::Missing(_)) => {}
-        Err(error) => tracing::warn!("check tries only samples, because {error}"),
-    }
-    Ok(trials)
-}
-
-async fn kept(settings: &outbox::Settings) -> Result<Vec<Trial>, OutboxError> {
-    let outbox = Outbox::open_for_operator(settings).await?;
-    let mut trials = Vec::new();
-    for recording in outbox.recordings().await? {
-        let body = outbox.recording(recording.id).await?.map(|(_, body)| body);
-        let notification = body.and_then(|body| payload::any(body.as_bytes()).ok());
-        trials.extend(notification.map(|notification| Trial {
-            name: format!("recorded {} ({})", recording.id.0, recording.title),
-            of: None,
-            notification,
-            now: recording.received_at,
-        }));
-    }
-    Ok(trials)
 }

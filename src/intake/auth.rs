@@ -8,6 +8,7 @@
 //! It does not decide where a caller's notification goes.
 
 mod browser;
+mod resource;
 mod routes;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use poem::Request;
 use poem::http::StatusCode;
 use poem::http::header::{self, HeaderMap};
 
+pub(super) use self::resource::{HeaderAuth, Resource};
 use self::routes::{Routes, Wanted};
 use super::client::TrustedProxies;
 use super::compat::Compat;
@@ -46,34 +48,6 @@ pub struct AuthSettings {
     pub limits: LimitSettings,
 }
 
-/// What is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Resource<'a> {
-    /// To post a notification on the default route.
-    DefaultRoute,
-    /// To post one on a named route.
-    Route(&'a str),
-    /// To use the workshop.
-    Pages,
-    /// To see a page, whose files hold nothing: a link of another site may lead there.
-    PageFiles,
-    /// To read the metrics.
-    Metrics,
-}
-
-impl Resource<'_> {
-    /// As the log names it. The name of a route is shown only where it is one.
-    fn words(self, known: bool) -> String {
-        match self {
-            Self::DefaultRoute => "the default route".to_owned(),
-            Self::Route(name) if known => format!("the route `{name}`"),
-            Self::Route(_) => "a route that does not exist".to_owned(),
-            Self::Pages | Self::PageFiles => "the pages".to_owned(),
-            Self::Metrics => "the metrics".to_owned(),
-        }
-    }
-}
-
 /// The credentials, and who failed to show them.
 pub struct Auth {
     /// `None` keeps everybody out: there would be no credential to ask people for.
@@ -87,29 +61,6 @@ pub struct Auth {
     pub(super) refusals: Refusals,
     lost: RefusedNotifications,
     pub(super) limits: Limits,
-}
-
-/// A request whose size is right, and that has shown what a header can show.
-pub(super) struct HeaderAuth {
-    credentials: Arc<Credentials>,
-    client: Option<IpAddr>,
-    words: String,
-    named: bool,
-    /// Whether it brings a notification, which is lost if it is refused.
-    is_notification: bool,
-    denied: Option<Denied>,
-}
-
-impl HeaderAuth {
-    /// Whether the body has to be read before it is decided who may come in.
-    pub(super) fn needs_body(&self) -> bool {
-        self.denied.is_some() || self.credentials.signs()
-    }
-
-    /// Whether a credential is asked for and was shown by the headers alone.
-    pub(super) fn is_proven(&self) -> bool {
-        !self.credentials.open() && !self.needs_body()
-    }
 }
 
 impl Auth {
@@ -316,14 +267,14 @@ impl Auth {
         self.client(request)
     }
 
-    /// At named routes all failures are told in the same way, so that nothing tells whether there is such a route.
+    /// At named routes all failures have the same answer, so that nothing shows whether there is such a route.
     fn refuse(&self, header_auth: &HeaderAuth, denied: Denied, now: Timestamp) -> Problem {
         let (reason, at, client) = (denied.reason(), &header_auth.words, header_auth.client);
         metrics::counter!("grafana_matrix_relay_failed_credentials_total", "reason" => reason).increment(1);
         if header_auth.is_notification {
             self.lost.note(client, reason, now);
         }
-        if self.refusals.may_be_told(client, reason, now) {
+        if self.refusals.may_be_logged(client, reason, now) {
             let client = client.map_or_else(|| "unknown".to_owned(), |client| client.to_string());
             tracing::warn!(
                 client.ip = client,
@@ -377,69 +328,4 @@ fn explain(denied: Denied, bearer: bool, basic: bool) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::super::credential::{SignatureScheme, SignatureSettings};
-    use super::super::signature::READ;
-    use super::*;
-
-    #[test]
-    fn a_refusal_reads_the_body_equally_often_wherever_it_is() {
-        let signed = |keys: &[&str], header: &str, bearer: &[&str]| CredentialSettings {
-            bearer: bearer.iter().map(|token| (*token).into()).collect(),
-            basic: Vec::new(),
-            signature: Some(SignatureSettings {
-                scheme: SignatureScheme::Grafana,
-                secrets: keys.iter().map(|key| (*key).into()).collect(),
-                header: header.to_owned(),
-                timestamp_header: Some("X-Time".to_owned()),
-                tolerance: Duration::from_secs(45),
-            }),
-        };
-        let routes = [
-            ("two-keys", signed(&["a", "b"], "X-Signature", &[])),
-            ("one-key", signed(&["c"], "X-Other", &[])),
-            ("both", signed(&["d"], "X-Signature", &["token"])),
-            (
-                "token",
-                CredentialSettings {
-                    bearer: vec!["other".into()],
-                    ..CredentialSettings::default()
-                },
-            ),
-        ];
-        let routes = routes.map(|(name, settings)| (name.parse().unwrap(), settings));
-        let auth = Auth::new(AuthSettings::default(), &routes.into(), Compat::default()).unwrap();
-        let mut reads = Vec::new();
-        for route in ["two-keys", "one-key", "both", "token", "no-such-route"] {
-            let digest = "0".repeat(64);
-            for headers in [
-                &[][..],
-                &[("x-signature", "zz")],
-                &[("x-signature", &digest)],
-                &[("x-signature", &digest), ("x-time", "1")],
-                &[("x-other", &digest), ("x-time", "1"), ("authorization", "Bearer wrong")],
-                &[
-                    ("x-signature", &digest),
-                    ("x-time", "1"),
-                    ("authorization", "Bearer token"),
-                ],
-            ] {
-                let mut request = Request::builder();
-                for (name, value) in headers {
-                    request = request.header(*name, *value);
-                }
-                let request = request.finish();
-                READ.set(0);
-                let header_auth = auth
-                    .enter(Resource::Route(route), &request, Timestamp::UNIX_EPOCH)
-                    .unwrap();
-                let checked = auth.check_body(&header_auth, request.headers(), b"body", Timestamp::UNIX_EPOCH);
-                assert!(checked.is_err());
-                reads.push((READ.get(), route, headers.len()));
-            }
-        }
-        assert!(reads.iter().all(|(read, ..)| *read == 2), "{reads:?}");
-    }
-}
+mod tests;

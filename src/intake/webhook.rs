@@ -3,125 +3,31 @@
 //! The order of refusals is fixed: size → credential → content type → JSON → schema → route → store. A 202 means that the
 //! notification is on disk; nothing that Matrix does can make this answer an error.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod body;
 
-use jiff::Timestamp;
+use poem::IntoResponse as _;
 use poem::error::{MethodNotAllowedError, NotFoundError};
 use poem::http::{Method, StatusCode};
-use poem::{IntoResponse, Request, RequestBody, Response};
+use poem::{Request, Response};
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
-use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchemaRef, Registry};
-use poem_openapi::types::Type;
-use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions, Object, OpenApi, Tags};
+use poem_openapi::{ApiResponse, Object, OpenApi, Tags};
 use tracing::Instrument as _;
 
-use super::auth::Resource;
-use super::caller::{self, auth};
+use self::body::{Body, nothing_here};
+use super::caller::auth;
 use super::documented::{Documented, Refused};
 use super::error::Problem;
-use super::limits::Work;
-use super::recorder::Recorder;
-use super::request;
-use super::request::Raw;
-use super::signature::Signed;
-use crate::alert::body::NotificationBody;
-use crate::alert::payload::{self, Declared};
-use crate::alert::{Notification, parse};
+use crate::alert::payload::{self};
 use crate::message::{RouteName, TemplateName};
 use crate::outbox::{OutboxError, Receipt};
-use crate::pipeline::{self, AcceptError, Deadline, Pipeline, RequestOptions, Size};
+use crate::pipeline::{self, AcceptError, Pipeline, RequestOptions};
 use crate::text;
 
 #[derive(Tags)]
 enum Tag {
     /// What Grafana and Alertmanager call.
     Notifications,
-}
-
-/// A request body that was read in full, within limits, and is a notification.
-struct Body {
-    /// The route whose credential was shown, and so the only one that it may go to.
-    route: String,
-    notification: Notification,
-    /// Which request it is, where its signature covers its time.
-    signed: Option<Signed>,
-    /// When it was let in: the time that its signature was compared with is the one that its repeat is recognised by.
-    at: Timestamp,
-    /// Until when templates may be run for it, however long it waits to be worked on.
-    deadline: Deadline,
-    /// The same as it came, with its permit.
-    raw: Raw,
-    pipeline: Arc<Pipeline>,
-    recorder: Arc<Recorder>,
-}
-
-impl Body {
-    /// Size, credential, content type, JSON, schema. Nothing is parsed before the credential is verified; where that is a
-    /// signature the body has to be there first, and where it is not a refusal need not wait for it.
-    async fn read(request: &Request, body: &mut RequestBody, route: Option<String>) -> Result<Self, Problem> {
-        let auth = auth(request)?;
-        // They are part of every request's data.
-        let parts = request.data::<Arc<Pipeline>>().zip(request.data::<Arc<Recorder>>());
-        let (pipeline, recorder) = parts.ok_or_else(nothing_here)?;
-        let resource = route.as_deref().map_or(Resource::DefaultRoute, Resource::Route);
-        let header_auth = auth.enter(resource, request, Timestamp::now())?;
-        let route = route.unwrap_or_else(|| RouteName::DEFAULT.to_owned());
-        // One name for one route, known or not; what is none takes nothing in any case.
-        let name = route.parse::<RouteName>().ok();
-        let input = name
-            .as_ref()
-            .and_then(|name| Some((name.clone(), pipeline.input(name)?)));
-        let declaration = || match &input {
-            None => request::declaration(request).map(|()| Declared::Json),
-            Some(_) => request::declared(request),
-        };
-        if !header_auth.needs_body() {
-            declaration()?;
-        }
-        if header_auth.is_proven() {
-            request::prove(&auth.limits, request).await?;
-        }
-        let limit = auth.limits.settings.max_body_bytes;
-        let mut raw = request::bytes(&auth.limits, limit, request, body).await?;
-        let (at, deadline) = (Timestamp::now(), Deadline::after(pipeline::TIME_FOR_TEMPLATES));
-        let signed = auth.check_body(&header_auth, request.headers(), &raw.bytes, at)?;
-        request::prove(&auth.limits, request).await?;
-        auth.limits.admit(&mut raw.permit).await?;
-        let declared = declaration()?;
-        let bytes = raw.bytes.len();
-        auth.limits.start(&mut raw.permit, Work::Notification(bytes)).await?;
-        // The permit goes along: the work is not over when the sender hangs up.
-        let parse = move || {
-            let notification = match &input {
-                None => parse::notification(&raw.bytes),
-                Some((route, input)) => {
-                    payload::tree(&raw.bytes, declared).map(|tree| pipeline::notification_of(route, input, tree))
-                }
-            };
-            (notification, raw)
-        };
-        let (notification, raw) = pipeline::blocking(Size::of(bytes, 0), parse).await;
-        let notification = notification?;
-        Ok(Self {
-            route,
-            notification,
-            signed,
-            at,
-            deadline,
-            raw,
-            pipeline: Arc::clone(pipeline),
-            recorder: Arc::clone(recorder),
-        })
-    }
-}
-
-fn nothing_here() -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "nothing is at this path; notifications go to /alert",
-    )
 }
 
 /// The route that the path names; `None` for the default one. Whatever is not exactly the default path names a route, so
@@ -146,60 +52,6 @@ pub(super) async fn foreign(request: Request) -> poem::Result<Response> {
     let body = Body::read(&request, &mut body, Some(route)).await;
     let answer = accept(body.map_err(Problem::into_error)?, None).await?;
     Ok(answer.into_response())
-}
-
-impl<'a> ApiExtractor<'a> for Body {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme, ApiExtractorType::RequestObject];
-    type ParamType = ();
-    type ParamRawType = ();
-
-    fn register(registry: &mut Registry) {
-        caller::register_sender(registry);
-        NotificationBody::register(registry);
-    }
-
-    fn security_schemes() -> Vec<&'static str> {
-        caller::sender_schemes()
-    }
-
-    fn has_security_fallback() -> bool {
-        true
-    }
-
-    fn request_meta() -> Option<MetaRequest> {
-        let schema: MetaSchemaRef = NotificationBody::schema_ref();
-        let content = vec![
-            MetaMediaType {
-                content_type: "application/json",
-                schema,
-            },
-            MetaMediaType {
-                content_type: "application/x-www-form-urlencoded",
-                schema: BTreeMap::<String, String>::schema_ref(),
-            },
-            MetaMediaType {
-                content_type: "text/plain",
-                schema: String::schema_ref(),
-            },
-        ];
-        Some(MetaRequest {
-            description: Some(
-                "A notification as Grafana or Alertmanager sends it. A route with `input = \"json\"` takes any JSON object instead, \
-                 and also a form or plain text.",
-            ),
-            required: true,
-            content,
-        })
-    }
-
-    async fn from_request(
-        request: &'a Request,
-        body: &mut RequestBody,
-        _options: ExtractParamOptions<()>,
-    ) -> poem::Result<Self> {
-        let route = named(request).map_err(Problem::into_error)?;
-        Self::read(request, body, route).await.map_err(Problem::into_error)
-    }
 }
 
 /// What became of a notification.
@@ -350,7 +202,7 @@ async fn store(route: RouteName, body: Body, template: Option<TemplateName>) -> 
     }
 }
 
-/// What the caller is told of a notification that was not stored, or perhaps was.
+/// The answer for a notification that was not stored, or perhaps was.
 fn not_stored(error: &OutboxError) -> Problem {
     match error {
         OutboxError::Bug(_) => Problem::new(

@@ -3,7 +3,8 @@
 //! Guarantees: each finding is one line that reads alone and says what to do; rooms that the account is invited to, or
 //! that are public, are joined. It never fails and never sends a message; a homeserver that is down is a warning.
 
-use std::fmt;
+mod finding;
+mod trouble;
 
 use ruma::UserId;
 use ruma::api::client::discovery::get_supported_versions;
@@ -15,74 +16,17 @@ use ruma::events::{MessageLikeEventType, StateEventType};
 use ruma::{OwnedRoomId, OwnedUserId, RoomId, RoomVersionId};
 use serde::Deserialize;
 
-use super::clean;
+pub use self::finding::{Finding, Level};
+use self::trouble::{no_power_to_mention, room_trouble, whose_token};
 #[cfg(feature = "encryption")]
 use super::encryption::WithoutKey;
 use super::verdict::{RequestKind, RoomTrouble, TokenTrouble, Verdict};
-use super::{Client, Failure, RoomNames, WhoAmI};
+use super::{Client, Failure};
 use crate::message::RoomAddress;
 
 /// How many devices without a key are named.
 #[cfg(feature = "encryption")]
 const NAMED_DEVICES: usize = 20;
-
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// As it should be.
-    Info,
-    /// It works, or will by itself, but somebody should know.
-    Warn,
-    /// Messages to this room, or to all, will not arrive until somebody acts.
-    Error,
-}
-
-/// One line of the check.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// How bad it is.
-    pub level: Level,
-    /// What was found and what to do.
-    pub line: String,
-    /// The room that takes messages, where it is that what was found.
-    pub ready: Option<RoomAddress>,
-    /// What people call that room.
-    pub names: Option<RoomNames>,
-    /// The room that the account is not in, where it is that what was found: an invitation would help.
-    pub absent: Option<RoomAddress>,
-    /// Whether it could not be found out now, and is worth another look.
-    pub is_open: bool,
-}
-
-impl Finding {
-    /// Names in it are the homeserver's, such as that of the device.
-    pub(super) fn new(level: Level, line: impl AsRef<str>) -> Self {
-        Self {
-            level,
-            line: clean::long_line(line.as_ref()),
-            ready: None,
-            names: None,
-            absent: None,
-            is_open: false,
-        }
-    }
-}
-
-impl Finding {
-    /// One that is worth another look.
-    fn open(level: Level, line: String) -> Self {
-        Self {
-            is_open: true,
-            ..Self::new(level, line)
-        }
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.line)
-    }
-}
 
 impl Client {
     /// Checks the homeserver, the token and the rooms, in this order; stops where the rest cannot be known. In the rooms
@@ -128,7 +72,7 @@ impl Client {
             )),
             Err(error) => Some(Finding::open(
                 Level::Warn,
-                format!("whether somebody vouches for the relay's device is not known: {error}"),
+                format!("cannot find out whether somebody vouches for the relay's device: {error}"),
             )),
         }
     }
@@ -281,87 +225,6 @@ impl Client {
                 ),
             ),
         }
-    }
-}
-
-fn whose_token(me: &WhoAmI) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    match &me.device_id {
-        Some(device) => findings.push(Finding::new(
-            Level::Info,
-            format!("the access token belongs to {} (device {device})", me.user_id),
-        )),
-        None => findings.push(Finding::new(
-            Level::Warn,
-            format!(
-                "the access token of {} has no device, so the homeserver recognises a repeated message only for a \
-                 short while: use a token from a login, which has one",
-                me.user_id
-            ),
-        )),
-    }
-    if me.is_guest {
-        findings.push(Finding::new(
-            Level::Warn,
-            format!(
-                "{} is a guest, and most rooms are closed to guests: register an account",
-                me.user_id
-            ),
-        ));
-    }
-    findings
-}
-
-fn no_power_to_mention(room: &RoomAddress, me: &UserId, needed: i64) -> Finding {
-    Finding::new(
-        Level::Warn,
-        format!(
-            "routes or templates mention everybody in {room}, but {me} lacks the power for it: raise its power level there \
-             to {needed}, or lower the one for notifying everybody; until then nobody is mentioned by it"
-        ),
-    )
-}
-
-fn room_trouble(room: &RoomAddress, me: &UserId, failure: &Failure) -> Finding {
-    let cause = failure.cause();
-    let (level, line) = match &failure.verdict {
-        Verdict::Room(RoomTrouble::NotJoined | RoomTrouble::Forbidden) => (
-            Level::Error,
-            format!("{me} is not in {room} and cannot join it ({cause}): invite {me} there, and it joins by itself"),
-        ),
-        Verdict::Room(RoomTrouble::Unknown) if room.is_alias() => (
-            Level::Error,
-            format!("{room} leads to no room ({cause}): check its spelling, or use the room ID (`!…`)"),
-        ),
-        Verdict::Room(RoomTrouble::Unknown) => (
-            Level::Error,
-            format!("{room} is not a room that {me} can find ({cause}): check the ID and invite {me} there"),
-        ),
-        Verdict::Room(RoomTrouble::NoPower) => (
-            Level::Error,
-            format!("{me} may not send in {room}: raise its power level there, or lower the one for messages"),
-        ),
-        Verdict::Room(RoomTrouble::Encrypted) => (
-            Level::Error,
-            format!(
-                "{room} is encrypted, and plain text does not go into an encrypted room ({cause}); the encryption of a \
-                 room cannot be switched off again"
-            ),
-        ),
-        Verdict::Room(RoomTrouble::NoKeys) => (
-            Level::Error,
-            format!("{room} is encrypted, and its messages wait: {cause}"),
-        ),
-        _ => (Level::Warn, format!("cannot check {room}: {failure}")),
-    };
-    let is_absent = matches!(
-        &failure.verdict,
-        Verdict::Room(RoomTrouble::NotJoined | RoomTrouble::Forbidden | RoomTrouble::Unknown)
-    );
-    Finding {
-        absent: is_absent.then(|| room.clone()),
-        is_open: !matches!(&failure.verdict, Verdict::Room(_)),
-        ..Finding::new(level, line)
     }
 }
 

@@ -3,24 +3,25 @@
 //! Guarantees: all of it or nothing; a repetition adds nothing; a group that has changed since it was read changes nothing,
 //! nor does an acceptance that names one twice; the positions of a room follow the order of the commits, because its row is
 //! locked from before they are given out. Rooms are locked in the order of their addresses, so two relays never wait for
-//! each other. It costs what it changes: of a group's alerts it writes those that it is told of.
+//! each other. It costs what it changes: of a group's alerts it writes those that the notification names.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+mod rooms;
 
+use std::collections::HashSet;
+
+use self::rooms::Room;
+pub(super) use self::rooms::{Rooms, lock_rooms};
 use super::delivery::{DeliveryId, Enqueued, Receipt};
 use super::group::{Decision, GroupMessage, GroupRow, Root};
+use super::prepared::{PreparedAcceptance, PreparedGroup};
 use super::session::{Row, Session, values};
-use super::store::{PreparedAcceptance, PreparedGroup, message_text, millis, receipts_from, receipts_text};
+use super::stored::{message_text, millis, receipts_from, receipts_text};
 use super::{OutboxError, Part};
-use crate::message::{RoomAddress, TxnId};
+use crate::message::TxnId;
 
 /// How many alerts of a group are remembered at most, and how many then stay.
 const REMEMBERED: i64 = 1_100;
 const KEPT: i64 = 1_000;
-
-const LOCK_ROOM: &str = "SELECT id, tail FROM outbox_room WHERE address = ?1 /*pg FOR NO KEY UPDATE*/";
-const NEW_ROOM: &str = "INSERT INTO outbox_room (address) VALUES (?1) ON CONFLICT DO NOTHING";
-const SET_TAIL: &str = "UPDATE outbox_room SET tail = ?2 WHERE id = ?1";
 
 const REPEATED: &str = "SELECT receipts FROM outbox_repeat WHERE key = ?1 AND abs(?2 - accepted_at) < ?3";
 const REMEMBER: &str = "
@@ -43,9 +44,8 @@ const WRITE_GROUP: &str = "
         owed = CASE WHEN ?11 = 1 THEN coalesce(owed, ?12) END
     WHERE id = ?1";
 const WRITE_TEXT: &str = "
-    INSERT INTO outbox_group_text (group_id, wanted, snapshot) VALUES (?1, ?2, ?3)
-    ON CONFLICT (group_id) DO UPDATE SET wanted = coalesce(excluded.wanted, outbox_group_text.wanted),
-        snapshot = coalesce(excluded.snapshot, outbox_group_text.snapshot)";
+    INSERT INTO outbox_group_text (group_id, wanted) VALUES (?1, ?2)
+    ON CONFLICT (group_id) DO UPDATE SET wanted = coalesce(excluded.wanted, outbox_group_text.wanted)";
 
 const WRITE_ALERTS: &str = "
     INSERT INTO outbox_alert (group_id, name, firing, changed_at, data)
@@ -59,82 +59,6 @@ const FORGET_ALERTS: &str = "
 const INSERT: &str = "
     INSERT INTO outbox_news (room_id, position, kind, group_id, root_id, txn_id, message, accepted_at, starts_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) /*pg RETURNING id*/";
-
-/// Rooms that are locked until the transaction ends, and the last position given out in each.
-#[derive(Debug, Default)]
-pub(super) struct Rooms(BTreeMap<String, Room>);
-
-#[derive(Debug)]
-struct Room {
-    id: i64,
-    tail: i64,
-    is_written: bool,
-}
-
-/// Takes these rooms, made if they are new.
-pub(super) async fn lock_rooms<S: Session>(
-    session: &mut S,
-    rooms: impl Iterator<Item = &RoomAddress>,
-) -> Result<Rooms, OutboxError> {
-    let addresses: BTreeSet<&str> = rooms.map(RoomAddress::as_str).collect();
-    let mut locked = BTreeMap::new();
-    for address in addresses {
-        let mut row = session.row(LOCK_ROOM, values![address]).await?;
-        if row.is_none() {
-            session.run(NEW_ROOM, values![address]).await?;
-            row = session.row(LOCK_ROOM, values![address]).await?;
-        }
-        let mut row = row.ok_or_else(|| OutboxError::bug("a room was not made"))?;
-        let room = Room {
-            id: row.int()?,
-            tail: row.int()?,
-            is_written: true,
-        };
-        locked.insert(address.to_owned(), room);
-    }
-    Ok(Rooms(locked))
-}
-
-impl Rooms {
-    fn of(&mut self, room: &RoomAddress) -> Result<&mut Room, OutboxError> {
-        let room = self.0.get_mut(room.as_str());
-        room.ok_or_else(|| OutboxError::bug("a room was not locked"))
-    }
-
-    /// A row at the end of a room's news, without its text.
-    pub(super) fn append(&mut self, room: &RoomAddress, part: Part, at: i64) -> Result<NewRow, OutboxError> {
-        Ok(self.of(room)?.append(part, at))
-    }
-
-    /// Notes how far the positions have come.
-    pub(super) async fn write<S: Session>(self, session: &mut S) -> Result<(), OutboxError> {
-        for room in self.0.values().filter(|room| !room.is_written) {
-            session.run(SET_TAIL, values![room.id, room.tail]).await?;
-        }
-        Ok(())
-    }
-}
-
-impl Room {
-    fn next(&mut self) -> i64 {
-        self.is_written = false;
-        self.tail += 1;
-        self.tail
-    }
-
-    fn append(&mut self, part: Part, accepted_at: i64) -> NewRow {
-        NewRow {
-            room: self.id,
-            position: self.next(),
-            part,
-            group: None,
-            root: None,
-            message: None,
-            accepted_at,
-            starts_at: None,
-        }
-    }
-}
 
 /// Adds one acceptance, unless it is a repeat or out of date. Its rooms are locked.
 pub(super) async fn accept<S: Session>(
@@ -263,8 +187,7 @@ async fn update<S: Session>(
     write(session, group, &stored, &decision, room, at).await?;
     if is_new || decision.wanted.is_some() {
         let wanted = decision.wanted.as_ref().map(serde_json::to_string).transpose()?;
-        let texts = values![stored.id, wanted, update.snapshot.clone()];
-        session.run(WRITE_TEXT, texts).await?;
+        session.run(WRITE_TEXT, values![stored.id, wanted]).await?;
     }
     if ids.is_empty() {
         // Whatever is owed of it, the message says it.

@@ -5,21 +5,25 @@
 //! unchanged; a line never goes before the message in whose thread it is, which is sent once more where it is not in the
 //! room; the attempt is written in the same transaction, and nothing of a template runs in it. Rooms are locked in the order of their addresses.
 
+mod lease;
+mod next;
+
 use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::accept::{NewRow, insert};
-use super::delivery::Claims;
+pub(super) use self::lease::{release, renew};
+pub(super) use self::next::Front;
+use self::next::{Next, next};
+use super::outcome::Claims;
 use super::row::Sendable;
-use super::session::{Row, Session, values};
-use super::store::{CLOCK_SLACK_MS, UNTRIED_MS, clean, millis, timestamp};
-use super::text::{self, Group};
-use super::{Delivery, DeliveryId, DeliveryState, DigestPolicy, OutboxError, Part, record, row, run};
+use super::session::{Session, values};
+use super::store::{CLOCK_SLACK_MS, UNTRIED_MS};
+use super::stored::{clean, millis, timestamp};
+use super::text::{self};
+use super::{Delivery, DeliveryId, DeliveryState, DigestPolicy, OutboxError, record, row, run};
 use crate::message::RoomAddress;
 
-/// How much news may go in a row while an edit is owed.
-const PATIENCE: i64 = 10;
 /// How many rows that cannot be read are given up in one transaction.
 const UNREADABLE: usize = 20;
 
@@ -36,10 +40,6 @@ const STILL_DUE: &str = "
     SELECT r.id, r.current, r.news_run FROM outbox_room r
     WHERE r.address = ?1 AND (r.due_at <= ?2 OR r.waits_since > ?3)
         AND (r.owner IS NULL OR r.lease_until <= ?4 OR r.lease_until > ?5) /*pg FOR NO KEY UPDATE*/";
-const NEWS: &str = "
-    SELECT id, kind, group_id, root_id, attempts, accepted_at, position FROM outbox_news
-    WHERE room_id = ?1 AND state = 'waiting' ORDER BY position LIMIT 1";
-const OWED: &str = "SELECT id FROM outbox_group WHERE room_id = ?1 AND owed IS NOT NULL ORDER BY owed LIMIT 1";
 /// The lease goes by the database's clock where it has one, and otherwise by the caller's, ?4.
 const HOLD_ROOM: &str = "
     UPDATE outbox_room SET current = ?2, owner = ?3, due_at = 0, waits_since = 0, reason = NULL, news_run = ?6,
@@ -51,9 +51,6 @@ const BEGIN_NEWS: &str = "
 
 const SET_ROOT: &str = "UPDATE outbox_group SET root_news = ?2, tried_rev = 0, owed = NULL WHERE id = ?1";
 const MOVE: &str = "UPDATE outbox_news SET position = ?2 WHERE id = ?1 AND state = 'waiting'";
-
-const RENEW: &str = "UPDATE outbox_room SET lease_until = ?3 WHERE owner = ?1 AND current = ?2";
-const RELEASE: &str = "UPDATE outbox_room SET owner = NULL WHERE owner = ?1 AND current = ?2";
 
 /// A room that is claimed.
 pub(super) struct Room {
@@ -90,17 +87,6 @@ impl Attempts {
             last_at: Some(timestamp(now)),
         }
     }
-}
-
-/// The next of a room's news.
-pub(super) struct Front {
-    pub(super) id: DeliveryId,
-    pub(super) part: Option<Part>,
-    pub(super) group: Option<i64>,
-    pub(super) root: Option<i64>,
-    pub(super) attempts: u32,
-    pub(super) accepted_at: Timestamp,
-    pub(super) position: i64,
 }
 
 /// Claims at most `limit` deliveries, one of each room, `encrypted_too` or of other rooms alone. What cannot be read is given up
@@ -220,7 +206,7 @@ async fn begin_news<S: Session>(
         Some(read) => read,
         None => row::sendable(session, next.id).await?,
     };
-    let Sendable { mut delivery, untold } = match read {
+    let Sendable { mut delivery, unsent } = match read {
         Ok(read) => read,
         Err(reason) => return Ok(Err(reason)),
     };
@@ -233,8 +219,8 @@ async fn begin_news<S: Session>(
     let attempts = attempts.begun(now);
     (delivery.attempts, delivery.first_attempt_at, delivery.last_attempt_at) =
         (attempts.count, attempts.first_at, attempts.last_at);
-    if let Some(untold) = untold {
-        text::begin_root(session, room, &delivery, untold, now).await?;
+    if let Some(unsent) = unsent {
+        text::begin_root(session, room, &delivery, unsent, now).await?;
     } else {
         let (first, last) = (attempts.first_at.map(millis), attempts.last_at.map(millis));
         let begin = values![delivery.id.0, i64::from(attempts.count), first, last];
@@ -244,120 +230,4 @@ async fn begin_news<S: Session>(
         *members = run::members(session, delivery.id).await?;
     }
     Ok(Ok(delivery))
-}
-
-/// What a room sends next.
-struct Next {
-    id: DeliveryId,
-    /// The row, where it was read already.
-    read: Option<Result<Sendable, String>>,
-}
-
-impl Next {
-    fn of(id: DeliveryId) -> Self {
-        Self { id, read: None }
-    }
-}
-
-/// What is next where nothing was begun.
-async fn next<S: Session>(
-    session: &mut S,
-    room: &mut Room,
-    claimant: &Claimant<'_>,
-) -> Result<Option<Next>, OutboxError> {
-    let news = session.row(NEWS, values![room.id]).await?.map(front).transpose()?;
-    let owed = session.row(OWED, values![room.id]).await?;
-    let owed = owed.map(|mut row| row.int()).transpose()?;
-    let (Some(news), false) = (news, owed.is_some() && room.news_run >= PATIENCE) else {
-        room.news_run = 0;
-        return Ok(owed.map(DeliveryId::of_edit).map(Next::of));
-    };
-    room.news_run = if owed.is_some() { room.news_run + 1 } else { 0 };
-    if let Some(digest) = run::digest(session, room.id, &news, claimant.now, claimant.policy).await? {
-        return Ok(Some(Next::of(digest)));
-    }
-    if news.part != Some(Part::Line) {
-        return Ok(Some(Next::of(news.id)));
-    }
-    let line = row::sendable(session, news.id).await?;
-    // One that cannot be read is given up when it is claimed.
-    let is_placed = line.as_ref().map_or(true, |line| line.delivery.relation.is_some());
-    if !is_placed && let Some(root) = root_before(session, room.id, &news, claimant.now).await? {
-        return Ok(Some(Next::of(root)));
-    }
-    if let Some(joined) = run::joined(session, room.id, &news).await? {
-        return Ok(Some(Next::of(joined)));
-    }
-    Ok(Some(Next {
-        id: news.id,
-        read: Some(line),
-    }))
-}
-
-fn front(mut row: Row) -> Result<Front, OutboxError> {
-    Ok(Front {
-        id: DeliveryId(row.int()?),
-        part: Part::stored(&row.text()?),
-        group: row.maybe_int()?,
-        root: row.maybe_int()?,
-        attempts: row.count()?,
-        accepted_at: timestamp(row.int()?),
-        position: row.int()?,
-    })
-}
-
-/// The message in whose thread a line is to be, where it is not in the room: it goes first.
-async fn root_before<S: Session>(
-    session: &mut S,
-    room: i64,
-    line: &Front,
-    now: Timestamp,
-) -> Result<Option<DeliveryId>, OutboxError> {
-    let Some(group) = line.group else { return Ok(None) };
-    let Some(group_row) = Group::of(session, group).await? else {
-        return Ok(None);
-    };
-    // No other row that waits stands before the line.
-    let before = line.position - 1;
-    if let Some(root) = group_row.root_news {
-        // It may be named in a digest that was given up meanwhile; then there is nothing to move.
-        if session.run(MOVE, values![root.0, before]).await? == 1 {
-            return Ok(Some(root));
-        }
-    }
-    let row = NewRow {
-        room,
-        position: before,
-        part: Part::Root,
-        group: Some(group),
-        root: None,
-        message: None,
-        accepted_at: millis(now),
-        starts_at: None,
-    };
-    let root = insert(session, row).await?;
-    session.run(SET_ROOT, values![group, root.0]).await?;
-    Ok(Some(root))
-}
-
-/// Extends the claims that are still this relay's.
-pub(super) async fn renew<S: Session>(
-    session: &mut S,
-    owner: &str,
-    ids: &[DeliveryId],
-    now: Timestamp,
-) -> Result<(), OutboxError> {
-    let lease_until = session.clock(now).await? + S::LEASE_MS;
-    for id in ids {
-        session.run(RENEW, values![owner, id.0, lease_until]).await?;
-    }
-    Ok(())
-}
-
-/// Gives the claims back that are still this relay's.
-pub(super) async fn release<S: Session>(session: &mut S, owner: &str, ids: &[DeliveryId]) -> Result<(), OutboxError> {
-    for id in ids {
-        session.run(RELEASE, values![owner, id.0]).await?;
-    }
-    Ok(())
 }

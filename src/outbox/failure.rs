@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::session::{Session, values};
-use super::store::{clean, millis, timestamp};
+use super::stored::{clean, millis, timestamp};
 use super::{DeliveryId, OutboxError};
 
 /// How many are kept, the first among them.

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot, watch};
 
+use super::Settings;
+use super::databases::{Opener, open_store};
 use super::error::OutboxError;
 use super::store::Store;
-use super::{Opener, Settings, open_store};
 
 /// How long the start waits for the first try to end; a disk or a network that hangs does not say so.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -87,7 +88,7 @@ impl Slot {
     }
 }
 
-/// Opens the store, or goes on trying for as long as the slot is held, where the reason may pass. `work` is told when it is open.
+/// Opens the store, or goes on trying for as long as the slot is held, where the reason may pass. `work` is notified when it is open.
 pub(super) async fn open_or_wait(settings: &Settings, work: Arc<Notify>) -> Result<Arc<Slot>, OutboxError> {
     let slot = Arc::new(Slot::empty());
     let (first, tried) = oneshot::channel();

@@ -5,7 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::accept::lock_rooms;
 use super::record::{self, news_row};
 use super::session::{Session, values};
-use super::store::{GIVEN_UP, Keep, PRUNE_STEP, millis};
+use super::store::{GIVEN_UP, Keep, PRUNE_STEP};
+use super::stored::millis;
 use super::{DeliveryId, DeliveryState, Ended, OutboxError, Part, RetryResult, edits};
 use crate::message::RoomAddress;
 
@@ -21,7 +22,7 @@ const ROOT_AGAIN: &str = "
 /// The same for all that a digest names.
 const NAMED: &str = "SELECT group_id, id FROM outbox_news WHERE combined_into = ?1 AND kind = 'root'";
 const HAS_ROOT: &str = "SELECT 1 FROM outbox_group WHERE id = ?1 AND root_news = ?2";
-/// Where it has one, it is told late, in the thread of that.
+/// Where it has one, it comes late, in the thread of that.
 const AS_LINE: &str = "
     UPDATE outbox_news SET kind = 'line', message = coalesce(message, ?2)
     WHERE id = ?1";
@@ -89,7 +90,7 @@ pub(super) async fn retry<S: Session>(
         if session.row(HAS_ROOT, values![group, id.0]).await?.is_none() {
             let text = super::row::show(session, id).await?;
             let text = text
-                .map(|delivery| super::store::message_text(&delivery.message))
+                .map(|delivery| super::stored::message_text(&delivery.message))
                 .transpose()?;
             session.run(AS_LINE, values![id.0, text]).await?;
         }

@@ -28,8 +28,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::database::begin;
 use self::session::PgSession;
-use super::delivery::Claims;
-use super::store::{AskedGroup, Keep, Lead, PreparedAcceptance, Store, within};
+use super::outcome::Claims;
+use super::prepared::PreparedAcceptance;
+use super::store::{AskedGroup, Keep, Lead, Store, within};
 use super::{
     Acceptance, Delivery, DeliveryId, DigestPolicy, Ended, Enqueued, Filter, KnownGroup, NewRecording, OutboxError,
     Outcome, OwedEdit, Recorded, Recording, RecordingId, Retried, RoomWait, Scheduled, Settings, Sign, Stats,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::row::{news, shown};
 use super::session::{Session, values};
-use super::store::{timestamp, wait_of};
+use super::stored::{timestamp, wait_of};
 use super::{Delivery, DeliveryState, Filter, OutboxError, RoomStats, RoomWait, Stats};
 use crate::message::RoomAddress;
 

@@ -1,31 +1,26 @@
 //! Recording how an attempt ended, and what a room waits for.
 //!
-//! Guarantees: that a message is in the room is believed whoever says so, anything else only from who holds the claim; the
+//! Guarantees: that a message is in the room is believed from every process, anything else only from the holder of the claim; the
 //! room's row is locked first and the rest read after that, so what is read is what holds.
+
+mod edit;
+mod room;
 
 use jiff::Timestamp;
 
-use super::accept::{NewRow, insert, lock_rooms};
+use self::edit::record_edit;
+use self::room::{END_CURRENT, FREE_ROOM, free_room};
+pub(super) use self::room::{Room, lock, set_room_due};
+use super::accept::lock_rooms;
 use super::claim::{self, Claimant};
-use super::delivery::Claims;
 use super::lost_root::{hush, lose_root};
+use super::outcome::Claims;
 use super::session::{Row, Session, values};
-use super::store::{Stored, clean, is_counted, message_text, millis};
-use super::{DeliveryId, DigestPolicy, OutboxError, Outcome, Part, Recorded, RoomWait, failure};
+use super::stored::{Stored, clean, is_counted, message_text, millis};
+use super::{DeliveryId, DigestPolicy, OutboxError, Outcome, Part, Recorded, failure};
 use crate::message::RoomAddress;
 
-const ROOM_OF_NEWS: &str = "
-    SELECT id, address, current, owner, news_run FROM outbox_room WHERE id = (SELECT room_id FROM outbox_news WHERE id = ?1)
-    /*pg FOR NO KEY UPDATE*/";
-const ROOM_OF_GROUP: &str = "
-    SELECT id, address, current, owner, news_run FROM outbox_room WHERE id = (SELECT room_id FROM outbox_group WHERE id = ?1)
-    /*pg FOR NO KEY UPDATE*/";
 const NEWS: &str = "SELECT state, kind, group_id, members, last_attempt_at FROM outbox_news WHERE id = ?1";
-
-const FREE_ROOM: &str = "
-    UPDATE outbox_room SET owner = NULL, current = ?2, due_at = ?3, waits_since = ?4, reason = ?5 WHERE id = ?1";
-const END_CURRENT: &str = "UPDATE outbox_room SET current = NULL WHERE id = ?1 AND current = ?2 AND owner IS NULL";
-const SET_ROOM_DUE: &str = "UPDATE outbox_room SET due_at = ?2, waits_since = ?3, reason = ?4 WHERE address = ?1";
 
 const DELIVERED: &str = "UPDATE outbox_news SET state = 'delivered', finished_at = ?2, event_id = ?3 WHERE id = ?1";
 const FAILED: &str = "
@@ -47,7 +42,7 @@ const LINE_DELIVERED: &str = "
     UPDATE outbox_group SET latest_event = ?3
     WHERE id = ?1 AND root_event IS NOT NULL
         AND root_news = coalesce((SELECT root_id FROM outbox_news WHERE id = ?2), root_news)";
-/// A digest has told the room of the messages that it names; they are nowhere in it.
+/// The room has read in a digest of the messages that it names; they are nowhere in the room.
 const DIGEST_DELIVERED: &str = "
     UPDATE outbox_group SET shown_rev = tried_rev, tried_rev = 0, root_news = NULL
     WHERE id IN (SELECT group_id FROM outbox_news WHERE combined_into = ?1 AND kind = 'root')
@@ -64,35 +59,7 @@ const DIGEST_DEAD: &str = "
 const ROOT_DEAD: &str = "UPDATE outbox_group SET tried_rev = 0, root_news = NULL WHERE id = ?1 AND root_news = ?2";
 
 const OWE: &str = "UPDATE outbox_group SET owed = ?2 WHERE id = ?1";
-const EDIT_SHOWN: &str = "
-    UPDATE outbox_group SET shown_rev = tried_rev, tried_rev = 0, owed = NULL WHERE id = ?1
-    RETURNING CASE WHEN live = 1 AND root_event IS NOT NULL AND wanted_rev > shown_rev THEN 1 ELSE 0 END";
-const EDIT_FAILED: &str = "
-    UPDATE outbox_group SET last_error = ?2, first_attempt_at = CASE WHEN ?3 = 1 THEN first_attempt_at END WHERE id = ?1";
-const EDIT_TEXT: &str = "UPDATE outbox_group_text SET tried = ?2 WHERE group_id = ?1";
 const EDIT_DEAD: &str = "UPDATE outbox_group SET tried_rev = 0, owed = NULL, last_error = ?2 WHERE id = ?1";
-
-const NEW_ROOT: &str = "UPDATE outbox_group SET root_news = ?2 WHERE id = ?1";
-
-/// The room of a delivery, locked.
-pub(super) struct Room {
-    pub(super) id: i64,
-    pub(super) address: String,
-    current: Option<i64>,
-    owner: Option<String>,
-    news_run: i64,
-}
-
-impl Room {
-    /// Whether somebody is sending it now.
-    pub(super) fn sends(&self, id: DeliveryId) -> bool {
-        self.current == Some(id.0) && self.owner.is_some()
-    }
-
-    pub(super) fn is_held(&self, id: DeliveryId, owner: &str) -> bool {
-        self.current == Some(id.0) && self.owner.as_deref() == Some(owner)
-    }
-}
 
 /// A row of news, its room locked.
 pub(super) struct NewsRow {
@@ -101,23 +68,6 @@ pub(super) struct NewsRow {
     pub(super) group: Option<i64>,
     pub(super) is_digest: bool,
     pub(super) last_attempt_at: Option<i64>,
-}
-
-/// Locks the room of a delivery.
-pub(super) async fn lock<S: Session>(session: &mut S, id: DeliveryId) -> Result<Option<Room>, OutboxError> {
-    let (sql, key) = id
-        .edited_group()
-        .map_or((ROOM_OF_NEWS, id.0), |group| (ROOM_OF_GROUP, group));
-    let Some(mut row) = session.row(sql, values![key]).await? else {
-        return Ok(None);
-    };
-    Ok(Some(Room {
-        id: row.int()?,
-        address: row.text()?,
-        current: row.maybe_int()?,
-        owner: row.maybe_text()?,
-        news_run: row.int()?,
-    }))
 }
 
 /// Locks the room of a row and then reads the row; `None` if there is no such row.
@@ -331,85 +281,4 @@ pub(super) async fn give_up<S: Session>(
         session.run(FREE_ROOM, free).await?;
     }
     Ok(())
-}
-
-async fn record_edit<S: Session>(
-    session: &mut S,
-    room: &Room,
-    is_held: bool,
-    group: i64,
-    outcome: &Outcome,
-    now: Timestamp,
-) -> Result<Recorded, OutboxError> {
-    // Which text it was that is in the room, only who holds the claim knows.
-    if !is_held {
-        return Ok(Recorded::Superseded);
-    }
-    if let Some(error) = outcome.error() {
-        failure::note(session, DeliveryId::of_edit(group), error, now).await?;
-    }
-    match outcome {
-        Outcome::Delivered { .. } => {
-            let shown = session.row(EDIT_SHOWN, values![group]).await?;
-            if is_behind(shown)? {
-                owe_edit(session, room, group).await?;
-            }
-        }
-        Outcome::Wait { error, counts, .. } => {
-            session.run(EDIT_FAILED, values![group, clean(error), *counts]).await?;
-        }
-        Outcome::Rewrite { message, error } => {
-            session.run(EDIT_TEXT, values![group, message_text(message)?]).await?;
-            session.run(EDIT_FAILED, values![group, clean(error), true]).await?;
-        }
-        Outcome::Detached { .. } => {
-            let is_lost = lose_root(session, group, None).await?;
-            let Some(address) = room.address.parse::<RoomAddress>().ok().filter(|_| is_lost) else {
-                return Ok(Recorded::Done);
-            };
-            let mut rooms = lock_rooms(session, std::iter::once(&address)).await?;
-            let row = NewRow {
-                group: Some(group),
-                ..rooms.append(&address, Part::Root, millis(now))?
-            };
-            let root = insert(session, row).await?;
-            rooms.write(session).await?;
-            session.run(NEW_ROOT, values![group, root.0]).await?;
-        }
-        Outcome::Dead { error } => give_up(session, DeliveryId::of_edit(group), &clean(error), now).await?,
-    }
-    Ok(Recorded::Done)
-}
-
-async fn free_room<S: Session>(
-    session: &mut S,
-    room: &Room,
-    id: DeliveryId,
-    outcome: &Outcome,
-    now: Timestamp,
-) -> Result<(), OutboxError> {
-    let (due_at, waits_since, reason) = match outcome {
-        Outcome::Wait { until, reason, .. } => (millis(*until), millis(now), Some(clean(reason))),
-        Outcome::Delivered { .. } | Outcome::Rewrite { .. } | Outcome::Detached { .. } | Outcome::Dead { .. } => {
-            (0, 0, None)
-        }
-    };
-    let is_still_current = matches!(outcome, Outcome::Wait { .. } | Outcome::Rewrite { .. });
-    let current = is_still_current.then_some(id.0);
-    let free = values![room.id, current, due_at, waits_since, reason];
-    session.run(FREE_ROOM, free).await.map(drop)
-}
-
-/// Lets a room wait, or not any more.
-pub(super) async fn set_room_due<S: Session>(
-    session: &mut S,
-    room: &RoomAddress,
-    wait: Option<&RoomWait>,
-    now: Timestamp,
-) -> Result<(), OutboxError> {
-    let values = match wait {
-        Some(wait) => values![room.as_str(), millis(wait.until), millis(now), clean(&wait.reason)],
-        None => values![room.as_str(), 0, 0, None::<String>],
-    };
-    session.run(SET_ROOM_DUE, values).await.map(drop)
 }

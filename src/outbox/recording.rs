@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::OutboxError;
 use super::session::{Row, Session, values};
-use super::store::{millis, timestamp};
+use super::stored::{millis, timestamp};
 
 /// Names a recording; grows with time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

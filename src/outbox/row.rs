@@ -3,7 +3,7 @@
 //! Guarantees: what cannot be read is never taken for something else; people are shown as much of it as can be.
 
 use super::session::{Row, Session, values};
-use super::store::{Stored, timestamp, unreadable};
+use super::stored::{Stored, timestamp, unreadable};
 use super::{Delivery, DeliveryId, GroupMessage, OutboxError, Part, failure};
 use crate::message::{Relation, RenderedMessage, RoomAddress, TxnId};
 
@@ -36,7 +36,7 @@ pub(super) async fn show<S: Session>(session: &mut S, id: DeliveryId) -> Result<
 pub(super) struct Sendable {
     pub(super) delivery: Delivery,
     /// Of a root that was never tried: its group, and what it says from now on.
-    pub(super) untold: Option<(i64, GroupMessage)>,
+    pub(super) unsent: Option<(i64, GroupMessage)>,
 }
 
 /// One that is to be sent; the reason where it cannot be read.
@@ -67,11 +67,11 @@ fn read_row(mut row: Row, for_people: bool) -> Result<Sendable, OutboxError> {
     let (event_id, combined_into, members) = (row.maybe_text()?, row.maybe_int()?.map(DeliveryId), row.count()?);
     let wanted_text = row.maybe_text()?;
     let is_unwritten = message.is_none() && members > 0;
-    let mut untold = None;
+    let mut unsent = None;
     let text = match message {
         Some(text) => read(&text),
         None if is_unwritten => Ok(unwritten(members)),
-        None => wanted(wanted_text).map(|wanted| untold.insert(wanted).as_root()),
+        None => wanted(wanted_text).map(|wanted| unsent.insert(wanted).as_root()),
     };
     let thread = Thread {
         root: row.maybe_text()?,
@@ -118,7 +118,7 @@ fn read_row(mut row: Row, for_people: bool) -> Result<Sendable, OutboxError> {
     };
     Ok(Sendable {
         delivery,
-        untold: group.zip(untold),
+        unsent: group.zip(unsent),
     })
 }
 

@@ -5,22 +5,23 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::delivery::{Acceptance, Claims, Delivery, DeliveryId, DeliveryState, Enqueued, Outcome, Receipt, Recorded};
+use super::delivery::{Acceptance, Delivery, DeliveryId, Enqueued};
 use super::digest::DigestPolicy;
 use super::error::OutboxError;
-use super::group::{GroupUpdate, KnownAlert, KnownGroup};
+use super::group::KnownGroup;
+use super::outcome::{Claims, Outcome, Recorded};
 use super::recording::{NewRecording, Recording, RecordingId};
 use super::report::{Ended, Filter, OwedEdit, Retried, RoomWait, Stats};
 use super::sign::Sign;
+use super::stored::{group_key, millis_of, stored_name};
 use super::switch::Scheduled;
 use super::{GroupQuery, Settings};
-use crate::message::{Mentions, MsgType, RenderedMessage, RoomAddress, TxnId};
-use crate::text;
+use crate::message::{RenderedMessage, RoomAddress, TxnId};
 
 /// How far a clock may lie behind another, or be set back, before a room's wait is no longer believed.
 pub(super) const CLOCK_SLACK_MS: i64 = 30_000;
@@ -84,19 +85,6 @@ pub(super) async fn within<T>(
     call: impl Future<Output = Result<T, OutboxError>> + Send,
 ) -> Result<T, OutboxError> {
     tokio::time::timeout(patience, call).await.unwrap_or(Err(late))
-}
-
-/// What people see of a message that cannot be read.
-pub(super) fn unreadable(error: &impl std::fmt::Display) -> RenderedMessage {
-    let text = format!("(cannot read it: {error})");
-    RenderedMessage {
-        body: text.clone(),
-        formatted_body: String::new(),
-        msgtype: MsgType::Notice,
-        mentions: Mentions::default(),
-        headline: text,
-        ..RenderedMessage::default()
-    }
 }
 
 /// The lock of the one process that encrypts, until it is dropped or lost.
@@ -168,197 +156,4 @@ pub(super) trait Store: Send + Sync {
     async fn begin_scheduled(&self, new: Scheduled) -> Result<(), OutboxError>;
     async fn write_scheduled(&self, one: Scheduled) -> Result<(), OutboxError>;
     async fn forget_scheduled(&self, txn_id: TxnId) -> Result<(), OutboxError>;
-}
-
-/// A message as it goes into a table: texts made before any lock is taken.
-pub(super) struct Prepared {
-    pub(super) room: RoomAddress,
-    pub(super) text: String,
-    pub(super) starts_at: Option<i64>,
-}
-
-/// A group as it goes into the tables.
-pub(super) struct PreparedGroup {
-    /// The stored key.
-    pub(super) key: String,
-    pub(super) update: GroupUpdate,
-    /// JSON.
-    pub(super) alerts: String,
-}
-
-/// An acceptance as it goes into the tables.
-pub(super) struct PreparedAcceptance {
-    pub(super) deliveries: Vec<Prepared>,
-    pub(super) groups: Vec<PreparedGroup>,
-    pub(super) repeat_key: Option<String>,
-    pub(super) request_key: Option<String>,
-    pub(super) at: i64,
-    arrived: Instant,
-}
-
-impl PreparedAcceptance {
-    pub(super) fn new(acceptance: Acceptance) -> Result<Self, OutboxError> {
-        let prepare = |new: super::NewDelivery| {
-            Ok(Prepared {
-                text: message_text(&new.message)?,
-                starts_at: new.starts_at.map(millis),
-                room: new.room,
-            })
-        };
-        let group = |update: GroupUpdate| {
-            Ok(PreparedGroup {
-                key: group_key(&update.room, &update.key),
-                alerts: alerts_text(&update)?,
-                update,
-            })
-        };
-        let (deliveries, groups) = (acceptance.deliveries.into_iter(), acceptance.groups.into_iter());
-        Ok(Self {
-            deliveries: deliveries.map(prepare).collect::<Result<_, OutboxError>>()?,
-            groups: groups.map(group).collect::<Result<_, OutboxError>>()?,
-            repeat_key: acceptance.repeat_key.map(|key| fixed_length(&key)),
-            request_key: acceptance
-                .request_key
-                .map(|key| fixed_length(&format!("request\n{key}"))),
-            at: millis(acceptance.at),
-            arrived: Instant::now(),
-        })
-    }
-
-    /// Both keys that a repetition is recognised by, that of the request first.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
-        let keys = [self.request_key.as_deref(), self.repeat_key.as_deref()];
-        keys.into_iter().flatten()
-    }
-
-    /// Every room that it has to do with.
-    pub(super) fn rooms(&self) -> impl Iterator<Item = &RoomAddress> {
-        let deliveries = self.deliveries.iter().map(|delivery| &delivery.room);
-        deliveries.chain(self.groups.iter().map(|group| &group.update.room))
-    }
-
-    /// The time by now, if it has waited for a disk that hung: then it is accepted when it is written, not when it came.
-    pub(super) fn written_at(&self) -> i64 {
-        let waited = Some(self.arrived.elapsed()).filter(|waited| *waited >= HANGS);
-        self.at.saturating_add(waited.map_or(0, millis_of))
-    }
-}
-
-/// Alerts as they go into the table: a list in JSON, whose texts hold no NUL.
-fn alerts_text(update: &GroupUpdate) -> Result<String, OutboxError> {
-    let row = |alert: &KnownAlert| serde_json::json!({"name": stored_name(&alert.name), "firing": i64::from(alert.firing), "data": alert.data});
-    let rows: Vec<serde_json::Value> = update.alerts.iter().map(row).collect();
-    Ok(serde_json::to_string(&rows)?)
-}
-
-/// The name of an alert as it is stored: PostgreSQL has no place for NUL.
-pub(super) fn stored_name(name: &str) -> String {
-    name.replace('\0', "\u{fffd}")
-}
-
-/// Where a row stands in the table. In flight is not written there: the room says which of its rows is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stored {
-    Waiting,
-    Delivered,
-    Dead,
-    Combined,
-}
-
-impl Stored {
-    pub(super) fn parse(text: &str) -> Result<Self, OutboxError> {
-        match text {
-            "waiting" => Ok(Self::Waiting),
-            "delivered" => Ok(Self::Delivered),
-            "dead" => Ok(Self::Dead),
-            "combined" => Ok(Self::Combined),
-            other => Err(OutboxError::bug(format!("`{other}` is not a stored state"))),
-        }
-    }
-
-    pub(super) fn seen(self, in_flight: bool) -> DeliveryState {
-        match self {
-            Self::Waiting if in_flight => DeliveryState::InFlight,
-            Self::Waiting => DeliveryState::Pending,
-            Self::Delivered => DeliveryState::Delivered,
-            Self::Dead => DeliveryState::Dead,
-            Self::Combined => DeliveryState::Combined,
-        }
-    }
-}
-
-/// Whether an outcome counts. That a message is in the room is true whoever says so, and however late; anything else
-/// only the holder of the claim may say, because somebody else may be sending the row by now.
-pub(super) fn is_counted(outcome: &Outcome, state: Stored, claim_held: bool) -> bool {
-    match (outcome, state) {
-        (Outcome::Delivered { .. }, Stored::Waiting | Stored::Dead) => true,
-        (_, Stored::Waiting) => claim_held,
-        (_, Stored::Delivered | Stored::Dead | Stored::Combined) => false,
-    }
-}
-
-/// The wait of a room, if it is one: over when its time has come, and when the clock stands before the moment at which
-/// it was set, because then the clock was set back and the time may not come for a year.
-pub(super) fn wait_of(due_at: i64, waits_since: i64, reason: Option<String>, now: Timestamp) -> Option<RoomWait> {
-    let over = due_at <= millis(now) || waits_since > millis(now) + CLOCK_SLACK_MS;
-    (!over).then(|| RoomWait {
-        until: timestamp(due_at),
-        reason: reason.unwrap_or_default(),
-    })
-}
-
-/// Milliseconds since 1970: what both tables hold.
-pub(super) fn millis(time: Timestamp) -> i64 {
-    time.as_millisecond()
-}
-
-/// A duration in the same.
-pub(super) fn millis_of(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// The reverse. A number that is no time can only come from a hand in the table; it reads as 1970.
-pub(super) fn timestamp(millis: i64) -> Timestamp {
-    Timestamp::from_millisecond(millis).unwrap_or_default()
-}
-
-/// Text that any database takes: PostgreSQL has no place for NUL. A whole error page is of use to nobody.
-pub(super) fn clean(text: &str) -> String {
-    text.chars().filter(|c| *c != '\0').take(2_000).collect()
-}
-
-/// A repeat key as it is stored: an index refuses long ones, and no database has to take what a caller sends.
-fn fixed_length(key: &str) -> String {
-    text::hash([key])
-}
-
-/// A group as it is stored: the same in two rooms is two.
-pub(super) fn group_key(room: &RoomAddress, key: &str) -> String {
-    fixed_length(&format!("{room}\n{key}"))
-}
-
-/// The message as JSON, where NUL is escaped.
-pub(super) fn message_text(message: &RenderedMessage) -> Result<String, OutboxError> {
-    Ok(serde_json::to_string(message)?)
-}
-
-/// Receipts as they lie beside a repeat key, so that they outlive the rows that they name.
-pub(super) fn receipts_text(receipts: &[Receipt]) -> Result<String, OutboxError> {
-    let pairs: Vec<(i64, &str)> = receipts
-        .iter()
-        .map(|receipt| (receipt.id.0, receipt.room.as_str()))
-        .collect();
-    Ok(serde_json::to_string(&pairs)?)
-}
-
-/// The reverse of [`receipts_text`].
-pub(super) fn receipts_from(text: &str) -> Result<Vec<Receipt>, OutboxError> {
-    let pairs: Vec<(i64, RoomAddress)> = serde_json::from_str(text)?;
-    Ok(pairs
-        .into_iter()
-        .map(|(id, room)| Receipt {
-            id: DeliveryId(id),
-            room,
-        })
-        .collect())
 }

@@ -1,4 +1,4 @@
-//! Messages that a homeserver keeps and sends by itself unless it is told in time not to: where they stand.
+//! Messages that a homeserver keeps and sends by itself unless the relay asks it in time not to: where they stand.
 //!
 //! Guarantees: one of a room is wanted at a time, whichever relay writes it; what was asked of the homeserver is written before it
 //! is asked, so that a relay that is killed leaves none that nobody knows.
@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::session::{Row, Session, values};
-use super::store::{millis, millis_of, timestamp};
+use super::stored::{millis, millis_of, timestamp};
 use super::{Outbox, OutboxError};
 use crate::message::{RoomAddress, RoomAddressError, TxnId};
 

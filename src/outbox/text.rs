@@ -9,7 +9,7 @@ use super::accept::{NewRow, insert, lock_rooms};
 use super::claim::{Attempts, Room};
 use super::group::GroupMessage;
 use super::session::{Row, Session, values};
-use super::store::{message_text, millis, timestamp};
+use super::stored::{message_text, millis, timestamp};
 use super::{Delivery, DeliveryId, DeliveryState, OutboxError, Part, failure};
 use crate::message::{Relation, RenderedMessage, TxnId};
 

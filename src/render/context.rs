@@ -4,11 +4,10 @@
 //! with those that exist. `templates/README.md` lists every name, and a test compares the two.
 
 mod alert;
+mod shortened;
 
-use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use jiff::Timestamp;
 use minijinja::Value;
 
 use super::digest::{Counted, Digest};
@@ -16,14 +15,11 @@ use super::empties::MARKS_NOTHING;
 use super::facts::{AlertFacts, ChangeFacts, Facts};
 use super::filters::More;
 use super::kind::Kind;
-use super::links::{self, Link};
+use super::links::{self};
 use super::look::Look;
-use super::shield::{clean, clean_line};
 use super::tree::{Nothing, Tree};
-use super::values::{AlertList, Fields, Lookup, Moment, NoSingle, Which};
-use super::words::spoken;
-use crate::alert::{Labels, Source};
-use crate::text::truncated;
+use super::values::{AlertList, Fields, NoSingle, Which};
+use crate::alert::Source;
 
 /// How much of a notification is shown: the rungs of the ladder that keeps a message below Matrix's limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -35,11 +31,6 @@ pub(crate) struct Limits {
     /// Whether a mark is printed in place of what is missing: see `empties`.
     pub(crate) marks_nothing: bool,
 }
-
-const FOLDED_LABELS: usize = 4;
-const FOLDED_LABEL: usize = 60;
-const FOLDED_ANNOTATION: usize = 240;
-const FOLDED_LINK: usize = 2_000;
 
 /// Everything that is needed to build the context; lives for one rendering.
 pub(crate) struct Context<'a> {
@@ -211,9 +202,9 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// What is new in the group; empty lists where a notification is told as a whole.
+    /// What is new in the group; empty lists where the message shows the whole notification.
     fn change(&self) -> Value {
-        // Most are told as a whole, and for all of those it is the same.
+        // Most messages show the whole notification, and for all of those it is the same.
         static NOTHING: LazyLock<Value> = LazyLock::new(|| change(None, &|_| Vec::new()));
         match &self.facts.change {
             None => NOTHING.clone(),
@@ -249,101 +240,6 @@ impl<'a> Context<'a> {
             ("over", counted(|digest| &digest.over)),
             ("others", others.map(|line| self.line(line)).collect::<Vec<_>>().into()),
         ])
-    }
-
-    /// Text of several lines, such as an annotation.
-    fn long(&self, text: &str) -> Value {
-        let text = clean(text.trim());
-        if self.limits.truncate_labels {
-            truncated(&text, FOLDED_ANNOTATION).into()
-        } else {
-            Value::from(text)
-        }
-    }
-
-    /// Text that stays on one line.
-    fn line(&self, text: &str) -> Value {
-        Value::from(self.name(text))
-    }
-
-    fn name<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let text = clean_line(text);
-        if self.limits.truncate_labels && text.len() > FOLDED_ANNOTATION {
-            truncated(&text, FOLDED_ANNOTATION).into()
-        } else {
-            text
-        }
-    }
-
-    /// An address, which has no beginning that would lead anywhere: it is there, or where room is short and no browser would
-    /// open it, it is not.
-    fn address(&self, url: &str) -> Value {
-        if self.limits.truncate_labels && url.len() > FOLDED_LINK {
-            return Value::from("");
-        }
-        Value::from(clean_line(url))
-    }
-
-    fn labels(&self, labels: &Labels) -> Value {
-        Lookup::of(labels.iter().map(|(name, value)| (self.name(name), self.label(value))))
-    }
-
-    fn label(&self, value: &str) -> Value {
-        let value = clean_line(value);
-        if self.limits.truncate_labels {
-            truncated(&value, FOLDED_LABEL).into()
-        } else {
-            Value::from(value)
-        }
-    }
-
-    fn annotations(&self, annotations: &Labels) -> Value {
-        Lookup::of(
-            annotations
-                .iter()
-                .map(|(name, text)| (self.name(name), self.long(text))),
-        )
-    }
-
-    /// Labels as a list of names and values.
-    fn label_list<'b>(&self, labels: impl Iterator<Item = (&'b String, &'b String)>) -> Value {
-        let entry = |name: Value, value: Value| record([("name", name), ("value", value)]);
-        let mut list: Vec<_> = labels
-            .map(|(name, value)| entry(self.line(name), self.label(value)))
-            .collect();
-        if self.limits.truncate_labels && list.len() > FOLDED_LABELS {
-            let left_out = list.len() - FOLDED_LABELS;
-            list.truncate(FOLDED_LABELS);
-            list.push(entry(
-                Value::from("…"),
-                Value::from(spoken().say("more_labels", &[("count", &left_out)])),
-            ));
-        }
-        list.into()
-    }
-
-    /// Links as a list of texts and addresses. Where room is short those are left out that no browser would open.
-    fn link_list(&self, links: &[Link<'_>]) -> Value {
-        let shown = links
-            .iter()
-            .filter(|link| !self.limits.truncate_labels || link.url.len() <= FOLDED_LINK);
-        shown
-            .map(|link| record([("text", link.text.as_ref().into()), ("url", link.url.as_ref().into())]))
-            .collect::<Vec<_>>()
-            .into()
-    }
-
-    fn moment(&self, at: Option<Timestamp>) -> Value {
-        at.map_or_else(
-            || Value::from(""),
-            |at| {
-                Value::from_object(Moment {
-                    at,
-                    now: self.facts.now,
-                    zone: self.look.zone.clone(),
-                })
-            },
-        )
     }
 }
 

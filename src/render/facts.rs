@@ -5,28 +5,26 @@
 
 mod alert;
 mod change;
+mod headline;
 
 use std::borrow::Cow;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+pub(crate) use alert::AlertFacts;
+pub(crate) use change::ChangeFacts;
 use jiff::Timestamp;
 
 use super::digest::Digest;
-use super::links::{self, Link};
-pub(crate) use alert::AlertFacts;
-pub(crate) use change::ChangeFacts;
-
 use super::kind::Kind;
-use super::severity::{Severity, level};
+use super::links::{self, Link};
+use super::severity::Severity;
 use super::shield::clean_line;
-use super::values::Name;
 use super::words::spoken;
 use crate::alert::{Alert, AlertStatus, Labels, Notification, is_private};
 use crate::group::Change;
 use crate::text::truncated;
 
-/// How many characters of a name are shown. No rule, folder or severity that somebody gave is longer, but whoever posts could
+/// How many characters of a name are shown. No rule, folder or severity that somebody gave is longer, but a sender could
 /// send one that fills a message, and names are in every part of it.
 const LONGEST_NAME: usize = 200;
 
@@ -59,9 +57,9 @@ pub(crate) struct Facts<'a> {
     pub(crate) shared: Labels,
     /// Links that every alert has.
     pub(crate) links: Vec<Link<'a>>,
-    /// What is new, where that is what is told.
+    /// What is new, where the message is about that.
     pub(crate) change: Option<ChangeFacts<'a>>,
-    /// What waited, where that is told as one.
+    /// What waited, where the message is a digest.
     pub(crate) digest: Option<&'a Digest>,
 }
 
@@ -197,103 +195,6 @@ impl<'a> Facts<'a> {
             .iter()
             .filter(|facts| facts.kind == Kind::NotRecovered)
             .count()
-    }
-
-    /// How many there are of each kind, those that matter most first.
-    pub(crate) fn states(&self) -> Vec<(Kind, usize)> {
-        const ORDER: [Kind; 6] = [
-            Kind::Test,
-            Kind::Firing,
-            Kind::Error,
-            Kind::NoData,
-            Kind::Resolved,
-            Kind::NotRecovered,
-        ];
-        let all = || self.firing.iter().chain(&self.resolved);
-        let counted = ORDER.map(|kind| (kind, all().filter(|facts| facts.kind == kind).count()));
-        counted.into_iter().filter(|(_, count)| *count > 0).collect()
-    }
-
-    /// How many fire of each severity, worst first; one entry if severities are not in use. Rules that are blind count
-    /// only where nothing else fires.
-    pub(crate) fn severities(&self) -> Vec<(String, Severity, usize)> {
-        let mut counts: Vec<(String, Severity, usize)> = Vec::new();
-        let mut places: HashMap<Name, usize> = HashMap::new();
-        let sure = self.firing.iter().any(|facts| facts.kind == Kind::Firing);
-        for facts in self.firing.iter().filter(|facts| !sure || facts.kind == Kind::Firing) {
-            // They are sorted, so mostly it is that of the one before.
-            if let Some((.., count)) = counts.last_mut().filter(|(last, ..)| *last == facts.severity) {
-                *count += 1;
-                continue;
-            }
-            let place = *places.entry(facts.severity.clone().into()).or_insert(counts.len());
-            match counts.get_mut(place) {
-                Some((.., count)) => *count += 1,
-                None => counts.push((facts.severity.clone(), facts.level, 1)),
-            }
-        }
-        for (severity, more) in self.digest.iter().flat_map(|digest| &digest.more_firing) {
-            match counts.iter_mut().find(|(known, ..)| known == severity) {
-                Some((.., count)) => *count += more,
-                None => counts.push((severity.clone(), level(severity), *more)),
-            }
-        }
-        counts.sort_by_key(|(_, level, _)| Reverse(*level));
-        counts
-    }
-
-    /// How many alerts there are at least, with those that the sender cut off.
-    fn at_least(&self) -> Option<u64> {
-        let cut_off = self.notification.truncated_alerts;
-        (cut_off > 0).then(|| cut_off.saturating_add(self.total() as u64))
-    }
-
-    /// One plain line that names the notification.
-    pub(crate) fn headline(&self) -> String {
-        let line = if let Some(digest) = self.digest {
-            format!("📬 {}", spoken().say("delayed_counted", &[("count", &digest.messages)]))
-        } else if let Some(change) = &self.change {
-            change.headline(&self.name(), &self.folder(), self.at_least().is_some())
-        } else if self.notification.is_message() {
-            self.name()
-        } else {
-            let parts = [self.state_line(), self.name(), self.severity.clone(), self.folder()];
-            let parts = parts.into_iter().filter(|part| !part.is_empty());
-            parts.collect::<Vec<_>>().join(" · ")
-        };
-        truncated(&line, LONGEST_LINE)
-    }
-
-    /// The first part of it: how it stands.
-    fn state_line(&self) -> String {
-        let kind = self.kind;
-        let (emoji, word, total) = (kind.emoji(self.level), kind.word(), self.total());
-        match self.at_least() {
-            _ if kind == Kind::Test => return format!("{emoji} {word}"),
-            None if total == 1 => return format!("{emoji} {word}"),
-            Some(all) if kind == Kind::Unknown => {
-                let over = if self.not_recovered() == 0 {
-                    "of_at_least_resolved"
-                } else {
-                    "of_at_least_over"
-                };
-                let over = spoken().say(over, &[("count", &total), ("total", &all)]);
-                return format!("{emoji} {word} ({over})");
-            }
-            _ => {}
-        }
-        let states = self.states();
-        let parts = states.iter().enumerate().map(|(number, (kind, count))| {
-            let (emoji, word) = (kind.emoji(self.level), kind.word());
-            match self.at_least().filter(|_| number == 0) {
-                Some(all) => {
-                    let all = spoken().say("of_at_least", &[("total", &all)]);
-                    format!("{emoji} {count} {word} {all}")
-                }
-                None => format!("{emoji} {count} {word}"),
-            }
-        });
-        parts.collect::<Vec<_>>().join(" · ")
     }
 }
 

@@ -18,12 +18,11 @@ mod units;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use minijinja::value::{Kwargs, Rest};
-use minijinja::{Environment, Error, ErrorKind, State, Value};
-
 pub(crate) use directives::{Directives, More};
 pub(crate) use formats::{check_format, translated as translated_format};
 pub(crate) use measures::{duration_text, time_text};
+use minijinja::value::{Kwargs, Rest};
+use minijinja::{Environment, Error, ErrorKind, State, Value};
 pub(crate) use operators::Notes;
 pub(crate) use units::{names as units, number_text};
 
@@ -197,7 +196,7 @@ fn tojson(state: &State<'_, '_>, value: &Value, indent: Option<Value>, kwargs: K
     Ok(Value::from(text(&json)?))
 }
 
-/// Everything there is, or the values that are given, for whoever writes a template; not more than can be read.
+/// Everything there is, or the values that are given, for the author of a template; not more than can be read.
 #[expect(clippy::needless_pass_by_value, reason = "the engine hands arguments over by value")]
 fn debug(state: &State<'_, '_>, values: Rest<Value>) -> String {
     const MOST: usize = 20_000;

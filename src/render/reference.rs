@@ -3,6 +3,7 @@
 //! Guarantees: the variables and their types are read off contexts that were really built, so this list cannot be out of
 //! date. Tests hold that something is said of every name, and that every example runs.
 
+mod built_in;
 mod entries;
 mod seen;
 mod variables;
@@ -12,78 +13,13 @@ use std::sync::LazyLock;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
+pub(crate) use self::built_in::{BUILT_IN_FILTERS, BUILT_IN_FUNCTIONS, BUILT_IN_TESTS};
 use super::context::{Context, Limits};
 use super::facts::Facts;
 use super::look::Look;
 use super::tree::Nothing;
 use super::values::{Fields, Lookup};
 use super::{filters, trial};
-
-/// minijinja's own filters that are of use in a message; the rest of them work as well.
-pub(crate) const BUILT_IN_FILTERS: &[&str] = &[
-    "batch",
-    "capitalize",
-    "dictsort",
-    "first",
-    "groupby",
-    "indent",
-    "items",
-    "join",
-    "last",
-    "lines",
-    "list",
-    "lower",
-    "map",
-    "pluralize",
-    "reject",
-    "rejectattr",
-    "replace",
-    "reverse",
-    "safe",
-    "select",
-    "selectattr",
-    "slice",
-    "split",
-    "string",
-    "title",
-    "trim",
-    "unique",
-    "upper",
-    "urlencode",
-    "zip",
-];
-
-/// minijinja's own tests that are of use in a message; the rest of them work as well.
-pub(crate) const BUILT_IN_TESTS: &[&str] = &[
-    "defined",
-    "divisibleby",
-    "endingwith",
-    "eq",
-    "equalto",
-    "even",
-    "false",
-    "filter",
-    "greaterthan",
-    "iterable",
-    "lessthan",
-    "lower",
-    "mapping",
-    "ne",
-    "none",
-    "number",
-    "odd",
-    "sameas",
-    "sequence",
-    "startingwith",
-    "string",
-    "test",
-    "true",
-    "undefined",
-    "upper",
-];
-
-/// minijinja's own functions.
-pub(crate) const BUILT_IN_FUNCTIONS: &[&str] = &["debug", "dict", "namespace", "range"];
 
 struct Reference {
     root: Vec<&'static str>,

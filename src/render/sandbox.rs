@@ -13,6 +13,7 @@
 mod inside;
 mod job;
 mod process;
+mod refusal;
 mod restrict;
 mod worker;
 
@@ -26,9 +27,9 @@ pub use inside::serve;
 pub(super) use job::{Answer, Job, Template};
 use worker::{End, Worker};
 
+pub(crate) use self::refusal::Refusal;
 use super::deadline::Deadline;
 use super::engine::Sources;
-use super::problem::TemplateProblem;
 
 /// The command line of such a process: an argument that no person needs.
 pub const COMMAND: &str = "template-sandbox";
@@ -36,7 +37,7 @@ pub const COMMAND: &str = "template-sandbox";
 /// How long anybody waits for a place, and then for a result: twenty times what the fuel of the engine lasts, for machines that are slow or busy.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// How often whoever waits looks whether there is still somebody to wait for.
+/// How often a waiting thread looks whether its answer is still wanted.
 const GLANCE: Duration = Duration::from_millis(50);
 
 /// How many bytes of data such a process may have beside its stack: twice what the largest change in a group takes.
@@ -145,40 +146,6 @@ struct State {
 pub(super) struct Loaded<'a> {
     pub(super) version: &'a Key,
     pub(super) sources: &'a Sources,
-}
-
-/// Why there is no result.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// It takes too long.
-    TooLong,
-    /// It takes too much memory, or is too deep.
-    TooMuch,
-    /// Others have taken all places all the time.
-    Full,
-    /// The time for all that a request asks for is over.
-    Late,
-    /// The system starts no process for it, for this reason.
-    NoProcess(String),
-    /// Something else ended it, twice.
-    Killed,
-    /// It broke off for no good reason.
-    Broke,
-}
-
-impl Refusal {
-    pub(crate) fn problem(&self, file: &str) -> TemplateProblem {
-        let message = match self {
-            Self::TooLong => "takes too much time, and was ended after 5 s".to_owned(),
-            Self::TooMuch => "takes too much memory, and was ended".to_owned(),
-            Self::Full => "was not run: others take all the time there is".to_owned(),
-            Self::Late => "was not run to its end: the time for all templates of one request was over".to_owned(),
-            Self::NoProcess(why) => format!("cannot be run: the system starts no process for it ({why})"),
-            Self::Killed => "was ended by the system, perhaps for want of memory".to_owned(),
-            Self::Broke => "broke off inside the relay; please report it".to_owned(),
-        };
-        TemplateProblem::new(file, message)
-    }
 }
 
 impl Sandbox {

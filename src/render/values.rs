@@ -3,6 +3,8 @@
 //! Guarantees: names that the relay defines are strict (a misspelt `alert.sumary` is an error), names that users define
 //! are lenient (a label that an alert does not have is the empty text). They hold data and decide nothing.
 
+mod moment;
+
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -11,11 +13,10 @@ use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr, Value};
-use minijinja::{Error, ErrorKind, State};
+use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
+use minijinja::{Error, ErrorKind};
 
+pub(crate) use self::moment::Moment;
 use crate::alert::is_private;
 
 /// A record with fixed names; looking up any other name is an error.
@@ -53,7 +54,7 @@ impl Object for Fields {
     }
 }
 
-/// A name to look something up by. In tests it counts how often names are compared: whoever posts decides how many
+/// A name to look something up by. In tests it counts how often names are compared: the sender decides how many
 /// labels there are, so the work must not grow with the square of their number.
 #[derive(Debug, Clone)]
 pub(crate) struct Name(Value);
@@ -123,7 +124,7 @@ impl Hash for Name {
 }
 
 /// Labels, annotations or values, by name; what is missing is the empty text. What is for the sender's own use is there for
-/// whoever asks for it by name, and in no list.
+/// a template that asks for it by name, and in no list.
 #[derive(Debug)]
 pub(crate) struct Lookup(Vec<(Name, Value)>);
 
@@ -244,74 +245,10 @@ impl Object for AlertList {
     }
 }
 
-/// A point in time that knows what "now" and "here" are, so that `time` can be short.
-#[derive(Debug, Clone)]
-pub(crate) struct Moment {
-    pub(crate) at: Timestamp,
-    pub(crate) now: Timestamp,
-    pub(crate) zone: TimeZone,
-}
-
-impl Moment {
-    /// The time so many seconds after 1970.
-    pub(crate) fn at_second(seconds: f64) -> Option<Timestamp> {
-        let nanoseconds = seconds * 1e9;
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the cast saturates, and what is out of range is refused"
-        )]
-        let whole = nanoseconds as i128;
-        Timestamp::from_nanosecond(whole).ok()
-    }
-
-    /// So many seconds later.
-    pub(crate) fn moved(&self, seconds: f64) -> Option<Value> {
-        let span = jiff::SignedDuration::try_from_secs_f64(seconds).ok()?;
-        let at = self.at.checked_add(span).ok()?;
-        Some(Value::from_object(Self { at, ..self.clone() }))
-    }
-
-    /// The time that a text is, to be compared with this one.
-    pub(crate) fn same_kind(&self, text: &str) -> Option<Value> {
-        let at = text.trim().parse().ok()?;
-        Some(Value::from_object(Self { at, ..self.clone() }))
-    }
-}
-
-impl Object for Moment {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
-    }
-
-    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.at)
-    }
-
-    fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<Ordering> {
-        other.downcast_ref::<Self>().map(|other| self.at.cmp(&other.at))
-    }
-
-    // `now()`, as it is called elsewhere.
-    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, _: &[Value]) -> Result<Value, Error> {
-        Ok(Value::from_dyn_object(Arc::clone(self)))
-    }
-
-    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
-        let value = Value::from_dyn_object(Arc::clone(self));
-        match method {
-            "strftime" => {
-                let all: Vec<Value> = std::iter::once(value).chain(args.iter().cloned()).collect();
-                state.apply_filter("time", &all)
-            }
-            "timestamp" => Ok(Value::from(self.at.as_second())),
-            "isoformat" => Ok(Value::from(self.at.to_string())),
-            _ => Err(Error::from(ErrorKind::UnknownMethod)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+
     use super::*;
     use crate::alert::Alert;
     use crate::message::TemplateName;

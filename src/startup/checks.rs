@@ -3,24 +3,27 @@
 //! Guarantees: however often and by whomever it is asked, the store is asked about once a second, and by one at a time; the
 //! homeserver less often still. A probe must not become load, and what is not guarded must not keep acceptance from the store.
 
+mod states;
+
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Mutex;
 
+use self::states::degraded;
 use super::figures;
 use super::remembered::Remembered;
 use super::routes::InUse;
 use crate::deliver::Sender;
 use crate::intake::{Auth, Check, Checks, State};
-use crate::matrix::{Client, EncryptionState, Transport};
-use crate::outbox::{Outbox, RoomStats, Stats};
+use crate::matrix::Transport;
+use crate::outbox::{Outbox, Stats};
 use crate::pipeline::Pipeline;
-use crate::render::{Renderer, TemplateProblem};
+use crate::render::Renderer;
 use crate::silence::Reasons;
 use crate::telemetry;
 
@@ -30,9 +33,6 @@ const FRESH: Duration = Duration::from_secs(1);
 const BELIEVED: Duration = Duration::from_secs(10);
 /// How long the homeserver may take to answer a probe.
 const PROBE: Duration = Duration::from_secs(3);
-/// A delivery that waits longer than this is worth a word.
-const LATE_SECONDS: i64 = 60;
-
 pub(super) struct Parts {
     outbox: Outbox,
     transport: Transport,
@@ -139,111 +139,6 @@ impl Parts {
         outbox.state != State::Unavailable && homeserver.state == State::Ready
     }
 
-    /// What is broken since it was loaded, and what went wrong while notifications were rendered.
-    fn template_problems(&self) -> Vec<TemplateProblem> {
-        let mut problems = self.renderer.problems();
-        let rendering = self.pipeline.template_problems(Timestamp::now());
-        let is_new: Vec<_> = rendering.into_iter().filter(|one| !problems.contains(one)).collect();
-        problems.extend(is_new);
-        problems
-    }
-
-    fn templates(&self) -> Check {
-        let problems = self.template_problems();
-        let lines = problems.iter().map(ToString::to_string);
-        let lines: Vec<String> = lines.chain(self.renderer.remark_on_own_language()).collect();
-        let reason = (!lines.is_empty()).then(|| lines.join("; "));
-        Check {
-            name: "templates",
-            state: degraded(reason.as_ref()),
-            reason,
-        }
-    }
-
-    fn routes(&self) -> Check {
-        let problems = self.routes.problems(&self.renderer.names());
-        let languages = self.routes.routes.load().remarks_on_languages(&self.renderer);
-        let all = problems.iter().chain(languages.iter().map(|(_, problem)| problem));
-        let lines: Vec<String> = all.map(ToString::to_string).collect();
-        let reason = (!lines.is_empty()).then(|| lines.join("; "));
-        Check {
-            name: "routes",
-            state: degraded(reason.as_ref()),
-            reason,
-        }
-    }
-
-    async fn deliveries(&self) -> Check {
-        let mut reasons = Vec::new();
-        match self.stats().await {
-            Ok(stats) => {
-                let age = stats
-                    .oldest()
-                    .map_or(0, |oldest| Timestamp::now().duration_since(oldest).as_secs());
-                if age >= LATE_SECONDS {
-                    reasons.push(format!(
-                        "{} deliveries wait, the oldest for {age} s",
-                        stats.pending + stats.in_flight
-                    ));
-                }
-                if stats.dead > 0 {
-                    reasons.push(format!(
-                        "{} deliveries are dead: `outbox list --state dead` shows them",
-                        stats.dead
-                    ));
-                }
-                reasons.extend(stats.rooms.iter().filter_map(trouble));
-            }
-            Err(error) => reasons.push(error),
-        }
-        let unclaimed = self.outbox.unclaimed();
-        reasons.extend(unclaimed.map(|reason| format!("the relay sends nothing: {reason}")));
-        reasons.extend(self.sender.trouble(Instant::now()));
-        let reason = (!reasons.is_empty()).then(|| reasons.join("; "));
-        Check {
-            name: "deliveries",
-            state: degraded(reason.as_ref()),
-            reason,
-        }
-    }
-
-    /// Whether messages get into encrypted rooms, and clients trust them.
-    fn encryption(&self) -> Check {
-        let state = self.transport.client().map(Client::encryption_state);
-        let reason = match state {
-            None | Some(EncryptionState::Unused | EncryptionState::Elsewhere | EncryptionState::Opening) => None,
-            Some(EncryptionState::Off(reason) | EncryptionState::Unusable(reason)) => {
-                Some(format!("nothing is sent into encrypted rooms: {reason}"))
-            }
-            Some(EncryptionState::Working(trouble)) => trouble,
-        };
-        Check {
-            name: "encryption",
-            state: degraded(reason.as_ref()),
-            reason,
-        }
-    }
-
-    /// Whether alerts are being lost because senders are refused.
-    fn senders(&self) -> Check {
-        let reason = self.auth.lost(Timestamp::now());
-        Check {
-            name: "senders",
-            state: degraded(reason.as_ref()),
-            reason,
-        }
-    }
-
-    /// Whether something gives no sign of life that should.
-    fn silence(&self) -> Check {
-        let reason = self.silence.text();
-        Check {
-            name: "silence",
-            state: degraded(reason.as_ref()),
-            reason,
-        }
-    }
-
     async fn set_gauges(&self) {
         telemetry::metrics::read_process();
         let (outbox, homeserver) = tokio::join!(self.outbox(), self.homeserver());
@@ -293,24 +188,6 @@ impl Checks for Parts {
             return String::new();
         };
         handle.render()
-    }
-}
-
-/// Why a room does not get what waits for it, as the outbox keeps it: a restart changes nothing about it.
-fn trouble(room: &RoomStats) -> Option<String> {
-    let trouble = room.trouble.as_ref().filter(|_| room.waiting > 0)?;
-    let next = room.wait.as_ref().map_or_else(String::new, |wait| {
-        let seconds = wait.until.duration_since(Timestamp::now()).as_secs().max(1);
-        format!("; next attempt in {seconds} s")
-    });
-    Some(format!("{}: {trouble}{next}", room.room))
-}
-
-fn degraded(reason: Option<&String>) -> State {
-    if reason.is_some() {
-        State::Degraded
-    } else {
-        State::Ready
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Guarantees: an answer is sent only after the commit that holds it; a batch that fails for a reason of its own, and
 //! not because the database is away, is done again one by one, so nobody fails for somebody else's request; a commit whose
-//! answer was lost is looked for before anybody is told that it failed, for then the caller would send it again.
+//! answer was lost is looked for before the caller hears that it failed, because it would send again.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::OnceLock;
@@ -16,7 +16,9 @@ use super::database::begin;
 use super::patiently;
 use super::session::PgSession;
 use crate::outbox::accept::{accept, lock_rooms};
-use crate::outbox::store::{HANGS, PreparedAcceptance, millis_of};
+use crate::outbox::prepared::PreparedAcceptance;
+use crate::outbox::store::HANGS;
+use crate::outbox::stored::millis_of;
 use crate::outbox::{Enqueued, OutboxError};
 
 /// While the database hung nothing could be accepted or come again: for these keys the time stood still.
@@ -120,7 +122,7 @@ async fn accept_or_find(
         let keys: Vec<&str> = acceptances.iter().flat_map(|one| one.keys()).collect();
         let later = sqlx::query(LATER).bind(keys).bind(millis_of(took));
         if let Err(error) = patiently(async { Ok(later.execute(pool).await.map(drop)?) }).await {
-            tracing::debug!(error.message = %error, "repeat keys could not be moved on");
+            tracing::debug!(error.message = %error, "cannot renew repeat keys");
         }
     }
     accepted

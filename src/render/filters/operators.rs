@@ -7,19 +7,22 @@
 //! Beside it: a text that is a number counts as one beside a number, since labels are texts; times can be compared and
 //! subtracted, which gives seconds. What is no number and no time is an error that says so.
 
+mod compare;
+
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use minijinja::value::{Rest, ValueKind};
 use minijinja::{Environment, Error, Expression, State, Value, context};
 
+pub(super) use self::compare::compared;
+use self::compare::{is_list, is_moment};
 use super::{invalid, is_empty};
 use crate::render::cost::{self, text};
 use crate::render::problem::TemplateProblem;
 use crate::render::shield::shield;
 use crate::render::syntax::{NEGATIVE, OPERATE};
-use crate::render::tree::Tree;
-use crate::render::values::{Lookup, Moment};
+use crate::render::values::Moment;
 
 /// More remarks of one kind help nobody.
 const MOST_NOTES: usize = 20;
@@ -95,57 +98,6 @@ fn note(state: &mut State<'_, '_>, line: &Value, sign: &str) {
     }
 }
 
-/// Whether a comparison by an order or membership holds.
-pub(super) fn compared(state: &mut State<'_, '_>, a: &Value, sign: &str, b: &Value) -> Result<bool, Error> {
-    if sign == "in" {
-        return is_in(state, a, b);
-    }
-    if sign == "not in" {
-        return Ok(!is_in(state, a, b)?);
-    }
-    if is_empty(a) || is_empty(b) {
-        return Ok(false);
-    }
-    if let (Some(a), Some(b)) = (a.len(), b.len()) {
-        state.consume_fuel(u64::try_from(a.min(b)).unwrap_or(u64::MAX))?;
-    }
-    let (a, b) = (like(a, b)?, like(b, a)?);
-    let (a, b) = (&a, &b);
-    let both = |is: fn(&Value) -> bool| is(a) && is(b);
-    let is_number = |value: &Value| matches!(value.kind(), ValueKind::Number | ValueKind::Bool);
-    if a.kind() != b.kind() && !both(is_number) && !(is_list(a) && is_list(b)) {
-        return Err(incomparable(a, b));
-    }
-    Ok(match sign {
-        "<" => a < b,
-        "<=" => a <= b,
-        ">" => a > b,
-        _ => a >= b,
-    })
-}
-
-fn is_list(value: &Value) -> bool {
-    matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable)
-}
-
-fn is_moment(value: &Value) -> bool {
-    value.downcast_object_ref::<Moment>().is_some()
-}
-
-/// A text as what stands beside it: a number or a time, if it is one.
-fn like(value: &Value, other: &Value) -> Result<Value, Error> {
-    let Some(text) = value.as_str() else {
-        return Ok(value.clone());
-    };
-    if other.is_number() {
-        return number_of(text).ok_or_else(|| incomparable(value, other));
-    }
-    match other.downcast_object_ref::<Moment>() {
-        Some(moment) => moment.same_kind(text).ok_or_else(|| incomparable(value, other)),
-        None => Ok(value.clone()),
-    }
-}
-
 /// The number that a text is.
 pub(super) fn number_of(text: &str) -> Option<Value> {
     let text = text.trim();
@@ -169,31 +121,6 @@ pub(super) fn kind_of(value: &Value) -> &'static str {
         ValueKind::Map => "record of names and values",
         _ => "thing",
     }
-}
-
-fn incomparable(a: &Value, b: &Value) -> Error {
-    invalid(format!(
-        "cannot compare a {} with a {} (expected two numbers, two texts or two times)",
-        kind_of(a),
-        kind_of(b)
-    ))
-}
-
-/// Whether something is a member, a name of labels, or a part of a text.
-fn is_in(state: &mut State<'_, '_>, item: &Value, container: &Value) -> Result<bool, Error> {
-    if let Some(labels) = container.downcast_object_ref::<Lookup>() {
-        return Ok(item.as_str().is_some_and(|name| labels.has(name)));
-    }
-    if let (Some(tree), Some(name)) = (container.downcast_object_ref::<Tree>(), item.as_str()) {
-        return Ok(tree.has(name));
-    }
-    if is_empty(container) || (container.as_str().is_some() && is_empty(item)) {
-        return Ok(false);
-    }
-    if matches!(container.kind(), ValueKind::Number | ValueKind::Bool) {
-        return Err(invalid("`in` looks into a text, a list or labels, and this is none"));
-    }
-    minijinja::tests::is_in(state, item, container)
 }
 
 /// What an operator of numbers, texts, lists or times makes of two values.

@@ -1,0 +1,67 @@
+//! The filters, tests and functions of minijinja that templates may use.
+
+/// minijinja's own filters that are of use in a message; the rest of them work as well.
+pub(crate) const BUILT_IN_FILTERS: &[&str] = &[
+    "batch",
+    "capitalize",
+    "dictsort",
+    "first",
+    "groupby",
+    "indent",
+    "items",
+    "join",
+    "last",
+    "lines",
+    "list",
+    "lower",
+    "map",
+    "pluralize",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "safe",
+    "select",
+    "selectattr",
+    "slice",
+    "split",
+    "string",
+    "title",
+    "trim",
+    "unique",
+    "upper",
+    "urlencode",
+    "zip",
+];
+
+/// minijinja's own tests that are of use in a message; the rest of them work as well.
+pub(crate) const BUILT_IN_TESTS: &[&str] = &[
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "eq",
+    "equalto",
+    "even",
+    "false",
+    "filter",
+    "greaterthan",
+    "iterable",
+    "lessthan",
+    "lower",
+    "mapping",
+    "ne",
+    "none",
+    "number",
+    "odd",
+    "sameas",
+    "sequence",
+    "startingwith",
+    "string",
+    "test",
+    "true",
+    "undefined",
+    "upper",
+];
+
+/// minijinja's own functions.
+pub(crate) const BUILT_IN_FUNCTIONS: &[&str] = &["debug", "dict", "namespace", "range"];
