@@ -9,12 +9,12 @@ mod failed;
 mod fallback;
 mod gate;
 pub mod leader;
-mod moment;
 pub mod policy;
 mod resend;
+mod time;
 mod worker;
 
 pub(crate) use attempt::WordsByRoom;
 pub use attempt::{Sender, Settings};
-pub use moment::{Clock, Moment};
+pub use time::{Clock, Time};
 pub use worker::{Composer, Worker};

@@ -38,7 +38,7 @@ use self::summary::Summary;
 use self::templates::{keep_templates, open_templates, words_by_room};
 use crate::config::Settings;
 use crate::config::routes::{Routes, Watch};
-use crate::deliver::{Composer, Moment, Sender, Worker, leader};
+use crate::deliver::{Composer, Sender, Time, Worker, leader};
 use crate::intake::{Auth, Example, Parts, Recorder};
 use crate::matrix::{Transport, TransportSettings};
 use crate::message::TemplateName;
@@ -144,7 +144,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
         grace,
     );
     let compose: Composer = Arc::new(move |room, waiting, now| pipeline.digest(room, waiting, now));
-    let worker = Worker::new(outbox.clone(), sender, settings.digest, compose, Arc::new(Moment::now));
+    let worker = Worker::new(outbox.clone(), sender, settings.digest, compose, Arc::new(Time::now));
     let line = summary.line(address, renderer.on_disk().len());
     let mut keepers = vec![
         tokio::spawn(keep_templates(renderer)),

@@ -12,8 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 use ruma::OwnedRoomId;
 
 use super::gate::{Gate, Hold, InFlight};
-use super::moment::Moment;
 use super::resend;
+use super::time::Time;
 use crate::matrix::{Client, Failure, RoomTrouble, Transport, Verdict};
 use crate::message::words::Words;
 use crate::message::{RoomAddress, TxnId};
@@ -122,7 +122,7 @@ impl Sender {
     }
 
     /// Sends `delivery` once, and says what to record.
-    pub(super) async fn attempt(&self, delivery: &Delivery, now: Moment) -> Outcome {
+    pub(super) async fn attempt(&self, delivery: &Delivery, now: Time) -> Outcome {
         let began = Instant::now();
         let sent = match self.send(delivery, now.wall).await {
             Err(failure) if self.joins(&failure, &delivery.room).await => self.send(delivery, now.wall).await,
@@ -135,7 +135,7 @@ impl Sender {
     }
 
     /// What becomes of an attempt that was begun then and is cut off now.
-    pub(super) fn cut_off(&self, delivery: &Delivery, began: Moment, now: Moment) -> Outcome {
+    pub(super) fn cut_off(&self, delivery: &Delivery, began: Time, now: Time) -> Outcome {
         let took = now.tick.saturating_duration_since(began.tick);
         self.failed(delivery, &Failure::unanswered(took), began, took)
     }
@@ -210,7 +210,7 @@ impl Sender {
         true
     }
 
-    fn delivered(&self, delivery: &Delivery, event_id: String, now: Moment, took: Duration) -> Outcome {
+    fn delivered(&self, delivery: &Delivery, event_id: String, now: Time, took: Duration) -> Outcome {
         let (hold, parked) = {
             let mut state = self.state();
             let hold = state.gate.passed(now.tick);

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use super::attempt::{Parked, Sender, count, retried_for};
 use super::fallback;
 use super::gate::{HANGS_AFTER, Hold};
-use super::moment::Moment;
 use super::policy::{self, Decision, Tried};
+use super::time::Time;
 use crate::matrix::{Failure, TokenTrouble, Verdict};
 use crate::message::words;
 use crate::outbox::{Delivery, Outcome};
@@ -25,7 +25,7 @@ struct Runs {
 }
 
 impl Sender {
-    pub(super) fn failed(&self, delivery: &Delivery, failure: &Failure, began: Moment, took: Duration) -> Outcome {
+    pub(super) fn failed(&self, delivery: &Delivery, failure: &Failure, began: Time, took: Duration) -> Outcome {
         // Whatever is waited for is waited from the answer on, which may have taken as long as the wait.
         let now = began.after(took);
         count(failure.verdict.label());

@@ -23,7 +23,7 @@ use self::flight::{Claim, Flight, Landing};
 use self::outcome::{record, tally};
 use super::attempt::Sender;
 use super::gate::InFlight;
-use super::moment::{Clock, Moment};
+use super::time::{Clock, Time};
 use crate::message::{RenderedMessage, RoomAddress};
 use crate::outbox::{Delivery, DigestPolicy, Outbox, OutboxError, Outcome, Waiting};
 
@@ -67,7 +67,7 @@ impl Worker {
     }
 
     /// One round: claims what is due at `now`, attempts all of it, records the outcomes. Returns how many attempts.
-    pub async fn step(&self, now: Moment) -> Result<usize, OutboxError> {
+    pub async fn step(&self, now: Time) -> Result<usize, OutboxError> {
         let claimed = self
             .claim(now, self.sender.capacity(InFlight::default(), now.tick))
             .await?;
@@ -123,7 +123,7 @@ impl Worker {
         self.drain(flight, grace).await;
     }
 
-    async fn claim(&self, now: Moment, free: usize) -> Result<Vec<Delivery>, OutboxError> {
+    async fn claim(&self, now: Time, free: usize) -> Result<Vec<Delivery>, OutboxError> {
         if free == 0 {
             Ok(Vec::new())
         } else {
@@ -158,7 +158,7 @@ impl Worker {
         }
     }
 
-    fn begin(&self, flight: &mut Flight, claimed: Vec<Delivery>, now: Moment) {
+    fn begin(&self, flight: &mut Flight, claimed: Vec<Delivery>, now: Time) {
         for delivery in claimed {
             let (outbox, sender, clock) = (self.outbox.clone(), Arc::clone(&self.sender), Arc::clone(&self.clock));
             let delivery = Arc::new(delivery);

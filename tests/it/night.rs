@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use grafana_matrix_relay::alert::parse;
-use grafana_matrix_relay::deliver::{self, Composer, Moment, Sender, Worker};
+use grafana_matrix_relay::deliver::{self, Composer, Sender, Time, Worker};
 use grafana_matrix_relay::matrix;
 use grafana_matrix_relay::message::{RoomAddress, RouteName, TemplateName};
 use grafana_matrix_relay::outbox::{self, DigestPolicy, Outbox, Stats};
@@ -27,7 +27,7 @@ pub(crate) struct Night {
     pub(crate) homeserver: RunningHomeserver,
     pub(crate) token: String,
     pub(crate) outbox: Outbox,
-    pub(crate) now: Moment,
+    pub(crate) now: Time,
     /// How groups appear in the rooms from now on.
     pub(crate) policy: MessagePolicy,
     /// Routes that are used instead of one to the room at hand.
@@ -128,7 +128,7 @@ impl Night {
             isolation: isolation(),
         });
         let worker = worker(&outbox, &sender, digests, &renderer);
-        let (now, accepted) = (Moment::now(), BTreeMap::new());
+        let (now, accepted) = (Time::now(), BTreeMap::new());
         Self {
             homeserver: running,
             token,
@@ -349,7 +349,7 @@ fn worker(outbox: &Outbox, sender: &Arc<Sender>, digests: DigestPolicy, renderer
     );
     let pipeline = Pipeline::new(nowhere, renderer.clone(), outbox.clone());
     let compose: Composer = Arc::new(move |room, waiting, now| pipeline.digest(room, waiting, now));
-    let clock = Arc::new(Moment::now);
+    let clock = Arc::new(Time::now);
     Worker::new(outbox.clone(), Arc::clone(sender), digests, compose, clock)
 }
 

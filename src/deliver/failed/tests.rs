@@ -54,7 +54,7 @@ fn delivery(id: i64, attempts: u32) -> Delivery {
 
 /// How many failures of this kind it takes until the message goes out plain, after seven of another kind.
 fn patience(failure: &Failure, before: Option<&Failure>) -> usize {
-    let (sender, now) = (sender(), Moment::now());
+    let (sender, now) = (sender(), Time::now());
     let earlier = std::iter::repeat_n(before, 7).flatten();
     let fails = |(number, failure): (u32, &Failure)| {
         let outcome = sender.failed(&delivery(1, number), failure, now, Duration::ZERO);
@@ -93,7 +93,7 @@ fn a_wait_grows_with_the_refusals_in_a_row_and_not_with_what_failed_before() {
         detail: String::new(),
     };
     let (down, closed) = (of(Verdict::Transient), of(Verdict::Room(RoomTrouble::NoPower)));
-    let (mut now, mut attempts) = (Moment::now(), 0);
+    let (mut now, mut attempts) = (Time::now(), 0);
     let mut waits = |failure: &Failure| {
         attempts += 1;
         now = now.after(Duration::from_secs(1));
@@ -118,7 +118,7 @@ fn a_wait_grows_with_the_refusals_in_a_row_and_not_with_what_failed_before() {
 
 #[test]
 fn what_another_message_failed_with_is_not_counted() {
-    let (sender, now) = (sender(), Moment::now());
+    let (sender, now) = (sender(), Time::now());
     let bridge = Failure {
         verdict: Verdict::Bridge,
         status: Some(500),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::super::moment::Clock;
+use super::super::time::Clock;
 use super::{Composer, RECORD_AGAIN};
 use crate::outbox::{Delivery, Outbox, OutboxError, Recorded};
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::super::moment::Clock;
+use super::super::time::Clock;
 use super::RECORD_AGAIN;
 use super::flight::Landing;
 use crate::outbox::{Delivery, DigestPolicy, Outbox, Outcome, Part, Recorded};

@@ -50,7 +50,7 @@ fn worker(outbox: Outbox) -> Worker {
         Arc::new(sender),
         DigestPolicy::never(),
         compose,
-        Arc::new(Moment::now),
+        Arc::new(Time::now),
     )
 }
 
@@ -75,11 +75,11 @@ async fn a_store_that_fails_is_said_once_and_so_is_its_recovery() {
     let room: RoomAddress = "!a:b".parse().unwrap();
     // Each of these wakes the loop.
     while said.count("is still unavailable") < 5 {
-        outbox.set_room_due(&room, None, Moment::now().wall).await.unwrap();
+        outbox.set_room_due(&room, None, Time::now().wall).await.unwrap();
     }
     table.execute_batch("ALTER TABLE away RENAME TO outbox_news").unwrap();
     while said.count("is available again") == 0 {
-        outbox.set_room_due(&room, None, Moment::now().wall).await.unwrap();
+        outbox.set_room_due(&room, None, Time::now().wall).await.unwrap();
     }
     stop.cancel();
     running.await.unwrap();
@@ -117,13 +117,13 @@ async fn an_attempt_that_always_panics_is_given_up_after_a_few() {
         groups: Vec::new(),
         repeat_key: None,
         request_key: None,
-        at: Moment::now().wall,
+        at: Time::now().wall,
     };
     outbox.enqueue(acceptance).await.unwrap();
 
     let (worker, mut flight) = (worker(outbox.clone()), Flight::default());
     for attempt in 1..=PANICS {
-        let now = Moment::now().after(AFTER_PANIC * 2 * attempt);
+        let now = Time::now().after(AFTER_PANIC * 2 * attempt);
         let claimed = worker.claim(now, 1).await.unwrap().remove(0);
         let defect = std::future::poll_fn(|_| -> std::task::Poll<Landing> { panic!("a defect, on purpose") });
         let (id, task) = (claimed.id, flight.attempts.spawn(defect));

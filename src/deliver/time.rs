@@ -5,16 +5,16 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-/// One moment on both clocks.
+/// A time on both clocks.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment {
+pub struct Time {
     /// What a calendar says; may be set back.
     pub wall: Timestamp,
     /// What a stopwatch says; only goes forward.
     pub tick: Instant,
 }
 
-impl Moment {
+impl Time {
     /// The present; only the composition root asks for it.
     pub fn now() -> Self {
         Self {
@@ -23,7 +23,7 @@ impl Moment {
         }
     }
 
-    /// The moment so much later.
+    /// The time so much later.
     #[must_use]
     pub fn after(self, wait: Duration) -> Self {
         Self {
@@ -34,4 +34,4 @@ impl Moment {
 }
 
 /// Tells the time; given by the composition root.
-pub type Clock = Arc<dyn Fn() -> Moment + Send + Sync>;
+pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
