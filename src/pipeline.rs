@@ -10,7 +10,7 @@ mod digest;
 pub mod dry_run;
 mod group_locks;
 mod input;
-mod memo;
+mod memory;
 mod plan;
 mod problems;
 mod relay_news;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::digest;
-use super::memo::{Before, Memo};
+use super::memory::{Before, GroupMemory};
 use super::plan::{Planner, Render};
 use super::problems::{Note, Problems, Templates};
 use super::repeat;
@@ -195,16 +195,16 @@ struct Step {
 
 impl Step {
     fn of(planner: &Planner<'_>, targets: &Targets, key: &str, mut before: Before, content: Option<&str>) -> Self {
-        let state = before.memo.as_mut().map(|memo| std::mem::take(&mut memo.state));
+        let state = before.memory.as_mut().map(|memory| std::mem::take(&mut memory.state));
         let mut compared = group::compare(state, planner.share.notification(), planner.now);
         compared.note_elsewhere(&targets.whole);
         let mut plan = planner.next(&compared, &before);
         let Compared { state, change, .. } = compared;
         let last_key = content.unwrap_or_default().to_owned();
-        let generation = Memo::generation_of(before.memo.as_ref(), &last_key);
-        let said = before.memo.map(|memo| (memo.text, memo.text_at));
+        let generation = GroupMemory::generation_of(before.memory.as_ref(), &last_key);
+        let said = before.memory.map(|memory| (memory.text, memory.text_at));
         let (text, text_at) = plan.text.or(said).unwrap_or((String::new(), planner.now));
-        let memo = Memo {
+        let memory = GroupMemory {
             state,
             last_key,
             generation,
@@ -216,8 +216,8 @@ impl Step {
             room: planner.destination.room.clone(),
             key: key.to_owned(),
             expected: before.version,
-            memory: memo.text(),
-            alerts: memo.changed_alerts(),
+            memory: memory.text(),
+            alerts: memory.changed_alerts(),
             message: plan.message.take(),
             root: plan.root,
             starts_at: plan.starts_at,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::digest;
-use super::memo::{Before, Memo};
+use super::memory::{Before, GroupMemory};
 use super::plan::{Plan, Planner, Render};
 use super::target;
 use crate::alert::Notification;
@@ -127,7 +127,7 @@ pub fn run(
 /// What the room knows of a group, and the events to which the next ones refer.
 #[derive(Default)]
 struct Story {
-    memo: Option<Memo>,
+    memory: Option<GroupMemory>,
     live: bool,
     root: Option<String>,
     latest: Option<String>,
@@ -145,7 +145,7 @@ impl Story {
             return;
         }
         let mut before = Before {
-            memo: self.memo.take(),
+            memory: self.memory.take(),
             root: if self.root.is_some() {
                 RootState::InRoom
             } else {
@@ -155,12 +155,12 @@ impl Story {
             live: self.live,
             ..Before::default()
         };
-        let state = before.memo.as_mut().map(|memo| std::mem::take(&mut memo.state));
+        let state = before.memory.as_mut().map(|memory| std::mem::take(&mut memory.state));
         let compared = group::compare(state, notification.clone(), planner.now);
         let mut plan = planner.next(&compared, &before);
-        let said = before.memo.map(|memo| (memo.text, memo.text_at));
+        let said = before.memory.map(|memory| (memory.text, memory.text_at));
         let (text, text_at) = plan.text.take().or(said).unwrap_or((String::new(), planner.now));
-        self.memo = Some(Memo {
+        self.memory = Some(GroupMemory {
             state: compared.state,
             last_key: String::new(),
             generation: 0,

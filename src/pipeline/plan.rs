@@ -19,7 +19,7 @@ mod write;
 use jiff::Timestamp;
 
 use self::write::{earliest, quiet, text_hash};
-use super::memo::{Before, Memo};
+use super::memory::{Before, GroupMemory};
 use crate::alert::{Alert, AlertStatus, Notification};
 use crate::group::{Change, Compared, News};
 use crate::message::{Mentions, Mode, MsgType, RenderedMessage, TemplateName};
@@ -73,9 +73,9 @@ impl Planner<'_> {
         let Compared {
             change, notification, ..
         } = compared;
-        let begins = before.memo.is_none() || change.news == News::Begins;
+        let begins = before.memory.is_none() || change.news == News::Begins;
         let has_root = before.root != RootState::None;
-        let was_sent = !begins && before.memo.as_ref().is_some_and(|memo| memo.was_sent);
+        let was_sent = !begins && before.memory.as_ref().is_some_and(|memory| memory.was_sent);
         let plan = Plan {
             live: before.live && has_root,
             by_messages: was_sent,
@@ -99,9 +99,9 @@ impl Planner<'_> {
             let is_heard = before.is_heard || was_sent;
             return self.new_root(notification, change, (begins, is_heard), plan);
         }
-        match &before.memo {
+        match &before.memory {
             _ if !has_root => plan,
-            Some(memo) if change.news == News::Nothing => self.nothing_new(notification, change, memo, plan),
+            Some(memory) if change.news == News::Nothing => self.nothing_new(notification, change, memory, plan),
             _ => self.changed(notification, change, plan),
         }
     }
@@ -177,13 +177,13 @@ impl Planner<'_> {
         }
     }
 
-    fn nothing_new(&self, notification: &Notification, change: &Change, memo: &Memo, plan: Plan) -> Plan {
+    fn nothing_new(&self, notification: &Notification, change: &Change, memory: &GroupMemory, plan: Plan) -> Plan {
         let mut plan = plan;
         if plan.live {
             // As of the moment as of which it was written: that time has passed changes every text.
             let template = &self.destination.template;
-            let same_moment = self.render.compared(template, notification, memo.text_at);
-            if same_moment.messages.first().map(text_hash).as_ref() != Some(&memo.text) {
+            let same_moment = self.render.compared(template, notification, memory.text_at);
+            if same_moment.messages.first().map(text_hash).as_ref() != Some(&memory.text) {
                 plan = self.shown(notification, &[], plan);
             }
         }

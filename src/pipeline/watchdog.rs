@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::memo::Before;
+use super::memory::Before;
 use super::target::{Target, Targets};
 use super::{Pipeline, Size, TIME_FOR_TEMPLATES, repeat};
 use crate::alert::{Alert, AlertStatus, Fingerprint, GroupKey, Notification};
@@ -85,7 +85,7 @@ impl Pipeline {
         let alert = match (standing, before.is_going_on()) {
             (Standing::Silent { since, ever }, false) => silent(&words, fingerprint, &watched.expected, since, ever),
             (Standing::Alive { at }, true) => {
-                let since = before.memo.and_then(|memo| memo.state.fires_since(&fingerprint));
+                let since = before.memory.and_then(|memory| memory.state.fires_since(&fingerprint));
                 back(&words, fingerprint, &watched.expected, since, at)
             }
             _ => return Ok(false),

@@ -8,7 +8,7 @@ use crate::outbox::{KnownAlert, KnownGroup, RootState};
 
 /// See the module. It is stored as JSON; what cannot be read begins anew.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Memo {
+pub(super) struct GroupMemory {
     pub(super) state: State,
     /// The repeat key of the last notification, and how often it was another one than before.
     pub(super) last_key: String,
@@ -20,12 +20,12 @@ pub(super) struct Memo {
     pub(super) was_sent: bool,
 }
 
-/// What is known of a group before a notification. The version stands beside the memo: also what cannot be read is
+/// What is known of a group before a notification. The version stands beside the memory: also what cannot be read is
 /// replaced only as the one that was seen.
 pub(super) struct Before {
     /// Counts the acceptances; 0 where there was none.
     pub(super) version: i64,
-    pub(super) memo: Option<Memo>,
+    pub(super) memory: Option<GroupMemory>,
     pub(super) root: RootState,
     /// Whether the message says what it should.
     pub(super) is_shown: bool,
@@ -39,7 +39,7 @@ impl Default for Before {
     fn default() -> Self {
         Self {
             version: 0,
-            memo: None,
+            memory: None,
             root: RootState::None,
             is_shown: true,
             is_heard: false,
@@ -56,23 +56,23 @@ impl Before {
             is_shown: known.is_shown,
             is_heard: known.is_heard,
             live: known.live,
-            memo: Memo::read(known),
+            memory: GroupMemory::read(known),
         })
     }
 
     /// Whether there is something that is not over.
     pub(super) fn is_going_on(&self) -> bool {
-        self.memo.as_ref().is_some_and(|memo| !memo.state.is_over())
+        self.memory.as_ref().is_some_and(|memory| !memory.state.is_over())
     }
 }
 
-impl Memo {
+impl GroupMemory {
     fn read(known: KnownGroup) -> Option<Self> {
         let read = || {
-            let memo: Self = serde_json::from_str(&known.memory)?;
+            let memory: Self = serde_json::from_str(&known.memory)?;
             let alerts = known.alerts.into_iter().map(alert).collect::<Result<Vec<_>, _>>()?;
-            let state = memo.state.with_alerts(alerts, known.others_firing);
-            Ok(Self { state, ..memo })
+            let state = memory.state.with_alerts(alerts, known.others_firing);
+            Ok(Self { state, ..memory })
         };
         read()
             .inspect_err(|error: &serde_json::Error| {
@@ -100,8 +100,8 @@ impl Memo {
     /// The generation of a notification with this key.
     pub(super) fn generation_of(before: Option<&Self>, key: &str) -> u64 {
         match before {
-            Some(memo) if memo.last_key == key => memo.generation,
-            Some(memo) => memo.generation.wrapping_add(1),
+            Some(memory) if memory.last_key == key => memory.generation,
+            Some(memory) => memory.generation.wrapping_add(1),
             None => 0,
         }
     }
