@@ -37,7 +37,6 @@ mod readable;
 mod readings;
 pub mod reference;
 mod reload;
-mod remarks;
 mod sandbox;
 mod severity;
 mod shield;
@@ -46,6 +45,7 @@ mod tree;
 mod trial;
 mod values;
 mod visible;
+mod warnings;
 mod words;
 mod zones;
 

@@ -25,9 +25,9 @@ use super::filters::Directives;
 use super::library::reached;
 use super::look::Look;
 use super::problem::{TemplateProblem, Trace};
-use super::remarks::{self, Shown, Span};
 use super::sandbox::{Answer, Job, Key, Loaded, Refusal, Sandbox, Template};
 use super::syntax::{self};
+use super::warnings::{self, Shown, Span};
 use super::{Rendered, compose, reference};
 use crate::text::digest;
 
@@ -160,7 +160,7 @@ impl Engine {
         deadline: &Deadline,
     ) -> Result<Shown, Failure> {
         let Some(apart) = self.apart(file) else {
-            return remarks::show(self, file, facts, look, footer);
+            return warnings::show(self, file, facts, look, footer);
         };
         match self.ask(
             apart,

@@ -16,7 +16,7 @@ use super::folder::{self, LARGEST_FILE};
 use super::library::{Library, reached};
 use super::look::Look;
 use super::problem::{TemplateProblem, remedies};
-use super::remarks::Shown;
+use super::warnings::Shown;
 use super::{Rendered, Renderer, compose, faults};
 use crate::alert::Notification;
 use crate::group::Change;
@@ -42,9 +42,8 @@ pub enum Level {
     Warning,
 }
 
-/// One remark on a template.
+/// One thing that a template's author should know.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, Object)]
-#[oai(rename = "Remark")]
 pub struct Diagnostic {
     /// How bad it is.
     #[oai(rename = "severity")]
@@ -186,9 +185,9 @@ impl Drafts {
     }
 
     fn shown(&self, template: &TemplateName, facts: &Facts<'_>, look: &Look) -> Preview {
-        let mut remarks = Remarks::default();
-        remarks.errors(self.known.iter().cloned());
-        remarks.errors(self.broken.iter().cloned());
+        let mut diagnostics = Diagnostics::default();
+        diagnostics.errors(self.known.iter().cloned());
+        diagnostics.errors(self.broken.iter().cloned());
         let file = template.file_name();
         let stood_in_for = self
             .library
@@ -199,17 +198,17 @@ impl Drafts {
         let mut stands_in = true;
         let shown = match self.engine.show(&file, facts, look, footer.as_deref(), deadline) {
             Ok(Shown { rendered, warnings }) => {
-                remarks.unknown_names(&self.engine, &file);
-                remarks.warnings(warnings);
+                diagnostics.unknown_names(&self.engine, &file);
+                diagnostics.warnings(warnings);
                 stands_in = false;
                 rendered
             }
             Err(Failure::Blank(trace)) => {
-                remarks.unknown_names(&self.engine, &file);
+                diagnostics.unknown_names(&self.engine, &file);
                 let built_in = &self.renderer.inner.fallback.engine;
                 let shown = compose::fall_back(built_in, template, facts, look, trace.problem.clone());
                 let message = format!("{}: the built-in template does instead", trace.problem.message);
-                remarks.warnings([TemplateProblem {
+                diagnostics.warnings([TemplateProblem {
                     message,
                     ..trace.problem
                 }]);
@@ -217,30 +216,30 @@ impl Drafts {
             }
             Err(failure) => {
                 let problem = failure.into_problem();
-                remarks.unknown_names(&self.engine, &file);
+                diagnostics.unknown_names(&self.engine, &file);
                 let is_said = |one: &Diagnostic| {
                     let said = &one.problem;
                     said.file == problem.file
                         && (said.line == problem.line || said.file == file && problem.line.is_none())
                 };
-                if !remarks.0.iter().any(is_said) {
-                    remarks.errors([problem]);
+                if !diagnostics.0.iter().any(is_said) {
+                    diagnostics.errors([problem]);
                 }
                 self.renderer.render_with(&self.library, template, facts, look)
             }
         };
         Preview {
             rendered: shown,
-            diagnostics: remarks.0,
+            diagnostics: diagnostics.0,
             stands_in,
         }
     }
 }
 
 #[derive(Default)]
-struct Remarks(Vec<Diagnostic>);
+struct Diagnostics(Vec<Diagnostic>);
 
-impl Remarks {
+impl Diagnostics {
     fn add(&mut self, level: Level, problem: TemplateProblem) {
         if !self.0.iter().any(|known| known.problem == problem) {
             self.0.push(Diagnostic { level, problem });

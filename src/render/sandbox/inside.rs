@@ -17,7 +17,7 @@ use super::{ALLOCATOR, DEADLINE, MEMORY, STACK, restrict};
 use crate::render::compose::compose;
 use crate::render::context::{Context, Limits};
 use crate::render::engine::Engine;
-use crate::render::remarks::show;
+use crate::render::warnings::show;
 
 /// The exit code of a process whose job took too long.
 pub(super) const TOO_LONG: i32 = 75;

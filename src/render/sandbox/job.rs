@@ -16,7 +16,7 @@ use crate::render::engine::{Failure, Sources};
 use crate::render::facts::Facts;
 use crate::render::look::Look;
 use crate::render::problem::TemplateProblem;
-use crate::render::remarks::Shown;
+use crate::render::warnings::Shown;
 
 /// No answer is longer, in bytes: it holds a few messages, the text that they were made of, and a hundred remarks. A job is as
 /// long as it is; the process that reads it has a limit to its memory.
