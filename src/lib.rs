@@ -1,14 +1,17 @@
 //! Grafana and Alertmanager notifications, formatted by templates that you edit, in a Matrix room.
 //!
 //! ```text
-//! alert → authenticate → parse → route → render → outbox │ deliver → matrix
-//! └────────────── while the caller waits ──────────────┘ └─ later, until done ─┘
+//! alert → authenticate → parse → route → compare → render → outbox │ deliver → matrix
+//! └──────────────────── while the caller waits ─────────────────┘ └─ later, until done ─┘
 //! ```
 //!
-//! The modules stand in the order of that flow. Two vocabularies, [`alert`] and [`message`], meet only in the
-//! [`pipeline`]; what is accepted ends in the [`outbox`], and delivery starts there.
+//! [`intake`] authenticates and parses, [`route`] decides where, [`group`] what changed, [`render`] how it reads; the [`pipeline`] is
+//! made of them. What is accepted ends in the [`outbox`], which also has each group's message; delivery starts there. Two
+//! vocabularies, [`alert`] and [`message`], meet only in the pipeline.
 //!
-//! Beside that flow, the [`workshop`] shows people what a template makes of a notification, and sends nothing.
+//! Beside that flow, the [`workshop`] shows people what a template makes of a notification, [`silence`] notices what stays away, and
+//! [`listen`] follows the members of encrypted rooms. The modules stand below by who may use them: what every module may use,
+//! those of the flow, those beside it, those that run them.
 //!
 //! What always holds:
 //!
