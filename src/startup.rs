@@ -7,6 +7,7 @@
 mod checks;
 mod figures;
 mod memory;
+mod relay;
 mod remembered;
 pub mod room_names;
 mod rooms;
@@ -22,16 +23,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use futures_util::future::{join_all, select_all};
 use jiff::Timestamp;
 use poem::endpoint::BoxEndpoint;
 use poem::{EndpointExt as _, Response};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use self::memory::hide_memory;
+pub use self::relay::Relay;
 use self::rooms::Rooms;
 use self::routes::InUse;
 use self::summary::Summary;
@@ -48,24 +48,8 @@ use crate::route::Router;
 use crate::workshop::{self, Workshop};
 use crate::{intake, listen, outbox, samples, telemetry};
 
-/// How much longer than the grace period the end may take: for giving back what did not finish in it.
-const LAST_WORDS: Duration = Duration::from_secs(3);
 /// How often old rows are pruned.
 const PRUNE: Duration = Duration::from_mins(10);
-
-/// A relay that runs.
-pub struct Relay {
-    /// Where it listens; the port is a real one even if 0 was asked for.
-    pub address: SocketAddr,
-    /// Its outbox, for commands that run beside it.
-    pub outbox: Outbox,
-    grace: Duration,
-    stop_accepting: CancellationToken,
-    stop_working: CancellationToken,
-    server: JoinHandle<std::io::Result<()>>,
-    worker: JoinHandle<()>,
-    keepers: Vec<JoinHandle<()>>,
-}
 
 /// Starts a relay; it runs until [`Relay::stop`]. `page` is served at `/`.
 pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Response>>) -> anyhow::Result<Relay> {
@@ -233,69 +217,6 @@ async fn listen(host: &str, port: u16) -> anyhow::Result<(TcpListener, SocketAdd
     })?;
     let address = listener.local_addr()?;
     Ok((listener, address))
-}
-
-impl Relay {
-    /// Runs until `signal`, or until a part of it fails by itself: a relay that only accepts looks well and is
-    /// not, and the service manager starts a whole one on the same outbox.
-    pub async fn run_until(mut self, signal: impl Future<Output = ()>) -> anyhow::Result<()> {
-        tokio::select! {
-            () = signal => self.stop().await,
-            ended = &mut self.server => {
-                ended.context("the server task failed")?.context("the server stopped")?;
-                anyhow::bail!("the server stopped by itself")
-            }
-            ended = &mut self.worker => {
-                ended.context("the worker failed")?;
-                anyhow::bail!("the worker stopped by itself")
-            }
-            () = self.outbox.stopped() => anyhow::bail!("the outbox stopped writing by itself"),
-            error = failed(&mut self.keepers) => Err(error).context("a reloader failed"),
-        }
-    }
-
-    /// Stops accepting, then lets deliveries in flight finish within the grace period.
-    pub async fn stop(mut self) -> anyhow::Result<()> {
-        tracing::info!("stopping: the relay accepts no more notifications");
-        supervisor::stopping();
-        // Both at once, so that the grace period is one: what is accepted from now on waits for the next start.
-        self.stop_accepting.cancel();
-        self.stop_working.cancel();
-        let end = Instant::now() + self.grace + LAST_WORDS;
-        // The server has its own deadline; the second one guards against a connection that ignores it.
-        let served = tokio::time::timeout(self.grace + Duration::from_secs(1), self.server).await;
-        let worked = tokio::time::timeout_at(end, &mut self.worker).await;
-        for reloader in &self.keepers {
-            reloader.abort();
-        }
-        // They hold the outbox, which the next start takes.
-        let _ended = tokio::time::timeout_at(end, join_all(self.keepers)).await;
-        if let Ok(worked) = worked {
-            worked.context("the worker failed")?;
-            tracing::info!("stopped; the next start delivers what still waits");
-        } else {
-            self.worker.abort();
-            tracing::warn!(
-                "stopped, but the outbox did not answer in time. Accepted notifications are on disk, and the next start delivers those that still wait"
-            );
-        }
-        match served {
-            Ok(served) => served.context("the server task failed")?.context("the server failed"),
-            Err(_) => Ok(()),
-        }
-    }
-}
-
-/// Waits for a reloader that panics; one that is done is none.
-async fn failed(keepers: &mut Vec<JoinHandle<()>>) -> tokio::task::JoinError {
-    while !keepers.is_empty() {
-        let (ended, at, _) = select_all(keepers.iter_mut()).await;
-        keepers.swap_remove(at);
-        if let Err(error) = ended {
-            return error;
-        }
-    }
-    std::future::pending().await
 }
 
 /// The built-in samples as examples for Swagger UI.

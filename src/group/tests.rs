@@ -1,8 +1,9 @@
-//! The three rules, and what holds for any run of notifications.
+//! The three rules.
+
+mod any_run;
+mod remembered;
 
 use std::collections::BTreeMap;
-
-use proptest::prelude::*;
 
 use super::*;
 use crate::alert::{Fingerprint, GroupKey, Labels};
@@ -291,28 +292,6 @@ fn what_is_not_listed_any_more_is_gone_and_not_recovered() {
 }
 
 #[test]
-fn what_is_gone_is_named_by_what_is_remembered() {
-    let first = compare(None, group(vec![fires("a", -10), fires("b", -10)]), at(0));
-    let then = then(&first, vec![fires("a", -10)], 300);
-    let gone = &then.change.gone[0];
-    assert_eq!(
-        (gone.labels["alertname"].as_str(), gone.starts_at),
-        ("b", Some(at(-10)))
-    );
-    assert_eq!(last(gone), "96.5");
-}
-
-#[test]
-fn an_alert_knows_what_it_last_fired_with() {
-    let first = compare(None, group(vec![fires("a", -10)]), at(0));
-    let over = then(&first, vec![ended("a", -10)], 300);
-    assert_eq!(last(&over.change.ended[0]), "96.5");
-    assert_eq!(last(&over.notification.alerts[0]), "96.5");
-    let again = then(&over, vec![ended("a", -10)], 400);
-    assert_eq!(last(&again.notification.alerts[0]), "96.5");
-}
-
-#[test]
 fn alerts_without_times_go_by_their_state() {
     let timeless = |status| Alert {
         starts_at: None,
@@ -325,127 +304,4 @@ fn alerts_without_times_go_by_their_state() {
     let said = sentences(run.map(|(second, status)| (second, vec![timeless(status)])).collect());
     let expected = ["begins +a", "nothing", "changed -a, over", "nothing, over", "begins +a"];
     assert_eq!(said, expected);
-}
-
-#[test]
-fn only_what_is_known_otherwise_than_before_has_to_be_written() {
-    let changed = |compared: &Compared| {
-        let changed = compared.state.changed();
-        changed
-            .map(|(name, known, is_new)| (name.clone(), known.firing, is_new))
-            .collect::<Vec<_>>()
-    };
-    let (a, b) = ("a".to_owned(), "b".to_owned());
-    let first = compare(None, group(vec![fires("a", -10), fires("b", -10)]), at(0));
-    assert_eq!(changed(&first), [(a.clone(), true, true), (b.clone(), true, true)]);
-    let again = then(&first, vec![fires("a", -10), fires("b", -10)], 300);
-    assert_eq!(changed(&again), []);
-    let over = then(&again, vec![ended("a", -10)], 600);
-    assert_eq!(changed(&over), [(a, false, false), (b, false, false)]);
-}
-
-#[test]
-fn more_alerts_than_are_remembered_neither_grow_it_nor_ring_again() {
-    let storm = |count: usize, start: i64| (0..count).map(|n| fires(&format!("{n:05}"), start)).collect::<Vec<_>>();
-    let first = compare(None, group(storm(3 * state::MOST, -10)), at(0));
-    assert_eq!(first.state.alerts.len(), state::MOST);
-    let again = then(&first, storm(3 * state::MOST, -10), 300);
-    assert_eq!(words(&again), "nothing");
-    let mut more = storm(3 * state::MOST, -10);
-    more.push(fires("new", 590));
-    let new = then(&again, more, 600);
-    assert_eq!(words(&new), "changed +new");
-    let over: Vec<_> = (0..3 * state::MOST).map(|n| ended(&format!("{n:05}"), -10)).collect();
-    assert!(then(&new, over, 900).change.over);
-}
-
-#[test]
-fn what_is_kept_of_an_alert_is_bounded_however_much_is_said_of_it() {
-    let long = |n: usize, text: &str| format!("{n:03}{}", text.repeat(2_000));
-    let mut huge = fires("a", -10);
-    huge.fingerprint = Fingerprint(long(0, "f"));
-    huge.annotations.insert("summary".to_owned(), long(0, "ü"));
-    for n in 0..500 {
-        huge.labels.insert(long(n, "l"), "v".to_owned());
-        huge.labels.insert(format!("aa{n:03}"), long(n, "v"));
-    }
-    let values = (0..1_000).map(|n| (format!("V{n:03}"), 1.0));
-    huge.values = Some(values.chain([(long(0, "V"), 2.0)]).collect());
-    let first = compare(None, group(vec![huge.clone(), fires("b", -10)]), at(0));
-    for (name, known) in &first.state.alerts {
-        let size = name.len() + serde_json::to_string(known).unwrap().len();
-        assert!(size < 2_500, "{size} bytes");
-    }
-    // It is known again all the same, and named where it is gone.
-    let again = then(&first, vec![huge, fires("b", -10)], 300);
-    assert_eq!(words(&again), "nothing");
-    let gone = then(&again, vec![fires("b", -10)], 600);
-    assert_eq!(gone.change.gone[0].labels["alertname"], "a");
-    assert!(gone.change.gone[0].labels.len() > 2);
-}
-
-/// One alert at a time begins or ends; the sender posts what it knows, and then what it posted again.
-#[derive(Debug, Clone)]
-enum Step {
-    Toggle(usize),
-    Post,
-    Again,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![4 => (0_usize..5).prop_map(Step::Toggle), 3 => Just(Step::Post), 1 => Just(Step::Again)]
-}
-
-proptest! {
-    /// Whatever happens between two notifications, each beginning that lasts until a notification is said once, each end
-    /// once, and what is known afterwards is what is the case.
-    #[test]
-    fn everything_is_said_once(steps in proptest::collection::vec(step(), 1..60)) {
-        let mut known: Option<State> = None;
-        let mut truth: BTreeMap<usize, i64> = BTreeMap::new();
-        let mut seen: BTreeMap<usize, i64> = BTreeMap::new();
-        let mut ends: BTreeMap<usize, (i64, i64)> = BTreeMap::new();
-        let mut last = None;
-        let mut now = 0;
-        for step in steps {
-            now += 100;
-            match step {
-                Step::Toggle(n) => if let Some(start) = truth.remove(&n) {
-                    ends.insert(n, (start, now));
-                } else {
-                    truth.insert(n, now);
-                    ends.remove(&n);
-                },
-                Step::Post => {
-                    let name = |n: &usize| format!("{n}");
-                    let mut alerts: Vec<Alert> = truth.iter().map(|(n, start)| fires(&name(n), *start)).collect();
-                    alerts.extend(ends.iter().map(|(n, (start, end))| Alert {
-                        ends_at: Some(at(*end)),
-                        ..ended(&name(n), *start)
-                    }));
-                    if alerts.is_empty() {
-                        continue;
-                    }
-                    let compared = compare(known.take(), group(alerts.clone()), at(now));
-                    let starting: Vec<usize> = truth.iter().filter(|(n, start)| seen.get(n) != Some(start)).map(|(n, _)| *n).collect();
-                    let named = |alerts: &[Alert]| -> Vec<usize> {
-                        alerts.iter().map(|alert| alert.fingerprint.0.parse().unwrap()).collect()
-                    };
-                    prop_assert_eq!(named(&compared.change.starting), starting);
-                    let over: Vec<usize> = ends.keys().filter(|n| seen.contains_key(n)).copied().collect();
-                    prop_assert_eq!(named(&compared.change.ended), over);
-                    prop_assert!(compared.change.gone.is_empty());
-                    prop_assert_eq!(compared.state.is_over(), truth.is_empty());
-                    (seen, last) = (truth.clone(), Some(alerts));
-                    ends.clear();
-                    known = Some(compared.state);
-                }
-                Step::Again => if let Some(alerts) = &last {
-                    let compared = compare(known.take(), group(alerts.clone()), at(now));
-                    prop_assert_eq!(compared.change.news, News::Nothing);
-                    known = Some(compared.state);
-                },
-            }
-        }
-    }
 }
