@@ -56,26 +56,50 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     let (settings, _) = Settings::render_only(flags)?;
     let renderer = Renderer::open(&settings);
     let trials = trials(&Settings::outbox_only(flags)?).await?;
+    let tried = trials.len();
     let (bodies, trials): (Vec<Trial>, Vec<Trial>) = trials
         .into_iter()
         .partition(|trial| trial.notification.payload.is_some());
+    let mut report = Report::new(options.json);
+    for one in &try_templates(&renderer, &trials, &bodies) {
+        let text = text(one, settings.templates_dir.as_ref(), trials.len());
+        let problem = &one.diagnostic.problem;
+        let place = Some((problem.file.as_str(), problem.line));
+        report.note(Part::Template, one.diagnostic.level.into(), &text, place)?;
+    }
+    check_settings(flags, &settings, &renderer, &mut report)?;
+    check_routes(flags, &renderer, &mut report)?;
+    if options.all {
+        check_outbox(flags, &mut report).await?;
+    }
+    if options.rooms || options.all {
+        check_rooms(flags, &renderer, options.all, &mut report).await?;
+    }
+    report.end(renderer.names().len(), tried)?;
+    Ok(if report.fails(options.strict) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// Renders every template for what it is for, and collects what its author should know.
+fn try_templates(renderer: &Renderer, trials: &[Trial], bodies: &[Trial]) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
-    let names = renderer.names();
-    let changes = changes::of(&trials);
-    let desk = renderer.with_drafts(&[]);
-    for template in names.iter().filter(|name| name.is_of_whole()) {
+    let drafts = renderer.with_drafts(&[]);
+    for template in renderer.names().iter().filter(|name| name.is_of_whole()) {
         let of_template = if renderer.takes_payload(template) {
-            webhooks::for_template(template, &bodies)
+            webhooks::for_template(template, bodies)
         } else {
             trials.iter().collect()
         };
         for trial in of_template {
-            let preview = desk.preview(template, &trial.notification, trial.now);
+            let preview = drafts.preview(template, &trial.notification, trial.now);
             note(&mut found, preview, &trial.name);
         }
     }
-    for trial in &changes {
-        let preview = desk.preview_change(&trial.notification, &trial.change, trial.now);
+    for trial in &changes::of(trials) {
+        let preview = drafts.preview_change(&trial.notification, &trial.change, trial.now);
         note(&mut found, preview, &trial.name);
     }
     let all: Vec<_> = trials
@@ -87,49 +111,30 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
         .zip(&all)
         .map(|(trial, one)| (trial.name.as_str(), std::slice::from_ref(one)));
     for (name, waiting) in one_by_one.chain([("all of them", all.as_slice())]) {
-        let preview = dry_run::preview(&desk, &TemplateName::digest(), waiting);
+        let preview = dry_run::preview(&drafts, &TemplateName::digest(), waiting);
         note(&mut found, preview, &format!("a digest of {name}"));
     }
     note_words(&mut found, renderer.problems(), trials.len());
     found.sort_by(|a, b| place(a).cmp(&place(b)));
-    let mut report = Report::new(options.json);
-    for one in &found {
-        let text = text(one, settings.templates_dir.as_ref(), trials.len());
-        let problem = &one.diagnostic.problem;
-        report.note(
-            Part::Template,
-            one.diagnostic.level.into(),
-            &text,
-            Some((&problem.file, problem.line)),
-        )?;
-    }
+    found
+}
+
+/// What is hardly as it was meant of the homeserver's address and of the language.
+fn check_settings(
+    flags: &Flags,
+    settings: &render::Settings,
+    renderer: &Renderer,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     for remark in Settings::plain_http(flags) {
         report.say(Part::Settings, Level::Warning, &format!("settings: warning: {remark}"))?;
     }
-    if let Some((level, remark)) = settings
-        .language
-        .as_ref()
-        .and_then(|language| renderer.remark_on_language(language))
-    {
-        report.say(
-            Part::Settings,
-            level.into(),
-            &format!("settings: {}: {remark}", word(level)),
-        )?;
+    let language = settings.language.as_ref();
+    if let Some((level, remark)) = language.and_then(|language| renderer.remark_on_language(language)) {
+        let text = format!("settings: {}: {remark}", word(level));
+        report.say(Part::Settings, level.into(), &text)?;
     }
-    check_routes(flags, &renderer, &mut report)?;
-    if options.all {
-        check_outbox(flags, &mut report).await?;
-    }
-    if options.rooms || options.all {
-        check_rooms(flags, &renderer, options.all, &mut report).await?;
-    }
-    report.end(names.len(), trials.len() + bodies.len())?;
-    Ok(if report.fails(options.strict) {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(())
 }
 
 /// Adds what is wrong with words, also with those that no trial needed.

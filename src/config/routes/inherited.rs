@@ -11,6 +11,19 @@ use crate::route::{Destination, MessagePolicy};
 /// More rooms than this are no rule's.
 const MOST_ROOMS: usize = 50;
 
+/// The keys by which a route or a rule says otherwise.
+const KEYS: [&str; 9] = [
+    "rooms",
+    "template",
+    "mode",
+    "reminders",
+    "language",
+    "timezone",
+    "mentions",
+    "expect_every",
+    "expect_from",
+];
+
 /// What the file names that others have, each with its place.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Named {
@@ -29,8 +42,9 @@ pub(super) struct Inherited {
 }
 
 impl Inherited {
-    /// The same with what a section says; `named` collects what has to be there.
-    pub(super) fn refined(&self, section: &Section<'_>, named: &mut Named) -> Self {
+    /// The same with what a section says, which may have these keys beside; `named` collects what has to be there.
+    pub(super) fn refined(&self, section: &Section<'_>, beside: &[&str], named: &mut Named) -> Self {
+        section.only(&[&KEYS[..], beside].concat());
         let mut own = self.clone();
         if let Some(texts) = section.texts("rooms") {
             own.rooms = rooms(section, texts);

@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 use super::RouteProblem;
 use super::inherited::Inherited;
 use super::source::Section;
+use super::watch::Seen;
 use super::{Routes, RoutesSource, credentials, input, rules};
 use crate::intake::{CredentialError, CredentialSettings};
 use crate::message::{RoomAddress, RouteName, TemplateName};
 use crate::route::{Destination, MessagePolicy, Rule, Table};
+
+/// The keys that only a route has, and the rules that it is made of.
+const BESIDE: [&str; 7] = ["credentials", "rules", "input", "group", "state", "title", "severity"];
 
 impl RoutesSource {
     /// One named route.
@@ -18,34 +22,8 @@ impl RoutesSource {
         section: &Section<'_>,
         routes: &mut Routes,
     ) -> (Rule, CredentialSettings) {
-        section.only(&[
-            "rooms",
-            "template",
-            "mode",
-            "reminders",
-            "language",
-            "timezone",
-            "mentions",
-            "expect_every",
-            "expect_from",
-            "credentials",
-            "rules",
-            "input",
-            "group",
-            "state",
-            "title",
-            "severity",
-        ]);
         let input = input::read(section);
         let is_default = *name == RouteName::default();
-        let given = |key: &str, variable: &str| {
-            if let Some(value) = section.get(key).filter(|_| is_default) {
-                section.warn(
-                    value.span(),
-                    format!("`{key}` has no effect, because {variable} is set"),
-                );
-            }
-        };
         let above = Inherited {
             rooms: Vec::new(),
             template: match &input {
@@ -55,40 +33,15 @@ impl RoutesSource {
             policy: self.policy(),
             from: name.to_string(),
         };
-        let mut own = above.refined(section, &mut routes.named);
-        if let Some(room) = self.room.as_ref().filter(|_| is_default) {
-            given("rooms", "MATRIX_DEFAULT_ROOM");
-            own.rooms = vec![room.clone()];
-        } else if own.rooms.is_empty() && section.get("rooms").is_none() {
+        let mut own = above.refined(section, &BESIDE, &mut routes.named);
+        if is_default {
+            self.overrule(section, input.is_some(), &mut own);
+        }
+        if own.rooms.is_empty() && section.get("rooms").is_none() {
             section.error("missing `rooms` (expected for example `rooms = [\"#alerts:example.org\"]`)");
         }
-        if let Some(template) = self.template.as_ref().filter(|_| is_default && input.is_none()) {
-            given("template", "RELAY_TEMPLATE");
-            own.template = template.clone();
-        }
-        if let Some(mode) = self.mode.filter(|_| is_default) {
-            given("mode", "RELAY_MESSAGE_MODE");
-            own.policy.mode = mode;
-        }
-        if let Some(reminders) = self.reminders.filter(|_| is_default) {
-            given("reminders", "RELAY_REMINDERS");
-            own.policy.reminders = reminders;
-        }
         let credentials = match section.section("credentials") {
-            Some(credentials) => {
-                let read = credentials::read(&credentials, &mut routes.seen);
-                let checked = read.signature.as_ref().map(|read| read.check(self.repeat_window));
-                // What else may be wrong with it has been said, with its line.
-                if let Some(Err(error @ CredentialError::Tolerance { .. })) = checked {
-                    credentials.error(error.to_string());
-                }
-                if is_default && !self.credentials.open() {
-                    given("credentials", "RELAY_TOKEN, RELAY_BASIC_AUTH or RELAY_HMAC_SECRET");
-                    self.credentials.clone()
-                } else {
-                    read
-                }
-            }
+            Some(credentials) => self.credentials_of(section, &credentials, is_default, &mut routes.seen),
             None => self.credentials.clone(),
         };
         let rule = Rule {
@@ -100,6 +53,51 @@ impl RoutesSource {
         };
         routes.inputs.extend(input.map(|input| (name.clone(), input)));
         (rule, credentials)
+    }
+
+    /// Puts what flags and variables say in place of what the file says of the default route.
+    fn overrule(&self, section: &Section<'_>, takes_any_body: bool, own: &mut Inherited) {
+        if let Some(room) = &self.room {
+            has_no_effect(section, "rooms", "MATRIX_DEFAULT_ROOM");
+            own.rooms = vec![room.clone()];
+        }
+        if let Some(template) = self.template.as_ref().filter(|_| !takes_any_body) {
+            has_no_effect(section, "template", "RELAY_TEMPLATE");
+            own.template = template.clone();
+        }
+        if let Some(mode) = self.mode {
+            has_no_effect(section, "mode", "RELAY_MESSAGE_MODE");
+            own.policy.mode = mode;
+        }
+        if let Some(reminders) = self.reminders {
+            has_no_effect(section, "reminders", "RELAY_REMINDERS");
+            own.policy.reminders = reminders;
+        }
+    }
+
+    /// The credentials of the file, unless it is the default route and others are set.
+    fn credentials_of(
+        &self,
+        section: &Section<'_>,
+        credentials: &Section<'_>,
+        is_default: bool,
+        seen: &mut Vec<Seen>,
+    ) -> CredentialSettings {
+        let read = credentials::read(credentials, seen);
+        let checked = read.signature.as_ref().map(|read| read.check(self.repeat_window));
+        // What else may be wrong with it has been said, with its line.
+        if let Some(Err(error @ CredentialError::Tolerance { .. })) = checked {
+            credentials.error(error.to_string());
+        }
+        if is_default && !self.credentials.open() {
+            has_no_effect(
+                section,
+                "credentials",
+                "RELAY_TOKEN, RELAY_BASIC_AUTH or RELAY_HMAC_SECRET",
+            );
+            return self.credentials.clone();
+        }
+        read
     }
 
     /// The relay without a routes file.
@@ -145,5 +143,15 @@ impl RoutesSource {
             reminders: self.reminders.unwrap_or_default(),
             ..MessagePolicy::default()
         }
+    }
+}
+
+/// Warns that what the file says of the default route is overruled.
+fn has_no_effect(section: &Section<'_>, key: &str, variable: &str) {
+    if let Some(value) = section.get(key) {
+        section.warn(
+            value.span(),
+            format!("`{key}` has no effect, because {variable} is set"),
+        );
     }
 }

@@ -24,21 +24,7 @@ pub(super) fn read(parent: &Section<'_>, above: &Inherited, depth: usize, named:
     }
     let mut rules: Vec<Rule> = Vec::new();
     for section in &sections {
-        section.only(&[
-            "matchers",
-            "continue",
-            "rooms",
-            "template",
-            "mode",
-            "reminders",
-            "language",
-            "timezone",
-            "mentions",
-            "expect_every",
-            "expect_from",
-            "rules",
-        ]);
-        let own = above.refined(section, named);
+        let own = above.refined(section, &["matchers", "continue", "rules"], named);
         let rule = Rule {
             place: section.place(),
             matchers: conditions(section),
