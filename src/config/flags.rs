@@ -32,7 +32,7 @@ pub(super) fn hidden(text: &str) -> Result<SecretString, Infallible> {
 #[command(next_help_heading = "Matrix")]
 pub struct Flags {
     /// Base URL of the bot's homeserver, or its server name (looked up through `.well-known`). Required. An address with a port
-    /// needs `http://` or `https://`; The relay warns of `http://` to another machine.
+    /// needs `http://` or `https://`; the relay warns of `http://` to another machine.
     ///
     /// Example: `https://matrix.example.org`
     #[arg(long, value_name = "URL", env = "MATRIX_HOME_SERVER_URL", alias = "home_server_url")]
