@@ -163,7 +163,7 @@ async fn a_removed_webhook_keeps_the_messages_and_says_which_setting_is_meant() 
     let mut relay = stage.setup.start().await;
     relay.accepts(&grafana_firing("Waiting")).await;
     let line = relay.says("there is no webhook").await;
-    assert!(line.contains("MATRIX_HOOK_URL") && line.contains("kept"), "{line}");
+    assert!(line.contains("MATRIX_HOOK_URL") && line.contains("keeps"), "{line}");
     let ready = timeout(Duration::from_secs(30), relay.get("/health/ready"))
         .await
         .unwrap();
