@@ -105,10 +105,12 @@ function loadBody() {
 
 // The values of what is looked at, as long as somebody looks at them or may complete by them.
 function loadNames() {
-  const of = notification.value();
-  if (!of || of === namesAreOf) return;
+  const chosen = notification.value();
+  // Which template it is decides what a pasted body may be.
+  const of = chosen === notification.PASTED_VALUE ? `${chosen} ${template.value}` : chosen;
+  if (!chosen || of === namesAreOf) return;
   namesAreOf = of;
-  names.loadValues(notification.request(), notification.title()).catch((error) => trouble('names', error));
+  names.loadValues(request(), notification.title()).then(() => trouble('names', null), (error) => trouble('names', error));
 }
 
 /** Opens a template, and of it a file. */

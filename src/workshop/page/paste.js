@@ -10,8 +10,9 @@ export let pasted = parse(sessionStorage.getItem(KEY));
 
 /** What it is, in a few words. */
 export function title() {
-  const { alerts = [] } = pasted;
-  const name = alerts[0]?.labels?.alertname ?? 'no name';
+  const alerts = Array.isArray(pasted.alerts) ? pasted.alerts : [];
+  const given = [alerts[0]?.labels?.alertname, pasted.title, pasted.name, pasted.text].find((one) => typeof one === 'string' && one);
+  const name = given?.slice(0, 40) ?? 'no name';
   return alerts.length > 1 ? `pasted: ${name}, ${alerts.length} alerts` : `pasted: ${name}`;
 }
 

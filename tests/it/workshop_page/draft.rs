@@ -231,6 +231,16 @@ async fn body_that_is_pasted_is_looked_at_like_a_sample() {
             .await;
         desk.until("el('source-text').textContent.includes('PastedByHand')")
             .await;
+        // A body of any program, for a template that reads it.
+        let other = r#"{"alerts": null, "text": "OfAnyShape"}"#;
+        desk.run(&format!(
+            "choose('template', 'webhook'); el('paste-text').value = {other:?}; el('paste-form').requestSubmit()"
+        ))
+        .await;
+        desk.until("shows('OfAnyShape') && el('notification').selectedOptions[0].text === 'pasted: OfAnyShape'")
+            .await;
+        desk.run("choose('notification', 'sample:firing'); choose('template', 'alert')")
+            .await;
         // What really came is one button away, and told by its alert.
         desk.app.accept(&firing("ReallyCame")).await;
         desk.until("!el('newest').hidden && el('newest').textContent.includes('ReallyCame')")
