@@ -276,30 +276,6 @@ async fn what_waited_for_long_comes_as_one_encrypted_digest() {
 }
 
 #[tokio::test]
-async fn devices_that_came_while_the_place_in_the_stream_was_lost_get_keys() {
-    let synapse = Synapse::start().await;
-    let room = &synapse.rooms.encrypted.room_id;
-    let mut first = Reader::start(&synapse, &synapse.person, "FIRST").await;
-    let setup = setup(&synapse);
-    let relay = setup.start().await;
-    relay.accepts(&grafana_firing("Before")).await;
-    first.wait_until(room, SOON, |heard| heard.len() == 1).await;
-    relay.has_delivered(1).await;
-    assert!(relay.terminate().success());
-    let folders = std::fs::read_dir(setup.data_dir().join("encryption")).unwrap();
-    let stores = folders.map(|entry| entry.unwrap().path().join("matrix-sdk-crypto.sqlite3"));
-    for store in stores.filter(|store| store.exists()) {
-        let store = rusqlite::Connection::open(store).unwrap();
-        let forgotten = store.execute("DELETE FROM kv WHERE key = 'grafana-matrix-relay.place'", []);
-        assert_eq!(forgotten.unwrap(), 1);
-    }
-    let mut later = Reader::start(&synapse, &synapse.person, "LATER").await;
-    let relay = setup.start().await;
-    relay.accepts(&grafana_firing("After")).await;
-    later.wait_until(room, SOON, |heard| heard.len() == 1).await;
-}
-
-#[tokio::test]
 async fn each_start_begins_new_room_keys_and_a_room_that_lost_its_settings_stays_encrypted() {
     let synapse = Synapse::start().await;
     let room = &synapse.rooms.encrypted.room_id;

@@ -73,10 +73,12 @@ async fn plain_text_never_goes_into_a_room_that_is_encrypted_later() {
     let (id, room) = stage.room(&NewRoom::named("ops").member("bot"));
     stage.send(&room).await.unwrap();
     stage.homeserver().encrypt(&id);
-    assert_eq!(
-        stage.send(&room).await.unwrap_err().verdict,
-        Verdict::Room(RoomTrouble::Encrypted)
-    );
+    let refused = Verdict::Room(RoomTrouble::Encrypted);
+    assert_eq!(stage.send(&room).await.unwrap_err().verdict, refused);
+    // Not even if the homeserver says afterwards that it is not.
+    let denial = Fault::Refused(404, "M_NOT_FOUND");
+    stage.homeserver().plan(Scope::Room(id.clone()), When::Next(1), denial);
+    assert_eq!(stage.send(&room).await.unwrap_err().verdict, refused);
     assert_eq!(stage.homeserver().messages(&id).len(), 1);
 }
 
