@@ -24,8 +24,14 @@ async fn message_arrives_with_both_bodies_and_mentions() {
     assert_eq!(messages.len(), 1);
     assert_eq!(messages[0].event_id, event_id);
     assert_eq!(messages[0].sender, "@bot:example.org");
+    let mut content = messages[0].content.clone();
+    let transaction = content
+        .as_object_mut()
+        .unwrap()
+        .remove("grafana-matrix-relay.transaction");
+    assert_eq!(transaction.unwrap().as_str(), messages[0].txn.as_deref());
     assert_eq!(
-        messages[0].content,
+        content,
         json!({
             "msgtype": "m.text", "body": "hello",
             "format": "org.matrix.custom.html", "formatted_body": "<b>hello</b>",

@@ -5,8 +5,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::sync::{Arc, Mutex as StdMutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use matrix_sdk_crypto::types::requests::ToDeviceRequest;
 use matrix_sdk_crypto::{DecryptionSettings, EncryptionSyncChanges, OlmError, OlmMachine, TrustRequirement};
@@ -43,6 +43,8 @@ pub(in crate::matrix) struct Device {
     invited: StdMutex<Vec<OwnedRoomId>>,
     is_invited: Notify,
     without_keys: WithoutKeys,
+    /// When devices or keys of the account changed, until it was looked who vouches for this one.
+    own_change: StdMutex<Option<Instant>>,
     /// Frees the store when the device is dropped.
     _lock: File,
 }
@@ -57,6 +59,7 @@ impl Device {
             invited: StdMutex::default(),
             is_invited: Notify::new(),
             without_keys,
+            own_change: StdMutex::default(),
             _lock: lock,
         }
     }
@@ -145,6 +148,10 @@ impl Device {
 
     /// Waits for something to happen, and takes it in.
     pub(in crate::matrix) async fn follow(&self, client: &Client) -> Result<(), Failure> {
+        let is_due = |changed: &mut Instant| changed.elapsed() >= SETTLED;
+        if self.own_change().take_if(is_due).is_some() {
+            client.encryption().look_again(client, self).await;
+        }
         let place = self.place().await?;
         let answer = tokio::select! {
             answer = client.sync(place.clone(), true) => answer,
@@ -156,6 +163,10 @@ impl Device {
             self.keep_place("").await?;
         }
         self.take_in(client, place, answer?).await
+    }
+
+    fn own_change(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.own_change.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn keep_place(&self, place: &str) -> Result<(), Failure> {
@@ -217,15 +228,7 @@ impl Device {
         drop(alone);
         if is_own {
             // A client may have replaced the identity, or signed the device.
-            let (client, me, id) = (
-                client.clone(),
-                self.machine.user_id().to_owned(),
-                self.machine.device_id().to_owned(),
-            );
-            tokio::spawn(async move {
-                tokio::time::sleep(SETTLED).await;
-                client.encryption().look_again(&client, &me, &id).await;
-            });
+            *self.own_change() = Some(Instant::now());
         }
         self.drain(client).await
     }

@@ -98,14 +98,14 @@ impl Encryption {
     }
 
     /// The same where the identity may have changed, for a device that is in use.
-    pub(super) async fn look_again(&self, client: &Client, me: &UserId, id: &DeviceId) {
+    pub(super) async fn look_again(&self, client: &Client, device: &Device) {
+        let (me, id) = (device.machine.user_id(), device.machine.device_id());
         self.look_who_vouches(client, me, id).await;
-        let is_needed = self.settings.recipients == Recipients::CrossSigned;
-        let Some(device) = self.open_device().filter(|_| is_needed) else {
+        if self.settings.recipients != Recipients::CrossSigned {
             return;
-        };
+        }
         let _alone = device.work.lock().await;
-        if let Err(failure) = adopt(client, &self.settings, &device).await {
+        if let Err(failure) = adopt(client, &self.settings, device).await {
             // Each message that waits says so.
             tracing::debug!(matrix.device_id = %id, "the device does not know the identity: {failure}");
         }
