@@ -177,7 +177,7 @@ async fn a_database_that_hangs_does_not_keep_the_relay_from_its_end() {
     stage.until_sending().await;
     stalls.send_replace(true);
     relay.ask_to_end();
-    relay.says("though the outbox did not answer in time").await;
+    relay.says("but the outbox did not answer in time").await;
     assert!(relay.ended().await.success());
 
     stage.homeserver.homeserver.heal_all();
