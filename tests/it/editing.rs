@@ -139,7 +139,7 @@ async fn log_says_once_what_is_wrong_with_a_template() {
     }
     save(folder.path(), "alert.md.j2", "mended");
     save(folder.path(), "trap.md.j2", "mended");
-    relay.says("uses the changed templates").await;
+    relay.says("the changed templates").await;
     relay
         .request(reqwest::Method::POST, "/alert?template=trap", &firing("Last"))
         .await;
@@ -279,11 +279,11 @@ async fn template_without_end_costs_nothing_but_itself() {
     save(folder.path(), "detailed.md.j2", &unique);
     relay.says("detailed.md.j2: takes too much time").await;
     save(folder.path(), "alert.md.j2", "Mended: {{ name }}");
-    relay.says_next("uses the changed templates").await;
+    relay.says_next("the changed templates").await;
     let (body, _) = previewed(&relay, &json!({"sample": "firing"})).await;
     assert!(body.starts_with("🔥 FIRING · CheckoutSlow"), "{body}");
     save(folder.path(), "detailed.md.j2", "Short: {{ name }}");
-    relay.says_next("uses the changed templates").await;
+    relay.says_next("the changed templates").await;
     let (body, errors) = previewed(&relay, &json!({"sample": "firing"})).await;
     assert_eq!(body, "Mended: CheckoutSlow");
     assert!(errors.is_empty(), "{errors:?}");
@@ -315,10 +315,10 @@ async fn template_without_bounds_takes_none_of_the_relays_memory() {
     let is_said = |error: &String| error.starts_with("alert.md.j2: takes too much");
     assert!(errors.iter().any(is_said), "{errors:?}");
     save(folder.path(), "alert.md.j2", &format!("{boundless}, again"));
-    relay.says_next("uses the changed templates").await;
+    relay.says_next("the changed templates").await;
     relay.accepts(&firing("Arrives too")).await;
     save(folder.path(), "alert.md.j2", "Mended: {{ name }}");
-    relay.says_next("uses the changed templates").await;
+    relay.says_next("the changed templates").await;
     assert_eq!(
         previewed(&relay, &json!({"sample": "firing"})).await.0,
         "Mended: CheckoutSlow"
@@ -368,7 +368,7 @@ async fn template_that_is_nested_too_deeply_ends_no_relay() {
     }
     save(folder.path(), "compact.md.j2", &chain(" and 1"));
     save(folder.path(), "detailed.md.j2", loops);
-    relay.says("uses the changed templates").await;
+    relay.says("the changed templates").await;
     relay.accepts(&firing("Arrives")).await;
     assert!(relay.runs());
     assert!(relay.terminate().success());
