@@ -109,7 +109,7 @@ struct Sent {
 
 #[derive(Deserialize, Default)]
 struct Content {
-    /// See [`TRANSACTION`].
+    /// See [`TRANSACTION`](super::send::TRANSACTION).
     #[serde(rename = "grafana-matrix-relay.transaction")]
     transaction: Option<Value>,
 }

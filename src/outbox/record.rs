@@ -33,7 +33,7 @@ const HAS_ENDED_SO: &str = "
     SELECT 1 FROM outbox_news WHERE id = ?1 AND finished_at = ?2
         AND ?3 = CASE state WHEN 'delivered' THEN event_id WHEN 'dead' THEN last_error END";
 
-/// This and [`EDIT_SHOWN`] say whether more is wanted by now.
+/// This and [`EDIT_SHOWN`](edit::EDIT_SHOWN) say whether more is wanted by now.
 const ROOT_DELIVERED: &str = "
     UPDATE outbox_group SET root_event = ?3, latest_event = NULL, shown_rev = tried_rev, tried_rev = 0
     WHERE id = ?1 AND root_news = ?2

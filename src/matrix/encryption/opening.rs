@@ -1,7 +1,7 @@
 //! Opening the device's keys: which device it is, its store on disk, and whether store and homeserver fit together.
 //!
 //! Guarantees: one process uses a store at a time; keys that the homeserver holds for the device and that are not the store's are
-//! never replaced, and a store that is older than what was done with it is not used (see [`uses`](super::uses)): each ends in a
+//! never replaced, and a store that is older than what was done with it is not used (see [`uses`]): each ends in a
 //! failure that says what to do. Nothing is uploaded before that is known.
 
 use std::fs::{self, File, OpenOptions};
