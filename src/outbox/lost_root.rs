@@ -7,8 +7,10 @@ use super::group::GroupMessage;
 use super::session::{Session, values};
 use super::{DeliveryId, OutboxError};
 
+/// A line whose own message never came into the room is in the thread of the present one.
 const LOST: &str = "
-    SELECT g.root_news, t.wanted, CASE WHEN n.root_id = g.root_news OR n.root_id IS NULL THEN 1 ELSE 0 END
+    SELECT g.root_news, t.wanted, CASE WHEN n.root_id = g.root_news OR NOT EXISTS (
+        SELECT 1 FROM outbox_news r WHERE r.id = n.root_id AND r.event_id IS NOT NULL) THEN 1 ELSE 0 END
     FROM outbox_group g JOIN outbox_group_text t ON t.group_id = g.id LEFT JOIN outbox_news n ON n.id = ?2
     WHERE g.id = ?1 AND g.root_event IS NOT NULL";
 const LOSE_ROOT: &str = "

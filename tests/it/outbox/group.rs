@@ -11,7 +11,9 @@ use super::place::{
     Place, accept, at, claim, claim_one, claim_written, dead, delivered, digest_policy, drain, message, record, room,
     wait,
 };
-use super::tale::{Tell, again, asked_of, begins, changes, edit_of, known, known_of, of, show, tell, tell_of, thread};
+use super::tale::{
+    Tell, again, asked_of, begins, changes, edit_of, in_room, known, known_of, of, show, tell, tell_of, thread,
+};
 
 on_every_store!(
     a_group_is_compared_and_swapped,
@@ -34,6 +36,7 @@ on_every_store!(
     the_rest_of_a_text_follows_in_its_thread,
     an_older_message_keeps_its_own_lines,
     a_line_that_is_tried_again_is_in_no_thread_of_a_deleted_message,
+    a_line_of_a_message_that_never_came_finds_the_present_one_deleted,
     a_message_that_is_retried_is_it_again_or_a_line_of_the_next,
     news_goes_before_edits_but_not_for_ever,
     groups_are_forgotten_when_nothing_is_owed,
@@ -526,6 +529,21 @@ async fn a_line_that_is_tried_again_is_in_no_thread_of_a_deleted_message(place: 
     show(&outbox, "$new", 4).await;
     outbox.retry(&[line.id], at(5)).await.unwrap();
     assert_eq!(show(&outbox, "$line", 6).await.relation, thread("$new", "$new"));
+}
+
+async fn a_line_of_a_message_that_never_came_finds_the_present_one_deleted(place: Place) {
+    let outbox = place.open().await;
+    let mut first = in_room("a", "g", 0, begins("1"), at(0));
+    first.groups[0].message.as_mut().unwrap().rest.push(message("rest"));
+    outbox.enqueue(first).await.unwrap();
+    die(&outbox, 0).await;
+    tell(&outbox, 1, begins("2")).await;
+    show(&outbox, "$2", 1).await;
+    let line = claim_one(&outbox, at(2)).await;
+    assert_eq!(line.relation, thread("$2", "$2"));
+    record(&outbox, line.id, detached(), at(2)).await;
+    assert_eq!(show(&outbox, "$new", 3).await.part, Part::Root);
+    assert_eq!(show(&outbox, "$line", 4).await.relation, thread("$new", "$new"));
 }
 
 async fn a_message_that_is_retried_is_it_again_or_a_line_of_the_next(place: Place) {
