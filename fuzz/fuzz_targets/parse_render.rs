@@ -29,11 +29,11 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
     // The same bytes as a route with `input = "json"` takes them, by whatever declaration.
     let declared = [Declared::Json, Declared::Form, Declared::Text][bytes.len() % 3];
     if let Ok(tree) = payload::tree(bytes, declared) {
-        let told = payload::Told {
+        let meaning = payload::Meaning {
             state: ["", "firing", "resolved"][bytes.len() / 3 % 3].to_owned(),
-            ..payload::Told::default()
+            ..payload::Meaning::default()
         };
-        check(&payload::notification(tree, &told));
+        check(&payload::notification(tree, &meaning));
     }
     let Ok(mut notification) = parse::notification(bytes) else {
         return Corpus::Keep;
