@@ -5,9 +5,9 @@
 //!                                                                   └→ body (plain text)
 //! ```
 //!
-//! Guarantees: the same notification, templates and `now` give the same bytes; a message always comes out, because a
-//! template that does not work gives way to the last one that did, and a panic to a bare list; nothing from an alert is ever read as Markdown, HTML
-//! or a mention; every message fits into an event. It knows no rooms, no network and no clock.
+//! Guarantees: the same notification, templates and `now` give the same bytes; a message always comes out: in
+//! the place of a template that does not work the last one is used that did, and after a panic a bare list; nothing from an alert
+//! is ever read as Markdown, HTML or a mention; every message fits into an event. It knows no rooms, no network and no clock.
 
 mod announced;
 mod budget;
@@ -15,6 +15,7 @@ mod compose;
 mod context;
 mod cost;
 mod deadline;
+mod diagnostic;
 mod digest;
 mod empties;
 mod engine;
@@ -58,6 +59,7 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 pub use budget::{BudgetSteps, CONTENT_LIMIT, content_size};
 pub use deadline::{Deadline, Guard};
+pub use diagnostic::{Diagnostic, Level};
 pub use digest::{Counted, Digest};
 use engine::Failure;
 pub use expressions::{Expressions, check_expression};
@@ -69,7 +71,7 @@ use jiff::tz::TimeZone;
 use library::Library;
 pub use library::{COOKBOOK, GUIDE, embedded, files};
 use look::Look;
-pub use preview::{Diagnostic, Draft, Drafts, Level, Preview};
+pub use preview::{Draft, Drafts, Preview};
 pub use problem::TemplateProblem;
 pub(crate) use problem::nearest;
 pub use readable::Markdown;
@@ -294,24 +296,5 @@ impl Renderer {
                 compose::fall_back(&self.inner.fallback.engine, template, facts, look, problem)
             }
         }
-    }
-
-    /// Some files replaced by drafts of them.
-    pub fn with_drafts(&self, drafts: &[Draft<'_>]) -> Drafts {
-        Drafts::new(self, drafts)
-    }
-
-    /// Renders with some files replaced by drafts of them, and says everything that its author should know.
-    pub fn preview(
-        &self,
-        drafts: &[Draft<'_>],
-        template: &TemplateName,
-        notification: &Notification,
-        now: Timestamp,
-    ) -> Preview {
-        let drafts = self.with_drafts(drafts);
-        let mut preview = drafts.preview(template, notification, now);
-        drafts.add_refusals(&mut preview.diagnostics);
-        preview
     }
 }

@@ -141,7 +141,7 @@ impl Sender {
     }
 
     async fn send(&self, delivery: &Delivery, now: Timestamp) -> Result<String, Failure> {
-        let is_strange = self.begins(delivery);
+        let is_strange = self.follows_another(delivery);
         if (is_strange || resend::may_be_forgotten(delivery, now))
             && let Some(event_id) = self.sent_before(delivery).await?
         {
@@ -159,7 +159,7 @@ impl Sender {
 
     /// Notes the attempt; whether the one before it was not made here, with this token: then it was perhaps another device's, whose
     /// transactions the homeserver does not recognise.
-    fn begins(&self, delivery: &Delivery) -> bool {
+    fn follows_another(&self, delivery: &Delivery) -> bool {
         let this = |attempt| Try {
             txn_id: delivery.txn_id.clone(),
             attempt,

@@ -20,7 +20,7 @@ use super::row::Sendable;
 use super::session::{Session, values};
 use super::store::{CLOCK_SLACK_MS, UNTRIED_MS};
 use super::stored::{clean, millis, timestamp};
-use super::text::{self};
+use super::text;
 use super::{Delivery, DeliveryId, DeliveryState, DigestPolicy, OutboxError, record, row, run};
 use crate::message::RoomAddress;
 

@@ -1,8 +1,8 @@
 //! A backlog as one message: what still fires, what came and went, what is over.
 //!
 //! Guarantees: each message that it stands for has its place in it, by its alerts or by its headline; it notifies if any of them
-//! would have, and mentions whom they would have mentioned. A template that fails, or that writes more than one event holds,
-//! gives way to the built-in one.
+//! would have, and mentions whom they would have mentioned. In the place of a template that fails, or that writes more than
+//! one event holds, the built-in one is used.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

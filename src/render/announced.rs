@@ -64,7 +64,7 @@ pub(super) fn announced(facts: &Facts<'_>) -> Announced {
 
 /// One more fires of this severity. A sender with a severity for each alert gets the last of them counted as one without.
 fn count(all: &mut Announced, severity: &str) {
-    let mut word = truncated(&clean_line(severity), LABEL);
+    let mut word = label(severity);
     if all.more_firing.len() >= SEVERITIES && !all.more_firing.contains_key(&word) {
         word.clear();
     }
@@ -101,17 +101,17 @@ fn labels(facts: &Facts<'_>, alert: &AlertFacts<'_>) -> Labels {
     } else {
         facts.shared_details().take(LABELS).collect()
     };
-    let cut = |(name, value): (&String, &String)| {
-        (
-            truncated(&clean_line(name), LABEL),
-            truncated(&clean_line(value), LABEL),
-        )
-    };
+    let cut = |(name, value): (&String, &String)| (label(name), label(value));
     let mut labels: Labels = place.into_iter().map(cut).collect();
     if !alert.severity.is_empty() {
-        labels.insert("severity".to_owned(), alert.severity.clone());
+        labels.insert("severity".to_owned(), label(&alert.severity));
     }
     labels
+}
+
+/// As much as is kept of the name of a label, and of its value.
+fn label(text: &str) -> String {
+    truncated(&clean_line(text), LABEL)
 }
 
 /// The same in each message about the same alert.

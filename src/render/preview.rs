@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use poem_openapi::{Enum, Object};
 
 use super::announced::announced;
+use super::diagnostic::{Diagnostic, Level};
 use super::digest::Digest;
 use super::engine::{Engine, Failure, Sources};
 use super::facts::Facts;
@@ -31,29 +31,6 @@ pub struct Draft<'a> {
     pub source: &'a str,
 }
 
-/// Whether the template does not work, or works and could be better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, Enum)]
-#[serde(rename_all = "lowercase")]
-#[oai(rename_all = "lowercase")]
-pub enum Level {
-    /// The relay would go on with an older version.
-    Error,
-    /// It works, but something will not be seen as it was meant.
-    Warning,
-}
-
-/// One thing that a template's author should know.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, Object)]
-pub struct Diagnostic {
-    /// How bad it is.
-    #[oai(rename = "severity")]
-    pub level: Level,
-    /// Where, and what.
-    #[serde(flatten)]
-    #[oai(flatten)]
-    pub problem: TemplateProblem,
-}
-
 /// What a draft would look like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preview {
@@ -63,6 +40,27 @@ pub struct Preview {
     pub diagnostics: Vec<Diagnostic>,
     /// Whether something else was rendered in the draft's place, because it does not work.
     pub stands_in: bool,
+}
+
+impl Renderer {
+    /// Some files replaced by drafts of them.
+    pub fn with_drafts(&self, drafts: &[Draft<'_>]) -> Drafts {
+        Drafts::new(self, drafts)
+    }
+
+    /// Renders with some files replaced by drafts of them, and says everything that its author should know.
+    pub fn preview(
+        &self,
+        drafts: &[Draft<'_>],
+        template: &TemplateName,
+        notification: &Notification,
+        now: Timestamp,
+    ) -> Preview {
+        let drafts = self.with_drafts(drafts);
+        let mut preview = drafts.preview(template, notification, now);
+        drafts.add_refusals(&mut preview.diagnostics);
+        preview
+    }
 }
 
 /// Drafts over the templates in use, compiled once for everything that is to be seen of them.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use super::preview::Level;
+use super::diagnostic::Level;
 use super::problem::{TemplateProblem, nearest};
 use crate::message::Language;
 pub(crate) use crate::message::words::{BUILT_IN, ENGLISH, Words, english, filled, spoken, with};

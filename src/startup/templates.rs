@@ -60,7 +60,8 @@ pub(super) fn report_templates(known: &mut Vec<TemplateProblem>, problems: Vec<T
             tracing::error!("template {problem}");
         } else {
             tracing::error!(
-                "invalid template {problem}. Until you correct it, all templates stay as they were; after a start the relay uses the built-in one"
+                "invalid template {problem} (until you correct it, all templates stay as they were; after a start the relay uses \
+                 the built-in one)"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! How the encryption of one client stands, for health, metrics and whoever decides which relay encrypts.
+//! How the encryption of one client stands, for health, for metrics and for the choice of the relay that encrypts.
 //!
 //! Guarantees: asks nobody and changes nothing: it says what the last try came to.
 
@@ -118,7 +118,7 @@ impl Client {
         self.encryption().leadership.share();
     }
 
-    /// This relay held the lock of whoever encrypts when that was asked for.
+    /// This relay held the lock of the relay that encrypts when that was asked for.
     pub fn confirm_leadership(&self, asked: Instant) {
         self.encryption().leadership.confirm(asked);
     }

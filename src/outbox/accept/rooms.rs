@@ -7,11 +7,9 @@ use super::super::{OutboxError, Part};
 use super::NewRow;
 use crate::message::RoomAddress;
 
-pub(super) const LOCK_ROOM: &str = "SELECT id, tail FROM outbox_room WHERE address = ?1 /*pg FOR NO KEY UPDATE*/";
-
-pub(super) const NEW_ROOM: &str = "INSERT INTO outbox_room (address) VALUES (?1) ON CONFLICT DO NOTHING";
-
-pub(super) const SET_TAIL: &str = "UPDATE outbox_room SET tail = ?2 WHERE id = ?1";
+const LOCK_ROOM: &str = "SELECT id, tail FROM outbox_room WHERE address = ?1 /*pg FOR NO KEY UPDATE*/";
+const NEW_ROOM: &str = "INSERT INTO outbox_room (address) VALUES (?1) ON CONFLICT DO NOTHING";
+const SET_TAIL: &str = "UPDATE outbox_room SET tail = ?2 WHERE id = ?1";
 
 /// Rooms that are locked until the transaction ends, and the last position given out in each.
 #[derive(Debug, Default)]
@@ -20,8 +18,8 @@ pub(in crate::outbox) struct Rooms(BTreeMap<String, Room>);
 #[derive(Debug)]
 pub(super) struct Room {
     pub(super) id: i64,
-    pub(super) tail: i64,
-    pub(super) is_written: bool,
+    tail: i64,
+    is_written: bool,
 }
 
 /// Takes these rooms, made if they are new.

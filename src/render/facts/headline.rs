@@ -32,22 +32,20 @@ impl Facts<'_> {
         let mut counts: Vec<(String, Severity, usize)> = Vec::new();
         let mut places: HashMap<Name, usize> = HashMap::new();
         let sure = self.firing.iter().any(|facts| facts.kind == Kind::Firing);
-        for facts in self.firing.iter().filter(|facts| !sure || facts.kind == Kind::Firing) {
+        let counted = self.firing.iter().filter(|facts| !sure || facts.kind == Kind::Firing);
+        let counted = counted.map(|facts| (&facts.severity, facts.level, 1));
+        let unnamed = self.digest.iter().flat_map(|digest| &digest.more_firing);
+        let unnamed = unnamed.map(|(severity, more)| (severity, level(severity), *more));
+        for (severity, level, more) in counted.chain(unnamed) {
             // They are sorted, so mostly it is that of the one before.
-            if let Some((.., count)) = counts.last_mut().filter(|(last, ..)| *last == facts.severity) {
-                *count += 1;
+            if let Some((.., count)) = counts.last_mut().filter(|(last, ..)| last == severity) {
+                *count += more;
                 continue;
             }
-            let place = *places.entry(facts.severity.clone().into()).or_insert(counts.len());
+            let place = *places.entry(severity.clone().into()).or_insert(counts.len());
             match counts.get_mut(place) {
-                Some((.., count)) => *count += 1,
-                None => counts.push((facts.severity.clone(), facts.level, 1)),
-            }
-        }
-        for (severity, more) in self.digest.iter().flat_map(|digest| &digest.more_firing) {
-            match counts.iter_mut().find(|(known, ..)| known == severity) {
                 Some((.., count)) => *count += more,
-                None => counts.push((severity.clone(), level(severity), *more)),
+                None => counts.push((severity.clone(), level, more)),
             }
         }
         counts.sort_by_key(|(_, level, _)| Reverse(*level));

@@ -1,4 +1,4 @@
-//! Which connection gives way when there are too many.
+//! Which connection is closed when there are too many.
 
 use std::net::Ipv4Addr;
 

@@ -1,6 +1,6 @@
 //! What signs a device with the keys of its account.
 //!
-//! Guarantees: keys that an account has are replaced only by whoever calls [`Notary::publish`] for new ones; the recovery key is
+//! Guarantees: keys that an account has are replaced only where [`Notary::publish`] is called with new ones; the recovery key is
 //! on disk and the private keys are in the secret storage before the first identity is published.
 
 use std::collections::BTreeMap;
