@@ -54,7 +54,7 @@ fn files() -> Route {
 }
 
 /// The page's scripts; `editor.js` is built by `src/workshop/editor/build.sh`.
-fn scripts() -> [(&'static str, &'static str); 20] {
+fn scripts() -> [(&'static str, &'static str); 22] {
     [
         ("page.js", include_str!("page/page.js")),
         ("api.js", include_str!("page/api.js")),
@@ -76,5 +76,7 @@ fn scripts() -> [(&'static str, &'static str); 20] {
         ("result.js", include_str!("page/result.js")),
         ("send.js", include_str!("page/send.js")),
         ("sequence.js", include_str!("page/sequence.js")),
+        ("standing.js", include_str!("page/standing.js")),
+        ("trouble.js", include_str!("page/trouble.js")),
     ]
 }

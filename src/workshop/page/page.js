@@ -1,13 +1,12 @@
 // Wires the workshop: the folder into the editor, the editor into the preview, once a second what has changed.
 
-import { ask, Refused } from './api.js';
+import { ask } from './api.js';
 import { fill, frameSwitches, onSwitch, sides, tabs } from './choices.js';
 import * as deliveries from './deliveries.js';
 import * as diff from './diff.js';
 import { createEditor } from './editor.js';
 import { Folder } from './folder.js';
 import * as gallery from './gallery.js';
-import { copy, download } from './handover.js';
 import * as names from './names.js';
 import * as notification from './notification.js';
 import * as paste from './paste.js';
@@ -15,8 +14,10 @@ import * as place from './place.js';
 import { showRemarks } from './remarks.js';
 import { Renderer } from './render.js';
 import * as result from './result.js';
-import { save, wireSending } from './send.js';
+import { wireSending } from './send.js';
 import * as sequence from './sequence.js';
+import * as standing from './standing.js';
+import { trouble, wire as wireTrouble } from './trouble.js';
 
 const POLL_MS = 1000;
 const byId = (id) => document.getElementById(id);
@@ -24,23 +25,19 @@ const template = byId('template');
 const file = byId('file');
 const language = byId('language');
 const folder = new Folder();
-const troubles = new Map();
 const asked = place.read();
 let part = 'templates';
 let side = 'edit';
 let state = { editable: false, routes: [] };
-// What was said of the last save, until the text changes.
-let said = '';
 let namesAreOf = '';
 
 const editor = createEditor({
   host: byId('editor'),
   offer: names.offer,
-  onSave: () => { if (!byId('save').hidden) byId('save').click(); },
+  onSave: standing.saveByKey,
   onEdit(text) {
     folder.edit(file.value, text);
-    said = '';
-    showStanding();
+    standing.show('');
     preview();
   },
 });
@@ -91,8 +88,7 @@ function ownFile() {
 function openEditor() {
   editor.mark([]);
   editor.open(file.value, folder.text(file.value));
-  said = '';
-  showStanding();
+  standing.show('');
   notification.suitTemplate(template.value);
   notification.suitFile(file.value);
   loadBody();
@@ -131,25 +127,6 @@ function goTo(path, line) {
   editor.goTo(line);
 }
 
-// What the text in the editor is: the file's, built in, or an edit; and whether the file went on without it.
-function showStanding() {
-  const path = file.value;
-  const edited = folder.edited(path);
-  const entry = folder.files.get(path);
-  const others = folder.unsaved.filter((other) => other !== path);
-  const kept = folder.kept ? 'Edited, kept in this browser' : 'Edited, and lost when this page goes';
-  const standing = said || (edited ? kept : entry?.builtin ? 'Built in' : 'As on disk');
-  byId('saved').textContent = others.length ? `${standing} · with your edit of ${others.join(', ')}` : standing;
-  byId('saved').dataset.edited = edited;
-  byId('revert').hidden = !edited;
-  byId('save').hidden = !state.editable;
-  byId('save').disabled = !edited || folder.overtaken(path);
-  byId('save-hint').textContent = state.editable ? '' : 'Nothing is saved here (RELAY_WORKSHOP=edit): put the text into the file. ';
-  byId('compare-open').hidden = !(edited || entry?.builtin_text);
-  byId('changed').hidden = !folder.overtaken(path);
-  byId('changed-text').textContent = folder.overtaken(path) ? `${path} has changed on disk.` : '';
-}
-
 function fillTemplates(fallback) {
   const first = template.options.length === 0;
   const title = (entry) => `${entry.name}${entry.name === fallback ? ' (default)' : entry.isNew ? ' (new)' : ''}`;
@@ -177,21 +154,9 @@ async function look() {
   const moved = file.value !== shownFile;
   if (moved) openEditor();
   else if (changed.includes(file.value) && !folder.edited(file.value)) editor.replace(folder.text(file.value));
-  showStanding();
+  standing.show();
   if (moved || changed.length || notification.value() !== shown) preview(0);
   loadBody();
-}
-
-// What does not work now, by who found out; `null` when it works again. Says whether there is no point in going on.
-function trouble(who, error) {
-  const refused = error instanceof Refused;
-  const text = refused ? error.message : 'The relay does not answer. This page goes on when it does.';
-  if (error) troubles.set(who, text);
-  else if (troubles.delete(who) && who === 'look') preview(0);
-  const all = [...new Set(troubles.values())].join(' ');
-  if (byId('trouble').textContent !== all) byId('trouble').textContent = all;
-  byId('trouble').hidden = all === '';
-  return refused && error.status === 401;
 }
 
 // One look after the other, never two at once; none while nobody sees the page.
@@ -221,46 +186,18 @@ byId('notification').addEventListener('change', () => {
 });
 byId('newest').addEventListener('click', () => notification.choose(byId('newest').dataset.value));
 
-function toFile() {
-  folder.discard(file.value);
-  if (folder.files.has(file.value)) editor.replace(folder.text(file.value));
-  else look().catch((error) => trouble('look', error));
-  said = '';
-  showStanding();
-  preview(0);
-  editor.focus();
-}
-
-byId('take').addEventListener('click', toFile);
-byId('revert').addEventListener('click', toFile);
-byId('keep').addEventListener('click', () => {
-  folder.keep(file.value);
-  showStanding();
-  editor.focus();
+standing.wire({
+  folder, editor, path: () => file.value, editable: () => state.editable,
+  discarded() {
+    if (folder.files.has(file.value)) editor.replace(folder.text(file.value));
+    else look().catch((error) => trouble('look', error));
+    preview(0);
+  },
 });
-byId('save').addEventListener('click', async () => {
-  const path = file.value;
-  byId('save').disabled = true;
-  try {
-    await save(folder, path);
-    said = byId('verdict').dataset.state === 'error' ? 'Saved, but it does not work: the last version that did stays in use' : 'Saved';
-    trouble('save', null);
-  } catch (error) {
-    trouble('save', error);
-  }
-  showStanding();
-});
-byId('copy').addEventListener('click', () => copied(byId('copy'), 'Copy', editor.text));
-byId('share').addEventListener('click', () => copied(byId('share'), 'Copy link', location.href));
-byId('download').addEventListener('click', () => download(file.value, editor.text));
+wireTrouble(() => preview(0));
 addEventListener('beforeunload', (event) => {
   if (!folder.kept) event.preventDefault();
 });
-
-async function copied(button, text, what) {
-  button.textContent = (await copy(what)) ? 'Copied' : 'Not copied';
-  setTimeout(() => { button.textContent = text; }, 2000);
-}
 
 sequence.wire({
   current: notification.step,
@@ -276,10 +213,7 @@ paste.wire(() => {
 });
 wireSending({
   routes: () => state.routes, request, title: notification.title,
-  sent(room) {
-    said = `Sent to ${room} as a test`;
-    showStanding();
-  },
+  sent: (room) => standing.show(`Sent to ${room} as a test`),
 });
 diff.wire(() => {
   const entry = folder.files.get(file.value);
