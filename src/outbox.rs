@@ -33,6 +33,8 @@
 
 mod accept;
 mod claim;
+mod claimed;
+mod columns;
 mod databases;
 mod delivery;
 mod digest;

@@ -11,11 +11,12 @@ use std::collections::HashSet;
 
 use self::rooms::Room;
 pub(super) use self::rooms::{Rooms, lock_rooms};
+use super::columns::{message_text, millis};
 use super::delivery::{DeliveryId, Enqueued, Receipt};
 use super::group::{Decision, GroupMessage, GroupRow, Root};
 use super::prepared::{PreparedAcceptance, PreparedGroup};
 use super::session::{Row, Session, values};
-use super::stored::{message_text, millis, receipts_from, receipts_text};
+use super::stored::{receipts_from, receipts_text};
 use super::{OutboxError, Part};
 use crate::message::TxnId;
 

@@ -5,6 +5,7 @@
 //! unchanged; a line never goes before the message in whose thread it is, which is sent once more where it is not in the
 //! room; the attempt is written in the same transaction, and nothing of a template runs in it. Rooms are locked in the order of their addresses.
 
+mod end;
 mod lease;
 mod next;
 
@@ -12,14 +13,14 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
+pub(super) use self::end::end;
 pub(super) use self::lease::{release, renew};
-pub(super) use self::next::Front;
 use self::next::{Next, next};
+use super::claimed::{Attempts, CLOCK_SLACK_MS, Claimant, Room};
+use super::columns::{clean, millis};
 use super::outcome::Claims;
 use super::row::Sendable;
 use super::session::{Session, values};
-use super::store::{CLOCK_SLACK_MS, UNTRIED_MS};
-use super::stored::{clean, millis, timestamp};
 use super::text;
 use super::{Delivery, DeliveryId, DeliveryState, DigestPolicy, OutboxError, record, row, run};
 use crate::message::RoomAddress;
@@ -51,43 +52,6 @@ const BEGIN_NEWS: &str = "
 
 const SET_ROOT: &str = "UPDATE outbox_group SET root_news = ?2, tried_rev = 0, owed = NULL WHERE id = ?1";
 const MOVE: &str = "UPDATE outbox_news SET position = ?2 WHERE id = ?1 AND state = 'waiting'";
-
-/// A room that is claimed.
-pub(super) struct Room {
-    pub(super) id: i64,
-    pub(super) address: RoomAddress,
-    pub(super) current: Option<DeliveryId>,
-    pub(super) news_run: i64,
-}
-
-/// Who claims, and when.
-pub(super) struct Claimant<'a> {
-    pub(super) owner: &'a str,
-    pub(super) now: Timestamp,
-    pub(super) policy: &'a DigestPolicy,
-}
-
-/// The attempts of a delivery.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Attempts {
-    pub(super) count: u32,
-    pub(super) first_at: Option<Timestamp>,
-    pub(super) last_at: Option<Timestamp>,
-}
-
-impl Attempts {
-    /// With one more. The time towards giving up goes on only if the last one was lately.
-    pub(super) fn begun(self, now: Timestamp) -> Self {
-        let now = millis(now);
-        let lately = now - UNTRIED_MS..=now + CLOCK_SLACK_MS;
-        let goes_on = self.last_at.is_some_and(|last| lately.contains(&millis(last)));
-        Self {
-            count: self.count.saturating_add(1),
-            first_at: self.first_at.filter(|_| goes_on).or(Some(timestamp(now))),
-            last_at: Some(timestamp(now)),
-        }
-    }
-}
 
 /// Claims at most `limit` deliveries, one of each room, `encrypted_too` or of other rooms alone. What cannot be read is given up
 /// instead.
@@ -138,7 +102,7 @@ pub(super) async fn claim_due<S: Session>(
 type Claimed = Result<Delivery, (DeliveryId, String)>;
 
 /// Claims what a room sends next, where its last delivery has just ended.
-pub(super) async fn claim_next<S: Session>(
+async fn claim_next<S: Session>(
     session: &mut S,
     room: &mut Room,
     claimant: &Claimant<'_>,

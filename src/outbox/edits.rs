@@ -1,7 +1,8 @@
 //! Edits that are owed, for people: the message of a group that is in its room and does not say yet what it should.
 
+use super::columns::timestamp;
 use super::session::{Row, Session, values};
-use super::stored::{timestamp, unreadable};
+use super::stored::unreadable;
 use super::{Delivery, DeliveryId, DeliveryState, GroupMessage, OutboxError, OwedEdit, Part, failure};
 use crate::message::{Relation, RenderedMessage, RoomAddress, TxnId};
 

@@ -5,8 +5,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::columns::{clean, millis, timestamp};
 use super::session::{Session, values};
-use super::stored::{clean, millis, timestamp};
 use super::{DeliveryId, OutboxError};
 
 /// How many are kept, the first among them.

@@ -3,10 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::accept::lock_rooms;
+use super::columns::{message_text, millis};
 use super::record::{self, news_row};
 use super::session::{Session, values};
 use super::store::{GIVEN_UP, Keep, PRUNE_STEP};
-use super::stored::millis;
 use super::{DeliveryId, DeliveryState, Ended, OutboxError, Part, RetryResult, edits};
 use crate::message::RoomAddress;
 
@@ -89,9 +89,7 @@ pub(super) async fn retry<S: Session>(
         session.run(ROOT_AGAIN, values![group, id.0]).await?;
         if session.row(HAS_ROOT, values![group, id.0]).await?.is_none() {
             let text = super::row::show(session, id).await?;
-            let text = text
-                .map(|delivery| super::stored::message_text(&delivery.message))
-                .transpose()?;
+            let text = text.map(|delivery| message_text(&delivery.message)).transpose()?;
             session.run(AS_LINE, values![id.0, text]).await?;
         }
     }

@@ -178,7 +178,7 @@ impl Store for PostgreSql {
         now: Timestamp,
         next: Option<&DigestPolicy>,
     ) -> Result<(Recorded, Claims), OutboxError> {
-        transact!(self, s => record::record(s, &self.owner, id, &outcome, now, next))
+        transact!(self, s => claim::end(s, &self.owner, id, &outcome, now, next))
     }
 
     async fn set_digest(&self, id: DeliveryId, message: RenderedMessage) -> Result<Recorded, OutboxError> {

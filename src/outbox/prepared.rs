@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
+use super::columns::{fixed_length, group_key, message_text, millis, millis_of, stored_name};
 use super::delivery::Acceptance;
 use super::error::OutboxError;
 use super::group::{GroupUpdate, KnownAlert};
 use super::store::HANGS;
-use super::stored::{fixed_length, group_key, message_text, millis, millis_of, stored_name};
 use crate::message::RoomAddress;
 
 /// A message as it goes into a table: texts made before any lock is taken.

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
+use super::columns::timestamp;
 use super::row::{news, shown};
 use super::session::{Session, values};
-use super::stored::{timestamp, wait_of};
+use super::stored::wait_of;
 use super::{Delivery, DeliveryState, Filter, OutboxError, RoomStats, RoomWait, Stats};
 use crate::message::RoomAddress;
 

@@ -9,15 +9,14 @@ mod room;
 use jiff::Timestamp;
 
 use self::edit::record_edit;
-use self::room::{END_CURRENT, FREE_ROOM, free_room};
-pub(super) use self::room::{Room, lock, set_room_due};
+use self::room::END_CURRENT;
+pub(super) use self::room::{Room, end_hold, free_room, lock, set_room_due};
 use super::accept::lock_rooms;
-use super::claim::{self, Claimant};
+use super::columns::{clean, message_text, millis};
 use super::lost_root::{hush, lose_root};
-use super::outcome::Claims;
 use super::session::{Row, Session, values};
-use super::stored::{Stored, clean, is_counted, message_text, millis};
-use super::{DeliveryId, DigestPolicy, OutboxError, Outcome, Part, Recorded, failure};
+use super::stored::{Stored, is_counted};
+use super::{DeliveryId, OutboxError, Outcome, Part, Recorded, failure};
 use crate::message::RoomAddress;
 
 const NEWS: &str = "SELECT state, kind, group_id, members, last_attempt_at FROM outbox_news WHERE id = ?1";
@@ -94,58 +93,19 @@ async fn read_news<S: Session>(session: &mut S, id: DeliveryId) -> Result<Option
     }))
 }
 
-/// Writes an outcome down, if it counts, and ends the claim. With a policy, and where the room need not wait, what it sends next is
-/// claimed in the same transaction.
+/// Writes an outcome down, if it counts. The room is locked.
 pub(super) async fn record<S: Session>(
     session: &mut S,
-    owner: &str,
+    room: &Room,
+    is_held: bool,
     id: DeliveryId,
     outcome: &Outcome,
     now: Timestamp,
-    next: Option<&DigestPolicy>,
-) -> Result<(Recorded, Claims), OutboxError> {
-    let Some(room) = lock(session, id).await? else {
-        return Ok((Recorded::Superseded, Claims::default()));
-    };
-    let is_held = room.is_held(id, owner);
-    let next = next.filter(|_| is_held && !matches!(outcome, Outcome::Wait { .. }));
-    if is_held && next.is_none() {
-        free_room(session, &room, id, outcome, now).await?;
+) -> Result<Recorded, OutboxError> {
+    match id.edited_group() {
+        Some(group) => record_edit(session, room, is_held, group, outcome, now).await,
+        None => record_news(session, room, is_held, id, outcome, now).await,
     }
-    let recorded = match id.edited_group() {
-        Some(group) => record_edit(session, &room, is_held, group, outcome, now).await?,
-        None => record_news(session, &room, is_held, id, outcome, now).await?,
-    };
-    let claims = match next {
-        Some(policy) => {
-            let is_rewritten = recorded == Recorded::Done && matches!(outcome, Outcome::Rewrite { .. });
-            let current = Some(id).filter(|_| is_rewritten);
-            go_on(session, &room, current, &Claimant { owner, now, policy }).await?
-        }
-        None => Claims::default(),
-    };
-    Ok((recorded, claims))
-}
-
-/// Passes the claim of a room on to what it sends next, or ends it.
-async fn go_on<S: Session>(
-    session: &mut S,
-    room: &Room,
-    current: Option<DeliveryId>,
-    claimant: &Claimant<'_>,
-) -> Result<Claims, OutboxError> {
-    let mut next = claim::Room {
-        id: room.id,
-        address: room.address.parse().unwrap_or_else(|_| RoomAddress::nowhere()),
-        current,
-        news_run: room.news_run,
-    };
-    let claims = claim::claim_next(session, &mut next, claimant).await?;
-    if claims.deliveries.is_empty() {
-        let free = values![room.id, None::<i64>, 0, 0, None::<String>];
-        session.run(FREE_ROOM, free).await?;
-    }
-    Ok(claims)
 }
 
 async fn record_news<S: Session>(
@@ -261,9 +221,7 @@ pub(super) async fn give_up<S: Session>(
         session.run(EDIT_DEAD, values![group, reason]).await?;
         let room = lock(session, id).await?;
         if let Some(room) = room.filter(|room| room.current == Some(id.0)) {
-            session
-                .run(FREE_ROOM, values![room.id, None::<i64>, 0, 0, None::<String>])
-                .await?;
+            end_hold(session, room.id).await?;
         }
         return Ok(());
     }
@@ -277,8 +235,7 @@ pub(super) async fn give_up<S: Session>(
         _ => {}
     }
     if room.current == Some(id.0) {
-        let free = values![room.id, None::<i64>, 0, 0, None::<String>];
-        session.run(FREE_ROOM, free).await?;
+        end_hold(session, room.id).await?;
     }
     Ok(())
 }

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::OutboxError;
+use super::columns::{millis, timestamp};
 use super::session::{Row, Session, values};
-use super::stored::{millis, timestamp};
 
 /// Names a recording; grows with time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

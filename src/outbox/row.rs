@@ -2,8 +2,9 @@
 //!
 //! Guarantees: what cannot be read is never taken for something else; people are shown as much of it as can be.
 
+use super::columns::timestamp;
 use super::session::{Row, Session, values};
-use super::stored::{Stored, timestamp, unreadable};
+use super::stored::{Stored, unreadable};
 use super::{Delivery, DeliveryId, GroupMessage, OutboxError, Part, failure};
 use crate::message::{Relation, RenderedMessage, RoomAddress, TxnId};
 

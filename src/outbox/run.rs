@@ -10,11 +10,11 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 pub(super) use self::joined::joined;
-use super::claim::Front;
+use super::claimed::Front;
+use super::columns::{message_text, millis, timestamp};
 use super::digest::{DIGEST_AT_MOST, DigestPolicy, Waiting};
 use super::group::GroupMessage;
 use super::session::{Row, Session, values};
-use super::stored::{message_text, millis, timestamp};
 use super::{DeliveryId, OutboxError, Part, Recorded, record};
 use crate::message::{Announced, Mentions, MsgType, RenderedMessage, TxnId};
 

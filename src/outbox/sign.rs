@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::columns::{millis, stored_name, timestamp};
 use super::session::{Row, Session, values};
-use super::stored::{millis, stored_name, timestamp};
 use super::{Outbox, OutboxError};
 
 /// The last sign of life of something.

@@ -22,8 +22,8 @@ use rusqlite::Connection;
 use self::identity::Identity;
 use self::session::SqliteSession;
 use self::writer::Writer;
+use super::columns::millis_of;
 use super::store::{Keep, within};
-use super::stored::millis_of;
 use super::{OutboxError, Settings};
 
 const VOID_CLAIMS: &str = "UPDATE outbox_room SET owner = NULL, lease_until = 0 WHERE owner IS NOT NULL";

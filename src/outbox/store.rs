@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::columns::{group_key, millis_of, stored_name};
 use super::delivery::{Acceptance, Delivery, DeliveryId, Enqueued};
 use super::digest::DigestPolicy;
 use super::error::OutboxError;
@@ -18,17 +19,9 @@ use super::outcome::{Claims, Outcome, Recorded};
 use super::recording::{NewRecording, Recording, RecordingId};
 use super::report::{Ended, Filter, OwedEdit, Retried, RoomWait, Stats};
 use super::sign::Sign;
-use super::stored::{group_key, millis_of, stored_name};
 use super::switch::Scheduled;
 use super::{GroupQuery, Settings};
 use crate::message::{RenderedMessage, RoomAddress, TxnId};
-
-/// How far a clock may lie behind another, or be set back, before a room's wait is no longer believed.
-pub(super) const CLOCK_SLACK_MS: i64 = 30_000;
-
-/// A longer pause between two attempts of a delivery is none that the worker makes while it retries: the relay was off, the
-/// machine slept, a clock was set, or everything waited for another reason. Such time does not count towards giving up.
-pub(super) const UNTRIED_MS: i64 = 15 * 60 * 1_000;
 
 /// A commit that takes so long hangs.
 pub(super) const HANGS: Duration = Duration::from_secs(1);

@@ -1,16 +1,14 @@
-//! How times, texts, keys and states stand in the tables of both databases.
-
-use std::time::Duration;
+//! How states, waits and receipts stand in the tables of both databases, and what people see of what cannot be read.
 
 use jiff::Timestamp;
 
+use super::claimed::CLOCK_SLACK_MS;
+use super::columns::{millis, timestamp};
 use super::delivery::{DeliveryId, DeliveryState, Receipt};
 use super::error::OutboxError;
 use super::outcome::Outcome;
 use super::report::RoomWait;
-use super::store::CLOCK_SLACK_MS;
 use crate::message::{Mentions, MsgType, RenderedMessage, RoomAddress};
-use crate::text;
 
 /// What people see of a message that cannot be read.
 pub(super) fn unreadable(error: &impl std::fmt::Display) -> RenderedMessage {
@@ -23,11 +21,6 @@ pub(super) fn unreadable(error: &impl std::fmt::Display) -> RenderedMessage {
         headline: text,
         ..RenderedMessage::default()
     }
-}
-
-/// The name of an alert as it is stored: PostgreSQL has no place for NUL.
-pub(super) fn stored_name(name: &str) -> String {
-    name.replace('\0', "\u{fffd}")
 }
 
 /// Where a row stands in the table. In flight is not written there: the room says which of its rows is.
@@ -79,41 +72,6 @@ pub(super) fn wait_of(due_at: i64, waits_since: i64, reason: Option<String>, now
         until: timestamp(due_at),
         reason: reason.unwrap_or_default(),
     })
-}
-
-/// Milliseconds since 1970: what both tables hold.
-pub(super) fn millis(time: Timestamp) -> i64 {
-    time.as_millisecond()
-}
-
-/// A duration in the same.
-pub(super) fn millis_of(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// The reverse. A number that is no time can only come from a hand in the table; it reads as 1970.
-pub(super) fn timestamp(millis: i64) -> Timestamp {
-    Timestamp::from_millisecond(millis).unwrap_or_default()
-}
-
-/// Text that any database takes: PostgreSQL has no place for NUL. A whole error page is of use to nobody.
-pub(super) fn clean(text: &str) -> String {
-    text.chars().filter(|c| *c != '\0').take(2_000).collect()
-}
-
-/// A repeat key as it is stored: an index refuses long ones, and no database has to take what a caller sends.
-pub(super) fn fixed_length(key: &str) -> String {
-    text::hash([key])
-}
-
-/// A group as it is stored: the same in two rooms is two.
-pub(super) fn group_key(room: &RoomAddress, key: &str) -> String {
-    fixed_length(&format!("{room}\n{key}"))
-}
-
-/// The message as JSON, where NUL is escaped.
-pub(super) fn message_text(message: &RenderedMessage) -> Result<String, OutboxError> {
-    Ok(serde_json::to_string(message)?)
 }
 
 /// Receipts as they lie beside a repeat key, so that they outlive the rows that they name.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::columns::{millis, millis_of, timestamp};
 use super::session::{Row, Session, values};
-use super::stored::{millis, millis_of, timestamp};
 use super::{Outbox, OutboxError};
 use crate::message::{RoomAddress, RoomAddressError, TxnId};
 

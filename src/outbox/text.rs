@@ -6,10 +6,10 @@
 use jiff::Timestamp;
 
 use super::accept::{NewRow, insert, lock_rooms};
-use super::claim::{Attempts, Room};
+use super::claimed::{Attempts, Room};
+use super::columns::{message_text, millis, timestamp};
 use super::group::GroupMessage;
 use super::session::{Row, Session, values};
-use super::stored::{message_text, millis, timestamp};
 use super::{Delivery, DeliveryId, DeliveryState, OutboxError, Part, failure};
 use crate::message::{Relation, RenderedMessage, TxnId};
 

@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 
 use super::super::accept::{NewRow, insert};
+use super::super::claimed::{Claimant, Front, Room};
+use super::super::columns::{millis, timestamp};
 use super::super::row::Sendable;
 use super::super::session::{Row, Session, values};
-use super::super::stored::{millis, timestamp};
 use super::super::text::Group;
 use super::super::{DeliveryId, OutboxError, Part, row, run};
-use super::{Claimant, MOVE, Room, SET_ROOT};
+use super::{MOVE, SET_ROOT};
 
 /// How much news may go in a row while an edit is owed.
 pub(super) const PATIENCE: i64 = 10;
@@ -19,17 +20,6 @@ pub(super) const NEWS: &str = "
 
 pub(super) const OWED: &str =
     "SELECT id FROM outbox_group WHERE room_id = ?1 AND owed IS NOT NULL ORDER BY owed LIMIT 1";
-
-/// The next of a room's news.
-pub(in crate::outbox) struct Front {
-    pub(in crate::outbox) id: DeliveryId,
-    pub(in crate::outbox) part: Option<Part>,
-    pub(in crate::outbox) group: Option<i64>,
-    pub(in crate::outbox) root: Option<i64>,
-    pub(in crate::outbox) attempts: u32,
-    pub(in crate::outbox) accepted_at: Timestamp,
-    pub(in crate::outbox) position: i64,
-}
 
 /// What a room sends next.
 pub(super) struct Next {

@@ -16,9 +16,9 @@ use super::database::begin;
 use super::patiently;
 use super::session::PgSession;
 use crate::outbox::accept::{accept, lock_rooms};
+use crate::outbox::columns::millis_of;
 use crate::outbox::prepared::PreparedAcceptance;
 use crate::outbox::store::HANGS;
-use crate::outbox::stored::millis_of;
 use crate::outbox::{Enqueued, OutboxError};
 
 /// While the database hung nothing could be accepted or come again: for these keys the time stood still.

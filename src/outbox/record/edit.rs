@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use super::super::accept::{NewRow, insert, lock_rooms};
+use super::super::columns::{clean, message_text, millis};
 use super::super::lost_root::lose_root;
 use super::super::session::{Session, values};
-use super::super::stored::{clean, message_text, millis};
 use super::super::{DeliveryId, OutboxError, Outcome, Part, Recorded, failure};
 use super::Room;
 use super::{give_up, is_behind, owe_edit};

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
+use super::super::columns::{clean, millis};
 use super::super::session::{Session, values};
-use super::super::stored::{clean, millis};
 use super::super::{DeliveryId, OutboxError, Outcome, RoomWait};
 use crate::message::RoomAddress;
 
@@ -15,7 +15,7 @@ pub(super) const ROOM_OF_GROUP: &str = "
     SELECT id, address, current, owner, news_run FROM outbox_room WHERE id = (SELECT room_id FROM outbox_group WHERE id = ?1)
     /*pg FOR NO KEY UPDATE*/";
 
-pub(super) const FREE_ROOM: &str = "
+const FREE_ROOM: &str = "
     UPDATE outbox_room SET owner = NULL, current = ?2, due_at = ?3, waits_since = ?4, reason = ?5 WHERE id = ?1";
 
 pub(super) const END_CURRENT: &str =
@@ -30,7 +30,7 @@ pub(in crate::outbox) struct Room {
     pub(in crate::outbox) address: String,
     pub(super) current: Option<i64>,
     pub(super) owner: Option<String>,
-    pub(super) news_run: i64,
+    pub(in crate::outbox) news_run: i64,
 }
 
 impl Room {
@@ -61,7 +61,8 @@ pub(in crate::outbox) async fn lock<S: Session>(session: &mut S, id: DeliveryId)
     }))
 }
 
-pub(super) async fn free_room<S: Session>(
+/// Lets go of the room after such an outcome: it is free, or waits.
+pub(in crate::outbox) async fn free_room<S: Session>(
     session: &mut S,
     room: &Room,
     id: DeliveryId,
@@ -77,6 +78,12 @@ pub(super) async fn free_room<S: Session>(
     let is_still_current = matches!(outcome, Outcome::Wait { .. } | Outcome::Rewrite { .. });
     let current = is_still_current.then_some(id.0);
     let free = values![room.id, current, due_at, waits_since, reason];
+    session.run(FREE_ROOM, free).await.map(drop)
+}
+
+/// Lets go of a room that has nothing begun and need not wait.
+pub(in crate::outbox) async fn end_hold<S: Session>(session: &mut S, room: i64) -> Result<(), OutboxError> {
+    let free = values![room, None::<i64>, 0, 0, None::<String>];
     session.run(FREE_ROOM, free).await.map(drop)
 }
 

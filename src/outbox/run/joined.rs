@@ -1,8 +1,8 @@
 //! Lines of one group that wait together are sent as one.
 
-use super::super::claim::Front;
+use super::super::claimed::Front;
+use super::super::columns::timestamp;
 use super::super::session::{Session, values};
-use super::super::stored::timestamp;
 use super::super::{DeliveryId, OutboxError, Part};
 use super::{Bundle, MESSAGE, Member, write};
 use crate::message::{MsgType, RenderedMessage};

@@ -9,8 +9,8 @@ use rusqlite::{Connection, ErrorCode, ToSql, params_from_iter};
 
 use super::soundness;
 use crate::outbox::OutboxError;
+use crate::outbox::columns::millis;
 use crate::outbox::session::{Row, Session, Value};
-use crate::outbox::stored::millis;
 
 /// See the module.
 pub(super) struct SqliteSession<'a>(pub(super) &'a Connection);

@@ -103,7 +103,7 @@ impl Store for Sqlite {
         next: Option<&DigestPolicy>,
     ) -> Result<(Recorded, Claims), OutboxError> {
         let next = next.copied();
-        let record = move |s: &mut SqliteSession<'_>| done(record::record(s, OWNER, id, &outcome, now, next.as_ref()));
+        let record = move |s: &mut SqliteSession<'_>| done(claim::end(s, OWNER, id, &outcome, now, next.as_ref()));
         self.writer.run(record).await
     }
 

@@ -9,7 +9,7 @@ use crate::outbox::prepared::PreparedAcceptance;
 use crate::outbox::store::AskedGroup;
 use crate::outbox::{
     Acceptance, DigestPolicy, GroupMessage, GroupQuery, GroupUpdate, KnownAlert, NewLine, Outcome, Root, accept, claim,
-    known, record,
+    known,
 };
 
 fn message(text: &str) -> RenderedMessage {
@@ -97,7 +97,7 @@ fn no_statement_of_an_acceptance_or_a_delivery_walks_over_what_waits() {
                     Outcome::Delivered { event_id }
                 };
                 let next = (round % 2 == 0).then_some(&policy);
-                let recorded = record::record(session, OWNER, delivery.id, &outcome, now, next);
+                let recorded = claim::end(session, OWNER, delivery.id, &outcome, now, next);
                 claimed.extend(done(recorded).unwrap().1.deliveries);
             }
         }
