@@ -7,6 +7,7 @@
 mod checks;
 mod figures;
 mod memory;
+mod modules;
 mod relay;
 mod remembered;
 pub mod room_names;
@@ -22,7 +23,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use jiff::Timestamp;
 use poem::endpoint::BoxEndpoint;
 use poem::{EndpointExt as _, Response};
@@ -31,20 +31,18 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use self::memory::hide_memory;
+use self::modules::Modules;
 pub use self::relay::Relay;
 use self::rooms::Rooms;
-use self::routes::InUse;
 use self::summary::Summary;
-use self::templates::{keep_templates, open_templates, words_by_room};
+use self::templates::keep_templates;
 use crate::config::Settings;
-use crate::config::routes::{Routes, Watch};
-use crate::deliver::{Composer, Sender, Time, Worker, leader};
-use crate::intake::{Auth, Example, Parts, Recorder};
-use crate::matrix::{Transport, TransportSettings};
+use crate::config::routes::Watch;
+use crate::deliver::{Time, Worker, leader};
+use crate::intake::{Example, Parts, Recorder};
+use crate::matrix::Transport;
 use crate::message::TemplateName;
 use crate::outbox::Outbox;
-use crate::pipeline::Pipeline;
-use crate::route::Router;
 use crate::workshop::{self, Workshop};
 use crate::{intake, listen, outbox, samples, telemetry};
 
@@ -55,97 +53,42 @@ const PRUNE: Duration = Duration::from_mins(10);
 pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Response>>) -> anyhow::Result<Relay> {
     let summary = Summary::of(&settings);
     let metrics = telemetry::metrics::install();
-    let summing = metrics.clone();
-    let transport = open_transport(&settings.matrix)?;
-    let outbox = open_outbox(&settings.outbox).await?;
-    let (data_dir, is_shared) = data_dir(&settings.outbox);
-    let names = room_names::known_lately(settings.outbox.data_dir.clone());
-    let renderer = open_templates(&settings.render).await;
-    let router = Router::new(settings.routes.table.clone());
-    let by_template = |template: &TemplateName| renderer.can_mention_room(template);
-    let (rooms, mentioned) = (router.rooms(), router.mentioned_rooms(by_template));
-    let auth = open_auth(settings.server.auth, &settings.routes)?;
-    let watch = Watch::new(settings.routes_source, &settings.routes);
-    let looked_after = Rooms::new(&transport, &outbox, &settings.outbox.data_dir);
-    let mut routes = routes::RouteReloader {
-        auth: Arc::clone(&auth),
-        hangup: routes::hangups(),
-        origin: settings.origin,
-        heartbeat: None,
-        watch,
-        in_use: Arc::new(InUse::new(settings.routes)),
-        router: router.clone(),
-        rooms: looked_after.clone(),
-        renderer: renderer.clone(),
-    };
-    let pipeline = Arc::new(Pipeline::new(router.clone(), renderer.clone(), outbox.clone()));
-    let sender = Arc::new(Sender::new(transport.clone(), settings.deliver).in_words(words_by_room(&router, &renderer)));
-
-    let checks = checks::Parts::new(
-        outbox.clone(),
-        transport.clone(),
-        renderer.clone(),
-        Arc::clone(&pipeline),
-        Arc::clone(&sender),
-        Arc::clone(&routes.in_use),
-        Arc::clone(&auth),
-    )
-    .with_metrics(metrics, data_dir);
-    let checks = Arc::new(checks);
+    let modules = Modules::open(&settings).await?;
+    let checks = Arc::new(checks::Parts::new(
+        &modules,
+        metrics.clone(),
+        data_dir(&settings.outbox),
+    ));
     let recorder = Arc::new(Recorder::new(settings.server.record_notifications));
-    let parts = Parts {
-        pipeline: Arc::clone(&pipeline),
-        checks: checks.clone(),
-        recorder: Arc::clone(&recorder),
-        auth: Arc::clone(&auth),
-        pages: settings.server.pages,
-        examples: examples(),
-        workshop: page_routes(page.is_some()),
-        page,
-    };
-    let workshop = Workshop::new(workshop::Parts {
-        renderer: renderer.clone(),
-        outbox: outbox.clone(),
-        default_template: settings.template,
-        router,
-        names,
-        editable: settings.server.editable,
-    });
-    let endpoint = intake::endpoint(parts, workshop::operations()).data(Arc::new(workshop));
+    let endpoint = endpoint(&modules, &settings, &checks, &recorder, page);
 
     let (listener, address) = listen(&settings.server.host, settings.server.port).await?;
-    let silence = silence::start(&settings.silence, &transport, &checks, &pipeline, &outbox)?;
-    routes.heartbeat = silence.heartbeat;
-
+    let line = summary.line(address, modules.renderer.on_disk().len());
     let (stop_accepting, stop_working) = (CancellationToken::new(), CancellationToken::new());
     let grace = settings.server.grace;
     let server = intake::serve(
         listener,
-        endpoint.map_to_response().boxed(),
-        settings.server.connections,
-        auth,
+        endpoint,
+        settings.server.connections.clone(),
+        Arc::clone(&modules.auth),
         stop_accepting.clone(),
         grace,
     );
-    let compose: Composer = Arc::new(move |room, waiting, now| pipeline.digest(room, waiting, now));
-    let worker = Worker::new(outbox.clone(), sender, settings.digest, compose, Arc::new(Time::now));
-    let line = summary.line(address, renderer.on_disk().len());
-    let mut keepers = vec![
-        tokio::spawn(keep_templates(renderer)),
-        tokio::spawn(keep_outbox(outbox.clone())),
-        tokio::spawn(recorder.run(outbox.clone())),
-        tokio::spawn(routes.run()),
-        tokio::spawn(looked_after.keep(rooms, mentioned)),
-        tokio::spawn(supervisor::keep_alive()),
-    ];
-    keepers.extend(silence.tasks);
-    keepers.extend(follow(&outbox, transport, is_shared));
-    keepers.extend(summing.map(|handle| tokio::spawn(telemetry::metrics::keep_summed(handle))));
+    let worker = Worker::new(
+        modules.outbox.clone(),
+        Arc::clone(&modules.sender),
+        settings.digest,
+        modules.composer(),
+        Arc::new(Time::now),
+    );
+    let mut keepers = keepers(&modules, settings, &checks)?;
+    keepers.push(tokio::spawn(recorder.run(modules.outbox.clone())));
+    keepers.extend(metrics.map(|handle| tokio::spawn(telemetry::metrics::keep_summed(handle))));
     tracing::info!(url.domain = %address.ip(), url.port = address.port(), "{line}");
     supervisor::ready(&line);
     Ok(Relay {
         address,
-        outbox,
+        outbox: modules.outbox,
         grace,
         server: tokio::spawn(server),
         worker: tokio::spawn(worker.run(stop_working.clone(), grace)),
@@ -155,12 +98,74 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     })
 }
 
-/// Who may come in; says what of that is weak.
-fn open_auth(settings: intake::AuthSettings, routes: &Routes) -> anyhow::Result<Arc<Auth>> {
-    let auth = Auth::new(settings, &routes.credentials, routes.compat.clone())?;
-    routes::warn_of_open(&auth.open_routes());
-    routes::warn_of_guessable(&routes.credentials);
-    Ok(Arc::new(auth))
+/// All that is answered over HTTP.
+fn endpoint(
+    modules: &Modules,
+    settings: &Settings,
+    checks: &Arc<checks::Parts>,
+    recorder: &Arc<Recorder>,
+    page: Option<BoxEndpoint<'static, Response>>,
+) -> BoxEndpoint<'static, Response> {
+    let parts = Parts {
+        pipeline: Arc::clone(&modules.pipeline),
+        checks: Arc::clone(checks) as _,
+        recorder: Arc::clone(recorder),
+        auth: Arc::clone(&modules.auth),
+        pages: settings.server.pages,
+        examples: examples(),
+        workshop: page_routes(page.is_some()),
+        page,
+    };
+    let workshop = Workshop::new(workshop::Parts {
+        renderer: modules.renderer.clone(),
+        outbox: modules.outbox.clone(),
+        default_template: settings.template.clone(),
+        router: modules.router.clone(),
+        names: room_names::known_lately(settings.outbox.data_dir.clone()),
+        editable: settings.server.editable.clone(),
+    });
+    let endpoint = intake::endpoint(parts, workshop::operations()).data(Arc::new(workshop));
+    endpoint.map_to_response().boxed()
+}
+
+/// Starts what keeps templates, routes, rooms, keys and the outbox as they should be, and what tells of silence.
+fn keepers(modules: &Modules, settings: Settings, checks: &Arc<checks::Parts>) -> anyhow::Result<Vec<JoinHandle<()>>> {
+    let Modules {
+        transport,
+        outbox,
+        renderer,
+        router,
+        ..
+    } = modules;
+    let silence = silence::start(&settings.silence, transport, checks, &modules.pipeline, outbox)?;
+    let by_template = |template: &TemplateName| renderer.can_mention_room(template);
+    let (rooms, mentioned) = (router.rooms(), router.mentioned_rooms(by_template));
+    let looked_after = Rooms::new(transport, outbox, &settings.outbox.data_dir);
+    let routes = routes::RouteReloader {
+        auth: Arc::clone(&modules.auth),
+        hangup: routes::hangups(),
+        origin: settings.origin,
+        heartbeat: silence.heartbeat,
+        watch: Watch::new(settings.routes_source, &settings.routes),
+        in_use: Arc::clone(&modules.in_use),
+        router: router.clone(),
+        rooms: looked_after.clone(),
+        renderer: renderer.clone(),
+    };
+    let mut keepers = vec![
+        tokio::spawn(keep_templates(renderer.clone())),
+        tokio::spawn(keep_outbox(outbox.clone())),
+        tokio::spawn(routes.run()),
+        tokio::spawn(looked_after.keep(rooms, mentioned)),
+        tokio::spawn(supervisor::keep_alive()),
+    ];
+    keepers.extend(silence.tasks);
+    keepers.extend(follow(
+        outbox,
+        transport.clone(),
+        settings.outbox.database_url.is_some(),
+    ));
+    Ok(keepers)
 }
 
 /// Where the workshop's page is: at `/`, or beside the room of the demo.
@@ -172,18 +177,9 @@ fn page_routes(is_beside_room: bool) -> poem::Route {
     }
 }
 
-/// The folder of an outbox that is a file; and whether it is none, and shared with other relays.
-fn data_dir(settings: &outbox::Settings) -> (Option<PathBuf>, bool) {
-    let is_shared = settings.database_url.is_some();
-    ((!is_shared).then(|| settings.data_dir.clone()), is_shared)
-}
-
-/// The way to the homeserver; says what of that is weak.
-fn open_transport(settings: &TransportSettings) -> anyhow::Result<Transport> {
-    if let Some(remark) = settings.plain_http() {
-        tracing::warn!("{remark}");
-    }
-    Ok(Transport::new(settings)?)
+/// The folder of an outbox that is a file.
+fn data_dir(settings: &outbox::Settings) -> Option<PathBuf> {
+    settings.database_url.is_none().then(|| settings.data_dir.clone())
 }
 
 /// Begins what encrypted rooms need, before anything is claimed.
@@ -193,14 +189,6 @@ fn follow(outbox: &Outbox, transport: Transport, is_shared: bool) -> [JoinHandle
         tokio::spawn(listen::listen(transport.clone())),
         tokio::spawn(leader::keep(outbox.clone(), transport)),
     ]
-}
-
-async fn open_outbox(settings: &outbox::Settings) -> anyhow::Result<Outbox> {
-    let opened = Outbox::open_or_wait(settings).await;
-    opened.with_context(|| match settings.database_url {
-        Some(_) => "cannot open the outbox (RELAY_DATABASE_URL)",
-        None => "cannot open the outbox (RELAY_DATA_DIR)",
-    })
 }
 
 async fn listen(host: &str, port: u16) -> anyhow::Result<(TcpListener, SocketAddr)> {

@@ -68,24 +68,9 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     if token {
         tracing::warn!("--relay-token is given, so neither the demo nor its page can post samples: leave it out");
     } else if options.once {
-        for number in 0..incident::LENGTH {
-            play(address, number, begun).await?;
-            until_delivered(&relay).await?;
-        }
-        tracing::info!("{} sample notifications are in the room", incident::LENGTH);
+        play_once(&relay, begun).await?;
     } else {
-        tokio::spawn(async move {
-            let mut begun = begun;
-            loop {
-                let number = lapse.next().await;
-                if number == 0 {
-                    begun = Timestamp::now();
-                }
-                if let Err(error) = play(address, number, begun).await {
-                    tracing::warn!(error.message = %error, "the relay refused a notification of the incident");
-                }
-            }
-        });
+        tokio::spawn(play_on(address, lapse, begun));
     }
     super::print::line(&format!(
         "\n  The room:       http://{address}/\n  Templates:      http://{address}/workshop/ shows what an edit does{saves}\n  \
@@ -141,6 +126,29 @@ fn called(room: &demo::DemoRoom) -> MentionPolicy {
         users: vec![room.on_call.clone()],
         ..Mention::default()
     }])
+}
+
+/// The whole incident, each notification when the one before is in the room.
+async fn play_once(relay: &startup::Relay, begun: Timestamp) -> anyhow::Result<()> {
+    for number in 0..incident::LENGTH {
+        play(relay.address, number, begun).await?;
+        until_delivered(relay).await?;
+    }
+    tracing::info!("{} sample notifications are in the room", incident::LENGTH);
+    Ok(())
+}
+
+/// The incident again and again, as fast as the page says.
+async fn play_on(address: SocketAddr, lapse: Lapse, mut begun: Timestamp) {
+    loop {
+        let number = lapse.next().await;
+        if number == 0 {
+            begun = Timestamp::now();
+        }
+        if let Err(error) = play(address, number, begun).await {
+            tracing::warn!(error.message = %error, "the relay refused a notification of the incident");
+        }
+    }
 }
 
 /// Waits until nothing waits any more.

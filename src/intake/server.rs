@@ -93,37 +93,18 @@ const HEADERS: [(HeaderName, &str); 8] = [
     (header::CONTENT_SECURITY_POLICY, API_POLICY),
 ];
 
-/// The whole HTTP side; `others` are the operations of other rooms.
+/// The whole HTTP side; `others` are the operations of the workshop.
 pub fn endpoint(parts: Parts, others: impl OpenApi + 'static) -> BoxEndpoint<'static, Response> {
     let service = document::service(others);
     let document = document::document(&service, &parts.examples);
-    let mut absent = Vec::new();
-    if !parts.pages.workshop {
-        absent.extend(WORKSHOP);
-    }
-    if !parts.pages.metrics {
-        absent.push("/metrics");
-    }
-    let document = document::without(document, &absent);
-    let served = Bytes::from(serde_json::to_string_pretty(&document).unwrap_or_default());
-    drop(document);
-    let (shown, page) = (served.clone(), OnceLock::<Bytes>::new());
+    let document = document::without(document, &absent(parts.pages));
+    let document = Bytes::from(serde_json::to_string_pretty(&document).unwrap_or_default());
     let has_home = parts.page.is_some() || parts.pages.workshop;
 
-    // One copy of each, however many are slow to read it.
-    let docs = make_sync(move |_| {
-        let page = page.get_or_init(|| document::swagger_page(&String::from_utf8_lossy(&shown), has_home).into());
-        page.clone()
-            .with_content_type("text/html; charset=utf-8")
-            .with_header(header::CONTENT_SECURITY_POLICY, DOCS_POLICY)
-            .into_response()
-    });
-    let json = make_sync(move |_| served.clone().with_content_type("application/json").into_response());
+    let service = Arc::new(service.into_endpoint());
     let mut routes = Route::new()
         .at("/health/live", get(health::live))
         .at("/health/ready", get(health::ready));
-    let (service, workshop) = (Arc::new(service.into_endpoint()), parts.workshop.around(with_login));
-    let workshop = Arc::new(workshop.map_to_response());
     for path in SENDING {
         routes = routes.nest_no_strip(path, Arc::clone(&service).before(put_as_post));
     }
@@ -136,12 +117,13 @@ pub fn endpoint(parts: Parts, others: impl OpenApi + 'static) -> BoxEndpoint<'st
     }
     if parts.pages.docs {
         routes = routes
-            .at("/docs", get(docs).around(with_login))
-            .at("/openapi.json", get(json).around(with_login));
+            .at("/docs", get(docs(document.clone(), has_home)).around(with_login))
+            .at("/openapi.json", get(json(document)).around(with_login));
     }
     if parts.pages.metrics {
         routes = routes.at("/metrics", get(health::metrics).around(with_metrics_token));
     }
+    let workshop = Arc::new(parts.workshop.around(with_login).map_to_response());
     if parts.pages.workshop {
         for path in WORKSHOP {
             routes = routes.nest_no_strip(path, Arc::clone(&service));
@@ -166,6 +148,28 @@ pub fn endpoint(parts: Parts, others: impl OpenApi + 'static) -> BoxEndpoint<'st
         .around(in_span)
         .map_to_response()
         .boxed()
+}
+
+/// The paths that are not served, which the document then leaves out.
+fn absent(pages: PageSettings) -> Vec<&'static str> {
+    let workshop = WORKSHOP.into_iter().filter(|_| !pages.workshop);
+    workshop.chain((!pages.metrics).then_some("/metrics")).collect()
+}
+
+/// Swagger UI. There is one copy of it, however many are slow to read it.
+fn docs(document: Bytes, has_home: bool) -> impl Endpoint<Output = Response> {
+    let page = OnceLock::<Bytes>::new();
+    make_sync(move |_| {
+        let page = page.get_or_init(|| document::swagger_page(&String::from_utf8_lossy(&document), has_home).into());
+        page.clone()
+            .with_content_type("text/html; charset=utf-8")
+            .with_header(header::CONTENT_SECURITY_POLICY, DOCS_POLICY)
+            .into_response()
+    })
+}
+
+fn json(document: Bytes) -> impl Endpoint<Output = Response> {
+    make_sync(move |_| document.clone().with_content_type("application/json").into_response())
 }
 
 /// Senders that use PUT mean the same.

@@ -5,6 +5,7 @@
 //! likes: see `sandbox`.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use super::announced::announced;
 use super::budget::{self, BudgetSteps, CONTENT_LIMIT, MOST_TEXT, content_size};
@@ -42,18 +43,7 @@ pub(super) fn compose(
             }
             Err(failure) => return Err(failure),
         };
-        let unmentioned = written.directives.mentions.cut();
-        if unmentioned > 0 {
-            let _ = write!(
-                written.markdown,
-                "\n\n{}",
-                spoken().say("too_many_people", &[("count", &unmentioned)])
-            );
-        }
-        if let Some(footer) = footer {
-            written.markdown.push_str("\n\n");
-            written.markdown.push_str(footer);
-        }
+        append_lines(&mut written, footer);
         let length = shield::restored_length(&written.markdown);
         if length > MOST_TEXT
             && let Some(tighter) = limits.tighter(length)
@@ -85,17 +75,24 @@ pub(super) fn compose(
         } else {
             budget::split(&document.events, document.raw_html, &message, bytes_cut)
         };
+        let budget = BudgetSteps {
+            alerts_hidden: written.hidden,
+            ..budget
+        };
         let verbatim = Markdown::verbatim(&mut document);
-        return Ok(Rendered {
-            messages,
-            markdown: Markdown::new(written.markdown, verbatim),
-            problem: None,
-            notes: written.notes,
-            budget: BudgetSteps {
-                alerts_hidden: written.hidden,
-                ..budget
-            },
-        });
+        return Ok(rendered(messages, written, verbatim, budget));
+    }
+}
+
+/// What the relay puts below what the template wrote.
+fn append_lines(written: &mut Written, footer: Option<&str>) {
+    let unmentioned = written.directives.mentions.cut();
+    if unmentioned > 0 {
+        let line = spoken().say("too_many_people", &[("count", &unmentioned)]);
+        let _ = write!(written.markdown, "\n\n{line}");
+    }
+    if let Some(footer) = footer {
+        let _ = write!(written.markdown, "\n\n{footer}");
     }
 }
 
@@ -209,12 +206,21 @@ fn without_template(facts: &Facts<'_>, footer: &str) -> Rendered {
     let mut document = markdown::parse(&written.markdown);
     let messages = vec![message(facts, &written, &document)];
     let verbatim = Markdown::verbatim(&mut document);
+    rendered(messages, written, verbatim, BudgetSteps::default())
+}
+
+fn rendered(
+    messages: Vec<RenderedMessage>,
+    written: Written,
+    verbatim: Vec<Range<usize>>,
+    budget: BudgetSteps,
+) -> Rendered {
     Rendered {
         messages,
         markdown: Markdown::new(written.markdown, verbatim),
         problem: None,
-        notes: Vec::new(),
-        budget: BudgetSteps::default(),
+        notes: written.notes,
+        budget,
     }
 }
 

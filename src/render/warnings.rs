@@ -66,78 +66,104 @@ pub(super) fn show(
 }
 
 fn warnings(engine: &Engine, file: &str, facts: &Facts<'_>, rendered: &Rendered, look: &Look) -> Vec<TemplateProblem> {
-    let mut warnings = Vec::new();
-    let mut warn = |file: &str, line, message: String| {
-        warnings.push(TemplateProblem {
-            file: file.to_owned(),
-            line,
-            message,
-        });
-    };
     let context = Context::new(facts, look, Limits::NONE);
     let (mut text, spans) = engine.run_with_spans(file, &context).unwrap_or_default();
     budget::cut(&mut text);
-    let place = |at: usize| {
-        let span = spans.iter().find(|span| span.bytes.contains(&at));
-        span.map_or((file, None), |span| {
-            (span.file.as_str(), Some(line_of(span, &text, at)))
-        })
-    };
-    for note in &rendered.notes {
-        warn(&note.file, note.line, note.message.clone());
+    let written = Output { file, text, spans };
+
+    let mut warnings = rendered.notes.clone();
+    warnings.extend(missing(engine, file, facts, look));
+    // The steps by which what is built in becomes shorter are as they are meant to be.
+    if !engine.is_built_in(file) {
+        warnings.extend(written.too_long(rendered));
     }
+    warnings.extend(written.remarks());
+    warnings
+}
+
+/// What changes the structure of the message because a value is missing.
+fn missing(engine: &Engine, file: &str, facts: &Facts<'_>, look: &Look) -> Vec<TemplateProblem> {
     let marks = Limits {
         marks_nothing: true,
         ..Limits::NONE
     };
     let marked = engine.run_with_spans(file, &Context::new(facts, look, marks));
-    let (mut marked, origins) = marked.unwrap_or_default();
-    budget::cut(&mut marked);
-    for at in empties::changing(&marked) {
-        let span = origins.iter().find(|span| span.bytes.contains(&at));
-        let (file, line) = span.map_or((file, None), |span| (span.file.as_str(), Some(span.line)));
-        warn(file, line, MISSING.to_owned());
-    }
-    // The steps by which what is built in becomes shorter are as they are meant to be.
-    let too_long = if engine.is_built_in(file) {
-        None
-    } else if rendered.budget.extra_messages > 0 {
-        Some(format!("split into {}", rendered.messages.len()))
-    } else {
-        rendered
-            .budget
-            .labels_truncated
-            .then(|| "long labels and texts are cut".to_owned())
+    let (mut text, spans) = marked.unwrap_or_default();
+    budget::cut(&mut text);
+    let written = Output { file, text, spans };
+    let changing = empties::changing(&written.text).into_iter();
+    let warning = |at| match written.span(at) {
+        Some(span) => problem(&span.file, Some(span.line), MISSING.to_owned()),
+        None => problem(file, None, MISSING.to_owned()),
     };
-    if let Some(what) = too_long {
-        let (file, line) = longest(&spans).unwrap_or((file, None));
-        warn(
-            file,
-            line,
-            format!("too long for one message: {what}; most of it is written here"),
-        );
+    changing.map(warning).collect()
+}
+
+fn problem(file: &str, line: Option<usize>, message: String) -> TemplateProblem {
+    TemplateProblem {
+        file: file.to_owned(),
+        line,
+        message,
     }
-    let document = markdown::parse(&text);
-    for note in document.notes.iter().take(MOST_NOTES) {
-        let (file, line) = place(note.at);
-        warn(file, line, note.message.clone());
+}
+
+/// What a template wrote, and which part of it came from where.
+struct Output<'a> {
+    file: &'a str,
+    text: String,
+    spans: Vec<Span>,
+}
+
+impl Output<'_> {
+    fn span(&self, at: usize) -> Option<&Span> {
+        self.spans.iter().find(|span| span.bytes.contains(&at))
     }
-    if let Some(more) = document.notes.len().checked_sub(MOST_NOTES).filter(|more| *more > 0) {
-        warn(file, None, format!("… and {more} more remarks on its text"));
+
+    /// A remark on what stands at this byte.
+    fn at(&self, at: usize, message: String) -> TemplateProblem {
+        match self.span(at) {
+            Some(span) => problem(&span.file, Some(line_of(span, &self.text, at)), message),
+            None => problem(self.file, None, message),
+        }
     }
-    if document.raw_html && html::loses_something(&html::write(&document.events, false)) {
-        // The end of a tag says nothing by itself.
-        let tags = document.tags.iter().filter(|(_, tag)| !tag.starts_with("</"));
-        let mut tags = tags.take(MOST_NOTES);
-        let lost = tags.find(|(_, tag)| html::loses_something(tag));
-        let (file, line) = lost.map_or((file, None), |(at, _)| place(*at));
-        warn(
-            file,
-            line,
-            "some of the HTML is not allowed in Matrix and is cut".to_owned(),
-        );
+
+    fn too_long(&self, rendered: &Rendered) -> Option<TemplateProblem> {
+        let what = if rendered.budget.extra_messages > 0 {
+            format!("split into {}", rendered.messages.len())
+        } else if rendered.budget.labels_truncated {
+            "long labels and texts are cut".to_owned()
+        } else {
+            return None;
+        };
+        let (file, line) = longest(&self.spans).unwrap_or((self.file, None));
+        let message = format!("too long for one message: {what}; most of it is written here");
+        Some(problem(file, line, message))
     }
-    warnings
+
+    /// What will not be seen as it was meant.
+    fn remarks(&self) -> Vec<TemplateProblem> {
+        let document = markdown::parse(&self.text);
+        let notes = document.notes.iter().take(MOST_NOTES);
+        let mut remarks: Vec<_> = notes.map(|note| self.at(note.at, note.message.clone())).collect();
+        if let Some(more) = document.notes.len().checked_sub(MOST_NOTES).filter(|more| *more > 0) {
+            remarks.push(problem(
+                self.file,
+                None,
+                format!("… and {more} more remarks on its text"),
+            ));
+        }
+        if document.raw_html && html::loses_something(&html::write(&document.events, false)) {
+            // The end of a tag says nothing by itself.
+            let tags = document.tags.iter().filter(|(_, tag)| !tag.starts_with("</"));
+            let lost = tags.take(MOST_NOTES).find(|(_, tag)| html::loses_something(tag));
+            let message = "some of the HTML is not allowed in Matrix and is cut".to_owned();
+            remarks.push(match lost {
+                Some((at, _)) => self.at(*at, message),
+                None => problem(self.file, None, message),
+            });
+        }
+        remarks
+    }
 }
 
 /// The line that wrote most of the output, with its file.

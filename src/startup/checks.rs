@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 
 use self::states::degraded;
 use super::figures;
+use super::modules::Modules;
 use super::remembered::Remembered;
 use super::routes::InUse;
 use crate::deliver::Sender;
@@ -55,40 +56,24 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) fn new(
-        outbox: Outbox,
-        transport: Transport,
-        renderer: Renderer,
-        pipeline: Arc<Pipeline>,
-        sender: Arc<Sender>,
-        routes: Arc<InUse>,
-        auth: Arc<Auth>,
-    ) -> Self {
+    /// `metrics` is the recorder of all, `data_dir` the folder of an outbox that is a file.
+    pub(super) fn new(modules: &Modules, metrics: Option<PrometheusHandle>, data_dir: Option<PathBuf>) -> Self {
+        figures::routes_taken(&modules.in_use.routes.load().table);
         Self {
-            outbox,
-            transport,
-            renderer,
-            pipeline,
-            sender,
-            routes,
-            auth,
-            metrics: None,
-            data_dir: None,
+            outbox: modules.outbox.clone(),
+            transport: modules.transport.clone(),
+            renderer: modules.renderer.clone(),
+            pipeline: Arc::clone(&modules.pipeline),
+            sender: Arc::clone(&modules.sender),
+            routes: Arc::clone(&modules.in_use),
+            auth: Arc::clone(&modules.auth),
+            metrics,
+            data_dir,
             writes: Remembered::default(),
             stats: Remembered::default(),
             reached: Remembered::default(),
             gauged: Mutex::default(),
             silence: Reasons::default(),
-        }
-    }
-
-    /// With the metrics of this recorder, and the folder of an outbox that is a file.
-    pub(super) fn with_metrics(self, metrics: Option<PrometheusHandle>, data_dir: Option<PathBuf>) -> Self {
-        figures::routes_taken(&self.routes.routes.load().table);
-        Self {
-            metrics,
-            data_dir,
-            ..self
         }
     }
 

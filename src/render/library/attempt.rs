@@ -68,7 +68,6 @@ fn try_out(attempt: &mut Attempt, deadline: &Deadline) {
         .iter()
         .map(|(notification, digest)| Facts::of_digest(notification, digest, trial::now()));
     let trials: Vec<Facts<'_>> = wholes.chain(of_changes).chain(of_digests).collect();
-    let look = Look::default();
     let concerns = |facts: &Facts<'_>, file: &str| match (&facts.change, facts.digest) {
         (Some(_), _) => file == TemplateName::update().file_name(),
         (None, Some(_)) => file == TemplateName::digest().file_name(),
@@ -77,40 +76,52 @@ fn try_out(attempt: &mut Attempt, deadline: &Deadline) {
     let mut refused = 0;
     // What bodies of any shape hold, no trial knows: a template for them is used as soon as it compiles.
     let is_tried = |file: &&str| !engine.is_built_in(file) && !engine.calls(file, "payload");
-    'files: for file in entries(&engine.sources).filter(is_tried) {
-        let mut failures: Vec<(&str, Trace)> = Vec::new();
+    for file in entries(&engine.sources).filter(is_tried) {
         let concerned = trials.iter().zip(trial::NAMES).enumerate();
-        for (at, (facts, name)) in concerned.filter(|(_, (facts, _))| concerns(facts, file)) {
-            let tried = if trial::READ.contains(&at) {
-                engine.compose(file, facts, &look, None, deadline).map(drop)
-            } else {
-                engine.attempt(file, facts, &look, deadline)
-            };
-            let Some(failure) = tried.err().filter(|failure| !matches!(failure, Failure::Blank(_))) else {
-                continue;
-            };
-            let is_refused = matches!(failure, Failure::Refused(_));
-            failures.push((name, Trace::from(failure)));
-            if is_refused {
-                broken.extend(failures.pop().map(|(_, trace)| trace));
+        let concerned = concerned.filter(|(_, (facts, _))| concerns(facts, file));
+        match failures(engine, file, concerned, deadline) {
+            Ok(failures) if failures.iter().any(|failure| is_fatal(file, failure)) => broken.push(as_one(failures)),
+            Ok(failures) => partial.extend(in_part(failures)),
+            Err(trace) => {
+                broken.push(trace);
                 refused += 1;
                 if refused == MOST_REFUSED {
-                    break 'files;
+                    return;
                 }
-                continue 'files;
             }
         }
-        let is_fatal = |(name, trace): &(&str, Trace)| {
-            // Whoever writes `alert` wants the one; a part that wants it is put to a wrong use.
-            let wants_one = trace.problem.message.starts_with(NO_SINGLE) && trace.problem.file == file;
-            trial::COMMON.contains(name) && !wants_one
-        };
-        if failures.iter().any(is_fatal) {
-            broken.push(as_one(failures));
+    }
+}
+
+/// What of these trials a template fails; `Err` if it is not to be run again.
+fn failures<'t>(
+    engine: &Engine,
+    file: &str,
+    trials: impl Iterator<Item = (usize, (&'t Facts<'t>, &'static str))>,
+    deadline: &Deadline,
+) -> Result<Vec<(&'static str, Trace)>, Trace> {
+    let look = Look::default();
+    let mut failures = Vec::new();
+    for (at, (facts, name)) in trials {
+        let tried = if trial::READ.contains(&at) {
+            engine.compose(file, facts, &look, None, deadline).map(drop)
         } else {
-            partial.extend(in_part(failures));
+            engine.attempt(file, facts, &look, deadline)
+        };
+        match tried {
+            Ok(()) | Err(Failure::Blank(_)) => {}
+            Err(Failure::Refused(trace)) => return Err(trace),
+            Err(failure) => failures.push((name, Trace::from(failure))),
         }
     }
+    Ok(failures)
+}
+
+/// Whether a template that fails this trial cannot be used.
+fn is_fatal(file: &str, (name, trace): &(&str, Trace)) -> bool {
+    // Whoever writes `alert` wants the one; a part that wants it is put to a wrong use.
+    let wants_one = trace.problem.message.starts_with(NO_SINGLE) && trace.problem.file == file;
+    trial::COMMON.contains(name) && !wants_one
 }
 
 /// The first of the failures of a template that cannot be used, and for what it fails if that is not everything.
