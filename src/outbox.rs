@@ -114,6 +114,20 @@ pub struct Settings {
     pub keep_groups: Duration,
 }
 
+#[cfg(test)]
+impl Settings {
+    /// For a test, in this folder.
+    pub(crate) fn in_folder(folder: &std::path::Path) -> Self {
+        Self {
+            data_dir: folder.to_owned(),
+            database_url: None,
+            repeat_window: Duration::from_secs(90),
+            keep_delivered: Duration::from_secs(1),
+            keep_groups: Duration::from_secs(1),
+        }
+    }
+}
+
 /// A group that is asked for.
 #[derive(Debug, Clone)]
 pub struct GroupQuery<'a> {

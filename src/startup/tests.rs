@@ -32,16 +32,9 @@ async fn a_worker_that_hangs_does_not_keep_the_relay_from_its_end() {
 
 async fn relay(worker: JoinHandle<()>, keepers: Vec<JoinHandle<()>>) -> Relay {
     let folder = tempfile::tempdir().unwrap();
-    let settings = outbox::Settings {
-        data_dir: folder.path().to_owned(),
-        database_url: None,
-        repeat_window: Duration::from_secs(1),
-        keep_delivered: Duration::from_secs(1),
-        keep_groups: Duration::from_hours(30 * 24),
-    };
     Relay {
         address: ([127, 0, 0, 1], 1).into(),
-        outbox: Outbox::open(&settings).await.unwrap(),
+        outbox: Outbox::open(&outbox::Settings::in_folder(folder.path())).await.unwrap(),
         grace: Duration::from_secs(1),
         stop_accepting: CancellationToken::new(),
         stop_working: CancellationToken::new(),

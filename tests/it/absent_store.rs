@@ -3,7 +3,6 @@
 
 use grafana_matrix_relay::config::{Flags, Settings};
 use grafana_matrix_relay::outbox::{Outbox, OutboxError};
-use grafana_matrix_relay::standin::{Homeserver, NewRoom};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
@@ -54,14 +53,7 @@ async fn until_ready(relay: &Relay) {
 
 #[tokio::test]
 async fn a_disk_that_is_full_at_the_start_is_waited_for_and_what_waits_on_it_is_sent_then() {
-    let homeserver = Homeserver::new("example.org");
-    let token = homeserver.login("bot", "RELAY");
-    let room = homeserver.create_room(&NewRoom::named("ops").member("bot"));
-    let running = homeserver.start().await.unwrap();
-    let setup = Setup::bare()
-        .env("MATRIX_HOME_SERVER_URL", &running.base_url)
-        .env("MATRIX_ACCESS_TOKEN", &token)
-        .env("MATRIX_DEFAULT_ROOM", &room);
+    let (running, room, setup) = Setup::with_room().await;
     running.refuse().await;
     let relay = setup.start().await;
     relay.accepts(&firing("Before")).await;

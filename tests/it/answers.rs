@@ -23,12 +23,9 @@ async fn stage(when: When, fault: Fault) -> Stage {
     let room = homeserver.create_room(&NewRoom::named("ops").member("bot"));
     homeserver.plan(Scope::Sends, when, fault);
     let running = homeserver.start().await.unwrap();
-    let setup = Setup::bare()
+    let setup = Setup::of(&running, &token, &room)
         .env("ECS_LOGGING", "false")
-        .env("RUST_LOG", "grafana_matrix_relay=trace")
-        .env("MATRIX_HOME_SERVER_URL", &running.base_url)
-        .env("MATRIX_ACCESS_TOKEN", &token)
-        .env("MATRIX_DEFAULT_ROOM", &room);
+        .env("RUST_LOG", "grafana_matrix_relay=trace");
     let relay = setup.start().await;
     Stage {
         running,

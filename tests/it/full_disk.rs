@@ -1,7 +1,6 @@
 //! A disk that is full under the running relay: callers are told, nothing that was accepted is lost, and when there is room
 //! again everything goes on by itself.
 
-use grafana_matrix_relay::standin::{Homeserver, NewRoom};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -28,16 +27,8 @@ async fn until_ready_is(relay: &Relay, status: u16) -> Value {
 
 #[tokio::test]
 async fn full_disk_is_told_and_costs_nothing_that_was_accepted() {
-    let homeserver = Homeserver::new("example.org");
-    let token = homeserver.login("bot", "RELAY");
-    let room = homeserver.create_room(&NewRoom::named("ops").member("bot"));
-    let running = homeserver.start().await.unwrap();
-    let setup = Setup::bare()
-        .env("MATRIX_HOME_SERVER_URL", &running.base_url)
-        .env("MATRIX_ACCESS_TOKEN", &token)
-        .env("MATRIX_DEFAULT_ROOM", &room)
-        .env("RELAY_DIGEST_THRESHOLD", "100000")
-        .full_at(1024);
+    let (running, room, setup) = Setup::with_room().await;
+    let setup = setup.env("RELAY_DIGEST_THRESHOLD", "100000").full_at(1024);
     let relay = setup.start().await;
 
     let (mut number, mut accepted) = (0, Vec::new());

@@ -12,10 +12,7 @@ async fn homeserver() -> (RunningHomeserver, String) {
 }
 
 fn setup(running: &RunningHomeserver, token: &str, room: &str) -> Setup {
-    Setup::bare()
-        .env("MATRIX_HOME_SERVER_URL", &running.base_url)
-        .env("MATRIX_ACCESS_TOKEN", token)
-        .env("MATRIX_DEFAULT_ROOM", room)
+    Setup::of(&running, token, room)
 }
 
 async fn until_joined(running: &RunningHomeserver, room: &str) {

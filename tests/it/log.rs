@@ -1,6 +1,6 @@
 //! What the lines of the log have in common: one ID joins those of an acceptance and of what came of it.
 
-use grafana_matrix_relay::standin::{Fault, Homeserver, NewRoom, Scope, When};
+use grafana_matrix_relay::standin::{Fault, Scope, When};
 use serde_json::Value;
 
 use crate::app::firing;
@@ -9,15 +9,9 @@ use crate::support::relay::Setup;
 
 /// The log of a relay that refuses one request and accepts another, whose first attempt fails.
 async fn log(ecs: &str) -> String {
-    let homeserver = Homeserver::new("example.org");
-    let token = homeserver.login("bot", "RELAY");
-    let room = homeserver.create_room(&NewRoom::named("ops").member("bot"));
-    let running = homeserver.start().await.unwrap();
-    let mut relay = Setup::bare()
+    let (running, _room, setup) = Setup::with_room().await;
+    let mut relay = setup
         .env("ECS_LOGGING", ecs)
-        .env("MATRIX_HOME_SERVER_URL", &running.base_url)
-        .env("MATRIX_ACCESS_TOKEN", &token)
-        .env("MATRIX_DEFAULT_ROOM", &room)
         .env("RELAY_TOKEN", "a-token-that-is-long-enough")
         .start()
         .await;

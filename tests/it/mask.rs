@@ -5,7 +5,6 @@ mod table;
 use std::fmt::Write as _;
 
 use grafana_matrix_relay::mask;
-use grafana_matrix_relay::standin::{Homeserver, NewRoom};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -294,16 +293,10 @@ fn notification() -> Value {
 #[tokio::test]
 async fn nothing_of_a_notification_that_is_kept_shown_or_logged_tells_a_secret() {
     for ecs in ["true", "false"] {
-        let homeserver = Homeserver::new("example.org");
-        let token = homeserver.login("bot", "RELAY");
-        let room = homeserver.create_room(&NewRoom::named("ops").member("bot"));
-        let running = homeserver.start().await.unwrap();
-        let mut relay = Setup::bare()
+        let (_running, _room, setup) = Setup::with_room().await;
+        let mut relay = setup
             .env("ECS_LOGGING", ecs)
             .env("RUST_LOG", "grafana_matrix_relay=trace")
-            .env("MATRIX_HOME_SERVER_URL", &running.base_url)
-            .env("MATRIX_ACCESS_TOKEN", &token)
-            .env("MATRIX_DEFAULT_ROOM", &room)
             .start()
             .await;
         relay.accepts(&notification()).await;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use grafana_matrix_relay::standin::{Fault, Homeserver, NewRoom, RunningHomeserver, Scope, When};
+use grafana_matrix_relay::standin::{Fault, Scope, When};
 use reqwest::Method;
 use serde_json::Value;
 
@@ -10,19 +10,6 @@ use crate::app::firing;
 use crate::layering::sources;
 use crate::support::patience::eventually;
 use crate::support::relay::{Relay, Setup};
-
-/// A relay in a process of its own, so that nobody else counts there.
-async fn stage() -> (RunningHomeserver, String, Setup) {
-    let homeserver = Homeserver::new("example.org");
-    let token = homeserver.login("bot", "RELAY");
-    let room = homeserver.create_room(&NewRoom::named("ops").member("bot"));
-    let running = homeserver.start().await.unwrap();
-    let setup = Setup::bare()
-        .env("MATRIX_HOME_SERVER_URL", &running.base_url)
-        .env("MATRIX_ACCESS_TOKEN", &token)
-        .env("MATRIX_DEFAULT_ROOM", &room);
-    (running, room, setup)
-}
 
 /// The samples by name and labels.
 async fn read(relay: &Relay) -> BTreeMap<String, f64> {
@@ -66,7 +53,7 @@ fn named_in_code() -> BTreeSet<String> {
 
 #[tokio::test]
 async fn what_rules_watch_is_there_from_the_start_and_says_what_it_is() {
-    let (running, room, setup) = stage().await;
+    let (running, room, setup) = Setup::with_room().await;
     let relay = setup.start().await;
     let text = relay.get("/metrics").await.ok();
     let before = read(&relay).await;
@@ -137,7 +124,7 @@ fn accepted(route: &str) -> String {
 
 #[tokio::test]
 async fn metrics_count_what_happened() {
-    let (running, room, setup) = stage().await;
+    let (running, room, setup) = Setup::with_room().await;
     let relay = setup.start().await;
     let post = async |name| relay.request(Method::POST, "/alert", &firing(name)).await.ok();
 
@@ -208,7 +195,7 @@ async fn metrics_count_what_happened() {
 #[tokio::test]
 async fn samples_are_summed_up_again_and_again_where_nobody_reads_them() {
     // That this frees them is shown beside the code.
-    let (_running, _room, setup) = stage().await;
+    let (_running, _room, setup) = Setup::with_room().await;
     let setup = setup
         .env("RELAY_METRICS", "off")
         .env("RUST_LOG", "grafana_matrix_relay=trace");

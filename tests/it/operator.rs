@@ -411,10 +411,7 @@ async fn a_room_is_listed_with_the_names_that_the_relay_has_met() {
     let token = homeserver.login("bot", "RELAY");
     let room = homeserver.create_room(&NewRoom::named("Ops\u{1b}[31m").alias("ops").member("bot"));
     let running = homeserver.start().await.unwrap();
-    let setup = Setup::bare()
-        .env("MATRIX_HOME_SERVER_URL", &running.base_url)
-        .env("MATRIX_ACCESS_TOKEN", &token)
-        .env("MATRIX_DEFAULT_ROOM", &room);
+    let setup = Setup::of(&running, &token, &room);
     let data = setup.data_dir();
     let mut relay = setup.start().await;
     relay.says("is ready").await;

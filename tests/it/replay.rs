@@ -1,6 +1,5 @@
 //! What a relay has taken, it knows and delivers after a restart, and on the other database.
 
-use grafana_matrix_relay::standin::{Homeserver, NewRoom};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -24,14 +23,8 @@ async fn post_signed(relay: &Relay, time: i64, body: &Value) -> Value {
 
 #[tokio::test]
 async fn a_signed_request_that_is_replayed_after_a_restart_is_recognised() {
-    let homeserver = Homeserver::new("example.org");
-    let token = homeserver.login("bot", "RELAY");
-    let room = homeserver.create_room(&NewRoom::named("ops").member("bot"));
-    let running = homeserver.start().await.unwrap();
-    let setup = Setup::bare()
-        .env("MATRIX_HOME_SERVER_URL", &running.base_url)
-        .env("MATRIX_ACCESS_TOKEN", &token)
-        .env("MATRIX_DEFAULT_ROOM", &room)
+    let (running, room, setup) = Setup::with_room().await;
+    let setup = setup
         .env("RELAY_HMAC_SECRET", "s3cr3t")
         .env("RELAY_HMAC_TIMESTAMP_HEADER", TIME)
         // The restarts must not outlast the age that a request may have.

@@ -59,14 +59,7 @@ async fn a_store_that_fails_is_said_once_and_so_is_its_recovery() {
     let said = Said::default();
     let _logging = tracing::subscriber::set_default(tracing_subscriber::registry().with(said.clone()));
     let folder = tempfile::tempdir().unwrap();
-    let settings = outbox::Settings {
-        data_dir: folder.path().to_owned(),
-        database_url: None,
-        repeat_window: Duration::from_secs(90),
-        keep_delivered: Duration::from_secs(1),
-        keep_groups: Duration::from_hours(30 * 24),
-    };
-    let outbox = Outbox::open(&settings).await.unwrap();
+    let outbox = Outbox::open(&outbox::Settings::in_folder(folder.path())).await.unwrap();
     let table = rusqlite::Connection::open(folder.path().join("outbox.db")).unwrap();
     table.execute_batch("ALTER TABLE outbox_news RENAME TO away").unwrap();
 
@@ -92,14 +85,7 @@ async fn an_attempt_that_always_panics_is_given_up_after_a_few() {
     let said = Said::default();
     let _logging = tracing::subscriber::set_default(tracing_subscriber::registry().with(said.clone()));
     let folder = tempfile::tempdir().unwrap();
-    let settings = outbox::Settings {
-        data_dir: folder.path().to_owned(),
-        database_url: None,
-        repeat_window: Duration::from_secs(90),
-        keep_delivered: Duration::from_secs(1),
-        keep_groups: Duration::from_secs(1),
-    };
-    let outbox = Outbox::open(&settings).await.unwrap();
+    let outbox = Outbox::open(&outbox::Settings::in_folder(folder.path())).await.unwrap();
     let message = RenderedMessage {
         body: "x".to_owned(),
         formatted_body: String::new(),

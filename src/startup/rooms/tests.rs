@@ -15,14 +15,7 @@ async fn a_room_that_is_found_well_waits_no_longer_and_no_other_is_woken() {
     let closed = room(&NewRoom::named("closed").member("bot").read_only());
     let running = homeserver.start().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let settings = outbox::Settings {
-        data_dir: folder.path().to_owned(),
-        database_url: None,
-        repeat_window: Duration::from_secs(90),
-        keep_delivered: Duration::from_secs(1),
-        keep_groups: Duration::from_secs(1),
-    };
-    let outbox = Outbox::open(&settings).await.unwrap();
+    let outbox = Outbox::open(&outbox::Settings::in_folder(folder.path())).await.unwrap();
     let client = Client::new(&matrix::Settings {
         home_server: running.base_url.clone(),
         access_token: token.into(),

@@ -23,10 +23,7 @@ async fn metrics() -> String {
     let routes = folder.path().join("routes.toml");
     let text = format!("[routes.watchdog]\nrooms = '{room}'\nexpect_every = '5m'\n");
     fs::write(&routes, text).unwrap();
-    let relay = Setup::bare()
-        .env("MATRIX_HOME_SERVER_URL", &running.base_url)
-        .env("MATRIX_ACCESS_TOKEN", &token)
-        .env("MATRIX_DEFAULT_ROOM", &room)
+    let relay = Setup::of(&running, &token, &room)
         .env("RELAY_ROUTES_FILE", routes.to_str().unwrap())
         .start()
         .await;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::sync::Arc;
 
+use grafana_matrix_relay::standin::{Homeserver, NewRoom, RunningHomeserver};
 use reqwest::Method;
 use serde_json::Value;
 
@@ -49,6 +50,24 @@ impl Setup {
             .env("MATRIX_HOME_SERVER_URL", &synapse.base_url)
             .env("MATRIX_ACCESS_TOKEN", &synapse.bot.access_token)
             .env("MATRIX_DEFAULT_ROOM", room)
+    }
+
+    /// A relay of the bot with this token on the stand-in, for one room.
+    pub(crate) fn of(running: &RunningHomeserver, token: &str, room: &str) -> Self {
+        Self::bare()
+            .env("MATRIX_HOME_SERVER_URL", &running.base_url)
+            .env("MATRIX_ACCESS_TOKEN", token)
+            .env("MATRIX_DEFAULT_ROOM", room)
+    }
+
+    /// The same with a stand-in of its own, and the room.
+    pub(crate) async fn with_room() -> (RunningHomeserver, String, Self) {
+        let homeserver = Homeserver::new("example.org");
+        let token = homeserver.login("bot", "RELAY");
+        let room = homeserver.create_room(&NewRoom::named("ops").member("bot"));
+        let running = homeserver.start().await.expect("the stand-in listens");
+        let setup = Self::of(&running, &token, &room);
+        (running, room, setup)
     }
 
     /// A relay without a homeserver, as `demo` is.
