@@ -8,11 +8,13 @@
 mod blocks;
 mod go;
 mod names;
+mod unclosed;
 
 use std::sync::LazyLock;
 
 use minijinja::Environment;
 
+use self::unclosed::Seen;
 use super::engine::environment;
 use super::problem::TemplateProblem;
 use super::problem::remedies;
@@ -26,34 +28,36 @@ static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| environment(Vec
 
 /// What keeps a file from being compiled, in the order of its lines; empty if it can be read.
 pub(super) fn of_syntax(file: &str, source: &str) -> Vec<TemplateProblem> {
-    let tags = syntax::tags(source);
+    let seen = unclosed::tags(source);
     let mut go = go::Translator::default();
     let mut found: Vec<(usize, String)> = Vec::new();
-    for tag in tags.iter().filter(|tag| tag.kind != Kind::Comment) {
-        let text = &source[tag.inside.clone()];
-        if !tag.is_closed {
-            let (sign, end) = if tag.kind == Kind::Print {
-                ("{{", "}}")
-            } else {
-                ("{%", "%}")
-            };
-            found.push((tag.line, format!("`{sign}` is not closed (expected `{end}`)")));
-        } else if let Some(jinja) = go.answer(text, tag.kind) {
-            found.push((tag.line, jinja));
-        } else if syntax::inside(tag, source).is_none() {
-            found.push((tag.line, expression(tag, text)));
-        } else if let Some(message) = refused(tag, text) {
-            found.push((tag.line, message));
-        }
+    for Seen { tag, fault } in &seen {
+        let of_tag = || Some((tag.line, wrong_inside(tag, source, &mut go)?));
+        found.extend(fault.clone().or_else(of_tag));
     }
-    let comments = tags.iter().filter(|tag| tag.kind == Kind::Comment && !tag.is_closed);
-    found.extend(comments.map(|tag| (tag.line, "`{#` is not closed (expected `#}`)".to_owned())));
-    if !go.is_go() {
-        found.extend(blocks::unpaired(&tags, source));
+    // Which block a half tag opens or closes, nobody knows.
+    let is_half = |seen: &Seen| seen.tag.kind != Kind::Print && !seen.tag.is_closed;
+    if !go.is_go() && !seen.iter().any(is_half) {
+        found.extend(blocks::unpaired(seen.iter().map(|seen| &seen.tag), source));
     }
     found.sort_by_key(|(line, _)| *line);
     found.truncate(MOST);
     placed(file, found)
+}
+
+/// What is wrong within a tag that has its end.
+fn wrong_inside(tag: &Tag, source: &str, go: &mut go::Translator) -> Option<String> {
+    let text = &source[tag.inside.clone()];
+    if tag.kind == Kind::Comment {
+        return None;
+    }
+    if let Some(jinja) = go.answer(text, tag.kind) {
+        return Some(jinja);
+    }
+    if syntax::inside(tag, source).is_none() {
+        return Some(expression(tag, text));
+    }
+    refused(tag, text)
 }
 
 /// Filters and tests that do not exist, arguments that cannot work, and what is Go's.
@@ -102,7 +106,8 @@ fn expression(tag: &Tag, text: &str) -> String {
 /// What the engine says of an expression that this module can read.
 fn refused(tag: &Tag, text: &str) -> Option<String> {
     let error = ENGINE.compile_expression(code_of(tag, text)?).err()?;
-    Some(remedies::of_syntax(error.detail().unwrap_or("cannot be read")))
+    let of_syntax = || remedies::of_syntax(error.detail().unwrap_or("cannot be read"));
+    Some(remedies::of_code(text).unwrap_or_else(of_syntax))
 }
 
 /// The expression of a tag, where it is one.

@@ -12,7 +12,7 @@ mod reader;
 mod tags;
 
 pub(super) use reader::{NEGATIVE, OPERATE, Use, What};
-pub(super) use tags::{Kind, Tag, tags};
+pub(super) use tags::{Kind, Tag, after_raw, next_start, tags};
 
 use pieces::pieces;
 use reader::Reader;

@@ -17,6 +17,7 @@ mod cookbook;
 mod deep;
 mod digest;
 mod escape;
+mod half_typed;
 mod idioms;
 mod limits;
 mod reach;

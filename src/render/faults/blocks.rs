@@ -17,10 +17,10 @@ struct Open<'s> {
     line: usize,
 }
 
-pub(super) fn unpaired(tags: &[Tag], source: &str) -> Vec<(usize, String)> {
+pub(super) fn unpaired<'t>(tags: impl Iterator<Item = &'t Tag>, source: &str) -> Vec<(usize, String)> {
     let mut open: Vec<Open<'_>> = Vec::new();
     let mut found = Vec::new();
-    for tag in tags.iter().filter(|tag| tag.kind == Kind::Statement && tag.is_closed) {
+    for tag in tags.filter(|tag| tag.kind == Kind::Statement && tag.is_closed) {
         let text = source[tag.inside.clone()].trim();
         let word = text
             .split(|c: char| !c.is_alphanumeric() && c != '_')

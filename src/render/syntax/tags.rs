@@ -44,7 +44,7 @@ pub(in crate::render) fn tags(source: &str) -> Vec<Tag> {
         let is_raw = tag.kind == Kind::Statement && word == "raw";
         tags.push(tag);
         if is_raw {
-            match end_of_raw(source, at) {
+            match after_raw(source, at) {
                 Some(end) => at = end,
                 None => break,
             }
@@ -53,7 +53,8 @@ pub(in crate::render) fn tags(source: &str) -> Vec<Tag> {
     tags
 }
 
-fn next_start(source: &str, from: usize) -> Option<(usize, Kind)> {
+/// Where the next tag begins.
+pub(in crate::render) fn next_start(source: &str, from: usize) -> Option<(usize, Kind)> {
     source[from..].match_indices('{').find_map(|(offset, _)| {
         let at = from + offset;
         let kind = match source.as_bytes().get(at + 1)? {
@@ -126,7 +127,7 @@ fn end_of_text(bytes: &[u8], start: usize, quote: u8) -> Option<usize> {
 }
 
 /// Where the tag begins that ends the raw part.
-fn end_of_raw(source: &str, from: usize) -> Option<usize> {
+pub(in crate::render) fn after_raw(source: &str, from: usize) -> Option<usize> {
     source[from..].match_indices("{%").find_map(|(offset, _)| {
         let inside = source[from + offset + 2..].trim_start_matches(['-', '+']);
         inside.trim_start().starts_with("endraw").then_some(from + offset)

@@ -41,7 +41,7 @@ fn each(cases: &[(&str, &str)], body: &str) {
 }
 
 /// What is said of a draft for a notification.
-fn of_draft(renderer: &Renderer, text: &str, body: &str) -> Preview {
+pub(super) fn of_draft(renderer: &Renderer, text: &str, body: &str) -> Preview {
     let notification = alert::parse::notification(body.as_bytes()).unwrap();
     let draft = Draft {
         file: "t.md.j2",
