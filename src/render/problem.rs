@@ -15,7 +15,7 @@ use crate::text::beginning;
 const LONGEST_MESSAGE: usize = 400;
 
 /// What is done where a template fails that is in use.
-const STANDS_IN: &str = "the built-in template stands in there";
+const STANDS_IN: &str = "the built-in template is used instead";
 
 /// Something that keeps a template, or one rendering of it, from working.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, Object)]
@@ -40,13 +40,13 @@ impl TemplateProblem {
 
     /// The same for something that works but for these kinds of notifications.
     pub(crate) fn in_part(mut self, kinds: &str) -> Self {
-        self.message = format!("{} (for {kinds}; {STANDS_IN})", self.message);
+        self.message = format!("{}. For {kinds}, {STANDS_IN}", self.message);
         self
     }
 
     /// Whether the file is used in spite of this, where it works.
     pub fn is_partial(&self) -> bool {
-        self.message.ends_with(&format!("{STANDS_IN})"))
+        self.message.ends_with(STANDS_IN)
     }
 
     /// The innermost error counts: a broken partial is reported as itself and not as the template that includes it.

@@ -159,6 +159,18 @@ pub struct Variable {
     pub holds: String,
     /// What it is.
     pub about: &'static str,
+    /// Where it can be used, if that is not everywhere.
+    pub only: Option<&'static str>,
+}
+
+impl Variable {
+    /// What it is and where it can be used, for whoever sees it alone.
+    pub fn told(&self) -> String {
+        match self.only {
+            Some(only) => format!("{} ({only})", self.about),
+            None => self.about.to_owned(),
+        }
+    }
 }
 
 /// The tables of variables: a title, a sentence, and what belongs there.
@@ -178,6 +190,7 @@ static TABLES: LazyLock<Vec<VariableTable>> = LazyLock::new(|| {
             path: format!("{parent}{name}"),
             holds: held(&roots, &format!("{parent}{name}")),
             about,
+            only: (parent == "alert.").then_some("only with one alert, or in a loop over several"),
         };
         names.iter().map(variable).collect()
     };
@@ -194,7 +207,8 @@ static TABLES: LazyLock<Vec<VariableTable>> = LazyLock::new(|| {
         ),
         (
             "An alert",
-            "A member of `alerts`, `firing`, `resolved` and of the lists in `change`.",
+            "A member of `alerts`, `firing`, `resolved` and of the lists in `change`. With one alert, `alert` is that one; with several, \
+             write `{% for alert in alerts %}…{% endfor %}`.",
             of("alert.", variables::ALERT),
         ),
         (

@@ -179,7 +179,7 @@ impl Object for Lookup {
 }
 
 /// How the error begins where `alert` is looked into and there are several.
-pub(crate) const NO_SINGLE: &str = "`alert` is there where a notification holds one alert";
+pub(crate) const NO_SINGLE: &str = "`alert` exists only where a notification holds exactly one alert";
 
 /// Stands for the one alert of a notification where there are several, or none: false, and an error that says so as soon as
 /// something of it is wanted.
@@ -188,7 +188,9 @@ pub(crate) struct NoSingle;
 
 impl Object for NoSingle {
     fn get_value(self: &Arc<Self>, _: &Value) -> Option<Value> {
-        let message = format!("{NO_SINGLE}, and here it does not (expected `{{% for alert in alerts %}}`)");
+        let message = format!(
+            "{NO_SINGLE} (expected `{{% if alert %}}…{{% endif %}}` around it, or `{{% for alert in alerts %}}…{{% endfor %}}`)"
+        );
         Some(Value::from(Error::new(ErrorKind::InvalidOperation, message)))
     }
 

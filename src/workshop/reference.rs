@@ -119,7 +119,7 @@ impl ReferenceApi {
                 .map(|one| VariableEntry {
                     name: one.path.clone(),
                     holds: one.holds.clone(),
-                    about: one.about.to_owned(),
+                    about: one.told(),
                 })
                 .collect(),
             filters: reference::filter_entries().iter().map(code).collect(),

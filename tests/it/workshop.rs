@@ -668,7 +668,8 @@ async fn draft_that_would_not_be_taken_is_an_error_and_the_saved_file_says_the_s
     );
     let said = errors(&answer);
     assert!(
-        said.len() == 1 && said[0].starts_with("2: would not be taken: `alerts[1]` is not there"),
+        said.len() == 1
+            && said[0].starts_with("2: the relay would go on with the version before: `alerts[1]` is not there"),
         "{said:?}"
     );
     // Of what does not work for the shown sample either, it is said once.

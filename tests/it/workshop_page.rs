@@ -144,10 +144,10 @@ async fn error_is_marked_on_its_line_while_typing_and_gone_when_it_is_mended() {
     desk.until("shows(' again')").await;
     desk.until("!code().querySelector('.remark-error') && el('verdict').textContent.startsWith('No errors')")
         .await;
-    // What works for this notification and would be refused all the same.
+    // What works for this notification and not for all.
     desk.keys("{% if kind == 'test' %}{{ alerts[1].name }}{% endif %}")
         .await;
-    desk.until("el('remarks').innerText.includes('would not be taken') && shows(' again') && el('stale').hidden")
+    desk.until("el('remarks').innerText.includes('the built-in template is used instead') && shows(' again') && el('stale').hidden")
         .await;
     assert_eq!(
         std::fs::read_to_string(desk.file()).unwrap(),

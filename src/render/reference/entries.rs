@@ -53,16 +53,16 @@ pub(super) const FILTERS: &[Entry] = entries! {
         "the time of day with its zone, with the date if that is not today; or in a format of `strftime`",
         "alert.startsAt | time(\"%d.%m. %H:%M\", tz=\"Europe/Berlin\")";
     "strftime" ("format, tz=the relay's zone, zone=true"): "time → text",
-        "the same by another name", "alert.startsAt | strftime(\"%H:%M\")";
+        "as `time`, by the name that Ansible has", "alert.startsAt | strftime(\"%H:%M\")";
     "humanizeTimestamp" ("format, tz=the relay's zone, zone=true"): "time → text",
-        "the same by Prometheus' name", "0 | humanizeTimestamp";
+        "as `time`, by Prometheus' name", "0 | humanizeTimestamp";
     "duration" (""): "seconds → text", "a span of time, rounded to what people say", "alert.duration | duration";
     "humanizeDuration" (""): "seconds → text", "a span of time as Prometheus writes it", "3725 | humanizeDuration";
     "number" ("unit=\"\", decimals=at most two"): "number → text",
         "a number with one of Grafana's units; others stand behind it. With `decimals` exactly so many",
         "91 | number(\"percent\", 2)";
     "humanize" (""): "number → text", "four digits with a prefix, as Prometheus writes them", "1234567 | humanize";
-    "humanize1024" (""): "number → text", "the same in steps of 1024", "1048576 | humanize1024";
+    "humanize1024" (""): "number → text", "as `humanize`, in steps of 1024", "1048576 | humanize1024";
     "humanizePercentage" (""): "number → text", "a part of 1 in percent", "0.1234 | humanizePercentage";
     "filesizeformat" ("binary=false"): "number → text", "bytes as Jinja2 writes them", "1234567 | filesizeformat";
     "round" ("precision=0, method=\"common\""): "number → number",
@@ -91,14 +91,14 @@ pub(super) const FILTERS: &[Entry] = entries! {
     "regex_findall" ("expression, ignorecase=false, multiline=false"): "text → list",
         "all that is found", "\"a1b22\" | regex_findall(\"\\\\d+\") | join(\", \")";
     "reReplaceAll" ("expression, replacement"): "text → text",
-        "Prometheus' name; `$1` stands for the first group", "\"a-b\" | reReplaceAll(\"(\\\\w)-(\\\\w)\", \"$2-$1\")";
+        "as `regex_replace`, by Prometheus' name; `$1` stands for the first group", "\"a-b\" | reReplaceAll(\"(\\\\w)-(\\\\w)\", \"$2-$1\")";
     "stripPort" (""): "text → text", "an address without its port", "\"web-1.example.org:9100\" | stripPort";
     "stripDomain" (""): "text → text", "an address without its domain", "\"web-1.example.org:9100\" | stripDomain";
     "replace" ("from, to"): "text → text", "replaces a text", "name | replace(\"Slow\", \" is slow\")";
     "upper" (""): "text → text", "in capitals", "severity | upper";
-    "toUpper" (""): "text → text", "the same by Go's name", "severity | toUpper";
+    "toUpper" (""): "text → text", "as `upper`, by Go's name", "severity | toUpper";
     "lower" (""): "text → text", "in small letters", "word | lower";
-    "toLower" (""): "text → text", "the same by Go's name", "word | toLower";
+    "toLower" (""): "text → text", "as `lower`, by Go's name", "word | toLower";
     "title" (""): "text → text", "each word with a capital", "\"disk full\" | title";
     "capitalize" (""): "text → text", "the first letter as a capital", "severity | capitalize";
     "trim" ("signs=spaces"): "text → text", "without spaces at its ends", "\" x \" | trim";
@@ -123,19 +123,19 @@ pub(super) const FILTERS: &[Entry] = entries! {
         "pairs of a name and a value",
         "{% for name, value in alert.values | items %}{{ name }}={{ value }} {% endfor %}";
     "dictsort" ("by=\"key\", case_sensitive=false, reverse=false"): "labels → list",
-        "the same in order", "{% for name, value in alert.values | dictsort %}{{ name }} {% endfor %}";
+        "pairs of a name and a value, in the order of the names", "{% for name, value in alert.values | dictsort %}{{ name }} {% endfor %}";
     "combine" ("others, …"): "labels → labels",
-        "both; what comes later counts", "(alert.labels | combine({\"team\": \"shop\"})).team";
+        "all of them together; where a name is in several, the last one counts", "(alert.labels | combine({\"team\": \"shop\"})).team";
     "map" ("filter, or attribute=path"): "list → list",
         "what a filter makes of each, or an attribute of each",
         "alerts | map(attribute=\"labels.service\") | join(\", \")";
     "select" ("test, arguments"): "list → list", "those for which a test holds", "[1, 5, 9] | select(\"gt\", 3) | list";
-    "reject" ("test, arguments"): "list → list", "the others", "[1, 5, 9] | reject(\"gt\", 3) | list";
+    "reject" ("test, arguments"): "list → list", "those for which a test does not hold", "[1, 5, 9] | reject(\"gt\", 3) | list";
     "selectattr" ("path, test, arguments"): "list → list",
         "those for whose attribute a test holds",
         "alerts | selectattr(\"severity\", \"eq\", \"critical\") | list | length";
     "rejectattr" ("path, test, arguments"): "list → list",
-        "the others", "alerts | rejectattr(\"status\", \"eq\", \"firing\") | list | length";
+        "those for whose attribute a test does not hold", "alerts | rejectattr(\"status\", \"eq\", \"firing\") | list | length";
     "groupby" ("path, default, case_sensitive=false"): "list → list",
         "pairs of a value and the members that have it",
         "{% for kind, alerts in alerts | groupby(\"kind\") %}{{ kind }} {{ alerts | length }}{% endfor %}";
@@ -180,24 +180,24 @@ pub(super) const FUNCTIONS: &[Entry] = entries! {
 /// Tests, which stand behind `is`.
 pub(super) const TESTS: &[Entry] = entries! {
     "defined" (""): "", "the name exists", "name is defined";
-    "undefined" (""): "", "it does not", "name is undefined";
+    "undefined" (""): "", "there is no such name", "name is undefined";
     "none" (""): "", "it is `none`", "none is none";
     "eq" ("other"): "", "equal; also `equalto`", "5 is eq 5";
-    "equalto" ("other"): "", "the same", "5 is equalto 5";
+    "equalto" ("other"): "", "as `eq`", "5 is equalto 5";
     "ne" ("other"): "", "not equal", "5 is ne 4";
     "lt" ("other"): "", "less; also `lessthan`", "5 is lt 9";
-    "lessthan" ("other"): "", "the same", "5 is lessthan 9";
+    "lessthan" ("other"): "", "as `lt`", "5 is lessthan 9";
     "le" ("other"): "", "less or equal", "5 is le 5";
     "gt" ("other"): "", "greater; also `greaterthan`", "5 is gt 3";
-    "greaterthan" ("other"): "", "the same", "5 is greaterthan 3";
+    "greaterthan" ("other"): "", "as `gt`", "5 is greaterthan 3";
     "ge" ("other"): "", "greater or equal", "5 is ge 5";
     "in" ("container"): "", "a member, a name of labels, a part of a text", "\"service\" is in(alert.labels)";
     "match" ("expression"): "", "a regular expression finds something at the beginning", "\"web-12\" is match(\"web\")";
-    "search" ("expression"): "", "it finds something anywhere", "\"web-12\" is search(\"12\")";
-    "regex" ("expression"): "", "the same", "\"web-12\" is regex(\"^web\")";
+    "search" ("expression"): "", "a regular expression finds something anywhere", "\"web-12\" is search(\"12\")";
+    "regex" ("expression"): "", "as `search`", "\"web-12\" is regex(\"^web\")";
     "startingwith" ("text"): "", "begins with it", "name is startingwith(\"Check\")";
     "endingwith" ("text"): "", "ends with it", "name is endingwith(\"Slow\")";
-    "divisibleby" ("number"): "", "leaves no rest", "9 is divisibleby 3";
+    "divisibleby" ("number"): "", "can be divided by it without a rest", "9 is divisibleby 3";
     "even" (""): "", "an even number", "4 is even";
     "odd" (""): "", "an odd number", "5 is odd";
     "number" (""): "", "a number", "alert.values.A is number";

@@ -25,8 +25,8 @@ pub(super) const SENT: &[About] = &[
         "how many alerts the sender cut off; their state is unknown",
     ),
     ("orgId", "Grafana's organisation"),
-    ("version", "of the format"),
-    ("appVersion", "of Grafana"),
+    ("version", "the version of the format"),
+    ("appVersion", "the version of Grafana"),
     ("title", "the sender's own text"),
     (
         "state",
@@ -44,7 +44,7 @@ pub(super) const SENT: &[About] = &[
 pub(super) const COMPUTED: &[About] = &[
     (
         "alert",
-        "the one alert, where the notification holds one; false where it holds several",
+        "the alert of a notification with exactly one (only with one alert); with several it is false, and `{% if alert %}` asks",
     ),
     ("source", "`grafana`, `alertmanager` or `json`"),
     ("sender", "\"Grafana\", \"Alertmanager\" or \"Webhook\""),
@@ -78,9 +78,9 @@ pub(super) const COMPUTED: &[About] = &[
         "how many alerts: of the firing ones `count.error` and `count.no_data` are blind, of the resolved ones `count.not_recovered` did not recover",
     ),
     ("firing", "the alerts that fire, worst and newest first"),
-    ("resolved", "the alerts that do not"),
+    ("resolved", "the alerts that do not fire any more"),
     ("since", "the earliest start"),
-    ("duration", "seconds since then"),
+    ("duration", "seconds since `since`"),
     ("now", "the time of rendering"),
     (
         "shared",
@@ -110,7 +110,7 @@ pub(super) const ALERT: &[About] = &[
     ("panelURL", "its panel"),
     ("imageURL", "a picture of its panel"),
     ("fingerprint", "its identity"),
-    ("ruleUID", "of its rule"),
+    ("ruleUID", "the UID of its rule"),
     ("valueString", "the values as Grafana prints them"),
     ("orgId", "Grafana's organisation"),
     (
@@ -137,11 +137,11 @@ pub(super) const ALERT: &[About] = &[
         "text",
         "what is the matter in one line: the first line of the summary, or else of the description",
     ),
-    ("details", "the rest of both, without what is said already"),
+    ("details", "what summary and description say beyond `alert.text`"),
     ("reason", "Grafana's `grafana_state_reason`"),
     (
         "note",
-        "the same in words: \"the series disappeared\"; for an alert that is gone, why",
+        "`alert.reason` in words: \"the series disappeared\"; of an alert that is gone, why it is",
     ),
     ("since", "its start"),
     ("duration", "the seconds it has been or was firing"),
@@ -153,7 +153,7 @@ pub(super) const ALERT: &[About] = &[
         "last_values",
         "the values with which a resolved alert was last seen firing; empty if that was never seen",
     ),
-    ("last_readings", "the same as readings"),
+    ("last_readings", "as `alert.readings`, of `alert.last_values`"),
     ("differing", "labels that tell it from the other alerts"),
     (
         "links",
