@@ -14,14 +14,17 @@ use poem_openapi::{Object, OpenApi};
 use super::{NotAnswered, Tag, Workshop, store_problem};
 use crate::intake::{Caller, Problem, Refused};
 use crate::mask;
-use crate::message::RoomAddress;
+use crate::message::{RenderedMessage, RoomAddress};
 use crate::outbox::{Delivery, DeliveryId, DeliveryState, Filter, Part};
+use crate::text::truncated;
 
 /// Rows of one page, if nothing else is asked for, and at most.
 const PAGE: usize = 50;
 const LARGEST_PAGE: usize = 200;
 /// Rows that one request looks at for what it searches.
 const SEARCHED: usize = 2_000;
+/// Characters of a row's title.
+const LONGEST_TITLE: usize = 200;
 
 /// Deliveries, newest first.
 #[derive(Debug, Object)]
@@ -69,7 +72,7 @@ pub(super) struct DeliveryRow {
     room_name: Option<String>,
     /// How many deliveries it is sent in place of; 0 for an ordinary one.
     members: u32,
-    /// One line that names the notification, secrets masked.
+    /// The first line of what is sent, secrets masked.
     headline: String,
     /// When it was accepted (RFC 3339).
     accepted_at: String,
@@ -273,7 +276,7 @@ impl Workshop {
             room_name: (self.names)(&delivery.room),
             room: delivery.room.to_string(),
             members: delivery.members,
-            headline: mask::text(&delivery.message.headline.replace('\n', " / ")),
+            headline: mask::text(&title(&delivery.message)),
             accepted_at: delivery.accepted_at.to_string(),
             attempts: delivery.attempts,
             last_error: delivery.last_error,
@@ -281,4 +284,11 @@ impl Workshop {
             combined_into: delivery.combined_into.map(|id| id.0),
         }
     }
+}
+
+/// What a row is recognised by: the first line that was sent, or, where it has no text, what it is about.
+fn title(message: &RenderedMessage) -> String {
+    let mut lines = message.body.lines().map(str::trim);
+    let first = lines.find(|line| !line.is_empty()).unwrap_or(&message.headline);
+    truncated(first, LONGEST_TITLE)
 }

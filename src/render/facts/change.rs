@@ -61,9 +61,15 @@ impl<'a> ChangeFacts<'a> {
         ];
         let over = over.map(|(kind, count)| (kind.emoji(level), kind.word(), count));
         let all = begun.into_iter().chain(over).filter(|(.., count)| *count > 0);
-        let mut parts: Vec<String> = all
-            .map(|(emoji, word, count)| format!("{emoji} {word} {count}"))
-            .collect();
+        let all: Vec<_> = all.collect();
+        let mut parts: Vec<String> = match all.as_slice() {
+            // Its name follows.
+            [(emoji, word, 1)] => vec![format!("{emoji} {word}")],
+            all => all
+                .iter()
+                .map(|(emoji, word, count)| format!("{emoji} {word}: {}", alerts(*count)))
+                .collect(),
+        };
         if parts.is_empty() {
             parts.push(format!("🔔 {}", words.get("still_firing")));
         } else if cut_off && self.starting.is_empty() {
@@ -74,5 +80,13 @@ impl<'a> ChangeFacts<'a> {
             parts.push(folder.to_owned());
         }
         parts.join(" · ")
+    }
+}
+
+/// So many alerts, in words.
+fn alerts(count: usize) -> String {
+    match count {
+        1 => spoken().get("one_alert").to_owned(),
+        count => spoken().say("alerts_counted", &[("count", &count)]),
     }
 }

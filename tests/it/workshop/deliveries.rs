@@ -71,6 +71,22 @@ async fn rows_are_found_by_text_room_kind_and_time() {
 }
 
 #[tokio::test]
+async fn a_row_is_called_by_the_first_line_that_was_sent() {
+    let app = App::with(|flags| {
+        let folder = flags.messages.templates_dir.as_deref().unwrap();
+        std::fs::create_dir_all(folder).unwrap();
+        let text = "Hello {{ severity }}, it is {{ word }}\n\n{{ name }}\n";
+        std::fs::write(format!("{folder}/alert.md.j2"), text).unwrap();
+    })
+    .await;
+    app.accept(&firing("Called")).await;
+    app.messages(1).await;
+    assert_eq!(found(&app, "").await, ["Hello critical, it is FIRING"]);
+    // What it is about is searched all the same.
+    assert_eq!(found(&app, "text=called").await.len(), 1);
+}
+
+#[tokio::test]
 async fn delivery_opens_to_its_text_its_event_and_its_group() {
     let app = App::start().await;
     let id = app.accept(&firing("Opened")).await["deliveries"][0]["id"].clone();
