@@ -68,8 +68,9 @@ pub fn notification(bytes: &[u8]) -> Result<Notification, ParseError> {
     let Some(alerts) = count.alerts else {
         return Err(ParseError::field(
             "alerts",
-            "missing: this is no notification of Grafana or Alertmanager (expected `alerts` with `status` and `labels`, which a \
-             custom payload has to keep)",
+            "missing: this is not what Grafana or Alertmanager sends (expected `alerts` with `status` and `labels`; a custom payload \
+             of Grafana has to keep them). For any other program, post to a route with `input = \"json\"`; in the workshop, choose \
+             the template `webhook`",
         ));
     };
     group(typed(bytes)?, alerts.len())

@@ -119,6 +119,13 @@ impl Auth {
         open.map(|(name, _)| name.clone()).collect()
     }
 
+    /// Whether nobody is asked for a credential anywhere.
+    pub(super) fn is_open(&self) -> bool {
+        let pages = self.pages.load();
+        let pages = Option::as_ref(&pages).is_some_and(Credentials::open);
+        pages && self.metrics.load().open() && self.routes.load().known.values().all(|one| one.open())
+    }
+
     /// Whether it matters who sees a page at all: browsers have to log in for it, or nobody is asked for anything.
     pub(super) fn guards_page_files(&self) -> bool {
         let is_open = |pages: &Option<Credentials>| pages.as_ref().is_some_and(Credentials::open);

@@ -27,7 +27,7 @@ pub struct Example {
 pub(super) fn service<A: OpenApi>(others: A) -> Service<A> {
     OpenApiService::new((Webhook, others), "grafana-matrix-relay", env!("CARGO_PKG_VERSION"))
         .description(
-            "Relays Grafana and Alertmanager notifications to Matrix rooms. A notification that is answered 202 is on disk and appears in its Matrix room exactly once and in order. \
+            "Relays Grafana and Alertmanager notifications to Matrix rooms. What is new in a notification that is answered 202 is on disk and appears in its Matrix room exactly once and in order. \
              Refusals are problem details (RFC 9457) and are decided in this order: size, credential, content type, \
              JSON, schema, route.",
         )
@@ -121,8 +121,8 @@ const SCRIPT: &str = include_str!("document/page.js");
 const ICON: &str = include_str!("../web/icon.svg");
 
 /// The page of Swagger UI with everything inlined, so that it works without the internet. It is 1.6 MB. `has_home` says whether
-/// there is a page at the relay's root to go back to.
-pub(super) fn swagger_page(document: &str, has_home: bool) -> String {
+/// there is a page at the relay's root to go back to, `is_open` whether no credential is asked for.
+pub(super) fn swagger_page(document: &str, has_home: bool, is_open: bool) -> String {
     let blank = OpenApiService::new((), "", "");
     // In a script element only `</` could end it.
     let shown = document.replace("</", "<\\/");
@@ -131,18 +131,23 @@ pub(super) fn swagger_page(document: &str, has_home: bool) -> String {
         .replacen(&blank.spec(), &shown, 1)
         .replacen("<html charset=\"UTF-8\">", "<!doctype html>\n<html lang=\"en\">", 1)
         .replacen("<title>Swagger UI</title>", &head(), 1)
-        .replacen("<div id=\"ui\"></div>", &body(has_home), 1)
+        .replacen("<div id=\"ui\"></div>", &body(has_home, is_open), 1)
 }
 
 /// Behind Swagger UI's own style, which the browser would take otherwise: it stands in the body.
-fn body(has_home: bool) -> String {
+fn body(has_home: bool, is_open: bool) -> String {
     let back = if has_home {
-        "<a href=\"./\">← Back to the relay</a>"
+        "<a href=\"./\" id=\"back\">← Back to the relay</a>"
+    } else {
+        ""
+    };
+    let open = if is_open {
+        "<template id=\"open\"><p class=\"relay-open\">This relay asks for no credential: nothing has to be filled in under Authorize.</p></template>"
     } else {
         ""
     };
     format!(
-        "<style>{STYLE}</style>\n<header class=\"relay-top\">{back}<a href=\"openapi.json\">openapi.json</a></header>\n<main id=\"ui\"></main>\n<script>{SCRIPT}</script>"
+        "<style>{STYLE}</style>\n<header class=\"relay-top\">{back}<a href=\"openapi.json\">openapi.json</a></header>\n{open}<main id=\"ui\"></main>\n<script>{SCRIPT}</script>"
     )
 }
 

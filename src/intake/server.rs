@@ -156,11 +156,15 @@ fn absent(pages: PageSettings) -> Vec<&'static str> {
     workshop.chain((!pages.metrics).then_some("/metrics")).collect()
 }
 
-/// Swagger UI. There is one copy of it, however many are slow to read it.
+/// Swagger UI. There is one copy of it, or two, however many are slow to read it.
 fn docs(document: Bytes, has_home: bool) -> impl Endpoint<Output = Response> {
-    let page = OnceLock::<Bytes>::new();
-    make_sync(move |_| {
-        let page = page.get_or_init(|| document::swagger_page(&String::from_utf8_lossy(&document), has_home).into());
+    let pages = [OnceLock::<Bytes>::new(), OnceLock::new()];
+    make_sync(move |request| {
+        // The routes, and what they ask for, change while it runs.
+        let is_open = auth(&request).is_ok_and(|auth| auth.is_open());
+        let document = || String::from_utf8_lossy(&document);
+        let page =
+            pages[usize::from(is_open)].get_or_init(|| document::swagger_page(&document(), has_home, is_open).into());
         page.clone()
             .with_content_type("text/html; charset=utf-8")
             .with_header(header::CONTENT_SECURITY_POLICY, DOCS_POLICY)

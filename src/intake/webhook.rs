@@ -56,12 +56,33 @@ pub(super) async fn foreign(request: Request) -> poem::Result<Response> {
 
 /// What became of a notification.
 #[derive(Debug, Object)]
+#[oai(skip_serializing_if_is_none)]
 struct Accepted {
-    /// The messages that are now owed to rooms.
+    /// The messages that are now owed to rooms; empty where the rooms already show all that the notification says.
     deliveries: Vec<AcceptedDelivery>,
     /// True if the same notification had been accepted a moment ago, by a caller's retry or a second replica: these
     /// are the deliveries of then, and nothing new will be sent.
     recognised: bool,
+    /// Why nothing new is sent, in plain words; not there where something is.
+    note: Option<String>,
+}
+
+impl Accepted {
+    /// Why nothing new is sent, in words; nothing where something is.
+    fn note(has_deliveries: bool, is_recognised: bool) -> Option<String> {
+        let note = match (is_recognised, has_deliveries) {
+            (false, true) => return None,
+            (false, false) => "Nothing is sent: the rooms already show all that this notification says.",
+            (true, true) => {
+                "Nothing new is sent: this is the notification that the relay accepted a moment ago. `deliveries` are those of then."
+            }
+            (true, false) => {
+                "Nothing new is sent: this is the notification that the relay accepted a moment ago, and the rooms \
+                 already showed all that it says."
+            }
+        };
+        Some(note.to_owned())
+    }
 }
 
 /// One message owed to one room.
@@ -75,7 +96,7 @@ struct AcceptedDelivery {
 
 #[derive(ApiResponse)]
 enum Answer {
-    /// The notification is on disk and will be delivered.
+    /// The notification is accepted. What is new in it is on disk and will be delivered; where nothing is, `note` says why.
     #[oai(status = 202)]
     Accepted(Json<Accepted>),
 }
@@ -119,7 +140,8 @@ impl Webhook {
     /// Accept a notification
     ///
     /// Takes the body that Grafana's webhook contact point or Prometheus Alertmanager sends.
-    /// Once this answers 202 the message is on disk and appears in its room exactly once and in order.
+    /// Once this answers 202, what is new in it is on disk and appears in its room exactly once and in order: as a message, a line
+    /// in a thread, or a change of the message that is there. A repeat, or what the room shows already, sends nothing.
     #[oai(
         path = "/alert",
         method = "post",
@@ -129,8 +151,8 @@ impl Webhook {
     async fn post_alert(
         &self,
         body: Body,
-        /// A template by its name, in place of the one that the relay would choose. One that does not exist refuses nothing:
-        /// the built-in one is used then, with a line that says so.
+        /// The name of a template, in place of the one that the relay would choose. If there is no such template, the relay
+        /// still accepts the notification: it uses the built-in template and adds a line that says so.
         template: Query<Option<String>>,
     ) -> Result<Answer, Refused<NotAccepted>> {
         accept(body, template.0).await
@@ -155,8 +177,8 @@ impl Webhook {
         /// The name of the route.
         #[oai(name = "route")]
         _route: Path<String>,
-        /// A template by its name, in place of the one that the relay would choose. One that does not exist refuses nothing:
-        /// the built-in one is used then, with a line that says so.
+        /// The name of a template, in place of the one that the relay would choose. If there is no such template, the relay
+        /// still accepts the notification: it uses the built-in template and adds a line that says so.
         template: Query<Option<String>>,
     ) -> Result<Answer, Refused<NotAccepted>> {
         accept(body, template.0).await
@@ -222,6 +244,7 @@ fn not_stored(error: &OutboxError) -> Problem {
 }
 
 fn answer(accepted: pipeline::Accepted) -> Accepted {
+    let note = Accepted::note(!accepted.receipts.is_empty(), accepted.recognised);
     let delivery = |receipt: Receipt| AcceptedDelivery {
         id: receipt.id.0,
         room: receipt.room.to_string(),
@@ -229,6 +252,7 @@ fn answer(accepted: pipeline::Accepted) -> Accepted {
     Accepted {
         deliveries: accepted.receipts.into_iter().map(delivery).collect(),
         recognised: accepted.recognised,
+        note,
     }
 }
 

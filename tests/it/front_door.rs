@@ -29,6 +29,43 @@ async fn problem(answer: Response) -> (u16, Value) {
 }
 
 #[tokio::test]
+async fn what_sends_nothing_says_why() {
+    let app = App::start().await;
+    let mut body = firing("Told");
+    body["notification_reason"] = "first_notification".into();
+    let first = app.accept(&body).await;
+    assert_eq!(
+        (first["recognised"].as_bool(), first.get("note")),
+        (Some(false), None),
+        "{first}"
+    );
+    let again = app.accept(&body).await;
+    let note = again["note"].as_str().unwrap();
+    assert!(
+        again["recognised"] == true && note.contains("accepted a moment ago"),
+        "{again}"
+    );
+    // The same once more, for another reason.
+    body["notification_reason"] = "repeat_interval".into();
+    app.messages(1).await;
+    let unseen = app.accept(&body).await;
+    assert_eq!(
+        (&unseen["recognised"], &unseen["deliveries"]),
+        (&false.into(), &json!([])),
+        "{unseen}"
+    );
+    assert!(
+        unseen["note"].as_str().unwrap().contains("the rooms already show"),
+        "{unseen}"
+    );
+    let repeated = app.accept(&body).await;
+    assert!(
+        repeated["recognised"] == true && repeated["note"] != again["note"],
+        "{repeated}"
+    );
+}
+
+#[tokio::test]
 async fn put_and_post_reach_the_room() {
     let app = App::start().await;
     let posted = app.accept(&firing("Posted")).await;
@@ -381,6 +418,7 @@ async fn swagger_ui_works_without_the_internet_and_offers_the_samples() {
     let loads = ["src=\"http", "href=\"http", "@import"];
     assert!(page.starts_with("<!doctype html>") || page.trim_start().starts_with("<!doctype html>"));
     assert!(loads.iter().all(|load| !page.contains(load)));
+    assert!(page.contains("asks for no credential"));
     let (_, document) = app.get_json("/openapi.json").await;
     let examples = &document["paths"]["/alert"]["post"]["requestBody"]["content"]["application/json"]["examples"];
     assert!(examples.as_object().unwrap().len() >= 6, "{examples}");

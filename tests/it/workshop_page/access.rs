@@ -187,6 +187,8 @@ async fn swagger_ui_works_on_a_phone_and_asks_for_the_token_first() {
         is_so("document.documentElement.scrollWidth <= innerWidth").await;
         is_so("document.querySelector('link[rel=icon]').href.startsWith('data:image/svg+xml,')").await;
         is_so("document.querySelector('.relay-top a').href === location.origin + '/'").await;
+        let free = "document.querySelector('.scheme-container').innerText.includes('asks for no credential')";
+        browser.wait_until(free).await;
         is_so("document.documentElement.lang === 'en' && document.querySelector('main')").await;
         browser
             .driver
