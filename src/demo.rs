@@ -100,6 +100,7 @@ pub fn routes(homeserver: Homeserver, room_id: String, samples: Vec<Sample>, lap
         .at("/demo/page.css", web::style(include_str!("demo/page/page.css")))
         .at("/demo/page.js", web::script(include_str!("demo/page/page.js")))
         .at("/demo/timeline.js", web::script(include_str!("demo/page/timeline.js")))
+        .at("/demo/outcome.js", web::script(include_str!("demo/page/outcome.js")))
         .at("/demo/samples.js", web::script(include_str!("demo/page/samples.js")))
         .at("/demo/panel.js", web::script(include_str!("demo/page/panel.js")))
         .at("/demo/lapse.js", web::script(include_str!("demo/page/lapse.js")));

@@ -47,6 +47,7 @@ export class Conversation {
   line(root, event, name) {
     root.thread ??= thread(root.item);
     const line = this.message(event, name, true);
+    line.root = root;
     root.thread.list.append(line.item);
     root.lines += 1;
     count(root);

@@ -73,7 +73,8 @@ function colours(node, copy) {
   const text = node.getAttribute('data-mx-color') ?? node.getAttribute('color') ?? '';
   const background = node.getAttribute('data-mx-bg-color') ?? '';
   // Set through the object model, which the page's policy allows; a style attribute would be refused.
-  if (COLOUR.test(text)) copy.style.color = text;
+  // A page in the dark lifts it a little, so that it is as readable as in the light.
+  if (COLOUR.test(text)) copy.style.color = `light-dark(${text}, color-mix(in srgb, ${text} 86%, white))`;
   if (COLOUR.test(background)) copy.style.backgroundColor = background;
 }
 

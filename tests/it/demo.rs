@@ -193,6 +193,8 @@ async fn scripts_that_the_page_imports_are_served() {
     for file in [
         "page.js",
         "timeline.js",
+        "outcome.js",
+        "lapse.js",
         "samples.js",
         "panel.js",
         "conversation.js",
@@ -266,6 +268,46 @@ async fn the_demo_in_an_encrypted_room_shows_an_incident_and_ends() {
     let mut relay = setup.start().await;
     relay.says("sample notifications are in the room").await;
     assert!(relay.ended().await.success());
+}
+
+#[tokio::test]
+async fn page_says_and_shows_what_a_button_did_to_the_room() {
+    let relay = Setup::bare().arg("demo").start().await;
+    let browser = Browser::start(390, 844).await;
+    browser.open(&relay.base_url).await;
+    let run = async |what: &str| browser.driver.execute(what, Vec::new()).await.unwrap();
+    let press = async |sample: &str| run(&format!("document.querySelector('[data-sample={sample}]').click()")).await;
+    browser
+        .wait_until("document.querySelectorAll('.sample').length >= 5")
+        .await;
+    run("document.querySelector('#lapse-pause').click()").await;
+    browser
+        .wait_until("document.querySelector('#lapse-said').textContent.includes('on hold at step')")
+        .await;
+    // The way to the templates is in sight, and what the product is.
+    browser
+        .wait_until("document.querySelector('#to-templates').getClientRects().length && document.querySelector('main').innerText.includes('to Matrix rooms')")
+        .await;
+    let says = |text: &str| format!("document.querySelector('#outcome').textContent.startsWith('accepted: {text}')");
+    let shown = "(({ top, bottom }, room) => bottom > room.top && top < room.bottom)(document.querySelector('.shown').getBoundingClientRect(), document.querySelector('#scroll').getBoundingClientRect())";
+    press("firing").await;
+    browser.wait_until(&says("a new message")).await;
+    browser.wait_until(shown).await;
+    for sample in ["no-data", "test"] {
+        run("document.querySelector('#outcome').textContent = ''").await;
+        press(sample).await;
+        browser.wait_until(&says("a new message")).await;
+    }
+    // What changes is further up, and is scrolled to.
+    press("resolved").await;
+    browser.wait_until(&says("edited the message of")).await;
+    browser.wait_until(shown).await;
+    browser
+        .wait_until("document.querySelector('.shown').closest('#timeline > .message').innerText.includes('RESOLVED')")
+        .await;
+    assert_eq!(browser.console().await, Vec::<String>::new());
+    browser.quit().await;
+    relay.terminate();
 }
 
 #[tokio::test]

@@ -29,11 +29,11 @@ const STORY: [[InNotification; 2]; 5] = [
 
 /// What each of them says, for people.
 pub(super) const TITLES: [&str; STORY.len()] = [
-    "the disk of pg-2 fills: a message, and a mention",
-    "pg-3 joins: the message is edited, its thread gets a line",
-    "pg-3 has recovered",
-    "pg-2, too: the message says RESOLVED, quietly",
-    "pg-2 fires again: a new message",
+    "the disk of pg-2 fills. The room gets a message that mentions the person on call",
+    "the disk of pg-3 fills, too. The message is edited, and its thread gets a line",
+    "pg-3 has recovered. Again an edit and a line, without a sound",
+    "pg-2 has recovered, too. The message says RESOLVED now",
+    "pg-2 fires again. That is a new message",
 ];
 
 /// How many notifications it has.

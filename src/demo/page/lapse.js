@@ -26,9 +26,11 @@ async function press(wish) {
 
 function show({ steps, played, playing, pause_seconds: pause }) {
   const isOver = played >= steps.length;
-  const last = steps[played - 1];
-  const how = isOver ? 'over' : playing ? `every ${pause} seconds` : 'held';
-  say('lapse-said', `Time-lapse of an incident, ${how}: ${played} of ${steps.length}${last ? `, ${last}` : ''}`);
+  const where = `step ${played} of ${steps.length}`;
+  const how = isOver ? `A sample incident was played to its end, ${where}`
+    : playing ? `A sample incident plays, a step each ${pause} seconds, ${where}`
+      : `A sample incident is on hold at ${where}`;
+  say('lapse-said', played ? `${how}: ${steps[played - 1]}.` : `${how}.`);
   byId('lapse-pause').hidden = isOver;
   byId('lapse-step').hidden = isOver;
   byId('lapse-pause').dataset.held = !playing;

@@ -1,5 +1,7 @@
 // The sample notifications: their times are moved to now, then they are posted to /alert like any other.
 
+import { watch } from './outcome.js';
+
 const byId = (id) => document.getElementById(id);
 const menu = byId('more');
 const outcome = byId('outcome');
@@ -35,6 +37,7 @@ function button(sample, parsed, post) {
   const made = document.createElement('button');
   made.type = 'button';
   made.className = 'sample';
+  made.dataset.sample = sample.name;
   made.dataset.status = parsed?.status ?? '';
   made.textContent = sample.title;
   made.addEventListener('click', post);
@@ -49,12 +52,15 @@ async function send(sample, parsed, group) {
   }
   group.posted.add(sample.name);
   const body = parsed ? JSON.stringify(moved(parsed, group.base - group.newest)) : sample.body;
-  const start = performance.now();
+  const became = watch();
   try {
     const answer = await fetch('alert', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
-    const took = Math.max(1, Math.round(performance.now() - start));
-    const said = answer.ok ? `accepted in ${took} ms` : await reason(answer);
-    tell(`${answer.status} ${said}`, answer.ok);
+    if (!answer.ok) {
+      tell(`${answer.status} ${await reason(answer)}`, false);
+      return;
+    }
+    tell('accepted …', true);
+    tell(await became(await answer.json()), true);
   } catch {
     tell('The relay does not answer.', false);
   }

@@ -31,6 +31,26 @@ export function add(sent) {
   else jump.hidden = false;
 }
 
+/** The message that an event became, if it is here. */
+export function messageOf(eventId) {
+  return room.known.get(eventId);
+}
+
+/** How often each message was edited. */
+export function state() {
+  return new Map([...room.known].map(([id, { edits }]) => [id, edits]));
+}
+
+/** Scrolls to a message and marks it for a moment. */
+export function show({ item }) {
+  const isCalm = matchMedia('(prefers-reduced-motion: reduce)').matches;
+  const isTall = item.offsetHeight > scroll.clientHeight;
+  item.scrollIntoView({ block: isTall ? 'start' : 'nearest', behavior: isCalm ? 'auto' : 'smooth' });
+  list.querySelector('.shown')?.classList.remove('shown');
+  void item.offsetWidth;
+  item.classList.add('shown');
+}
+
 function place(item, event) {
   byId('empty').hidden = true;
   const day = dayOf(event);
