@@ -69,7 +69,7 @@ pub async fn start(settings: Settings, page: Option<BoxEndpoint<'static, Respons
     let server = intake::serve(
         listener,
         endpoint,
-        settings.server.connections.clone(),
+        settings.server.connections,
         Arc::clone(&modules.auth),
         stop_accepting.clone(),
         grace,

@@ -12,7 +12,7 @@ async fn homeserver() -> (RunningHomeserver, String) {
 }
 
 fn setup(running: &RunningHomeserver, token: &str, room: &str) -> Setup {
-    Setup::of(&running, token, room)
+    Setup::of(running, token, room)
 }
 
 async fn until_joined(running: &RunningHomeserver, room: &str) {
