@@ -117,6 +117,12 @@ impl Table {
         all.into_iter().map(|destination| destination.room.clone()).collect()
     }
 
+    /// Whether a route mentions people when an alert starts to fire.
+    pub fn mentions_people(&self, route: &RouteName) -> bool {
+        let all = self.routes.get(route).map(Rule::all_destinations).unwrap_or_default();
+        all.iter().any(|destination| !destination.policy.mentions.is_empty())
+    }
+
     /// Every room that messages can go to, once, in the order of the routes.
     pub fn rooms(&self) -> Vec<RoomAddress> {
         self.rooms_where(|_| true)

@@ -54,29 +54,37 @@ fn files() -> Route {
 }
 
 /// The page's scripts; `editor.js` is built by `src/workshop/editor/build.sh`.
-fn scripts() -> [(&'static str, &'static str); 22] {
+fn scripts() -> [(&'static str, &'static str); 30] {
     [
         ("page.js", include_str!("page/page.js")),
         ("api.js", include_str!("page/api.js")),
+        ("budget.js", include_str!("page/budget.js")),
         ("choices.js", include_str!("page/choices.js")),
         ("deliveries.js", include_str!("page/deliveries.js")),
         ("delivery.js", include_str!("page/delivery.js")),
+        ("desk.js", include_str!("page/desk.js")),
         ("dialogs.js", include_str!("page/dialogs.js")),
         ("diff.js", include_str!("page/diff.js")),
         ("editor.js", include_str!("page/editor.js")),
+        ("fit.js", include_str!("page/fit.js")),
         ("folder.js", include_str!("page/folder.js")),
         ("gallery.js", include_str!("page/gallery.js")),
         ("handover.js", include_str!("page/handover.js")),
+        ("instead.js", include_str!("page/instead.js")),
         ("names.js", include_str!("page/names.js")),
         ("notification.js", include_str!("page/notification.js")),
         ("paste.js", include_str!("page/paste.js")),
         ("place.js", include_str!("page/place.js")),
+        ("prose.js", include_str!("page/prose.js")),
         ("remarks.js", include_str!("page/remarks.js")),
         ("render.js", include_str!("page/render.js")),
         ("result.js", include_str!("page/result.js")),
+        ("saving.js", include_str!("page/saving.js")),
         ("send.js", include_str!("page/send.js")),
         ("sequence.js", include_str!("page/sequence.js")),
+        ("stage.js", include_str!("page/stage.js")),
         ("standing.js", include_str!("page/standing.js")),
         ("trouble.js", include_str!("page/trouble.js")),
+        ("words.js", include_str!("page/words.js")),
     ]
 }

@@ -133,7 +133,8 @@ impl Workshop {
                 Box::new(payload_notification(
                     &payload,
                     "payload",
-                    self.renderer.takes_payload(&template),
+                    // A draft may be the first that reads it.
+                    self.renderer.takes_payload(&template) || drafts.values().any(|text| text.contains("payload")),
                 )?),
                 Timestamp::now(),
             ),

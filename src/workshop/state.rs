@@ -50,6 +50,8 @@ struct RouteState {
     name: String,
     /// Where its messages go, the first room first.
     rooms: Vec<RoomState>,
+    /// Whether it mentions people when an alert starts to fire, which a preview does not show.
+    mentions: bool,
 }
 
 /// A room.
@@ -76,6 +78,8 @@ struct TemplateState {
     etag: Option<String>,
     /// The text that comes with the program, where the folder has another one.
     builtin_text: Option<String>,
+    /// Whether the one in use is for bodies of any shape, which it reads as `payload`.
+    reads_payload: bool,
     /// Why it cannot be used as it is; an older version is in use then.
     problem: Option<TemplateProblem>,
 }
@@ -203,6 +207,7 @@ impl Workshop {
             room: room.to_string(),
         };
         RouteState {
+            mentions: self.router.table().mentions_people(&route.name),
             name: route.name.to_string(),
             rooms: route.rooms.into_iter().map(room).collect(),
         }
@@ -220,8 +225,10 @@ impl Workshop {
             .collect();
         let state = |file: String| {
             let text = on_disk.get(&file).cloned().or_else(|| self.renderer.source(&file));
+            let name = name_of(&file);
             TemplateState {
-                name: name_of(&file),
+                reads_payload: name.as_ref().is_some_and(|name| self.renderer.takes_payload(name)),
+                name: name.map(|name| name.to_string()),
                 builtin: !on_disk.contains_key(&file),
                 etag: on_disk.get(&file).map(|text| etag_of(text.as_bytes())),
                 builtin_text: built_in
@@ -238,9 +245,8 @@ impl Workshop {
 }
 
 /// The name by which a file is chosen, if it can be.
-fn name_of(file: &str) -> Option<String> {
-    let name: TemplateName = file.strip_suffix(".md.j2")?.parse().ok()?;
-    Some(name.to_string())
+fn name_of(file: &str) -> Option<TemplateName> {
+    file.strip_suffix(".md.j2")?.parse().ok()
 }
 
 /// A digest of all texts, short enough to be exact in any JSON parser. A count would begin anew with each start.

@@ -1,8 +1,12 @@
 //! The workshop's page in a real Chromium, before the real relay: what a template's author does and sees.
 
 mod access;
+mod address;
 mod draft;
+mod instead;
 mod list;
+mod safety;
+mod typing;
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -88,7 +92,8 @@ impl Desk {
         self.browser.open("about:blank").await;
         self.browser.open(address).await;
         self.help().await;
-        self.until("messages().length > 0 && el('template').value !== ''").await;
+        self.until("(messages().length > 0 || !el('stale').hidden) && el('template').value !== ''")
+            .await;
     }
 
     async fn help(&self) {

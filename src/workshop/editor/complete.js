@@ -3,6 +3,11 @@
 import { autocompletion, closeCompletion, completionKeymap, completionStatus, startCompletion } from '@codemirror/autocomplete';
 import { Prec } from '@codemirror/state';
 import { EditorView, keymap } from '@codemirror/view';
+import { missingEnd } from './braces.js';
+
+// On a narrow screen there is no room for a box beside the list, and it would lie on what is to be chosen: what it says stands in
+// the list there.
+const NARROW = matchMedia('(max-width: 900px)');
 
 // Escape closes the list that is shown. While a list is still looked for, it must also begin the way out of the editor
 // (Escape, then Tab): nobody can know that there would have been a list.
@@ -26,21 +31,35 @@ export function completion(offer) {
     return found && { from: context.pos - found.length, options: found.options.map(taken), validFor: /^[\w[\]".]*$/ };
   };
   return [
-    autocompletion({ override: [source], defaultKeymap: false, icons: false, interactionDelay: 0, closeOnBlur: true, activateOnTyping: true, maxRenderedOptions: 60 }),
+    autocompletion({
+      override: [source], defaultKeymap: false, icons: false, interactionDelay: 0, closeOnBlur: true, activateOnTyping: true, maxRenderedOptions: 60,
+      addToOptions: [{ render: help, position: 90 }],
+    }),
     Prec.highest(keymap.of(keys)),
   ];
 }
 
-// `‸` in the text is where the cursor goes.
-function taken(option) {
+function help({ help: text }) {
+  if (!text || !NARROW.matches) return null;
+  const made = document.createElement('span');
+  made.className = 'help';
+  made.textContent = text;
+  return made;
+}
+
+// `‸` in the text is where the cursor goes. A tag that has no end yet gets it.
+function taken({ info, ...option }) {
   const text = option.apply ?? option.label;
   return {
     ...option,
+    help: info?.split('\n')[0],
+    info: NARROW.matches ? undefined : info,
     apply(view, _, from, to) {
       const at = text.indexOf('‸');
+      const end = missingEnd(view.state, to);
       const insert = text.replace('‸', '');
       view.dispatch({
-        changes: { from, to, insert },
+        changes: { from, to, insert: end ? `${insert} ${end}` : insert },
         selection: { anchor: from + (at < 0 ? insert.length : at) },
         userEvent: 'input.complete',
         effects: EditorView.scrollIntoView(from),

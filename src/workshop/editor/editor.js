@@ -9,6 +9,7 @@ import { Annotation, EditorState, Transaction } from '@codemirror/state';
 import {
   EditorView, drawSelection, highlightActiveLine, highlightActiveLineGutter, highlightSpecialChars, keymap, lineNumbers,
 } from '@codemirror/view';
+import { braces } from './braces.js';
 import { completion, startCompletion } from './complete.js';
 import { grammar } from './grammar.js';
 import { mark, remarks } from './remarks.js';
@@ -31,7 +32,7 @@ export function createEditor({ host, onEdit, offer, onSave }) {
   const extensions = (file) => [
     lineNumbers(), remarks, highlightActiveLine(), highlightActiveLineGutter(), highlightSpecialChars(),
     history(), drawSelection(), indentUnit.of('  '), EditorView.lineWrapping,
-    StreamLanguage.define(grammar), theme, completion(offer),
+    StreamLanguage.define(grammar), theme, braces, completion(offer),
     // Tab indents; Escape and then Tab leaves, which CodeMirror does by itself.
     keymap.of([{ key: 'Mod-s', preventDefault: true, run: () => { onSave(); return true; } }, ...defaultKeymap, ...historyKeymap, indentWithTab]),
     EditorView.contentAttributes.of({
@@ -56,6 +57,12 @@ export function createEditor({ host, onEdit, offer, onSave }) {
     replace(text) {
       const change = difference(view.state.doc.toString(), text);
       if (change) view.dispatch({ changes: change, annotations: [fromOutside.of(true), Transaction.userEvent.of('input.file')] });
+    },
+    /** Takes a whole text as an edit of the user's. */
+    take(text) {
+      const change = difference(view.state.doc.toString(), text);
+      if (change) view.dispatch({ changes: change, userEvent: 'input' });
+      view.focus();
     },
     mark(list) {
       mark(view, list);

@@ -41,11 +41,19 @@ const look = EditorView.theme({
     backgroundColor: 'var(--surface)', color: 'var(--text)', border: '1px solid var(--line)', borderRadius: '10px', boxShadow: 'var(--shadow)',
     overflow: 'hidden', zIndex: '20',
   },
-  '.cm-tooltip.cm-tooltip-autocomplete > ul': { fontFamily: 'inherit', maxHeight: '15em', maxWidth: 'min(460px, 94vw)' },
+  // The box with the help stands in it, beside the list.
+  '.cm-tooltip.cm-tooltip-autocomplete': { overflow: 'visible' },
+  '.cm-tooltip.cm-tooltip-autocomplete > ul': { fontFamily: 'inherit', maxHeight: '15em', maxWidth: 'min(460px, 94vw)', borderRadius: '9px' },
   '.cm-tooltip.cm-tooltip-autocomplete > ul > li': {
     display: 'flex', alignItems: 'baseline', gap: '14px', padding: '4px 12px', minHeight: '28px', lineHeight: '20px',
   },
-  '@media (max-width: 900px)': { '.cm-tooltip.cm-tooltip-autocomplete > ul > li': { minHeight: '44px', alignItems: 'center' } },
+  '@media (max-width: 900px)': {
+    '.cm-tooltip.cm-tooltip-autocomplete > ul > li': { minHeight: '44px', alignItems: 'center', alignContent: 'center', flexWrap: 'wrap', gap: '0 14px' },
+  },
+  '.help': {
+    flexBasis: '100%', fontSize: '12px', lineHeight: '16px', color: 'var(--soft)', whiteSpace: 'normal', minWidth: '0',
+    fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif',
+  },
   '.cm-tooltip-autocomplete ul li[aria-selected]': { backgroundColor: 'var(--accent-soft)', color: 'var(--text)' },
   '.cm-completionMatchedText': { textDecoration: 'none', fontWeight: '700', color: 'var(--accent)' },
   '.cm-completionDetail': {

@@ -9,9 +9,9 @@ let asking = null;
 
 /** The relay's refusal, in its own words. */
 export class Refused extends Error {
-  constructor(status, message) {
-    super(message);
-    this.status = status;
+  constructor(status, { detail, field }) {
+    super(detail);
+    Object.assign(this, { status, field });
   }
 }
 
@@ -41,9 +41,9 @@ function headers(token, body) {
 async function reason(answer) {
   try {
     const problem = await answer.json();
-    return problem.detail || problem.title || answer.statusText;
+    return { detail: problem.detail || problem.title || answer.statusText, field: problem.field };
   } catch {
-    return answer.statusText || `status ${answer.status}`;
+    return { detail: answer.statusText || `status ${answer.status}` };
   }
 }
 
@@ -69,7 +69,7 @@ function question(wrong) {
     }, { signal });
     dialog.addEventListener('close', () => {
       end.abort();
-      reject(new Refused(401, 'Without the relay’s token this page can show nothing. Reload it to be asked again.'));
+      reject(new Refused(401, { detail: 'Without the relay’s token this page can show nothing. Reload it to be asked again.' }));
     }, { signal });
     byId('ask-later').addEventListener('click', () => dialog.close(), { signal });
   });

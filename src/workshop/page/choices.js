@@ -32,16 +32,39 @@ export function onSwitch(name, preset, change) {
   return check;
 }
 
-/** The switches of the message: on a narrow screen one frame at a time, in the colours of the system. */
+/**
+ * The switches of the message: on a narrow screen one frame at a time, in the colours of the system. Returns what is chosen, what
+ * of it somebody chose, and what restores it.
+ */
 export function frameSwitches(change) {
-  const own = () => (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light');
-  const scheme = onSwitch('scheme', NARROW.matches ? own() : 'both', change);
-  const width = onSwitch('width', NARROW.matches ? 'phone' : 'both', change);
+  const chosen = new Set();
+  const presets = () => (NARROW.matches
+    ? { scheme: matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light', width: 'phone' }
+    : { scheme: 'both', width: 'both' });
+  const names = Object.keys(presets());
+  const check = Object.fromEntries(names.map((name) => [name, onSwitch(name, presets()[name], () => {
+    chosen.add(name);
+    change();
+  })]));
+  const all = () => Object.fromEntries(names.map((name) => [name, byId(name).querySelector(':checked').value]));
   NARROW.addEventListener('change', () => {
-    scheme(NARROW.matches ? own() : 'both');
-    width(NARROW.matches ? 'phone' : 'both');
+    for (const name of names) check[name](presets()[name]);
+    chosen.clear();
     change();
   });
+  return {
+    all,
+    choices: () => Object.fromEntries(Object.entries(all()).filter(([name]) => chosen.has(name))),
+    restore(asked) {
+      for (const name of names) {
+        const input = [...byId(name).querySelectorAll('input')].find((one) => one.value === asked[name]);
+        // Two beside each other have no room on a narrow screen.
+        if (!input || (NARROW.matches && asked[name] === 'both')) continue;
+        check[name](asked[name]);
+        chosen.add(name);
+      }
+    },
+  };
 }
 
 /**
@@ -82,8 +105,12 @@ export function sides(shown) {
     byId('templates').dataset.view = name;
     shown(name);
   });
+  const box = document.querySelector('.sides');
   const suit = () => {
     const { view } = byId('templates').dataset;
+    // In the order in which they are seen: above everything on a narrow screen, and else beside the editor.
+    if (NARROW.matches) byId('edit').before(box);
+    else byId('edit').after(box);
     if (!NARROW.matches && view === 'edit') turn('see');
   };
   NARROW.addEventListener('change', suit);

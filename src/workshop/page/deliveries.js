@@ -4,12 +4,14 @@ import { ask } from './api.js';
 import { fill } from './choices.js';
 import { details } from './delivery.js';
 import { clock, element } from './message.js';
+import { WORDS } from './words.js';
 
 const PAGE = 50;
 // A search that finds little asks for no more pages than this at once.
 const MOST_PAGES = 5;
-export const WORDS = { pending: 'waiting', 'in-flight': 'being sent', delivered: 'delivered', dead: 'given up', combined: 'sent with another' };
 const FILTERS = ['state', 'room', 'kind', 'from', 'until', 'deliveries-search'];
+// How a choice is called in the address, where not as here.
+const NAMES = { 'deliveries-search': 'search' };
 const byId = (id) => document.getElementById(id);
 const older = byId('older');
 const open = new Set();
@@ -18,6 +20,7 @@ const boxes = new Map();
 let wanted = PAGE;
 let drawn = '';
 let typing = null;
+let changed = () => {};
 
 /** Asks for the list and shows it, if it has changed. */
 export async function refresh() {
@@ -31,7 +34,7 @@ export async function refresh() {
   byId('rows').replaceChildren(...rows.flatMap((one) => (open.has(one.name) ? [row(one), opened(one)] : [row(one)])));
   older.hidden = next === null;
   byId('no-rows').hidden = rows.length > 0;
-  byId('no-rows').textContent = query() ? 'Nothing is so.' : 'Nothing has been accepted yet.';
+  byId('no-rows').textContent = query() ? 'No delivery matches.' : 'Nothing has been accepted yet.';
   if (focused) byId('rows').querySelector(`tr[data-id="${CSS.escape(focused)}"] .open`)?.focus();
   else if (active?.isConnected && byId('rows').contains(active)) active.focus();
 }
@@ -84,8 +87,7 @@ function row(delivery) {
   const { id, name, state, kind, room, room_name: called, headline, accepted_at: accepted, attempts, last_error: error, members } = delivery;
   const made = element('tr', '');
   made.dataset.id = name;
-  const badge = element('span', `badge ${state}`, state);
-  badge.title = WORDS[state] ?? '';
+  const badge = element('span', `badge ${state}`, WORDS[state] ?? state);
   const button = element('button', 'open', headline);
   button.type = 'button';
   button.setAttribute('aria-expanded', String(open.has(name)));
@@ -162,7 +164,29 @@ function tell(text) {
 
 function filtered() {
   wanted = PAGE;
+  changed();
   refresh().catch((error) => tell(error.message));
+}
+
+/** `told` is called when another choice is made. */
+export function wire(told) {
+  changed = told;
+}
+
+/** What is chosen, by its name in the address. */
+export function choices() {
+  return Object.fromEntries(FILTERS.map((name) => [NAMES[name] ?? name, byId(name).value.trim()]));
+}
+
+/** The same from an address. */
+export function restore(asked) {
+  for (const name of FILTERS) {
+    const value = asked[NAMES[name] ?? name] ?? '';
+    const field = byId(name);
+    // Which rooms there are is not known yet.
+    if (name === 'room' && value && ![...field.options].some((option) => option.value === value)) field.add(new Option(value));
+    field.value = value;
+  }
 }
 
 for (const name of FILTERS) {

@@ -2,6 +2,7 @@
 
 import { ask } from './api.js';
 import { element } from './message.js';
+import { WORDS } from './words.js';
 
 /**
  * The details, which fill themselves. `say` is given what came of a button, `again` is called after it, `show` with a delivery that is
@@ -91,7 +92,7 @@ function others(title, rows, show, say) {
   const list = element('ul', 'others');
   for (const one of rows) {
     const item = element('li', '');
-    const button = element('button', 'open', `${one.name} · ${[one.state, one.headline].filter(Boolean).join(' · ')}`);
+    const button = element('button', 'open', `${one.name} · ${[WORDS[one.state], one.headline].filter(Boolean).join(' · ')}`);
     button.type = 'button';
     button.addEventListener('click', () => {
       if (!show(one)) say(`Delivery ${one.name} is not on this page of the list: ask for older ones, or for all states.`);
@@ -109,8 +110,15 @@ const ACTS = {
   pending: ['give-up', 'Give up', (answer, name) => (answer.state ? `Delivery ${name} is given up; it can be sent again.` : `${name} is given up; the next change of its group brings the message up to date.`)],
 };
 
+// Why neither can be done.
+const DONE = {
+  delivered: 'It is delivered: there is nothing to send again and nothing to give up.',
+  'in-flight': 'It is being sent now. If that fails, it waits and can be given up.',
+  combined: 'Its text is in a digest. That one can be sent again or given up.',
+};
+
 function buttons(row, say, again) {
-  if (!ACTS[row.state]) return '';
+  if (!ACTS[row.state]) return element('p', 'do hint', DONE[row.state] ?? '');
   const [path, title, told] = ACTS[row.state];
   const box = element('p', 'do');
   const button = element('button', 'quiet', title);

@@ -49,19 +49,25 @@ function changed(a, b) {
   return made;
 }
 
-/** The dialog; `texts` tells the draft and what it can be compared with: `{ now, builtin, disk }`, `null` where there is none. */
-export function wire(texts) {
+const lineCount = (number) => `${number} line${number === 1 ? '' : 's'}`;
+
+/**
+ * The dialog; `texts` tells the draft and what it can be compared with: `{ now, builtin, disk }`, `null` where there is none. `take` is
+ * called with the built-in text when the draft is to begin anew from it.
+ */
+export function wire(texts, take) {
   const draw = () => {
     const all = texts();
     const against = document.querySelector('input[name="against"]:checked').value;
     const found = lines(all[against] ?? '', all.now);
     const count = (sign) => found.filter(([one]) => one === sign).length;
     const [out, put] = [count('-'), count('+')];
-    byId('compare-said').textContent = out + put ? `${put} lines are new, ${out} are gone.` : 'They are the same.';
+    byId('compare-said').textContent = out + put ? `${lineCount(put)} added, ${lineCount(out)} removed.` : 'They are the same.';
+    byId('take-builtin').disabled = all.builtin === null || all.builtin === all.now;
     const words = { '-': 'del', '+': 'ins', ' ': 'span' };
     byId('diff').replaceChildren(...found.map(([sign, line]) => element(words[sign], 'line', `${sign} ${line}`)));
   };
-  dialog('compare', () => {
+  const box = dialog('compare', () => {
     const all = texts();
     for (const name of ['builtin', 'disk']) {
       const input = document.querySelector(`input[name="against"][value="${name}"]`);
@@ -71,4 +77,8 @@ export function wire(texts) {
     draw();
   });
   byId('against').addEventListener('change', draw);
+  byId('take-builtin').addEventListener('click', () => {
+    box.close();
+    take(texts().builtin);
+  });
 }

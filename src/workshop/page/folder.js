@@ -48,7 +48,10 @@ export class Folder {
 
   edit(file, text) {
     const entry = this.files.get(file);
-    if (text === entry?.text && !entry.isNew) return this.discard(file);
+    if (text === entry?.text && !entry.isNew) {
+      this.discard(file);
+      return;
+    }
     const known = this.#edits.get(file);
     this.#keep(file, { text, base: known?.base ?? entry?.text ?? '', etag: known ? known.etag : entry?.etag ?? null });
   }
@@ -58,10 +61,19 @@ export class Folder {
     this.kept = place.keep(file, edit);
   }
 
+  /** Gives an edit up; returns it for `restore`. */
   discard(file) {
+    const edit = this.#edits.get(file);
     this.#edits.delete(file);
     place.keep(file, null);
     if (this.files.get(file)?.isNew) this.files.delete(file);
+    return edit;
+  }
+
+  /** Takes back that an edit was given up. */
+  restore(file, edit) {
+    if (!this.files.has(file)) this.files.set(file, blank(file));
+    this.#keep(file, edit);
   }
 
   /** The user has seen that the file changed and goes on with the edit. */

@@ -78,14 +78,34 @@ function draw() {
     ['Tests', reference.tests.map((one) => entry(one, `‸ is ${one.name}`))],
   ];
   const sections = groups.map(([title, rows]) => [title, rows.filter(Boolean)]).filter(([, rows]) => rows.length);
-  byId('names-list').replaceChildren(...sections.map(([title, rows]) => {
+  const parts = sections.map(([title, rows]) => {
     const list = element('ul', '');
     list.append(...rows);
     const section = element('section', '');
     section.append(element('h3', '', `${title} (${rows.length})`), list);
-    return section;
+    return [title, section];
+  });
+  byId('names-list').replaceChildren(...parts.map(([, section]) => section));
+  jumps(parts);
+  if (!sections.length) byId('names-list').append(element('p', 'none', 'Nothing matches.'));
+}
+
+// A button for each part: filters stand below more than a hundred values.
+function jumps(parts) {
+  const titles = parts.map(([title]) => title).join();
+  const box = byId('names-jump');
+  if (box.dataset.parts === titles) return;
+  box.dataset.parts = titles;
+  box.replaceChildren(...parts.map(([title], index) => {
+    const made = element('button', 'quiet', title);
+    made.type = 'button';
+    made.addEventListener('click', () => {
+      const section = byId('names-list').children[index];
+      section.querySelector('.name').focus({ preventScroll: true });
+      section.scrollIntoView();
+    });
+    return made;
   }));
-  if (!sections.length) byId('names-list').append(element('p', 'none', 'Nothing is called so.'));
 }
 
 function signature({ name, arguments: given }) {

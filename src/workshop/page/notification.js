@@ -25,11 +25,12 @@ let beforeProgram = null;
 let suited = null;
 
 export const value = () => select.value;
+export const isPasted = () => select.value === PASTED;
 export const isSequence = () => select.value.startsWith('sequence:');
 /** Whether it is one notification, of alerts. */
 export const isOfAlerts = () => !isSequence() && !samples.some(({ name, template }) => template && select.value === `sample:${name}`);
 export const title = () => select.selectedOptions[0]?.text ?? '';
-export const body = () => bodies.get(select.value);
+export const body = () => (isPasted() ? paste.pasted : bodies.get(select.value));
 
 /** What of a request says which notification is meant. */
 export function request() {
@@ -39,13 +40,16 @@ export function request() {
   return kind === 'sequence' ? { sequence: shown, mode: sequence.mode() } : { [kind]: shown };
 }
 
-/** Takes what the address says: `show`, and the `steps` of a sequence of one's own. */
+/** Takes what an address says: `show`, and the `steps` of a sequence of one's own. What it does not say stays. */
 export function restore({ show, steps, mode }) {
   wanted = show ?? null;
   suited = show ? undefined : null;
+  before = null;
   if (mode) byId('mode').value = mode;
   const named = (steps ?? '').split(',').filter(Boolean).map((step) => (/^\d+$/.test(step) ? Number(step) : step));
-  if (!sequence.own.length) sequence.own.push(...named.slice(0, sequence.MOST));
+  if (!named.length) return;
+  sequence.own.splice(0, sequence.MOST, ...named.slice(0, sequence.MOST));
+  forgetOwn();
 }
 
 /** The same for the address, as it is now. */
@@ -77,7 +81,7 @@ export function offer({ samples: known, sequences: all, recorded }) {
   ]);
   if (first) select.value = `sample:${samples[0].name}`;
   if (wanted && [...select.options].some((option) => option.value === wanted)) select.value = wanted;
-  if (first || select.value === wanted) wanted = null;
+  wanted = null;
   const [newest] = recorded;
   byId('newest').hidden = !newest;
   byId('newest').textContent = newest ? `Last received: ${newest.title}` : '';

@@ -1,101 +1,93 @@
 // Wires the workshop: the folder into the editor, the editor into the preview, once a second what has changed.
 
-import { ask } from './api.js';
-import { fill, frameSwitches, onSwitch, sides, tabs } from './choices.js';
+import { Refused, ask } from './api.js';
+import { frameSwitches, onSwitch, sides, tabs } from './choices.js';
 import * as deliveries from './deliveries.js';
+import * as desk from './desk.js';
 import * as diff from './diff.js';
 import { createEditor } from './editor.js';
-import { Folder } from './folder.js';
+import { setDefault } from './fit.js';
 import * as gallery from './gallery.js';
 import * as names from './names.js';
 import * as notification from './notification.js';
 import * as paste from './paste.js';
 import * as place from './place.js';
-import { showRemarks } from './remarks.js';
-import { Renderer } from './render.js';
+import { errors } from './remarks.js';
 import * as result from './result.js';
 import { wireSending } from './send.js';
 import * as sequence from './sequence.js';
+import * as stage from './stage.js';
 import * as standing from './standing.js';
 import { trouble, wire as wireTrouble } from './trouble.js';
 
 const POLL_MS = 1000;
+// A tag in which somebody still types is judged a little later.
+const IN_TAG_MS = 600;
+const PARTS = ['templates', 'deliveries'];
 const byId = (id) => document.getElementById(id);
-const template = byId('template');
-const file = byId('file');
-const language = byId('language');
-const folder = new Folder();
-const asked = place.read();
+const { folder } = desk;
 let part = 'templates';
 let side = 'edit';
 let state = { editable: false, routes: [] };
 let namesAreOf = '';
+let isArriving = false;
 
 const editor = createEditor({
   host: byId('editor'),
   offer: names.offer,
   onSave: standing.saveByKey,
   onEdit(text) {
-    folder.edit(file.value, text);
-    standing.show('');
-    preview();
+    folder.edit(desk.path(), text);
+    standing.goOn();
+    preview(names.endsInTag(editor.before) ? IN_TAG_MS : undefined);
   },
 });
-
-const renderer = new Renderer({
-  show(answer, sent) {
-    trouble('preview', null);
-    result.show(answer, notification.body());
-    if (openFile(sent) === file.value) showRemarks(answer, file.value, editor, goTo);
-    byId('side-see').dataset.state = byId('verdict').dataset.state;
-  },
-  fail: (error) => trouble('preview', error),
-});
+const request = () => desk.request(editor.text, notification.request());
 
 function preview(wait) {
-  byId('result').setAttribute('aria-busy', 'true');
-  renderer.soon(request, wait);
+  stage.preview(wait);
   remember();
 }
 
-// The text in the editor is sent even when it is the file's: then the remarks are about exactly what is seen. Edits of
-// other files go with it, so that a template and its partials are tried together.
-function request() {
-  const body = { template: template.value, source: editor.text, ...notification.request() };
-  if (language.value) body.language = language.value;
-  if (file.value !== ownFile()) body.file = file.value;
-  const others = folder.unsaved.filter((path) => path !== file.value);
-  if (others.length) body.sources = Object.fromEntries(others.map((path) => [path, folder.text(path)]));
-  return body;
+function choices() {
+  return {
+    ...desk.choices(), ...notification.choices(), step: result.step(), ...frames.choices(),
+    side: side === 'names' ? side : '', part: part === 'templates' ? '' : part,
+    ...(part === 'deliveries' ? deliveries.choices() : {}),
+  };
 }
 
 function remember() {
-  if (!template.value) return;
-  place.write({
-    template: template.value, file: file.value === ownFile() ? '' : file.value, ...notification.choices(),
-    language: language.value, side: side === 'names' ? side : '', part: part === 'templates' ? '' : part,
-  });
+  if (desk.name() && !isArriving) place.write(choices());
 }
 
-function openFile(sent) {
-  return sent.file ?? folder.templates.find((entry) => entry.name === sent.template)?.file;
-}
-
-function ownFile() {
-  return folder.templates.find((entry) => entry.name === template.value)?.file;
+/** Shows what an address says; edits stay what they are. */
+function arrive(asked) {
+  isArriving = true;
+  frames.restore(asked);
+  result.restoreStep(asked.step);
+  deliveries.restore(asked);
+  turn(asked.side ?? (side === 'names' ? 'see' : side));
+  turnPart(asked.part ?? 'templates');
+  desk.restore(asked, state.default_template);
+  notification.restore(asked);
+  notification.offer(state);
+  isArriving = false;
+  openEditor();
+  preview(0);
 }
 
 function openEditor() {
   editor.mark([]);
-  editor.open(file.value, folder.text(file.value));
+  editor.open(desk.path(), folder.text(desk.path()));
   standing.show('');
-  notification.suitTemplate(template.value);
-  notification.suitFile(file.value);
+  notification.suitTemplate(desk.name());
+  notification.suitFile(desk.path());
   loadBody();
 }
 
 function loadBody() {
-  notification.loadBody(result.setPayload).catch((error) => trouble('preview', error));
+  notification.loadBody(stage.hasBody).catch((error) => trouble('preview', error));
   loadNames();
 }
 
@@ -103,60 +95,46 @@ function loadBody() {
 function loadNames() {
   const chosen = notification.value();
   // Which template it is decides what a pasted body may be.
-  const of = chosen === notification.PASTED_VALUE ? `${chosen} ${template.value}` : chosen;
+  const of = notification.isPasted() ? `${chosen} ${desk.name()}` : chosen;
   if (!chosen || of === namesAreOf) return;
   namesAreOf = of;
-  names.loadValues(request(), notification.title()).then(() => trouble('names', null), (error) => trouble('names', error));
+  names.loadValues(request(), notification.title()).then(() => trouble('names', null), (error) => {
+    // That the body is not for the template is said on the message.
+    trouble('names', error instanceof Refused && error.status === 422 ? null : error);
+  });
 }
 
 /** Opens a template, and of it a file. */
 function open(name, path) {
-  template.value = name;
-  fillFiles();
-  file.value = path ?? ownFile();
+  desk.choose(name, path);
   openEditor();
   preview(0);
 }
 
 function goTo(path, line) {
-  if (path !== file.value && folder.files.has(path)) {
+  if (path !== desk.path() && folder.files.has(path)) {
     const own = folder.templates.find((entry) => entry.file === path);
-    open(own?.name ?? template.value, path);
+    open(own?.name ?? desk.name(), path);
   }
   toEditor();
   editor.goTo(line);
 }
 
-function fillTemplates(fallback) {
-  const first = template.options.length === 0;
-  const title = (entry) => `${entry.name}${entry.name === fallback ? ' (default)' : entry.isNew ? ' (new)' : ''}`;
-  fill(template, [['', folder.templates.map((entry) => [entry.name, title(entry)])]]);
-  const there = (name) => folder.templates.some((entry) => entry.name === name);
-  if (first) template.value = [asked.template, fallback].find(there) ?? template.value;
-  return first;
-}
-
-function fillFiles() {
-  fill(file, [['', folder.related(template.value).map((entry) => [entry.file, entry.file])]]);
-}
-
 async function look() {
   state = await ask('workshop/state');
   trouble('look', null);
+  setDefault(state.default_template);
+  result.tellMentions(state.routes);
   const changed = folder.apply(state.templates);
-  const [shownFile, shown] = [file.value, notification.value()];
-  const first = fillTemplates(state.default_template);
-  fillFiles();
-  if (first) file.value = folder.related(template.value).some((entry) => entry.file === asked.file) ? asked.file : ownFile();
+  const [shownFile, shown] = [desk.path(), notification.value()];
+  if (desk.offer(state.default_template, state.languages)) return arrive(place.read());
   notification.offer(state);
-  fill(language, [['', [['', 'the relay’s'], ...state.languages.map((name) => [name, name])]]]);
-  if (first && state.languages.includes(asked.language)) language.value = asked.language;
-  const moved = file.value !== shownFile;
+  const moved = desk.path() !== shownFile;
   if (moved) openEditor();
-  else if (changed.includes(file.value) && !folder.edited(file.value)) editor.replace(folder.text(file.value));
+  else if (changed.includes(desk.path()) && !folder.edited(desk.path())) editor.replace(folder.text(desk.path()));
   standing.show();
   if (moved || changed.length || notification.value() !== shown) preview(0);
-  loadBody();
+  return loadBody();
 }
 
 // One look after the other, never two at once; none while nobody sees the page.
@@ -173,28 +151,43 @@ async function watch() {
   }
 }
 
-template.addEventListener('change', () => open(template.value));
-file.addEventListener('change', () => {
+byId('template').addEventListener('change', () => {
+  standing.goOn();
+  open(desk.name());
+});
+byId('file').addEventListener('change', () => {
+  standing.goOn();
   openEditor();
   preview(0);
 });
-language.addEventListener('change', () => preview(0));
+byId('language').addEventListener('change', () => preview(0));
 byId('notification').addEventListener('change', () => {
   notification.chosen();
   preview(0);
   loadBody();
 });
 byId('newest').addEventListener('click', () => notification.choose(byId('newest').dataset.value));
+byId('lines-edit').addEventListener('click', () => open('update'));
 
+stage.wire({ editor, request, open, goTo, drawn: remember });
 standing.wire({
-  folder, editor, path: () => file.value, editable: () => state.editable,
+  editor, editable: () => state.editable, settled: stage.settled, errors, isShown: stage.isShown, goTo,
+  link: () => place.link({ ...choices(), ...frames.all() }),
+  leftOut: () => [
+    ...(folder.unsaved.length ? [`your unsaved edit of ${folder.unsaved.join(', ')}`] : []), ...(notification.isPasted() ? ['the pasted body'] : []),
+  ],
   discarded() {
-    if (folder.files.has(file.value)) editor.replace(folder.text(file.value));
+    if (folder.files.has(desk.path())) editor.replace(folder.text(desk.path()));
     else look().catch((error) => trouble('look', error));
     preview(0);
   },
+  restored(path) {
+    desk.offer(state.default_template, state.languages);
+    open(folder.templates.find((entry) => entry.file === path)?.name ?? desk.name(), path);
+  },
 });
 wireTrouble(() => preview(0));
+place.follow(arrive);
 addEventListener('beforeunload', (event) => {
   if (!folder.kept) event.preventDefault();
 });
@@ -206,20 +199,21 @@ sequence.wire({
     look().then(() => preview(0)).catch((error) => trouble('look', error));
   },
 });
-paste.wire(() => {
+paste.wire((template) => {
   namesAreOf = '';
   notification.offer(state);
   notification.choose(notification.PASTED_VALUE);
+  if (template) open(template);
 });
 wireSending({
   routes: () => state.routes, request, title: notification.title,
-  sent: (room) => standing.show(`Sent to ${room} as a test`),
+  sent: (room) => standing.show(`Test sent to ${room}`),
 });
 diff.wire(() => {
-  const entry = folder.files.get(file.value);
+  const entry = desk.entry();
   const builtin = entry?.builtin ? entry.text : entry?.builtin_text ?? null;
   return { now: editor.text, builtin, disk: entry?.builtin || entry?.isNew ? null : entry?.text ?? null };
-});
+}, (builtin) => editor.take(builtin));
 gallery.wire({
   templates: () => folder.templates,
   recipes: names.recipes,
@@ -232,7 +226,7 @@ gallery.wire({
   edit: (name) => open(name),
   create(name, text) {
     folder.create(name, text);
-    fillTemplates(state.default_template);
+    desk.offer(state.default_template, state.languages);
     open(name);
     editor.focus();
   },
@@ -247,16 +241,20 @@ const { turn, toEditor } = sides((name) => {
   side = name;
   remember();
 });
-const turnPart = tabs(['templates', 'deliveries'], 'tab', (name) => {
+const turnPart = tabs(PARTS, 'tab', (name) => {
   part = name;
-  for (const one of ['templates', 'deliveries']) byId(one).hidden = one !== name;
+  for (const one of PARTS) byId(one).hidden = one !== name;
   if (name === 'deliveries') deliveries.refresh().catch((error) => trouble('look', error));
   remember();
 });
-notification.restore(asked);
-frameSwitches(result.frames);
+const frames = frameSwitches(() => {
+  result.frames();
+  remember();
+});
 onSwitch('source', 'event', result.source);
-byId('steps').addEventListener('change', result.frames);
-if (asked.side) turn(asked.side);
-if (asked.part) turnPart(asked.part);
+byId('steps').addEventListener('change', () => {
+  result.frames();
+  remember();
+});
+deliveries.wire(remember);
 await watch();

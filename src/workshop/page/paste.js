@@ -1,6 +1,8 @@
 // A body of one's own: pasted, kept in this tab, and looked at like a sample.
 
 import { dialog } from './dialogs.js';
+import { misfit } from './fit.js';
+import { prose } from './prose.js';
 
 const KEY = 'relay-pasted';
 const byId = (id) => document.getElementById(id);
@@ -16,14 +18,25 @@ export function title() {
   return alerts.length > 1 ? `pasted: ${name}, ${alerts.length} alerts` : `pasted: ${name}`;
 }
 
-/** `used` is called when something new was pasted. */
+/** `used` is called when something new was pasted, with the template that is to show it if the open one cannot. */
 export function wire(used) {
+  let better = null;
+  // Whether the body is for the open template is said before it is used.
+  const judge = () => {
+    const body = parse(byId('paste-text').value);
+    const wrong = isObject(body) ? misfit(body) : null;
+    better = wrong?.template ?? null;
+    byId('paste-fit').hidden = !wrong;
+    byId('paste-fit').replaceChildren(...prose(wrong?.text ?? ''));
+    byId('paste-other').hidden = !wrong;
+    byId('paste-other').replaceChildren(...prose(`Show it with \`${better}\``));
+  };
   const box = dialog('paste', () => {
     byId('paste-wrong').textContent = '';
     byId('paste-text').value ||= pasted ? JSON.stringify(pasted, null, 2) : '';
+    judge();
   });
-  byId('paste-form').addEventListener('submit', (event) => {
-    event.preventDefault();
+  const use = (template) => {
     const text = byId('paste-text').value;
     const wrong = fault(text);
     byId('paste-wrong').textContent = wrong;
@@ -35,9 +48,17 @@ export function wire(used) {
       // Too large to keep; it is shown all the same.
     }
     box.close();
-    used();
+    used(template);
+  };
+  byId('paste-text').addEventListener('input', judge);
+  byId('paste-other').addEventListener('click', () => use(better));
+  byId('paste-form').addEventListener('submit', (event) => {
+    event.preventDefault();
+    use(null);
   });
 }
+
+const isObject = (body) => body && typeof body === 'object' && !Array.isArray(body);
 
 function parse(text) {
   try {
@@ -50,8 +71,8 @@ function parse(text) {
 function fault(text) {
   try {
     const body = JSON.parse(text);
-    return body && typeof body === 'object' && !Array.isArray(body) ? '' : 'This is JSON, but no object: a body begins with {.';
+    return isObject(body) ? '' : 'This is JSON, but no object: a body begins with {.';
   } catch (error) {
-    return `This is no JSON: ${error.message}`;
+    return `This is not valid JSON: ${error.message}`;
   }
 }

@@ -1,17 +1,38 @@
-// What is looked at stands in the address, so that a link shows the same to somebody else; drafts stay in this browser.
+// What is looked at stands in the address, so that a link shows the same to somebody else, also in a page that is open already, and
+// the browser's way back works; drafts stay in this browser.
 
 const PREFIX = `relay-draft:${new URL('../../', import.meta.url).pathname}:`;
 
-/** The choices in the address: `template`, `file`, `show`, `steps`, `mode`, `side`, `part`. */
+// What is another place, to which one may want to go back; all else changes the place that one is at.
+const PLACES = ['template', 'part'];
+
+/** The choices in the address, by name. */
 export function read() {
   return Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 }
 
 /** Puts choices into the address; empty ones are left out. */
 export function write(choices) {
+  const text = written(choices);
+  if (location.hash.slice(1) === text) return;
+  const before = read();
+  const isElsewhere = location.hash && PLACES.some((name) => (before[name] ?? '') !== (choices[name] ?? ''));
+  history[isElsewhere ? 'pushState' : 'replaceState'](null, '', text ? `#${text}` : location.pathname + location.search);
+}
+
+/** A link to choices. */
+export function link(choices) {
+  return new URL(`#${written(choices)}`, location.href).href;
+}
+
+function written(choices) {
   const given = Object.entries(choices).filter(([, value]) => value);
-  const text = new URLSearchParams(given).toString().replaceAll('%3A', ':').replaceAll('%2F', '/').replaceAll('%2C', ',');
-  if (location.hash.slice(1) !== text) history.replaceState(null, '', text ? `#${text}` : location.pathname + location.search);
+  return new URLSearchParams(given).toString().replaceAll('%3A', ':').replaceAll('%2F', '/').replaceAll('%2C', ',');
+}
+
+/** Calls back with the choices of an address that somebody else wrote: a link that was followed, or the way back. */
+export function follow(moved) {
+  addEventListener('hashchange', () => moved(read()));
 }
 
 /** The drafts that this browser keeps, as `[file, { text, base, etag }]`. */

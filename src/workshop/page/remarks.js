@@ -4,26 +4,48 @@ import { element } from './message.js';
 
 const verdict = document.getElementById('verdict');
 const list = document.getElementById('remarks');
+const box = list.parentElement;
 
-/** Shows the remarks of an answer; `open(file, line)` goes to one of them. */
-export function showRemarks({ diagnostics, stands_in: standsIn }, file, editor, open) {
+let shown = [];
+
+/** The errors that are shown. */
+export const errors = () => shown.filter((one) => severity(one) === 'error');
+
+/** Says that nothing was judged, because the notification is not for the template. */
+export function showNone(file, editor, open) {
+  showRemarks([], file, editor, open);
+  verdict.textContent = 'Not tried: this notification is not for this template.';
+  verdict.dataset.state = 'none';
+}
+
+/** Shows remarks; `open(file, line)` goes to one of them. */
+export function showRemarks(diagnostics, file, editor, open) {
+  shown = diagnostics;
   editor.mark(diagnostics.filter((one) => one.file === file && one.line).map((one) => ({ ...one, severity: severity(one) })));
-  say(diagnostics, standsIn);
+  say(diagnostics);
   // A list that says the same stays: it is not read out again, and whoever stands on one of its buttons keeps the focus.
   const text = JSON.stringify([diagnostics, file]);
   if (list.dataset.shown === text) return;
   list.dataset.shown = text;
   list.replaceChildren(...diagnostics.map((one) => item(one, file, open)));
+  reach();
 }
 
+// What scrolls has to be reached by the keyboard; what does not is no stop on the way.
+function reach() {
+  if (box.scrollHeight > box.clientHeight + 1) box.tabIndex = 0;
+  else box.removeAttribute('tabindex');
+}
+new ResizeObserver(reach).observe(box);
+
+
 // Only a change of the words is read out, so that typing on does not repeat them.
-function say(diagnostics, standsIn) {
+function say(diagnostics) {
   const errors = diagnostics.filter((one) => severity(one) === 'error').length;
   const warnings = diagnostics.length - errors;
   const count = (number, word) => number && `${number} ${word}${number === 1 ? '' : 's'}`;
   const counts = [count(errors, 'error'), count(warnings, 'warning')].filter(Boolean).join(', ');
-  const consequence = standsIn ? ' The message is that of the last version that worked.' : errors ? ' The relay would not use it.' : '';
-  const text = counts ? `${counts}.${consequence}` : 'No errors, no warnings.';
+  const text = counts ? `${counts}.${errors ? ' The relay would not use it.' : ''}` : 'No errors, no warnings.';
   if (verdict.textContent !== text) verdict.textContent = text;
   verdict.dataset.state = errors ? 'error' : warnings ? 'warning' : 'good';
 }

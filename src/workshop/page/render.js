@@ -8,6 +8,8 @@ const QUIET_MS = 180;
 export class Renderer {
   #timer = null;
   #running = null;
+  #waiting = null;
+  #newest = null;
 
   constructor({ show, fail }) {
     Object.assign(this, { show, fail });
@@ -16,7 +18,21 @@ export class Renderer {
   /** `request` is called when the time has come, so that it sees the newest text. */
   soon(request, wait = QUIET_MS) {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#now(request()), wait);
+    this.#waiting = request;
+    this.#timer = setTimeout(() => this.#start(), wait);
+  }
+
+  /** Comes back when the newest text has been shown, or could not be. */
+  async settled() {
+    if (this.#waiting) this.#start();
+    await this.#newest;
+  }
+
+  #start() {
+    clearTimeout(this.#timer);
+    const request = this.#waiting;
+    this.#waiting = null;
+    this.#newest = this.#now(request());
   }
 
   async #now(body) {
@@ -27,7 +43,7 @@ export class Renderer {
       const answer = await ask('preview', { method: 'POST', body, signal: run.signal });
       if (this.#running === run) this.show(answer, body);
     } catch (error) {
-      if (this.#running === run) this.fail(error);
+      if (this.#running === run) this.fail(error, body);
     }
   }
 }

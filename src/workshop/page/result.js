@@ -1,7 +1,9 @@
 // What the relay would send: the messages in their frames, a sequence as a client puts it together up to a chosen step, the lock screen, the source, and the bytes that they take.
 
+import { drawBudget } from './budget.js';
 import { Conversation } from './conversation.js';
 import { element, messageItem } from './message.js';
+import { prose } from './prose.js';
 
 const byId = (id) => document.getElementById(id);
 const SENDER = '@grafana:example.org';
@@ -9,16 +11,22 @@ const CAPTIONS = {
   'wide light': 'Wide, light', 'wide dark': 'Wide, dark', 'phone light': 'Phone, light', 'phone dark': 'Phone, dark',
 };
 let shown = null;
+// After which notification the address wants the next sequence to be seen.
+let wantedStep = null;
 
-/** Shows an answer of `/preview`, and the notification that it is about. */
-export function show(answer, payload) {
+/**
+ * Shows an answer of `/preview`, and the notification that it is about. `note` says on it that it is not the draft, and which template
+ * is better, which `turn` opens.
+ */
+export function show(answer, payload, note, turn) {
   shown = { ...answer, payload };
   byId('result').setAttribute('aria-busy', 'false');
-  stale();
+  stale(note, turn);
   chooseSteps();
   frames();
   push();
-  budget();
+  drawBudget(shown, isSequence());
+  notes();
   source();
 }
 
@@ -34,15 +42,40 @@ export function frames() {
   if (!shown) return;
   const widths = choice('width') === 'both' ? ['wide', 'phone'] : [choice('width')];
   const schemes = choice('scheme') === 'both' ? ['light', 'dark'] : [choice('scheme')];
-  byId('frames').replaceChildren(...widths.flatMap((width) => schemes.map((scheme) => frame(width, scheme))));
+  if (!shown.messages.length) byId('frames').replaceChildren();
+  else byId('frames').replaceChildren(...widths.flatMap((width) => schemes.map((scheme) => frame(width, scheme))));
 }
 
-// Where the draft does not work, what is seen is not the draft, and says so.
-function stale() {
-  const text = shown.stands_in && shown.messages.length ? 'Not your text: it has an error. This is the last version that worked, as the relay sends it now.' : '';
-  if (byId('stale').textContent !== text) byId('stale').textContent = text;
+function stale(note, turn) {
+  const [box, text] = [byId('stale-text'), note?.text ?? ''];
+  // Only a change of the words is read out.
+  if (box.dataset.text !== text) box.replaceChildren(...prose(text));
+  box.dataset.text = text;
+  byId('stale-turn').hidden = !note?.template;
+  byId('stale-turn').replaceChildren(...prose(`Show it with \`${note?.template}\``));
+  byId('stale-turn').onclick = () => turn(note.template);
   byId('stale').hidden = !text;
   byId('frames').dataset.stale = Boolean(text);
+  for (const part of ['budget', 'beside']) byId(part).hidden = !shown.messages.length;
+}
+
+// What a room has that is not to be seen here, and what was written by another template.
+function notes() {
+  const isLine = ({ event }) => event?.['m.relates_to']?.rel_type === 'm.thread';
+  const rings = shown.messages.some(({ msgtype }) => msgtype !== 'm.notice');
+  byId('mentions-note').hidden = !rings || !byId('mentions-note').textContent;
+  byId('lines-note').hidden = !isSequence() || !shown.messages.some(isLine);
+}
+
+/** Says which routes mention people, which they do in the room only. */
+export function tellMentions(routes) {
+  const names = routes.filter((route) => route.mentions).map(({ name }) => `\`${name}\``);
+  const which = names.length > 1 ? `The routes ${names.join(', ')} mention` : `The route ${names[0]} mentions`;
+  const text = names.length ? `${which} people in the room when an alert starts to fire. That is added to the message and not shown here.` : '';
+  if (byId('mentions-note').dataset.text === text) return;
+  byId('mentions-note').dataset.text = text;
+  byId('mentions-note').replaceChildren(...prose(text));
+  if (shown) notes();
 }
 
 function choice(name) {
@@ -89,7 +122,25 @@ function chooseSteps() {
   const box = byId('steps');
   const count = isSequence() ? shown.payload?.length ?? shown.messages.at(-1).place.step : 0;
   box.hidden = count < 2;
-  if (box.dataset.count === String(count)) return;
+  if (box.dataset.count !== String(count)) makeSteps(box, count);
+  if (!count || wantedStep === null) return;
+  const wanted = box.querySelector(`input[value="${CSS.escape(wantedStep || count)}"]`);
+  if (wanted) wanted.checked = true;
+  wantedStep = null;
+}
+
+/** The notification after which the room is looked at, if it is not the last. */
+export function step() {
+  const chosen = choice('steps');
+  return byId('steps').hidden || chosen === byId('steps').dataset.count ? '' : chosen;
+}
+
+/** The same from an address, which may name none. */
+export function restoreStep(wanted) {
+  wantedStep = wanted ?? '';
+}
+
+function makeSteps(box, count) {
   box.dataset.count = count;
   const labels = Array.from({ length: count }, (_, index) => {
     const label = element('label', '', `${index + 1}`);
@@ -110,6 +161,7 @@ function content({ body, formatted_body: formatted, msgtype, mentions }) {
 function push() {
   if (isSequence()) return pushes();
   const [first, ...others] = shown.messages;
+  if (!first) return;
   const silent = shown.messages.every((message) => message.msgtype === 'm.notice');
   byId('push').dataset.state = silent ? 'silent' : 'rings';
   byId('push-body').textContent = first?.body ?? '';
@@ -124,37 +176,6 @@ function pushes() {
   byId('push-body').textContent = (rings.at(-1) ?? shown.messages[0]).body;
   const times = rings.length === 1 ? 'One of' : `${rings.length} of`;
   byId('push-hint').textContent = `${times} ${shown.messages.length} events notify; this is the last of them. Edits and notices are silent.`;
-}
-
-function budget() {
-  const { messages, limit } = shown;
-  // Of a sequence the largest is enough.
-  const measured = isSequence() ? [messages.reduce((most, one) => (one.bytes > most.bytes ? one : most))] : messages;
-  const bars = measured.map(({ bytes }, index) => bar(bytes, limit, isSequence() ? 'The largest event: ' : messages.length > 1 ? `Message ${index + 1} of ${messages.length}: ` : ''));
-  byId('budget').replaceChildren(...bars, ...steps(shown.budget ?? {}).map((text) => element('p', 'step', text)));
-}
-
-function bar(bytes, limit, name) {
-  const text = `${name}${bytes.toLocaleString('en')} of ${limit.toLocaleString('en')} bytes (${Math.round((bytes / limit) * 100)} %)`;
-  const row = element('div', 'bytes');
-  const meter = element('div', 'meter');
-  const fill = element('span', '');
-  const attributes = { role: 'meter', 'aria-valuemin': 0, 'aria-valuemax': limit, 'aria-valuenow': bytes, 'aria-valuetext': text, 'aria-label': 'Bytes used' };
-  for (const [key, value] of Object.entries(attributes)) meter.setAttribute(key, value);
-  fill.style.width = `${Math.min(100, (bytes / limit) * 100)}%`;
-  meter.dataset.full = bytes > limit * 0.8;
-  meter.append(fill);
-  row.append(meter, element('span', '', text));
-  return row;
-}
-
-function steps({ labels_truncated: truncated, alerts_hidden: alerts, extra_messages: extra, bytes_cut: cut }) {
-  return [
-    truncated && 'Long labels and texts are cut.',
-    alerts && `${alerts} alerts are counted instead of shown.`,
-    extra && `Split into ${extra + 1} messages.`,
-    cut && `${cut.toLocaleString('en')} bytes fit nowhere and are cut.`,
-  ].filter(Boolean);
 }
 
 /** Shows the text that is chosen: the event, the plain body, the Markdown, or the notification. */

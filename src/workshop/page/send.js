@@ -1,16 +1,9 @@
-// *Save* and *Send to my room*: the two things here that leave the browser.
+// *Send a test*: the draft goes to a room, marked as a test.
 
 import { ask } from './api.js';
 import { dialog } from './dialogs.js';
 
 const byId = (id) => document.getElementById(id);
-
-/** Writes a draft into its file; throws `Refused` with status 409 if the file is another one by now. */
-export function save(folder, file) {
-  const text = folder.text(file);
-  return ask('workshop/template', { method: 'PUT', body: { file, text, etag: folder.etag(file) } })
-    .then(({ etag }) => folder.saved(file, text, etag));
-}
 
 /**
  * The dialog that sends the draft. `routes` tells the relay's routes, `request` what is previewed, `title` what that is, `sent` is
@@ -20,7 +13,7 @@ export function wireSending({ routes, request, title, sent }) {
   const box = dialog('send', () => {
     const isSequence = Boolean(request().sequence);
     byId('send-what').textContent = isSequence
-      ? 'A test is one notification: choose one in place of the sequence.'
+      ? 'A test is one notification. Choose one in place of the sequence first.'
       : `${request().template}, with ${title()}.`;
     byId('send-wrong').textContent = '';
     byId('send-go').disabled = isSequence;
@@ -35,7 +28,7 @@ export function wireSending({ routes, request, title, sent }) {
       const { route, room } = option.dataset;
       await ask('workshop/send', { method: 'POST', body: { preview: request(), route, room } });
       box.close();
-      sent(option.text);
+      sent(option.dataset.called);
     } catch (error) {
       byId('send-wrong').textContent = error.message;
     }
@@ -48,7 +41,7 @@ function group({ name, rooms }) {
   made.label = `Route ${name}`;
   made.append(...rooms.map(({ room, name: called }) => {
     const option = new Option(called ? `${called} (${room})` : room, `${name} ${room}`);
-    Object.assign(option.dataset, { route: name, room });
+    Object.assign(option.dataset, { route: name, room, called: called ?? room });
     return option;
   }));
   return made;

@@ -1,57 +1,87 @@
 // What the text in the editor is (the file's, built in, or an edit), whether the file went on without it, and the buttons that
-// change that.
+// change that. No button comes or goes: what cannot be pressed now is dimmed in its place.
 
+import * as desk from './desk.js';
 import { copy, download } from './handover.js';
-import { save } from './send.js';
-import { trouble } from './trouble.js';
+import { save } from './saving.js';
 
 const byId = (id) => document.getElementById(id);
-// What was said of the last save, until the text changes.
-let said = '';
+const { folder } = desk;
+const UNDO = 'Undo discarding';
+const NOTHING = { text: '', kind: '' };
+// What was said of the last thing that was done, until the text changes.
+let said = NOTHING;
+// The edit that was given up last, `{ path, edit }`, until the user goes on with something else.
+let discarded = null;
+let isSaving = false;
 let page;
 
-/** Shows it, and with it a sentence about what was just done. */
-export function show(sentence = said) {
-  said = sentence;
-  const { folder } = page;
-  const [path, editable] = [page.path(), page.editable()];
-  const edited = folder.edited(path);
-  const entry = folder.files.get(path);
+/** Shows it, and with it what was just done: `kind` is `good` or `error`. */
+export function show(text, kind = 'good') {
+  if (text !== undefined) said = text ? { text, kind } : NOTHING;
+  const [path, editable] = [desk.path(), page.editable()];
+  const [edited, overtaken, entry] = [folder.edited(path), folder.overtaken(path), folder.files.get(path)];
+  // A template that no file held is gone with its edit.
+  const canUndo = Boolean(discarded) && (discarded.path === path || !folder.files.has(discarded.path));
   const others = folder.unsaved.filter((other) => other !== path);
   const kept = folder.kept ? 'Edited, kept in this browser' : 'Edited, and lost when this page goes';
-  const standing = said || (edited ? kept : entry?.builtin ? 'Built in' : 'As on disk');
-  byId('saved').textContent = others.length ? `${standing} · with your edit of ${others.join(', ')}` : standing;
+  const standing = said.text || (edited ? kept : entry?.builtin ? 'Built in' : 'As on disk');
+  byId('saved').textContent = others.length ? `${standing} · not saved yet: ${others.join(', ')}` : standing;
   byId('saved').dataset.edited = edited;
-  byId('revert').hidden = !edited;
+  byId('saved').dataset.said = said.kind;
+  byId('revert').disabled = !edited && !canUndo;
+  byId('revert').textContent = canUndo ? UNDO : 'Discard my edit';
   byId('save').hidden = !editable;
-  byId('save').disabled = !edited || folder.overtaken(path);
+  // Still to be reached: whoever pressed it stays on it.
+  byId('save').ariaDisabled = String(!edited || overtaken || isSaving);
   byId('save-hint').textContent = editable ? '' : 'Nothing is saved here (RELAY_WORKSHOP=edit): put the text into the file. ';
-  byId('compare-open').hidden = !(edited || entry?.builtin_text);
-  byId('changed').hidden = !folder.overtaken(path);
-  byId('changed-text').textContent = folder.overtaken(path) ? `${path} has changed on disk.` : '';
+  byId('save-key').hidden = !editable;
+  byId('compare-open').disabled = !(edited || entry?.builtin_text);
+  byId('changed').hidden = !overtaken;
+  byId('changed-text').textContent = overtaken ? `${path} has changed on disk.` : '';
 }
 
-/** `discarded` is called when the edit was given up for what the file says. */
+/** The user goes on: what was said and given up before is past. */
+export function goOn() {
+  discarded = null;
+  show('');
+}
+
+/** `discarded` is called when the edit was given up for what the file says, `restored` with the path when it came back. */
 export function wire(of) {
   page = of;
-  const { folder, path, editor, discarded } = page;
-  const toFile = () => {
-    folder.discard(path());
-    discarded();
-    show('');
-    editor.focus();
-  };
-  byId('take').addEventListener('click', toFile);
-  byId('revert').addEventListener('click', toFile);
+  const { editor } = page;
+  byId('take').addEventListener('click', discard);
+  byId('revert').addEventListener('click', () => (byId('revert').textContent === UNDO ? restore() : discard()));
   byId('keep').addEventListener('click', () => {
-    folder.keep(path());
+    folder.keep(desk.path());
     show();
     editor.focus();
   });
-  byId('save').addEventListener('click', () => saveFile(path()));
+  byId('save').addEventListener('click', () => saveFile(desk.path()));
   byId('copy').addEventListener('click', () => copied(byId('copy'), 'Copy', editor.text));
-  byId('share').addEventListener('click', () => copied(byId('share'), 'Copy link', location.href));
-  byId('download').addEventListener('click', () => download(path(), editor.text));
+  byId('share').addEventListener('click', async () => {
+    const left = page.leftOut();
+    if (await copied(byId('share'), 'Copy link', page.link()) && left.length) show(`Copied. Not in the link: ${left.join(', ')}.`);
+  });
+  byId('download').addEventListener('click', () => download(desk.path(), editor.text));
+}
+
+function discard() {
+  const path = desk.path();
+  const edit = folder.discard(path);
+  page.discarded();
+  discarded = edit ? { path, edit } : null;
+  show('');
+  page.editor.focus();
+}
+
+function restore() {
+  const { path, edit } = discarded;
+  folder.restore(path, edit);
+  page.restored(path);
+  goOn();
+  page.editor.focus();
 }
 
 /** Saves as the key of the editor asks for it. */
@@ -60,19 +90,18 @@ export function saveByKey() {
 }
 
 async function saveFile(path) {
-  byId('save').disabled = true;
-  try {
-    await save(page.folder, path);
-    const works = byId('verdict').dataset.state !== 'error';
-    said = works ? 'Saved' : 'Saved, but it does not work: the last version that did stays in use';
-    trouble('save', null);
-  } catch (error) {
-    trouble('save', error);
-  }
+  if (byId('save').ariaDisabled === 'true') return;
+  isSaving = true;
   show();
+  const done = await save(path, page);
+  isSaving = false;
+  if (done) show(done.text, done.kind);
+  else show();
 }
 
 async function copied(button, text, what) {
-  button.textContent = (await copy(what)) ? 'Copied' : 'Not copied';
+  const isCopied = await copy(what);
+  button.textContent = isCopied ? 'Copied' : 'Not copied';
   setTimeout(() => { button.textContent = text; }, 2000);
+  return isCopied;
 }

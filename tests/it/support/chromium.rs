@@ -102,6 +102,20 @@ impl Browser {
         self.devtools("Emulation.setDeviceMetricsOverride", size).await;
     }
 
+    /// Lets the screen be touched: then there is no pointer that is fine.
+    pub(crate) async fn touches(&self) {
+        let touch = json!({"enabled": true, "maxTouchPoints": 1});
+        self.devtools("Emulation.setTouchEmulationEnabled", touch).await;
+    }
+
+    /// Taps with a finger.
+    pub(crate) async fn tap(&self, x: f64, y: f64) {
+        for (kind, points) in [("touchStart", json!([{"x": x, "y": y}])), ("touchEnd", json!([]))] {
+            let event = json!({"type": kind, "touchPoints": points});
+            self.devtools("Input.dispatchTouchEvent", event).await;
+        }
+    }
+
     async fn devtools(&self, command: &str, parameters: serde_json::Value) {
         let session = self.driver.session_id();
         let url = format!("http://127.0.0.1:{}/session/{session}/goog/cdp/execute", self.port);

@@ -100,7 +100,12 @@ async fn nothing_of_the_workshop_keeps_anybody_out() {
                     "el('gallery').close(); el('compare').showModal()",
                     "opened('compare')",
                 ),
-                ("token", "el('compare').close(); el('ask').showModal()", "opened('ask')"),
+                (
+                    "saving",
+                    "el('compare').close(); el('broken-go').textContent = 'Go to line 1'; el('broken').showModal()",
+                    "opened('broken')",
+                ),
+                ("token", "el('broken').close(); el('ask').showModal()", "opened('ask')"),
                 (
                     "deliveries",
                     "el('ask').close(); el('tab-deliveries').click()",

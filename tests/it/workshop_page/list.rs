@@ -30,6 +30,11 @@ async fn row_opens_to_its_text_and_its_event_and_is_found_by_a_search() {
             .await;
         desk.until("document.querySelector('.facts a')?.href.startsWith('https://matrix.to/#/!')")
             .await;
+        // Neither of the two things that can be done is possible here, and that is said.
+        desk.until("document.querySelector('.details .do').textContent.startsWith('It is delivered')")
+            .await;
+        desk.until("location.hash.includes('part=deliveries') && location.hash.includes('search=alpha')")
+            .await;
         assert_eq!(
             desk.run("return document.documentElement.scrollWidth <= innerWidth")
                 .await,
@@ -42,6 +47,16 @@ async fn row_opens_to_its_text_and_its_event_and_is_found_by_a_search() {
         desk.run("document.querySelector('#rows [aria-expanded=true]').click()")
             .await;
         desk.until("!document.querySelector('.delivery-text')").await;
+        // The search is a place of its own: a link leads to it.
+        let shared = desk.run("return location.href").await;
+        desk.browser.open("about:blank").await;
+        desk.browser.open(shared.as_str().unwrap()).await;
+        desk.help().await;
+        desk.until("document.querySelectorAll('#rows > tr').length === 2 && el('deliveries-search').value === 'alpha'")
+            .await;
+        desk.run("choose('state', 'dead')").await;
+        desk.until("el('no-rows').textContent === 'No delivery matches.' && location.hash.includes('state=dead')")
+            .await;
         desk.leave().await;
     }
 }
@@ -67,7 +82,7 @@ async fn delivery_that_waits_is_given_up_after_a_second_press() {
         .await;
     desk.run("choose('state', 'dead')").await;
     desk.until(
-        "document.querySelectorAll('#rows .badge.dead').length === 1 && el('rows').innerText.includes('Second')",
+        "document.querySelector('#rows .badge.dead')?.textContent === 'given up' && el('rows').innerText.includes('Second')",
     )
     .await;
     desk.leave().await;
