@@ -84,7 +84,17 @@ async fn nothing_of_the_workshop_keeps_anybody_out() {
                     "el('side-names').click()",
                     "document.querySelectorAll('.name').length > 100",
                 ),
-                ("sending", "el('send-open').click()", "opened('send')"),
+                (
+                    "an error",
+                    "[...document.querySelectorAll('#names-list section')].find((one) => one.textContent.startsWith('Filters')).querySelector('.name').click(); \
+                     el('side-see').click()",
+                    "!el('stale').hidden",
+                ),
+                (
+                    "sending",
+                    "el('revert').click(); el('send-open').click()",
+                    "opened('send')",
+                ),
                 (
                     "pasting",
                     "el('send').close(); el('paste-open').click()",

@@ -1,7 +1,11 @@
 //! The address: a link is followed in a page that is open, the way back works, and what a link does not carry is said.
 
+use std::fs;
+use std::path::PathBuf;
+
 use super::Desk;
 use super::draft::SIZES;
+use crate::app::App;
 
 #[tokio::test]
 async fn address_is_followed_in_an_open_page_and_back_again_with_the_edit() {
@@ -96,5 +100,25 @@ async fn lines_of_a_thread_lead_to_the_template_that_writes_them() {
     desk.run("el('lines-edit').click()").await;
     desk.until("el('template').value === 'update' && lineOf('change.starting')")
         .await;
+    desk.leave().await;
+}
+
+#[tokio::test]
+async fn mentions_that_a_route_adds_are_spoken_of_where_they_are_not_shown() {
+    let routes = "[routes.default]\nrooms = '{room}'\n[routes.oncall]\nrooms = '{room}'\nmentions = { room = true }\n";
+    let app = App::with(|flags| {
+        let folder = PathBuf::from(flags.delivery.data_dir.clone().unwrap());
+        let file = folder.parent().unwrap().join("routes.toml");
+        let room = flags.default_room.take().unwrap();
+        fs::write(&file, routes.replace("{room}", &room)).unwrap();
+        flags.routes_file = Some(file.display().to_string());
+    })
+    .await;
+    let desk = Desk::on(app).await;
+    desk.until("el('mentions-note').checkVisibility() && el('mentions-note').textContent.startsWith('The route oncall mentions people')")
+        .await;
+    // What does not notify mentions nobody either.
+    desk.run("choose('notification', 'sample:resolved')").await;
+    desk.until("shows('RESOLVED') && el('mentions-note').hidden").await;
     desk.leave().await;
 }

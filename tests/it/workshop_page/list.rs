@@ -36,7 +36,7 @@ async fn row_opens_to_its_text_and_its_event_and_is_found_by_a_search() {
         desk.until("location.hash.includes('part=deliveries') && location.hash.includes('search=alpha')")
             .await;
         assert_eq!(
-            desk.run("return document.documentElement.scrollWidth <= innerWidth")
+            desk.run("return document.documentElement.scrollWidth <= innerWidth && el('rows-box').scrollWidth <= el('rows-box').clientWidth")
                 .await,
             true
         );
