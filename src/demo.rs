@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 pub use self::lapse::Lapse;
-use crate::standin::{Homeserver, NewRoom};
+use crate::standin::{Fault, Homeserver, NewRoom, Scope, When};
 use crate::web;
 
 /// A notification that the page offers to post.
@@ -75,6 +75,21 @@ pub fn create_room(homeserver: &Homeserver, is_encrypted: bool) -> DemoRoom {
         access_token: homeserver.login("grafana", "DEMO"),
         on_call: homeserver.user_id("oncall"),
     }
+}
+
+/// What the room is called that takes no messages, and its answer to each.
+const REFUSING: &str = "Refuses on purpose";
+const REFUSAL: &str = r#"{"errcode": "M_UNKNOWN", "error": "this room of the demo takes no messages, on purpose"}"#;
+
+/// Adds a room that takes no messages, so that what waits and what was given up can be seen.
+pub fn create_refusing_room(homeserver: &Homeserver) -> String {
+    let id = homeserver.create_room(&NewRoom::named(REFUSING).member("grafana"));
+    homeserver.plan(
+        Scope::SendsTo(id.clone()),
+        When::Always,
+        Fault::Says(503, REFUSAL.to_owned()),
+    );
+    id
 }
 
 /// What the handlers share.

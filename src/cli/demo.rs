@@ -4,6 +4,7 @@
 //! kept: the outbox lives in a temporary folder.
 
 mod incident;
+mod refused;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,6 +15,7 @@ use anyhow::Context as _;
 use clap::Args;
 use jiff::Timestamp;
 use poem::{EndpointExt as _, IntoEndpoint as _};
+use serde_json::Value;
 
 use crate::config::{Flags, Settings};
 use crate::demo::Lapse;
@@ -51,10 +53,14 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     let folder = tempfile::Builder::new()
         .prefix("grafana-matrix-relay-demo-")
         .tempdir()?;
-    let settings = settings(flags, &running.base_url, &room, folder.path())?;
+    let mut settings = settings(flags, &running.base_url, &room, folder.path())?;
+    let token = !settings.routes_source.credentials.open();
+    let refuses = !options.once && !token;
+    if refuses {
+        refused::add_route(&mut settings, &demo::create_refusing_room(&homeserver).parse()?)?;
+    }
     let editable = settings.server.editable.as_ref();
     let saves = editable.map_or_else(String::new, |dir| format!(", and saves it in {}", dir.display()));
-    let token = !settings.routes_source.credentials.open();
 
     let offered = samples::all()
         .into_iter()
@@ -70,6 +76,7 @@ pub(super) async fn run(flags: &Flags, options: Options) -> anyhow::Result<ExitC
     } else if options.once {
         play_once(&relay, begun).await?;
     } else {
+        refused::fill(address, relay.outbox.clone()).await?;
         tokio::spawn(play_on(address, lapse, begun));
     }
     super::print::line(&format!(
@@ -165,18 +172,19 @@ async fn until_delivered(relay: &startup::Relay) -> anyhow::Result<()> {
 /// Posts a notification of the incident as Grafana would.
 async fn play(address: SocketAddr, number: usize, begun: Timestamp) -> anyhow::Result<()> {
     let body = incident::notification(number, begun, Timestamp::now())?;
+    post(address, "/alert", &body).await.map(drop)
+}
+
+/// Posts a notification, and gives the answer.
+async fn post(address: SocketAddr, path: &str, body: &Value) -> anyhow::Result<Value> {
     let client = matrix::client_builder()
         .no_proxy()
         .timeout(Duration::from_secs(10))
         .build()?;
     let request = client
-        .post(format!("http://{address}/alert"))
+        .post(format!("http://{address}{path}"))
         .header("content-type", "application/json");
-    request
-        .body(body.to_string())
-        .send()
-        .await?
-        .error_for_status()
-        .context("the relay refused a sample")?;
-    Ok(())
+    let answer = request.body(body.to_string()).send().await?;
+    let answer = answer.error_for_status().context("the relay refused a sample")?;
+    Ok(serde_json::from_str(&answer.text().await?)?)
 }

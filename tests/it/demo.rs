@@ -8,10 +8,12 @@ use grafana_matrix_relay::message::{Mentions, MsgType, Relation, RenderedMessage
 use grafana_matrix_relay::standin::{Homeserver, RunningHomeserver};
 use poem::Server;
 use poem::listener::TcpAcceptor;
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::support::chromium::Browser;
+use crate::support::patience::{eventually, until};
 use crate::support::relay::Setup;
 
 /// A demo that listens, with the client that sends to its room.
@@ -307,6 +309,45 @@ async fn page_says_and_shows_what_a_button_did_to_the_room() {
         .await;
     assert_eq!(browser.console().await, Vec::<String>::new());
     browser.quit().await;
+    relay.terminate();
+}
+
+#[tokio::test]
+async fn one_delivery_waits_and_one_was_given_up_beside_the_room() {
+    let mut relay = Setup::bare().arg("demo").start().await;
+    relay.says("takes no messages, on purpose").await;
+    let rows = eventually("one waits and one is dead", async || {
+        let page = relay.get("/workshop/deliveries").await.body;
+        let rows = page["deliveries"].as_array().unwrap();
+        let of = |state: &str| {
+            let mut of_room = rows.iter().filter(|row| row["room_name"] == "Refuses on purpose");
+            of_room.find(|row| row["state"] == state).cloned()
+        };
+        // The room of the demo is not held up.
+        rows.iter()
+            .find(|row| row["room_name"] == "Alerts" && row["state"] == "delivered")?;
+        // It was tried, so what it waits for can be read.
+        let waits = of("pending").filter(|row| {
+            row["last_error"]
+                .as_str()
+                .is_some_and(|error| error.contains("on purpose"))
+        })?;
+        Some([waits, of("dead")?])
+    })
+    .await;
+    // Both can be turned over.
+    let post = async |row: &Value, what: &str| {
+        let path = format!("/workshop/deliveries/{}/{what}", row["name"].as_str().unwrap());
+        relay.request(Method::POST, &path, &json!({})).await.status
+    };
+    assert_eq!(post(&rows[1], "retry").await, 200);
+    until("it waits again", async || post(&rows[0], "give-up").await == 200).await;
+    // The log stays calm.
+    let log = relay.log();
+    assert!(
+        log.contains("\"log.level\":\"info\"") && !log.contains("\"log.level\":\"error\""),
+        "{log}"
+    );
     relay.terminate();
 }
 
