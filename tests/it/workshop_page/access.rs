@@ -8,6 +8,7 @@ use super::Desk;
 use super::draft::SIZES;
 use crate::app::firing;
 use crate::support::chromium::Browser;
+use crate::support::patience::until;
 use crate::support::relay::Setup;
 
 /// Runs axe on all that is seen; answers what is wrong, each with its place.
@@ -179,6 +180,52 @@ async fn previews_are_no_stops_on_the_way_by_keyboard() {
     let stops = "return [...document.querySelectorAll('.frame a, .frame summary, .frame [tabindex]')].filter((one) => one.tabIndex >= 0).length";
     assert_eq!(desk.run(stops).await, 0);
     desk.leave().await;
+}
+
+#[tokio::test]
+async fn swagger_ui_leads_back_to_where_somebody_came_from() {
+    let app = crate::app::App::start().await;
+    let browser = Browser::start(1400, 900).await;
+    let run = async |what: &str| browser.driver.execute(what, Vec::new()).await.unwrap();
+    // A script that waits would stay behind with the page that is left.
+    let is_back = async || {
+        let url = browser.driver.current_url().await.unwrap();
+        url.path() == "/"
+            && url
+                .fragment()
+                .is_some_and(|choices| choices.contains("part=deliveries"))
+    };
+    browser.open(&app.url("/#part=deliveries")).await;
+    for leave in ["document.querySelector('#back').click()", "history.back()"] {
+        browser.open(&app.url("/docs")).await;
+        browser
+            .wait_until("document.querySelectorAll('.opblock').length > 15")
+            .await;
+        for number in 0..3 {
+            run(&format!(
+                "document.querySelectorAll('.opblock-summary-control')[{number}].click()"
+            ))
+            .await;
+            browser
+                .wait_until(&format!(
+                    "document.querySelectorAll('.opblock.is-open').length === {}",
+                    number + 1
+                ))
+                .await;
+        }
+        run(leave).await;
+        until("the list of deliveries is back", is_back).await;
+    }
+    // Whoever came from elsewhere gets to the first page.
+    browser.open("about:blank").await;
+    browser.open(&app.url("/docs")).await;
+    browser.wait_until("document.querySelector('#back')").await;
+    run("document.querySelector('#back').click()").await;
+    until("the first page", async || {
+        browser.driver.current_url().await.unwrap().path() == "/"
+    })
+    .await;
+    browser.quit().await;
 }
 
 #[tokio::test]
