@@ -72,8 +72,9 @@ function arrive(asked) {
   desk.restore(asked, state.default_template);
   notification.restore(asked);
   notification.offer(state);
-  isArriving = false;
   openEditor();
+  isArriving = false;
+  place.write(choices(), true);
   preview(0);
 }
 

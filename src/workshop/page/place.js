@@ -11,12 +11,15 @@ export function read() {
   return Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 }
 
-/** Puts choices into the address; empty ones are left out. */
-export function write(choices) {
+/**
+ * Puts choices into the address; empty ones are left out. Where the page arrives at an address that lacks something, or names what
+ * is not there, it is only put right: the way back has to lead away from it.
+ */
+export function write(choices, isArrival = false) {
   const text = written(choices);
   if (location.hash.slice(1) === text) return;
   const before = read();
-  const isElsewhere = location.hash && PLACES.some((name) => (before[name] ?? '') !== (choices[name] ?? ''));
+  const isElsewhere = !isArrival && location.hash && PLACES.some((name) => (before[name] ?? '') !== (choices[name] ?? ''));
   history[isElsewhere ? 'pushState' : 'replaceState'](null, '', text ? `#${text}` : location.pathname + location.search);
 }
 

@@ -45,6 +45,15 @@ async fn address_is_followed_in_an_open_page_and_back_again_with_the_edit() {
             .await;
         desk.run("history.forward()").await;
         desk.until("el('template').value === 'detailed'").await;
+        // An address that names what is not there is put right, and does not keep anybody from going back.
+        desk.run("location.hash = 'template=nosuch&part=deliveries'").await;
+        desk.until("!el('deliveries').hidden && location.hash.includes('template=alert') && location.hash.includes('part=deliveries')")
+            .await;
+        desk.run("el('tab-templates').click()").await;
+        desk.until("!el('templates').hidden && shows('of mine')").await;
+        desk.run("history.go(-2)").await;
+        desk.until("el('template').value === 'detailed' && el('deliveries').hidden")
+            .await;
         desk.leave().await;
     }
 }
