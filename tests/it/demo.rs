@@ -16,6 +16,19 @@ use crate::support::chromium::Browser;
 use crate::support::patience::{eventually, until};
 use crate::support::relay::Setup;
 
+/// Whether every coloured text of the messages has a contrast of 4.5 at least.
+const READABLE: &str = "((luminance) => {
+    const ground = luminance(document.querySelector('.room'), 'backgroundColor');
+    const texts = [...document.querySelectorAll('.message .body span')].filter((one) => one.style.color);
+    const contrasts = texts.map((one) => luminance(one, 'color')).map((text) => (Math.max(text, ground) + .05) / (Math.min(text, ground) + .05));
+    return contrasts.length > 3 && contrasts.every((contrast) => contrast >= 4.49);
+})((one, what) => {
+    const color = getComputedStyle(one)[what];
+    const parts = color.match(/[\\d.]+/g).slice(0, 3).map((part) => Number(part) / (color.startsWith('rgb') ? 255 : 1));
+    const [red, green, blue] = parts.map((part) => (part <= .04045 ? part / 12.92 : ((part + .055) / 1.055) ** 2.4));
+    return .2126 * red + .7152 * green + .0722 * blue;
+})";
+
 /// A demo that listens, with the client that sends to its room.
 struct Stage {
     origin: String,
@@ -307,6 +320,10 @@ async fn page_says_and_shows_what_a_button_did_to_the_room() {
     browser
         .wait_until("document.querySelector('.shown').closest('#timeline > .message').innerText.includes('RESOLVED')")
         .await;
+    for scheme in ["light", "dark"] {
+        browser.prefer(scheme).await;
+        browser.wait_until(READABLE).await;
+    }
     assert_eq!(browser.console().await, Vec::<String>::new());
     browser.quit().await;
     relay.terminate();
