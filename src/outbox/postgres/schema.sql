@@ -15,6 +15,8 @@ CREATE TABLE outbox_room (
     news_run BIGINT NOT NULL DEFAULT 0,
     encrypted TEXT
 );
+-- Those that were tried longest ago come first, so that a claim looks at a few rooms and not at all.
+CREATE INDEX outbox_room_turn ON outbox_room (lease_until, id);
 
 -- Ordered, each exactly once; the text is fixed when it is accepted, that of a root when it is first tried.
 CREATE TABLE outbox_news (

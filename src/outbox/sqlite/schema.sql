@@ -14,6 +14,8 @@ CREATE TABLE outbox_room (
     news_run    INTEGER NOT NULL DEFAULT 0,     -- news that went in a row while an edit was owed
     encrypted   TEXT                            -- the ID under which it was seen encrypted, which it is for ever; NULL: never
 ) STRICT;
+-- Those that were tried longest ago come first, so that a claim looks at a few rooms and not at all.
+CREATE INDEX outbox_room_turn ON outbox_room (lease_until, id);
 
 -- Ordered, each exactly once; the text is fixed when it is accepted, that of a root when it is first tried.
 CREATE TABLE outbox_news (

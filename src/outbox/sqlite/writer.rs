@@ -47,6 +47,7 @@ impl Writer {
             let _ends = ends;
             let mut batch = Vec::with_capacity(BATCH);
             while waiting.blocking_recv_many(&mut batch, BATCH) > 0 {
+                gather(&mut waiting, &mut batch);
                 let began = Instant::now();
                 commit_together(&connection, &mut batch);
                 let took = began.elapsed();
@@ -114,6 +115,23 @@ impl Writer {
         let queue = self.queue.as_ref().ok_or_else(gone)?;
         queue.send(Box::new(job)).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
+    }
+}
+
+/// Lets those go first that have a processor to wait for, as long as they bring more: a commit costs as much as an acceptance, and a
+/// fast disk would be given one for each of them. Where nobody waits for a processor this is no wait.
+fn gather(waiting: &mut mpsc::Receiver<Box<dyn Job>>, batch: &mut Vec<Box<dyn Job>>) {
+    loop {
+        let before = batch.len();
+        thread::yield_now();
+        while batch.len() < BATCH
+            && let Ok(job) = waiting.try_recv()
+        {
+            batch.push(job);
+        }
+        if batch.len() == before || batch.len() == BATCH {
+            return;
+        }
     }
 }
 
