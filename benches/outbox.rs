@@ -178,6 +178,8 @@ async fn backlog(settings: &Settings) {
 /// Claims of twenty rooms beside a backlog in one room, and once the same backlog is in a thousand rooms.
 async fn many_rooms(settings: &Settings) {
     let outbox = Outbox::open(settings).await.unwrap();
+    // As many are claimed before as after.
+    join_all((0..20).map(|room| outbox.enqueue(request(room)))).await;
     let one = claims(&outbox).await;
     for start in (0..BACKLOG).step_by(250) {
         join_all((start..start + 250).map(|n| outbox.enqueue(request(n % 1_000)))).await;
@@ -198,6 +200,7 @@ async fn claims(outbox: &Outbox) -> f64 {
             .claim_due(Timestamp::now(), 20, &DigestPolicy::never())
             .await
             .unwrap();
+        assert_eq!(claimed.len(), 20);
         let ids: Vec<_> = claimed.iter().map(|delivery| delivery.id).collect();
         outbox.release(&ids).await.unwrap();
     }

@@ -18,13 +18,7 @@ use serde_json::{Value, json};
 use crate::process::{Process, cpu_of, on_cores};
 
 /// About as much text as the default template writes.
-const TEMPLATE: &str = "
-# {{ status | upper }} · {{ groupLabels.alertname }}
-{% for alert in alerts %}
-**{{ alert.status | upper }}** {{ alert.annotations.summary }}, since {{ alert.startsAt }}
-{% for name, value in alert.labels | items %}{{ name }} `{{ value }}` · {% endfor %}
-[Rule]({{ alert.generatorURL }}) · [Silence]({{ alert.silenceURL }})
-{% endfor %}";
+const TEMPLATE: &str = include_str!("../limit/template.md.j2");
 
 /// What this program does when it is started so.
 pub(crate) async fn run(arguments: &[String]) {
