@@ -26,3 +26,18 @@ pub struct Diagnostic {
     #[oai(flatten)]
     pub problem: TemplateProblem,
 }
+
+impl Diagnostic {
+    /// What the relay would do about a problem of a draft that works for what is shown.
+    pub(super) fn refused(problem: TemplateProblem) -> Self {
+        if problem.is_partial() {
+            let level = Level::Warning;
+            return Self { level, problem };
+        }
+        let message = format!("the relay would go on with the version before: {}", problem.message);
+        Self {
+            level: Level::Error,
+            problem: TemplateProblem { message, ..problem },
+        }
+    }
+}

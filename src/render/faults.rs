@@ -94,12 +94,24 @@ fn expression(tag: &Tag, text: &str) -> String {
         return remedy;
     }
     let code = code_of(tag, text).unwrap_or(text);
+    if let Some(message) = unfinished(code) {
+        return message.to_owned();
+    }
     match ENGINE.compile_expression(code) {
         Err(error) => remedies::of_syntax(error.detail().unwrap_or("cannot be read")),
         Ok(_) => format!(
             "`{{% {} %}}` is not complete (expected something behind it)",
             text.trim()
         ),
+    }
+}
+
+/// What is to come behind the sign with which an expression ends.
+fn unfinished(code: &str) -> Option<&'static str> {
+    match code.trim_end().chars().next_back()? {
+        '.' => Some("nothing follows the `.` (expected a name, as in `alert.name`)"),
+        '|' => Some("nothing follows the `|` (expected a filter, as in `name | upper`)"),
+        _ => None,
     }
 }
 

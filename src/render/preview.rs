@@ -167,7 +167,7 @@ impl Drafts {
                 one.level == Level::Error && (&said.file, said.line) == (&problem.file, problem.line)
             };
             if !diagnostics.iter().any(is_said) {
-                diagnostics.push(refusal(problem));
+                diagnostics.push(Diagnostic::refused(problem));
             }
         }
         diagnostics.sort_by_key(|one| one.level != Level::Error);
@@ -227,19 +227,6 @@ impl Drafts {
             diagnostics: diagnostics.0,
             stands_in,
         }
-    }
-}
-
-/// What the relay would do about a problem of a draft that works for what is shown.
-fn refusal(problem: TemplateProblem) -> Diagnostic {
-    if problem.is_partial() {
-        let level = Level::Warning;
-        return Diagnostic { level, problem };
-    }
-    let message = format!("the relay would go on with the version before: {}", problem.message);
-    Diagnostic {
-        level: Level::Error,
-        problem: TemplateProblem { message, ..problem },
     }
 }
 

@@ -6,7 +6,7 @@ use super::idioms::of_draft;
 use super::{body_of, built_in, folder};
 
 /// What is typed, and what is said of it.
-const TYPED: [(&str, &str); 33] = [
+const TYPED: [(&str, &str); 36] = [
     ("{{", "`{{` is not closed (expected `}}`)"),
     ("{{ ", "`{{` is not closed (expected `}}`)"),
     ("{{-", "`{{` is not closed (expected `}}`)"),
@@ -17,6 +17,18 @@ const TYPED: [(&str, &str); 33] = [
     ("{{ alert.name | link(", "`{{` is not closed (expected `)` and `}}`)"),
     ("{{ alert.name }", "`{{` is not closed (expected `}}`)"),
     ("{{ alert.name %}", "`{{` is not closed (expected `}}`)"),
+    (
+        "{{ alert. }}",
+        "nothing follows the `.` (expected a name, as in `alert.name`)",
+    ),
+    (
+        "{{ name | }}",
+        "nothing follows the `|` (expected a filter, as in `name | upper`)",
+    ),
+    (
+        "{% if alert. %}y{% endif %}",
+        "nothing follows the `.` (expected a name, as in `alert.name`)",
+    ),
     ("{{ alerts[", "`{{` is not closed (expected `]` and `}}`)"),
     ("{{ alerts[0].name it's", "`'` is not closed (expected `'` and `}}`)"),
     ("{{ a {{ name }}", "`{{` is not closed (expected `}}`)"),
