@@ -163,6 +163,8 @@ async fn backlog(settings: &Settings) {
         .await
         .unwrap();
     let claim = start.elapsed();
+    let ids: Vec<_> = claimed.iter().map(|delivery| delivery.id).collect();
+    outbox.release(&ids).await.unwrap();
     let start = Instant::now();
     let stats = outbox.stats(Timestamp::now()).await.unwrap();
     let counted = start.elapsed();
