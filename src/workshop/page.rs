@@ -54,7 +54,7 @@ fn files() -> Route {
 }
 
 /// The page's scripts; `editor.js` is built by `src/workshop/editor/build.sh`.
-fn scripts() -> [(&'static str, &'static str); 30] {
+fn scripts() -> [(&'static str, &'static str); 29] {
     [
         ("page.js", include_str!("page/page.js")),
         ("api.js", include_str!("page/api.js")),
@@ -62,7 +62,6 @@ fn scripts() -> [(&'static str, &'static str); 30] {
         ("choices.js", include_str!("page/choices.js")),
         ("deliveries.js", include_str!("page/deliveries.js")),
         ("delivery.js", include_str!("page/delivery.js")),
-        ("desk.js", include_str!("page/desk.js")),
         ("dialogs.js", include_str!("page/dialogs.js")),
         ("diff.js", include_str!("page/diff.js")),
         ("editor.js", include_str!("page/editor.js")),
@@ -75,16 +74,16 @@ fn scripts() -> [(&'static str, &'static str); 30] {
         ("notification.js", include_str!("page/notification.js")),
         ("paste.js", include_str!("page/paste.js")),
         ("place.js", include_str!("page/place.js")),
+        ("preview.js", include_str!("page/preview.js")),
         ("prose.js", include_str!("page/prose.js")),
         ("remarks.js", include_str!("page/remarks.js")),
         ("render.js", include_str!("page/render.js")),
         ("result.js", include_str!("page/result.js")),
         ("saving.js", include_str!("page/saving.js")),
+        ("selection.js", include_str!("page/selection.js")),
         ("send.js", include_str!("page/send.js")),
         ("sequence.js", include_str!("page/sequence.js")),
-        ("stage.js", include_str!("page/stage.js")),
         ("standing.js", include_str!("page/standing.js")),
         ("trouble.js", include_str!("page/trouble.js")),
-        ("words.js", include_str!("page/words.js")),
     ]
 }

@@ -2,9 +2,8 @@
 
 import { ask } from './api.js';
 import { fill } from './choices.js';
-import { details } from './delivery.js';
+import { STATES, details } from './delivery.js';
 import { clock, element } from './message.js';
-import { WORDS } from './words.js';
 
 const PAGE = 50;
 // A search that finds little asks for no more pages than this at once.
@@ -87,7 +86,7 @@ function row(delivery) {
   const { id, name, state, kind, room, room_name: called, headline, accepted_at: accepted, attempts, last_error: error, members } = delivery;
   const made = element('tr', '');
   made.dataset.id = name;
-  const badge = element('span', `badge ${state}`, WORDS[state] ?? state);
+  const badge = element('span', `badge ${state}`, STATES[state] ?? state);
   const button = element('button', 'open', headline);
   button.type = 'button';
   button.setAttribute('aria-expanded', String(open.has(name)));

@@ -2,7 +2,9 @@
 
 import { ask } from './api.js';
 import { element } from './message.js';
-import { WORDS } from './words.js';
+
+/** The states of a delivery, as people call them. */
+export const STATES = { pending: 'waiting', 'in-flight': 'being sent', delivered: 'delivered', dead: 'given up', combined: 'in a digest' };
 
 /**
  * The details, which fill themselves. `say` is given what came of a button, `again` is called after it, `show` with a delivery that is
@@ -92,7 +94,7 @@ function others(title, rows, show, say) {
   const list = element('ul', 'others');
   for (const one of rows) {
     const item = element('li', '');
-    const button = element('button', 'open', `${one.name} · ${[WORDS[one.state], one.headline].filter(Boolean).join(' · ')}`);
+    const button = element('button', 'open', `${one.name} · ${[STATES[one.state], one.headline].filter(Boolean).join(' · ')}`);
     button.type = 'button';
     button.addEventListener('click', () => {
       if (!show(one)) say(`Delivery ${one.name} is not on this page of the list: ask for older ones, or for all states.`);

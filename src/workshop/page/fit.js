@@ -1,7 +1,7 @@
 // Whether a body and a template are made for each other. Grafana and Alertmanager post `alerts`; templates that read `payload` are
 // for everything else.
 
-import * as desk from './desk.js';
+import * as selection from './selection.js';
 
 const FOR_PROGRAMS = 'webhook';
 let fallback = 'alert';
@@ -17,13 +17,13 @@ export function isOfAlerts(body) {
 }
 
 /** Why a body is not for a template, and which one is for it: `{ text, template }`; `null` where they fit. */
-export function misfit(body, name = desk.name()) {
+export function misfit(body, name = selection.name()) {
   if (isOfAlerts(body)) {
-    if (!desk.readsPayload(name)) return null;
-    const template = desk.readsPayload(fallback) ? 'alert' : fallback;
+    if (!selection.readsPayload(name)) return null;
+    const template = selection.readsPayload(fallback) ? 'alert' : fallback;
     return { text: `This is a notification of Grafana or Alertmanager. The template \`${name}\` is for bodies of other programs.`, template };
   }
-  if (desk.readsPayload(name)) return null;
+  if (selection.readsPayload(name)) return null;
   const what = Array.isArray(body?.alerts)
     ? 'This body has `alerts`, but not as Grafana or Alertmanager post them: each has a `status` and `labels`.'
     : 'This body is not from Grafana or Alertmanager.';

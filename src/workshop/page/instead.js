@@ -1,7 +1,7 @@
 // What is shown where a draft does not work, and the sentence that says so on the message: the draft before the error, or what the
 // relay sends now. A body that is not for its template is no fault of either, and nothing is shown for it.
 
-import * as desk from './desk.js';
+import * as selection from './selection.js';
 import { misfit } from './fit.js';
 
 // The newest answer of a draft that worked, by what was looked at.
@@ -14,7 +14,7 @@ const isError = (one) => one.severity !== 'warning';
 /** The answer to show for a draft, `{ answer, note, isJudged }`; `body` is the notification that it is about. */
 export function settle(answer, sent, body) {
   const of = key(sent);
-  const isDraft = desk.folder.edited(desk.fileOf(sent)) || Boolean(sent.sources);
+  const isDraft = selection.folder.edited(selection.fileOf(sent)) || Boolean(sent.sources);
   if (!answer.stands_in) {
     if (isDraft) {
       worked.delete(of);
@@ -25,7 +25,7 @@ export function settle(answer, sent, body) {
     }
     return { answer, note: null, isJudged: true };
   }
-  const wrong = body && !Array.isArray(body) && desk.readsPayload(sent.template) ? misfit(body, sent.template) : null;
+  const wrong = body && !Array.isArray(body) && selection.readsPayload(sent.template) ? misfit(body, sent.template) : null;
   if (wrong && !isDraft) return nothing(wrong);
   const before = isDraft ? worked.get(of) : undefined;
   const what = before ? 'your draft before it.' : isDraft ? 'what the relay sends now, without your changes.' : 'what the relay sends now.';
@@ -47,7 +47,7 @@ function nothing(note) {
 
 function fault(diagnostics, sent, isDraft) {
   const error = diagnostics.find((one) => isError(one) && one.line) ?? diagnostics.find(isError);
-  const own = desk.fileOf(sent);
+  const own = selection.fileOf(sent);
   const line = error?.line ? ` in line ${error.line}` : '';
   if (error && error.file !== own) return `There is an error in ${error.file}${line && `,${line.slice(3)}`}.`;
   return `${isDraft ? 'Your text' : 'The file'} has an error${line}.`;

@@ -3,7 +3,6 @@
 import { Refused, ask } from './api.js';
 import { frameSwitches, onSwitch, sides, tabs } from './choices.js';
 import * as deliveries from './deliveries.js';
-import * as desk from './desk.js';
 import * as diff from './diff.js';
 import { createEditor } from './editor.js';
 import { setDefault } from './fit.js';
@@ -12,11 +11,12 @@ import * as names from './names.js';
 import * as notification from './notification.js';
 import * as paste from './paste.js';
 import * as place from './place.js';
+import * as preview from './preview.js';
 import { errors } from './remarks.js';
 import * as result from './result.js';
 import { wireSending } from './send.js';
+import * as selection from './selection.js';
 import * as sequence from './sequence.js';
-import * as stage from './stage.js';
 import * as standing from './standing.js';
 import { trouble, wire as wireTrouble } from './trouble.js';
 
@@ -25,7 +25,7 @@ const POLL_MS = 1000;
 const IN_TAG_MS = 600;
 const PARTS = ['templates', 'deliveries'];
 const byId = (id) => document.getElementById(id);
-const { folder } = desk;
+const { folder } = selection;
 let part = 'templates';
 let side = 'edit';
 let state = { editable: false, routes: [] };
@@ -37,28 +37,28 @@ const editor = createEditor({
   offer: names.offer,
   onSave: standing.saveByKey,
   onEdit(text) {
-    folder.edit(desk.path(), text);
+    folder.edit(selection.path(), text);
     standing.goOn();
-    preview(names.endsInTag(editor.before) ? IN_TAG_MS : undefined);
+    render(names.endsInTag(editor.before) ? IN_TAG_MS : undefined);
   },
 });
-const request = () => desk.request(editor.text, notification.request());
+const request = () => selection.request(editor.text, notification.request());
 
-function preview(wait) {
-  stage.preview(wait);
+function render(wait) {
+  preview.render(wait);
   remember();
 }
 
 function choices() {
   return {
-    ...desk.choices(), ...notification.choices(), step: result.step(), ...frames.choices(),
+    ...selection.choices(), ...notification.choices(), step: result.step(), ...frames.choices(),
     side: side === 'names' ? side : '', part: part === 'templates' ? '' : part,
     ...(part === 'deliveries' ? deliveries.choices() : {}),
   };
 }
 
 function remember() {
-  if (desk.name() && !isArriving) place.write(choices());
+  if (selection.name() && !isArriving) place.write(choices());
 }
 
 /** Shows what an address says; edits stay what they are. */
@@ -69,26 +69,26 @@ function arrive(asked) {
   deliveries.restore(asked);
   turn(asked.side ?? (side === 'names' ? 'see' : side));
   turnPart(asked.part ?? 'templates');
-  desk.restore(asked, state.default_template);
+  selection.restore(asked, state.default_template);
   notification.restore(asked);
   notification.offer(state);
   openEditor();
   isArriving = false;
   place.write(choices(), true);
-  preview(0);
+  render(0);
 }
 
 function openEditor() {
   editor.mark([]);
-  editor.open(desk.path(), folder.text(desk.path()));
+  editor.open(selection.path(), folder.text(selection.path()));
   standing.show('');
-  notification.suitTemplate(desk.name());
-  notification.suitFile(desk.path());
+  notification.suitTemplate(selection.name());
+  notification.suitFile(selection.path());
   loadBody();
 }
 
 function loadBody() {
-  notification.loadBody(stage.hasBody).catch((error) => trouble('preview', error));
+  notification.loadBody(preview.hasBody).catch((error) => trouble('preview', error));
   loadNames();
 }
 
@@ -96,7 +96,7 @@ function loadBody() {
 function loadNames() {
   const chosen = notification.value();
   // Which template it is decides what a pasted body may be.
-  const of = notification.isPasted() ? `${chosen} ${desk.name()}` : chosen;
+  const of = notification.isPasted() ? `${chosen} ${selection.name()}` : chosen;
   if (!chosen || of === namesAreOf) return;
   namesAreOf = of;
   names.loadValues(request(), notification.title()).then(() => trouble('names', null), (error) => {
@@ -107,15 +107,15 @@ function loadNames() {
 
 /** Opens a template, and of it a file. */
 function open(name, path) {
-  desk.choose(name, path);
+  selection.choose(name, path);
   openEditor();
-  preview(0);
+  render(0);
 }
 
 function goTo(path, line) {
-  if (path !== desk.path() && folder.files.has(path)) {
+  if (path !== selection.path() && folder.files.has(path)) {
     const own = folder.templates.find((entry) => entry.file === path);
-    open(own?.name ?? desk.name(), path);
+    open(own?.name ?? selection.name(), path);
   }
   toEditor();
   editor.goTo(line);
@@ -127,14 +127,14 @@ async function look() {
   setDefault(state.default_template);
   result.tellMentions(state.routes);
   const changed = folder.apply(state.templates);
-  const [shownFile, shown] = [desk.path(), notification.value()];
-  if (desk.offer(state.default_template, state.languages)) return arrive(place.read());
+  const [shownFile, shown] = [selection.path(), notification.value()];
+  if (selection.offer(state.default_template, state.languages)) return arrive(place.read());
   notification.offer(state);
-  const moved = desk.path() !== shownFile;
+  const moved = selection.path() !== shownFile;
   if (moved) openEditor();
-  else if (changed.includes(desk.path()) && !folder.edited(desk.path())) editor.replace(folder.text(desk.path()));
+  else if (changed.includes(selection.path()) && !folder.edited(selection.path())) editor.replace(folder.text(selection.path()));
   standing.show();
-  if (moved || changed.length || notification.value() !== shown) preview(0);
+  if (moved || changed.length || notification.value() !== shown) render(0);
   return loadBody();
 }
 
@@ -154,40 +154,40 @@ async function watch() {
 
 byId('template').addEventListener('change', () => {
   standing.goOn();
-  open(desk.name());
+  open(selection.name());
 });
 byId('file').addEventListener('change', () => {
   standing.goOn();
   openEditor();
-  preview(0);
+  render(0);
 });
-byId('language').addEventListener('change', () => preview(0));
+byId('language').addEventListener('change', () => render(0));
 byId('notification').addEventListener('change', () => {
   notification.chosen();
-  preview(0);
+  render(0);
   loadBody();
 });
 byId('newest').addEventListener('click', () => notification.choose(byId('newest').dataset.value));
 byId('lines-edit').addEventListener('click', () => open('update'));
 
-stage.wire({ editor, request, open, goTo, drawn: remember });
+preview.wire({ editor, request, open, goTo, drawn: remember });
 standing.wire({
-  editor, editable: () => state.editable, settled: stage.settled, errors, isShown: stage.isShown, goTo,
+  editor, editable: () => state.editable, settled: preview.settled, errors, isShown: preview.isShown, goTo,
   link: () => place.link({ ...choices(), ...frames.all() }),
   leftOut: () => [
     ...(folder.unsaved.length ? [`your unsaved edit of ${folder.unsaved.join(', ')}`] : []), ...(notification.isPasted() ? ['the pasted body'] : []),
   ],
   discarded() {
-    if (folder.files.has(desk.path())) editor.replace(folder.text(desk.path()));
+    if (folder.files.has(selection.path())) editor.replace(folder.text(selection.path()));
     else look().catch((error) => trouble('look', error));
-    preview(0);
+    render(0);
   },
   restored(path) {
-    desk.offer(state.default_template, state.languages);
-    open(folder.templates.find((entry) => entry.file === path)?.name ?? desk.name(), path);
+    selection.offer(state.default_template, state.languages);
+    open(folder.templates.find((entry) => entry.file === path)?.name ?? selection.name(), path);
   },
 });
-wireTrouble(() => preview(0));
+wireTrouble(() => render(0));
 place.follow(arrive);
 addEventListener('beforeunload', (event) => {
   if (!folder.kept) event.preventDefault();
@@ -197,7 +197,7 @@ sequence.wire({
   current: notification.step,
   changed() {
     notification.forgetOwn();
-    look().then(() => preview(0)).catch((error) => trouble('look', error));
+    look().then(() => render(0)).catch((error) => trouble('look', error));
   },
 });
 paste.wire((template) => {
@@ -211,7 +211,7 @@ wireSending({
   sent: (room) => standing.show(`Test sent to ${room}`),
 });
 diff.wire(() => {
-  const entry = desk.entry();
+  const entry = selection.entry();
   const builtin = entry?.builtin ? entry.text : entry?.builtin_text ?? null;
   return { now: editor.text, builtin, disk: entry?.builtin || entry?.isNew ? null : entry?.text ?? null };
 }, (builtin) => editor.take(builtin));
@@ -227,7 +227,7 @@ gallery.wire({
   edit: (name) => open(name),
   create(name, text) {
     folder.create(name, text);
-    desk.offer(state.default_template, state.languages);
+    selection.offer(state.default_template, state.languages);
     open(name);
     editor.focus();
   },

@@ -23,7 +23,7 @@ export function showRemarks(diagnostics, file, editor, open) {
   shown = diagnostics;
   editor.mark(diagnostics.filter((one) => one.file === file && one.line).map((one) => ({ ...one, severity: severity(one) })));
   say(diagnostics);
-  // A list that says the same stays: it is not read out again, and whoever stands on one of its buttons keeps the focus.
+  // A list that says the same stays: it is not read out again, and a button of it keeps the focus.
   const text = JSON.stringify([diagnostics, file]);
   if (list.dataset.shown === text) return;
   list.dataset.shown = text;

@@ -1,7 +1,7 @@
 // *Save*: where the text has errors, what the relay would do is said first, and saved only if it is still wanted.
 
 import { Refused, ask } from './api.js';
-import * as desk from './desk.js';
+import * as selection from './selection.js';
 import { trouble } from './trouble.js';
 
 const byId = (id) => document.getElementById(id);
@@ -29,14 +29,14 @@ export async function save(path, { settled, errors, isShown, goTo }) {
 
 /** Writes a draft into its file; throws `Refused` with status 409 if the file is another one by now. */
 async function write(path) {
-  const text = desk.folder.text(path);
-  const { etag } = await ask('workshop/template', { method: 'PUT', body: { file: path, text, etag: desk.folder.etag(path) } });
-  desk.folder.saved(path, text, etag);
+  const text = selection.folder.text(path);
+  const { etag } = await ask('workshop/template', { method: 'PUT', body: { file: path, text, etag: selection.folder.etag(path) } });
+  selection.folder.saved(path, text, etag);
 }
 
 // The relay takes the folder as a whole or not at all; what was never in use has a built-in text, or none.
 function consequence(path, works) {
-  const entry = desk.folder.files.get(path);
+  const entry = selection.folder.files.get(path);
   if (works) return 'the relay uses its built-in text where the error counts, and says so in those messages.';
   if (entry?.isNew) return 'the relay does not use it, and takes no other change of the folder, until that is mended.';
   if (entry?.builtin) return 'the relay goes on with its built-in text, and every message says so.';

@@ -1,12 +1,12 @@
 // What the text in the editor is (the file's, built in, or an edit), whether the file went on without it, and the buttons that
 // change that. No button comes or goes: what cannot be pressed now is dimmed in its place.
 
-import * as desk from './desk.js';
+import * as selection from './selection.js';
 import { copy, download } from './handover.js';
 import { save } from './saving.js';
 
 const byId = (id) => document.getElementById(id);
-const { folder } = desk;
+const { folder } = selection;
 const UNDO = 'Undo discarding';
 const NOTHING = { text: '', kind: '' };
 // What was said of the last thing that was done, until the text changes.
@@ -19,7 +19,7 @@ let page;
 /** Shows it, and with it what was just done: `kind` is `good` or `error`. */
 export function show(text, kind = 'good') {
   if (text !== undefined) said = text ? { text, kind } : NOTHING;
-  const [path, editable] = [desk.path(), page.editable()];
+  const [path, editable] = [selection.path(), page.editable()];
   const [edited, overtaken, entry] = [folder.edited(path), folder.overtaken(path), folder.files.get(path)];
   // A template that no file held is gone with its edit.
   const canUndo = Boolean(discarded) && (discarded.path === path || !folder.files.has(discarded.path));
@@ -32,7 +32,7 @@ export function show(text, kind = 'good') {
   byId('revert').disabled = !edited && !canUndo;
   byId('revert').textContent = canUndo ? UNDO : 'Discard my edit';
   byId('save').hidden = !editable;
-  // Still to be reached: whoever pressed it stays on it.
+  // It can still be reached: the focus stays on it when it was pressed.
   byId('save').ariaDisabled = String(!edited || overtaken || isSaving);
   byId('save-hint').textContent = editable ? '' : 'Nothing is saved here (RELAY_WORKSHOP=edit): put the text into the file. ';
   byId('save-key').hidden = !editable;
@@ -54,21 +54,21 @@ export function wire(of) {
   byId('take').addEventListener('click', discard);
   byId('revert').addEventListener('click', () => (byId('revert').textContent === UNDO ? restore() : discard()));
   byId('keep').addEventListener('click', () => {
-    folder.keep(desk.path());
+    folder.keep(selection.path());
     show();
     editor.focus();
   });
-  byId('save').addEventListener('click', () => saveFile(desk.path()));
+  byId('save').addEventListener('click', () => saveFile(selection.path()));
   byId('copy').addEventListener('click', () => copied(byId('copy'), 'Copy', editor.text));
   byId('share').addEventListener('click', async () => {
     const left = page.leftOut();
     if (await copied(byId('share'), 'Copy link', page.link()) && left.length) show(`Copied. Not in the link: ${left.join(', ')}.`);
   });
-  byId('download').addEventListener('click', () => download(desk.path(), editor.text));
+  byId('download').addEventListener('click', () => download(selection.path(), editor.text));
 }
 
 function discard() {
-  const path = desk.path();
+  const path = selection.path();
   const edit = folder.discard(path);
   page.discarded();
   discarded = edit ? { path, edit } : null;

@@ -1,7 +1,7 @@
-// What is on the stage: the newest answer of the preview beside its remarks, or what is shown in its place.
+// The preview: the newest answer of the relay beside its remarks, or what is shown in its place.
 
 import { Refused } from './api.js';
-import * as desk from './desk.js';
+import * as selection from './selection.js';
 import { refused, settle } from './instead.js';
 import * as notification from './notification.js';
 import { showNone, showRemarks } from './remarks.js';
@@ -38,7 +38,7 @@ export function wire(of) {
 }
 
 /** Asks for the preview, after a moment or at once. */
-export function preview(wait) {
+export function render(wait) {
   byId('result').setAttribute('aria-busy', 'true');
   renderer.soon(page.request, wait);
 }
@@ -63,9 +63,9 @@ function draw({ answer, note, isJudged }, sent) {
     // The button that was pressed is gone.
     byId('result').focus();
   });
-  if (desk.fileOf(sent) === desk.path()) {
-    if (isJudged) showRemarks(answer.diagnostics, desk.path(), page.editor, page.goTo);
-    else showNone(desk.path(), page.editor, page.goTo);
+  if (selection.fileOf(sent) === selection.path()) {
+    if (isJudged) showRemarks(answer.diagnostics, selection.path(), page.editor, page.goTo);
+    else showNone(selection.path(), page.editor, page.goTo);
   }
   byId('side-see').dataset.state = byId('verdict').dataset.state;
   page.drawn();
