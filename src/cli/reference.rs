@@ -82,7 +82,7 @@ Everything that a template can use, written by `grafana-matrix-relay templates r
 work, and COOKBOOK.md shows whole ones. The examples were run with the sample `firing`.
 
 **Nothing stays nothing.** What an alert does not have is the empty text. It prints nothing and counts as false. A
-calculation with it gives nothing; a comparison with it by `<`, `<=`, `>`, `>=` or `in` is false both ways; filters of
+calculation with it gives nothing. A comparison with it by `<`, `<=`, `>`, `>=` or `in` is false both ways. Filters of
 numbers leave it as it is, `max`, `min` and `sum` pass over it, `sort` puts it last. It equals only the empty text.
 `default` gives it a value: `alert.values.A | default(0)`. `check` names where `<`, `<=`, `>` or `>=` met one.
 

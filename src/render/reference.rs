@@ -164,8 +164,8 @@ pub struct Variable {
 }
 
 impl Variable {
-    /// What it is and where it can be used, for whoever sees it alone.
-    pub fn told(&self) -> String {
+    /// What it is and where it can be used, for a list that shows nothing else of it.
+    pub fn described(&self) -> String {
         match self.only {
             Some(only) => format!("{} ({only})", self.about),
             None => self.about.to_owned(),

@@ -119,7 +119,7 @@ impl ReferenceApi {
                 .map(|one| VariableEntry {
                     name: one.path.clone(),
                     holds: one.holds.clone(),
-                    about: one.told(),
+                    about: one.described(),
                 })
                 .collect(),
             filters: reference::filter_entries().iter().map(code).collect(),
